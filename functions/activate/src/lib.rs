@@ -1,0 +1,223 @@
+//! POST /deposits/{custom_transaction_id}/activation: claims the number that a user entered, and has the provider look for it.
+
+mod refused;
+
+pub use refused::Refused;
+
+use domain::{
+    Amount, AttemptId, AttemptState, Claim, CustomTransactionId, Deposit, DepositRow, Payment, PaymentKey,
+    PaymentSystems, Timestamp, TransactionId,
+};
+use edge::{Ambient, BadRequest, Fields, Handle, Reply, Request, SecretStore, StatusCode};
+use paykassma::{ActivateTransaction, Activation, ActivationRequest};
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use store::{Change, Read, Stored, Unavailable, Write, WriteTogether, Written, WrittenTogether};
+use tracing::{error, info, warn};
+
+/// Races that one write may lose before it gives up.
+const MAX_RACES: usize = 8;
+
+/// The secrets that this function needs.
+#[derive(Debug, Deserialize)]
+pub struct Keys {
+    /// Authorises the deposit calls.
+    pub pluginapi_secret: SecretString,
+}
+
+/// What this function works with.
+#[derive(Debug)]
+pub struct Deps<S, P, K, A> {
+    /// The table.
+    pub table: S,
+    /// The provider.
+    pub provider: P,
+    /// The secrets.
+    pub keys: K,
+    /// Time.
+    pub ambient: A,
+    /// The payment systems of this deployment.
+    pub systems: PaymentSystems,
+}
+
+#[derive(Serialize)]
+struct Activated<'a> {
+    custom_transaction_id: &'a CustomTransactionId,
+    state: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deposit_amount: Option<Amount>,
+}
+
+/// What a user entered.
+struct Entered {
+    number: TransactionId,
+    amount: Amount,
+}
+
+/// An order's row as it was last seen.
+struct Journal {
+    deposit: Deposit,
+    version: u64,
+}
+
+/// What entering it came to.
+enum Journalled {
+    /// The provider may be asked, under this id.
+    Attempt(Journal, AttemptId),
+    /// The money has come in already.
+    Credited(Amount),
+}
+
+impl<S, P, K, A> Handle for Deps<S, P, K, A>
+where
+    S: Read<DepositRow> + Write<DepositRow> + Read<Payment> + WriteTogether + Send,
+    P: ActivateTransaction + Send + Sync,
+    K: SecretStore<Keys> + Send,
+    A: Ambient + Send,
+{
+    type Refusal = Refused;
+
+    async fn handle(&self, request: Request<'_>) -> Result<Reply, Refused> {
+        let id = CustomTransactionId::parse(request.path_parameter).map_err(|_| Refused::NotFound)?;
+        let mut fields = Fields::parse(request.body)?;
+        let number = fields.text("key1", TransactionId::parse)?;
+        let entered = Entered { number, amount: fields.number("amount", Amount::parse)? };
+        fields.finish()?;
+        let secrets = self.keys.current().await?;
+        let (journal, attempt) = match self.journal(&id, &entered).await? {
+            Journalled::Attempt(journal, attempt) => (journal, attempt),
+            Journalled::Credited(amount) => return Ok(answer(&id, StatusCode::OK, "activated", None, Some(amount))),
+        };
+        let activation = ActivationRequest {
+            order: &journal.deposit.order,
+            key1: &entered.number,
+            amount: entered.amount,
+            custom_transaction_id: &attempt,
+        };
+        let said = self.provider.activate(&secrets.pluginapi_secret, &activation).await;
+        self.note(journal, &entered.number, &said).await;
+        reply(&id, said)
+    }
+}
+
+impl<S, P, K, A> Deps<S, P, K, A>
+where
+    S: Read<DepositRow> + Write<DepositRow> + Read<Payment> + WriteTogether,
+    A: Ambient,
+{
+    /// Claims the number for the order and notes the attempt, in one transaction. It is tried as if nobody had claimed the
+    /// number; only where that fails the payment is read.
+    async fn journal(&self, id: &CustomTransactionId, entered: &Entered) -> Result<Journalled, Refused> {
+        let mut payment: Option<Stored<Payment>> = None;
+        for _ in 0..MAX_RACES {
+            let Journal { deposit, version } = self.read(id).await?;
+            self.check(&deposit, entered)?;
+            let key = payment_key(&deposit, &entered.number);
+            let claims = match Payment::claim(payment.as_ref().map(|it| &it.row), &key, id) {
+                Claim::Taken(row) => vec![Change::of(row, payment.as_ref())],
+                Claim::Held => Vec::new(),
+                Claim::Credited(receipt) => return Ok(Journalled::Credited(receipt.amount)),
+                Claim::InUse => return Err(Refused::InUse),
+            };
+            let now = Timestamp(self.ambient.now_ms());
+            let attempted = deposit.attempt(&entered.number, entered.amount, now);
+            let (deposit, attempt) = attempted.ok_or(Refused::TooManyAttempts)?;
+            let change = Change { row: DepositRow::Registered(deposit.clone()), replaces: version };
+            match self.table.write_together(change, claims).await? {
+                WrittenTogether::Done => {
+                    let journal = Journal { deposit, version: version.saturating_add(1) };
+                    return Ok(Journalled::Attempt(journal, attempt));
+                }
+                WrittenTogether::Stands(_) => payment = Read::<Payment>::read(&self.table, &key).await?,
+            }
+        }
+        Err(Unavailable("too many races were lost".into()).into())
+    }
+
+    async fn read(&self, id: &CustomTransactionId) -> Result<Journal, Refused> {
+        match Read::<DepositRow>::read(&self.table, id).await? {
+            Some(Stored { row: DepositRow::Registered(deposit), version }) => Ok(Journal { deposit, version }),
+            Some(_) | None => Err(Refused::NotFound),
+        }
+    }
+
+    fn check(&self, deposit: &Deposit, entered: &Entered) -> Result<(), BadRequest> {
+        let wallet = &deposit.order.wallet_type;
+        let system = self.systems.find(wallet).map_err(|rule| BadRequest::field("wallet_type", rule))?;
+        system.key1.check(entered.number.as_str()).map_err(|rule| BadRequest::field("key1", rule))?;
+        system.deposit.check(entered.amount).map_err(|rule| BadRequest::field("amount", rule))
+    }
+
+    /// Notes what the provider said, and gives the number up if it said fail. The note is for people: when it cannot be
+    /// written the user is answered all the same, and entering the number again is the same attempt.
+    async fn note(&self, journal: Journal, number: &TransactionId, said: &Activation) {
+        let id = journal.deposit.order.custom_transaction_id.clone();
+        let outcome = match said {
+            Activation::Activated { .. } => AttemptState::Activated,
+            Activation::Pending(_) => AttemptState::Pending,
+            Activation::Possible(_) => AttemptState::Possible,
+            Activation::Rejected(_) => AttemptState::Failed,
+            Activation::NotSent(reason) | Activation::Unknown(reason) => {
+                return warn!(order = %id, payment = %number, reason, "the provider did not answer");
+            }
+            Activation::Misconfigured => {
+                return error!(event = "provider.misconfigured", "404: pluginapi_secret or PROVIDER_API_URL is wrong");
+            }
+        };
+        match self.write_note(journal, number, outcome).await {
+            Ok(()) => info!(order = %id, payment = %number, ?outcome, "activation"),
+            Err(refused) => error!(order = %id, payment = %number, %refused, "the answer was not noted"),
+        }
+    }
+
+    async fn write_note(&self, journal: Journal, number: &TransactionId, outcome: AttemptState) -> Result<(), Refused> {
+        let id = &journal.deposit.order.custom_transaction_id.clone();
+        let mut known = Some(journal);
+        for _ in 0..MAX_RACES {
+            let Journal { deposit, version } = match known.take() {
+                Some(journal) => journal,
+                None => self.read(id).await?,
+            };
+            let key = payment_key(&deposit, number);
+            let change = Change { row: DepositRow::Registered(deposit.answered(number, outcome)), replaces: version };
+            let is_written = if outcome == AttemptState::Failed {
+                let payment = Read::<Payment>::read(&self.table, &key).await?;
+                let released = payment.iter().filter_map(|it| Some(it.becomes(it.row.release(id)?))).collect();
+                self.table.write_together(change, released).await? == WrittenTogether::Done
+            } else {
+                self.table.write(change).await? == Written::Done
+            };
+            if is_written {
+                return Ok(());
+            }
+        }
+        Err(Unavailable("too many races were lost".into()).into())
+    }
+}
+
+fn payment_key(deposit: &Deposit, number: &TransactionId) -> PaymentKey {
+    PaymentKey { wallet_type: deposit.order.wallet_type.clone(), transaction_id: number.clone() }
+}
+
+fn reply(id: &CustomTransactionId, said: Activation) -> Result<Reply, Refused> {
+    match said {
+        Activation::Activated { deposit_amount } => Ok(answer(id, StatusCode::OK, "activated", None, deposit_amount)),
+        Activation::Pending(message) => Ok(answer(id, StatusCode::OK, "pending", Some(message), None)),
+        Activation::Possible(message) => Ok(answer(id, StatusCode::OK, "possible", Some(message), None)),
+        Activation::Unknown(_) => Ok(answer(id, StatusCode::ACCEPTED, "pending", None, None)),
+        Activation::Rejected(message) => Err(Refused::Rejected(message)),
+        Activation::NotSent(_) | Activation::Misconfigured => Err(Refused::TryAgain),
+    }
+}
+
+fn answer(
+    custom_transaction_id: &CustomTransactionId,
+    status: StatusCode,
+    state: &'static str,
+    message: Option<String>,
+    deposit_amount: Option<Amount>,
+) -> Reply {
+    Reply::new(status, &Activated { custom_transaction_id, state, message, deposit_amount })
+}

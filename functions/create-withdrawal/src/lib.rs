@@ -1,0 +1,136 @@
+//! POST /withdrawals: arms the retry, journals the payout, and submits it for the first time.
+
+mod refused;
+mod request;
+
+pub use refused::Refused;
+
+use domain::{PaymentSystems, PayoutRequest, Timestamp, Withdrawal, WithdrawalId, WithdrawalRow, WithdrawalState};
+use edge::{Ambient, Handle, Reply, Request, SecretStore, SendLater, StatusCode};
+use paykassma::{SubmitWithdrawal, withdrawal_body};
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use store::{Advanced, Change, Stored, Write, Written, advance};
+use tracing::{error, info};
+
+/// The secrets that this function needs.
+#[derive(Debug, Deserialize)]
+pub struct Keys {
+    /// Signs withdrawals.
+    pub withdrawal_private_key: SecretString,
+}
+
+/// What this function works with.
+#[derive(Debug)]
+pub struct Deps<S, Q, P, K, A> {
+    /// The table.
+    pub table: S,
+    /// The queue, whose delay is longer than this function may run.
+    pub queue: Q,
+    /// The provider.
+    pub provider: P,
+    /// The secrets.
+    pub keys: K,
+    /// Time.
+    pub ambient: A,
+    /// The payment systems of this deployment.
+    pub systems: PaymentSystems,
+}
+
+#[derive(Serialize)]
+struct Accepted<'a> {
+    withdrawal_id: &'a WithdrawalId,
+    state: &'static str,
+}
+
+/// The armed message: withdrawal-submitter reads it.
+#[derive(Serialize)]
+struct Armed<'a> {
+    withdrawal_id: &'a WithdrawalId,
+}
+
+impl<S, Q, P, K, A> Handle for Deps<S, Q, P, K, A>
+where
+    S: Write<WithdrawalRow> + Send,
+    Q: SendLater + Send,
+    P: SubmitWithdrawal + Send + Sync,
+    K: SecretStore<Keys> + Send,
+    A: Ambient + Send,
+{
+    type Refusal = Refused;
+
+    async fn handle(&self, request: Request<'_>) -> Result<Reply, Refused> {
+        let payout = request::read(request.body, &self.systems)?;
+        let secrets = self.keys.current().await?;
+        let body = withdrawal_body(&payout, &secrets.withdrawal_private_key);
+        self.arm(&payout.withdrawal_id).await?;
+        let now = Timestamp(self.ambient.now_ms());
+        let journalled = Withdrawal::new(payout, body, self.ambient.nonce(), now);
+        let change = Change::new(WithdrawalRow::Registered(Box::new(journalled.clone())));
+        match self.table.write(change).await? {
+            Written::Done => self.submit(Stored { row: journalled, version: 1 }).await,
+            Written::Stands(Some(Stored { row: WithdrawalRow::Registered(known), .. })) => {
+                repeat(&journalled.request, &known)
+            }
+            Written::Stands(_) => Err(Refused::IdTaken("its origin: the provider reported on it already".into())),
+        }
+    }
+}
+
+impl<S, Q, P, K, A> Deps<S, Q, P, K, A>
+where
+    S: Write<WithdrawalRow>,
+    Q: SendLater,
+    P: SubmitWithdrawal,
+{
+    /// The message is sent before the row is written: from the row's first moment, someone will come back to it.
+    async fn arm(&self, withdrawal_id: &WithdrawalId) -> Result<(), edge::Unavailable> {
+        let message = serde_json::to_string(&Armed { withdrawal_id });
+        let message = message.map_err(|error| edge::Unavailable(error.to_string()))?;
+        self.queue.send_later(message).await
+    }
+
+    /// Submits what is journalled. When what came of it cannot be written, the armed message finds the attempt without an
+    /// end, and it counts as unknown.
+    async fn submit(&self, journalled: Stored<Withdrawal>) -> Result<Reply, Refused> {
+        let submission = self.provider.submit(&journalled.row.body).await;
+        let id = journalled.row.request.withdrawal_id.clone();
+        info!(withdrawal = %id, ?submission, "submitted");
+        match advance(&self.table, journalled.clone(), None, |row| row.answered(&submission)).await {
+            Ok(advanced) => {
+                if let Advanced::Conflicted(_, disagreement) = &advanced {
+                    error!(event = "withdrawal.conflict", withdrawal = %id, ?disagreement, "the provider contradicts itself");
+                }
+                if advanced.stands().state == WithdrawalState::Unknown {
+                    error!(event = "withdrawal.unknown", withdrawal = %id, "nobody knows whether it arrived");
+                }
+                reply(StatusCode::CREATED, advanced.stands())
+            }
+            Err(cause) => {
+                error!(withdrawal = %id, %cause, "what came of the submission was not written");
+                reply(StatusCode::CREATED, &journalled.row)
+            }
+        }
+    }
+}
+
+fn repeat(asked: &PayoutRequest, known: &Withdrawal) -> Result<Reply, Refused> {
+    let differing = known.request.differing(asked);
+    if differing.is_empty() {
+        return reply(StatusCode::OK, known);
+    }
+    Err(Refused::IdTaken(differing.join(", ")))
+}
+
+fn reply(status: StatusCode, row: &Withdrawal) -> Result<Reply, Refused> {
+    let withdrawal_id = &row.request.withdrawal_id;
+    match &row.state {
+        WithdrawalState::Submitted | WithdrawalState::Paid { .. } | WithdrawalState::Failed { .. } => {
+            Ok(Reply::new(status, &Accepted { withdrawal_id, state: "submitted" }))
+        }
+        WithdrawalState::Sending { .. } | WithdrawalState::Waiting | WithdrawalState::Unknown => {
+            Ok(Reply::new(StatusCode::ACCEPTED, &Accepted { withdrawal_id, state: "pending" }))
+        }
+        WithdrawalState::Rejected { message } => Err(Refused::Rejected(message.clone())),
+    }
+}

@@ -1,0 +1,63 @@
+//! Why a payout is not made.
+
+use edge::{BadRequest, Refusal, StatusCode};
+use tracing::error;
+
+/// Why a payout is not made.
+#[derive(Debug, thiserror::Error)]
+pub enum Refused {
+    /// The request is at fault.
+    #[error(transparent)]
+    BadRequest(#[from] BadRequest),
+    /// The id stands for another payout.
+    #[error("this withdrawal_id is taken by a withdrawal that differs in: {0}")]
+    IdTaken(String),
+    /// The provider said `fail`: the funds are free.
+    #[error("{0}")]
+    Rejected(String),
+    /// The provider was not asked; the same request is safe.
+    #[error("the withdrawal could not be recorded now; send the same request again")]
+    TryAgain,
+}
+
+impl Refusal for Refused {
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::BadRequest(bad) => bad.status(),
+            Self::IdTaken(_) => StatusCode::CONFLICT,
+            Self::Rejected(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::TryAgain => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            Self::BadRequest(bad) => bad.code(),
+            Self::IdTaken(_) => "id_taken",
+            Self::Rejected(_) => "provider_rejected",
+            Self::TryAgain => "try_again",
+        }
+    }
+
+    fn field(&self) -> Option<&str> {
+        match self {
+            Self::BadRequest(bad) => bad.field(),
+            Self::IdTaken(_) => Some("withdrawal_id"),
+            Self::Rejected(_) | Self::TryAgain => None,
+        }
+    }
+}
+
+impl From<store::Unavailable> for Refused {
+    fn from(cause: store::Unavailable) -> Self {
+        error!(%cause, "the table failed");
+        Self::TryAgain
+    }
+}
+
+impl From<edge::Unavailable> for Refused {
+    fn from(cause: edge::Unavailable) -> Self {
+        error!(%cause, "the secrets or the queue failed");
+        Self::TryAgain
+    }
+}

@@ -1,0 +1,92 @@
+//! Money that came in: credited once, or kept for a reason.
+
+use std::time::Duration;
+
+use domain::{AttemptId, Decision, DepositReport, DepositRow, Payment, PaymentState, decide};
+use edge::Ambient;
+use store::{Change, Read, Stored, Unavailable, Written, WrittenTogether};
+use tracing::{error, info, warn};
+
+use crate::Table;
+
+/// Races that one payment may lose before the table counts as not answering.
+const MAX_RACES: u32 = 8;
+
+/// Keeps a verified report of a payment. The usual one is credited without anything being read first.
+pub(crate) async fn keep(
+    table: &impl Table,
+    ambient: &impl Ambient,
+    report: &DepositReport,
+) -> Result<(), Unavailable> {
+    let mut known = None;
+    if let Some(expected) = report.expected_credit() {
+        match table.credit(&expected).await? {
+            WrittenTogether::Done => return Ok(credited(report)),
+            WrittenTogether::Stands(payment) => known = payment,
+        }
+    }
+    if let Some(stored) = known.filter(|it| matches!(it.row.state, PaymentState::Credited { .. }))
+        && settle(table, Some(&stored), None, report).await?
+    {
+        return Ok(());
+    }
+    for race in 0..MAX_RACES {
+        let payment = Read::<Payment>::read(table, &report.payment).await?;
+        let order = match AttemptId::parse(&report.receipt.custom_transaction_id) {
+            Some(id) => Read::<DepositRow>::read(table, &id.order).await?,
+            None => None,
+        };
+        if settle(table, payment.as_ref(), order.as_ref(), report).await? {
+            return Ok(());
+        }
+        let most_ms = 20_u64.saturating_mul(1 << race.min(6));
+        ambient.pause(Duration::from_millis(ambient.below(most_ms))).await;
+    }
+    Err(Unavailable("too many races were lost".into()))
+}
+
+/// Decides on the rows that stand, and writes what was decided. `false` when a row has changed meanwhile.
+async fn settle(
+    table: &impl Table,
+    payment: Option<&Stored<Payment>>,
+    order: Option<&Stored<DepositRow>>,
+    report: &DepositReport,
+) -> Result<bool, Unavailable> {
+    let decision = decide(payment.map(|it| &it.row), order.map(|it| &it.row), report);
+    let is_written = match &decision {
+        Decision::Repeat | Decision::Conflict(None, _) => true,
+        Decision::Credit(row, deposit) => {
+            let deposit = Change::of(DepositRow::Registered((**deposit).clone()), order);
+            table.write_together(deposit, vec![Change::of(row.clone(), payment)]).await? == WrittenTogether::Done
+        }
+        Decision::Unmatched(row, Some(place)) => {
+            let place = Change::of(DepositRow::Unannounced(place.clone()), order);
+            table.write_together(place, vec![Change::of(row.clone(), payment)]).await? == WrittenTogether::Done
+        }
+        Decision::Unmatched(row, None) | Decision::Quarantine(row, _) | Decision::Conflict(Some(row), _) => {
+            table.write(Change::of(row.clone(), payment)).await? == Written::Done
+        }
+    };
+    if is_written {
+        log(&decision, report);
+    }
+    Ok(is_written)
+}
+
+fn credited(report: &DepositReport) {
+    let (order, payment) = (&report.receipt.custom_transaction_id, &report.payment.transaction_id);
+    info!(event = "deposit.credited", order, %payment);
+}
+
+fn log(decision: &Decision, report: &DepositReport) {
+    let (order, payment) = (&report.receipt.custom_transaction_id, &report.payment.transaction_id);
+    match decision {
+        Decision::Credit(..) => credited(report),
+        Decision::Repeat => info!(order, %payment, "a repeated postback"),
+        Decision::Unmatched(..) => warn!(event = "payment.unmatched", order, %payment),
+        Decision::Quarantine(_, disagreement) => {
+            error!(event = "deposit.quarantined", order, %payment, ?disagreement);
+        }
+        Decision::Conflict(_, disagreement) => error!(event = "payment.conflict", order, %payment, ?disagreement),
+    }
+}

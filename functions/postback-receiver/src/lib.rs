@@ -1,0 +1,149 @@
+//! POST /postbacks/{token}: verifies what the provider reports, keeps all of it, and only then answers ok.
+
+mod deposits;
+mod refused;
+mod withdrawals;
+
+pub use refused::Refused;
+
+use domain::{DepositRow, Evidence, Payment, Timestamp, WithdrawalRow};
+use edge::{Ambient, Handle, Reply, Request, SecretStore, StatusCode};
+use paykassma::{Element, read_postback};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use signing::{NotVerified, PostbackKeys, Verified, verify};
+use store::{Change, Credit, Read, Settle, Unavailable, Unreadable, Write, WriteTogether};
+use subtle::ConstantTimeEq;
+use tracing::error;
+
+/// Most bytes of a postback.
+pub const MAX_BYTES: usize = 256 * 1024;
+
+/// The secrets that this function needs.
+#[derive(Debug, Deserialize)]
+pub struct Keys {
+    /// What only the provider knows of our URL.
+    pub postback_token: SecretString,
+    /// The public key that every postback names.
+    pub access_key: String,
+    /// Signs postbacks.
+    pub postback_private_key: SecretString,
+    /// Signed postbacks before the last rotation.
+    #[serde(default)]
+    pub postback_private_key_previous: Option<SecretString>,
+}
+
+/// What this function works with.
+#[derive(Debug)]
+pub struct Deps<S, K, A> {
+    /// The table.
+    pub table: S,
+    /// The secrets.
+    pub keys: K,
+    /// Time and chance.
+    pub ambient: A,
+}
+
+/// All that this function may do to the table.
+pub trait Table:
+    Read<DepositRow>
+    + Read<Payment>
+    + Write<Payment>
+    + Read<WithdrawalRow>
+    + Write<WithdrawalRow>
+    + Write<Unreadable>
+    + WriteTogether
+    + Credit
+    + Settle
+    + Send
+{
+}
+
+impl<S> Table for S where
+    S: Read<DepositRow>
+        + Read<Payment>
+        + Write<Payment>
+        + Read<WithdrawalRow>
+        + Write<WithdrawalRow>
+        + Write<Unreadable>
+        + WriteTogether
+        + Credit
+        + Settle
+        + Send
+{
+}
+
+impl<S: Table, K: SecretStore<Keys> + Send, A: Ambient + Send> Handle for Deps<S, K, A> {
+    type Refusal = Refused;
+
+    async fn handle(&self, request: Request<'_>) -> Result<Reply, Refused> {
+        let keys = self.keys.current().await?;
+        let token = keys.postback_token.expose_secret();
+        if token.is_empty() || !bool::from(token.as_bytes().ct_eq(request.path_parameter.as_bytes())) {
+            return Err(Refused::NotFound);
+        }
+        if request.body.len() > MAX_BYTES {
+            return Err(Refused::TooLarge);
+        }
+        match verify(request.body, &postback_keys(&keys)) {
+            Ok(verified) => self.keep(&verified).await,
+            Err(NotVerified::AccessKey | NotVerified::Signature) => self.verify_again(request.body).await,
+            Err(malformed) => Err(Refused::NotVerified(malformed)),
+        }
+    }
+}
+
+fn postback_keys(keys: &Keys) -> PostbackKeys<'_> {
+    PostbackKeys {
+        access_key: &keys.access_key,
+        private_key: &keys.postback_private_key,
+        previous_private_key: keys.postback_private_key_previous.as_ref(),
+    }
+}
+
+impl<S: Table, K: SecretStore<Keys>, A: Ambient> Deps<S, K, A> {
+    /// The keys may have been rotated since they were read.
+    async fn verify_again(&self, body: &[u8]) -> Result<Reply, Refused> {
+        let renewed = self.keys.renewed().await?;
+        let verified = match &renewed {
+            Some(keys) => verify(body, &postback_keys(keys)),
+            None => Err(NotVerified::Signature),
+        };
+        self.keep(&verified.map_err(Refused::NotVerified)?).await
+    }
+
+    /// Keeps every element. One that cannot be kept does not keep the others from it, only the ok.
+    async fn keep(&self, verified: &Verified<'_>) -> Result<Reply, Refused> {
+        let received_at = Timestamp(self.ambient.now_ms());
+        let elements = read_postback(verified, received_at);
+        if elements.len() == 0 {
+            let evidence = Evidence {
+                additional_data: verified.additional_data().into(),
+                element: 0,
+                signature: verified.signature().into(),
+                received_at,
+            };
+            self.keep_unreadable(evidence, "the list is empty").await?;
+        }
+        let mut kept = Ok(());
+        for element in elements {
+            kept = kept.and(self.keep_element(element).await);
+        }
+        kept?;
+        Ok(Reply { status: StatusCode::OK, body: r#"{"status":"ok"}"#.into() })
+    }
+
+    async fn keep_element(&self, element: Element) -> Result<(), Unavailable> {
+        match element {
+            Element::Deposit(report) => deposits::keep(&self.table, &self.ambient, &report).await,
+            Element::Withdrawal(report) => withdrawals::keep(&self.table, &report).await,
+            Element::Unreadable { evidence, reason } => self.keep_unreadable(evidence, reason).await,
+        }
+    }
+
+    async fn keep_unreadable(&self, evidence: Evidence, reason: &str) -> Result<(), Unavailable> {
+        error!(event = "postback.unreadable", signature = evidence.signature, element = evidence.element, reason);
+        // Where a row stands already, it is this one: its key is the signature.
+        self.table.write(Change::new(Unreadable { evidence, reason: reason.to_owned() })).await.map(|_| ())
+    }
+}

@@ -1,0 +1,31 @@
+//! When to try again.
+
+use std::time::Duration;
+
+use edge::Ambient;
+
+/// When a submission is tried again, and when not.
+#[derive(Clone, Copy, Debug)]
+pub struct Policy {
+    /// How many times a message is received before it goes to the dead letters: the queue's `maxReceiveCount`.
+    pub attempts: u32,
+    /// The wait before the first retry; each further one is twice as long.
+    pub first_retry_seconds: u64,
+    /// The longest wait.
+    pub retry_ceiling_seconds: u64,
+    /// After this long, a sender that has not written what came of its attempt is dead: more than any function may run.
+    pub sender_lifetime_ms: u64,
+    /// Whether an unknown attempt is sent again, with the same bytes. Off by default: the provider does not promise to pay
+    /// one `withdrawal_id` once.
+    pub resend_unknown: bool,
+}
+
+impl Policy {
+    /// The wait after the `received`-th time: at least half of what the doubling gives, the rest by chance.
+    pub fn back_off(&self, received: u32, ambient: &impl Ambient) -> Duration {
+        let doublings = received.saturating_sub(1).min(16);
+        let full = self.first_retry_seconds.saturating_mul(1 << doublings).min(self.retry_ceiling_seconds);
+        let half = full.div_ceil(2);
+        Duration::from_secs(half.saturating_add(ambient.below(full.saturating_sub(half).saturating_add(1))))
+    }
+}

@@ -1,0 +1,53 @@
+//! The programs of this workspace: where cargo puts them, and building them.
+
+use std::ffi::OsStr;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use tokio::process::Command;
+
+/// Variables that `cargo run` and `cargo test` set for what they start. A build script that watches one of them would be
+/// run again, and half of the dependencies be built again, if they reached the next cargo.
+const CARGOS_OWN: [&str; 6] =
+    ["CARGO_BIN_", "CARGO_CRATE_NAME", "CARGO_MANIFEST_", "CARGO_PKG_", "CARGO_PRIMARY_PACKAGE", "CARGO_TARGET_TMPDIR"];
+
+/// The directory with the programs that were built like the running one (`target/debug`, `target/release`).
+///
+/// # Errors
+///
+/// The running program's path cannot be read.
+pub(crate) fn directory() -> io::Result<PathBuf> {
+    let program = std::env::current_exe()?;
+    let directory = program.parent().unwrap_or(Path::new("."));
+    let inner = ["deps", "examples"].map(OsStr::new);
+    Ok(match (directory.file_name(), directory.parent()) {
+        (Some(name), Some(parent)) if inner.contains(&name) => parent.to_owned(),
+        _ => directory.to_owned(),
+    })
+}
+
+/// Builds all programs of the workspace into the directory, with cargo's output shown.
+///
+/// # Errors
+///
+/// Cargo cannot be started, or the build fails.
+pub(crate) async fn build(directory: &Path) -> io::Result<()> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let profile = match directory.file_name().and_then(OsStr::to_str) {
+        Some("debug") | None => "dev",
+        Some(profile) => profile,
+    };
+    let mut command = Command::new(cargo);
+    command
+        .args(["build", "--workspace", "--bins", "--profile", profile, "--target-dir"])
+        .arg(directory.parent().unwrap_or(directory))
+        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+        .kill_on_drop(true);
+    for (name, _) in std::env::vars_os() {
+        if CARGOS_OWN.iter().any(|own| name.to_string_lossy().starts_with(own)) {
+            command.env_remove(name);
+        }
+    }
+    let status = command.status().await?;
+    if status.success() { Ok(()) } else { Err(io::Error::other(format!("cargo ended with {status}"))) }
+}

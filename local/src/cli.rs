@@ -1,0 +1,70 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::Parser;
+use local::StackOptions;
+
+/// Runs the whole bundle on this machine: the functions' real programs behind an HTTP API, with a table, a queue and a
+/// simulator of the provider; shows a deposit and a withdrawal going all the way, and stays up until Ctrl-C.
+#[derive(Parser)]
+#[command(name = "local", verbatim_doc_comment, after_help = AFTER_HELP)]
+pub(crate) struct Cli {
+    /// End after the demonstration, with status 0 only if every step was as expected
+    #[arg(long, conflicts_with_all = ["no_demo", "provider"])]
+    pub(crate) once: bool,
+
+    /// Do not run the demonstration
+    #[arg(long)]
+    pub(crate) no_demo: bool,
+
+    /// The port of the HTTP API on 127.0.0.1; 0: any free one
+    #[arg(long, value_name = "N", default_value_t = 3000)]
+    port: u16,
+
+    /// The port of the provider's simulator on 127.0.0.1; 0: any free one
+    #[arg(long, value_name = "N", default_value_t = 3100)]
+    provider_port: u16,
+
+    /// Use this provider in place of the simulator: its API's base URL (`https://api.{server}`)
+    #[arg(long, value_name = "URL")]
+    provider: Option<String>,
+
+    /// Keep the table (table.db) and the credentials (credentials.json) in this directory between runs; the queue is
+    /// always in memory
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+
+    /// Write KEY=VALUE lines for scripts to this file once everything is up
+    #[arg(long, value_name = "FILE")]
+    pub(crate) env_file: Option<PathBuf>,
+
+    /// Take the functions' programs from this directory instead of building them
+    #[arg(long, value_name = "DIR")]
+    binaries: Option<PathBuf>,
+
+    /// Print what the functions log
+    #[arg(long)]
+    verbose: bool,
+}
+
+const AFTER_HELP: &str = "\
+The file of --env-file has API_URL, POSTBACK_URL, PROVIDER_URL, DYNAMODB_URL, SQS_URL, TABLE_NAME, QUEUE_URL,
+MERCHANT_TOKEN, ACCESS_KEY, POSTBACK_PRIVATE_KEY, WITHDRAWAL_PRIVATE_KEY and PLUGINAPI_SECRET.
+
+The credentials are new in every run, unless --data keeps them. To use your own, for instance with --provider, put them
+into DIR/credentials.json. Ctrl-C or SIGTERM ends everything; no process is left behind, not even after SIGKILL.";
+
+impl Cli {
+    pub(crate) fn options(&self) -> StackOptions {
+        StackOptions {
+            port: self.port,
+            provider_port: self.provider_port,
+            provider: self.provider.clone(),
+            data: self.data.clone(),
+            binaries: self.binaries.clone(),
+            verbose: self.verbose,
+            ..StackOptions::default()
+        }
+    }
+}

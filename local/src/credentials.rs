@@ -1,0 +1,88 @@
+//! The secrets and the merchant's token of a run.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+/// The document that Secrets Manager keeps for the functions.
+#[derive(Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Secrets {
+    /// The secret in the provider's deposit URLs.
+    pub pluginapi_secret: String,
+    /// Signs withdrawals.
+    pub withdrawal_private_key: String,
+    /// The public half of a postback's signature.
+    pub access_key: String,
+    /// The private half of a postback's signature.
+    pub postback_private_key: String,
+    /// The unguessable last part of the postback URL.
+    pub postback_token: String,
+}
+
+/// Everything secret that a stack is started with.
+#[derive(Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Credentials {
+    /// What a merchant sends as `Authorization: Bearer {token}`.
+    pub merchant_token: String,
+    /// What the functions read.
+    pub secrets: Secrets,
+}
+
+impl Credentials {
+    /// Makes new ones, each 32 hex digits of the system's randomness.
+    ///
+    /// # Errors
+    ///
+    /// The system's source of randomness cannot be read.
+    pub fn random() -> io::Result<Credentials> {
+        Ok(Credentials {
+            merchant_token: random_hex()?,
+            secrets: Secrets {
+                pluginapi_secret: random_hex()?,
+                withdrawal_private_key: random_hex()?,
+                access_key: random_hex()?,
+                postback_private_key: random_hex()?,
+                postback_token: random_hex()?,
+            },
+        })
+    }
+
+    /// Reads them from the file, or makes new ones and writes them there, for the owner's eyes only.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read or written, or holds something else.
+    pub fn kept_in(file: &Path) -> io::Result<Credentials> {
+        match std::fs::read(file) {
+            Ok(bytes) => Ok(serde_json::from_slice(&bytes)?),
+            Err(error) if error.kind() == ErrorKind::NotFound => Self::random()?.write(file),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn write(self, file: &Path) -> io::Result<Credentials> {
+        write_private(file, &serde_json::to_vec_pretty(&self)?)?;
+        Ok(self)
+    }
+}
+
+/// Writes a file that only its owner can read, whole or not at all.
+pub(crate) fn write_private(file: &Path, contents: &[u8]) -> io::Result<()> {
+    let mut name = file.as_os_str().to_owned();
+    name.push(format!(".{}", std::process::id()));
+    let mut options = OpenOptions::new();
+    let mut draft = options.write(true).create(true).truncate(true).mode(0o600).open(&name)?;
+    draft.write_all(contents)?;
+    std::fs::rename(&name, file)
+}
+
+fn random_hex() -> io::Result<String> {
+    let mut bytes = [0; 16];
+    File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+    Ok(hex::encode(bytes))
+}

@@ -1,0 +1,96 @@
+//! The functions with their programs and their environment.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::aws::REGION;
+use crate::binaries;
+use crate::environment::Recipe;
+use crate::error::{Doing, StartError};
+use crate::function::Function;
+use crate::functions::{Deployed, FUNCTIONS, SHARED_SETTINGS};
+use crate::http_api::Functions;
+use crate::logs::Logs;
+use crate::options::StackOptions;
+use crate::process::Launcher;
+use crate::secrets_manager::SECRET_ID;
+use crate::servers::Services;
+use crate::sqs::{QUEUE, queue_url};
+
+type Settings = BTreeMap<&'static str, String>;
+
+/// Builds the functions' programs if asked to, and deploys them.
+pub(crate) async fn deploy(
+    options: &StackOptions,
+    services: &Services,
+    provider_url: &str,
+    logs: &Arc<Logs>,
+) -> Result<Functions, StartError> {
+    let built = binaries::directory().doing("this program's path")?;
+    if options.build && options.binaries.is_none() {
+        binaries::build(&built).await.doing("building the functions")?;
+    }
+    let launcher = Launcher::start(existing(&built, env!("CARGO_PKG_NAME"))?).doing("the launcher's thread")?;
+    let directory = options.binaries.as_ref().unwrap_or(&built);
+    let settings = settings(options, services, provider_url);
+    let deployed = FUNCTIONS.iter().map(|function| {
+        let recipe = Recipe {
+            name: function.name,
+            program: existing(directory, function.name)?,
+            variables: variables(function, &settings, options),
+            launcher: launcher.clone(),
+            logs: Arc::clone(logs),
+        };
+        let function = Function::new(recipe, options.time_limit, options.function_concurrency);
+        Ok((function.name(), function))
+    });
+    deployed.collect()
+}
+
+fn existing(directory: &Path, program: &str) -> Result<PathBuf, StartError> {
+    let program = directory.join(program);
+    if program.is_file() { Ok(program) } else { Err(StartError::NotBuilt(program)) }
+}
+
+/// The values of all settings, whoever gets them.
+fn settings(options: &StackOptions, services: &Services, provider_url: &str) -> Settings {
+    Settings::from([
+        ("AWS_ACCESS_KEY_ID", "local".into()),
+        ("AWS_ENDPOINT_URL_DYNAMODB", services.dynamodb.url().into()),
+        ("AWS_ENDPOINT_URL_SECRETS_MANAGER", services.secrets_url.clone()),
+        ("AWS_ENDPOINT_URL_SQS", services.sqs.url().into()),
+        ("AWS_REGION", REGION.into()),
+        ("AWS_SECRET_ACCESS_KEY", "local".into()),
+        ("LOG_LEVEL", options.log_level.clone()),
+        ("PROVIDER_API_URL", provider_url.into()),
+        // The provider's own hosts are api.{server} and plugin.{server}; the simulator is both.
+        ("PROVIDER_PLUGIN_URL", provider_url.replacen("://api.", "://plugin.", 1)),
+        ("PROVIDER_TIMEOUT_MS", options.provider_timeout_ms.to_string()),
+        ("QUEUE_URL", queue_url(services.sqs.url(), QUEUE)),
+        ("RESEND_UNKNOWN", options.resend_unknown.clone()),
+        ("SECRET_ID", SECRET_ID.into()),
+        ("SUBMISSION_ATTEMPTS", options.max_receive_count.to_string()),
+        ("SUBMISSION_DELAY_SECONDS", options.submission_delay_seconds.to_string()),
+        ("TABLE_NAME", options.table_name.clone()),
+    ])
+}
+
+/// A function's whole environment, but for the address of its Runtime API.
+fn variables(function: &Deployed, settings: &Settings, options: &StackOptions) -> Vec<(OsString, OsString)> {
+    let named = SHARED_SETTINGS.iter().chain(function.settings);
+    let named = named.filter_map(|name| Some((*name, settings.get(name)?.as_str())));
+    let of_lambda = [
+        ("AWS_LAMBDA_FUNCTION_NAME", function.name),
+        ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
+        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128"),
+        ("AWS_LAMBDA_LOG_GROUP_NAME", "local"),
+        ("AWS_LAMBDA_LOG_STREAM_NAME", function.name),
+    ];
+    let given = options.environment.iter().filter(|(of, ..)| of == function.name);
+    let given = given.map(|(_, name, value)| (name.as_str(), value.as_str()));
+    let all = named.chain(of_lambda).chain(given);
+    let path = std::env::var_os("PATH").map(|path| ("PATH".into(), path));
+    all.map(|(name, value)| (name.into(), value.into())).chain(path).collect()
+}

@@ -1,0 +1,112 @@
+//! A function: up to so many execution environments, warm ones first.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use axum::body::Bytes;
+use tokio::sync::Semaphore;
+
+use crate::environment::{Environment, Failure, Recipe};
+use crate::process::Process;
+
+/// A deployed function.
+pub(crate) struct Function {
+    recipe: Recipe,
+    time_limit: Duration,
+    /// One for each environment that may exist: whoever holds a permit may take an idle one or start one.
+    permits: Semaphore,
+    idle: Mutex<Vec<Environment>>,
+    processes: Mutex<Vec<Process>>,
+}
+
+impl Function {
+    pub(crate) fn new(recipe: Recipe, time_limit: Duration, concurrency: usize) -> Arc<Function> {
+        Arc::new(Function {
+            recipe,
+            time_limit,
+            permits: Semaphore::new(concurrency),
+            idle: Mutex::default(),
+            processes: Mutex::default(),
+        })
+    }
+
+    pub(crate) fn name(&self) -> &'static str {
+        self.recipe.name
+    }
+
+    /// Runs one event to its end, even when the caller loses interest, as Lambda does.
+    pub(crate) async fn invoke(self: &Arc<Self>, event: Bytes) -> Result<Bytes, Failure> {
+        let function = Arc::clone(self);
+        let run = tokio::spawn(async move { function.run(event).await });
+        run.await.unwrap_or(Err(Failure::Stopped))
+    }
+
+    async fn run(&self, event: Bytes) -> Result<Bytes, Failure> {
+        let _permit = self.permits.acquire().await.map_err(|_| Failure::Stopped)?;
+        let outcome = match self.environment().await {
+            Ok(mut environment) => {
+                let outcome = environment.invoke(event, self.time_limit).await;
+                if matches!(outcome, Ok(_) | Err(Failure::Reported(_))) {
+                    lock(&self.idle).push(environment);
+                }
+                outcome
+            }
+            Err(failure) => Err(failure),
+        };
+        if let Err(failure) = &outcome {
+            self.recipe.logs.add(self.recipe.name, format!("invocation failed: {failure}"));
+        }
+        outcome
+    }
+
+    async fn environment(&self) -> Result<Environment, Failure> {
+        while let Some(mut warm) = self.take_idle() {
+            if warm.ready().await.is_ok() {
+                return Ok(warm);
+            }
+        }
+        let launched = Environment::launch(&self.recipe).await;
+        let mut cold = launched.map_err(|error| Failure::NotStarted(error.to_string()))?;
+        self.register(&cold.process);
+        if self.permits.is_closed() {
+            return Err(Failure::Stopped);
+        }
+        cold.ready().await?;
+        Ok(cold)
+    }
+
+    fn take_idle(&self) -> Option<Environment> {
+        lock(&self.idle).pop()
+    }
+
+    fn register(&self, process: &Process) {
+        let mut processes = lock(&self.processes);
+        processes.retain(|process| !process.has_ended());
+        processes.push(process.clone());
+    }
+
+    /// Kills every process at once and waits for their end; what they were doing ends as an error.
+    pub(crate) async fn kill(&self) {
+        self.start_kill();
+        let processes = lock(&self.processes).clone();
+        for process in processes {
+            process.kill().await;
+        }
+    }
+
+    /// Takes no more events and orders every process killed.
+    pub(crate) fn stop(&self) {
+        self.permits.close();
+        self.start_kill();
+    }
+
+    fn start_kill(&self) {
+        for process in lock(&self.processes).iter() {
+            process.start_kill();
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

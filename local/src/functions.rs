@@ -1,0 +1,109 @@
+//! What is deployed: the functions with their settings, and the routes that lead to them.
+
+use std::collections::BTreeMap;
+
+/// A function and the settings that it gets besides those that all get.
+pub(crate) struct Deployed {
+    pub(crate) name: &'static str,
+    pub(crate) settings: &'static [&'static str],
+}
+
+/// All functions.
+pub(crate) const FUNCTIONS: [Deployed; 5] = [
+    Deployed { name: "create-deposit", settings: &["PROVIDER_API_URL", "PROVIDER_PLUGIN_URL", "PROVIDER_TIMEOUT_MS"] },
+    Deployed { name: "activate", settings: &["PROVIDER_API_URL", "PROVIDER_TIMEOUT_MS"] },
+    Deployed {
+        name: "create-withdrawal",
+        settings: &["PROVIDER_API_URL", "PROVIDER_TIMEOUT_MS", "QUEUE_URL", "SUBMISSION_DELAY_SECONDS"],
+    },
+    Deployed { name: "postback-receiver", settings: &[] },
+    Deployed {
+        name: SUBMITTER,
+        settings: &["PROVIDER_API_URL", "PROVIDER_TIMEOUT_MS", "QUEUE_URL", "RESEND_UNKNOWN", "SUBMISSION_ATTEMPTS"],
+    },
+];
+
+/// The function behind the queue.
+pub(crate) const SUBMITTER: &str = "withdrawal-submitter";
+
+/// The settings that every function gets.
+pub(crate) const SHARED_SETTINGS: [&str; 9] = [
+    "AWS_ACCESS_KEY_ID",
+    "AWS_ENDPOINT_URL_DYNAMODB",
+    "AWS_ENDPOINT_URL_SECRETS_MANAGER",
+    "AWS_ENDPOINT_URL_SQS",
+    "AWS_REGION",
+    "AWS_SECRET_ACCESS_KEY",
+    "LOG_LEVEL",
+    "SECRET_ID",
+    "TABLE_NAME",
+];
+
+/// A route of the HTTP API.
+pub(crate) struct Route {
+    pub(crate) method: &'static str,
+    pub(crate) path: &'static str,
+    pub(crate) function: &'static str,
+    /// Whether it is open to callers without a merchant's token.
+    pub(crate) public: bool,
+}
+
+/// All routes.
+pub(crate) const ROUTES: [Route; 4] = [
+    Route { method: "POST", path: "/deposits", function: "create-deposit", public: false },
+    Route { method: "POST", path: "/deposits/{custom_transaction_id}/activation", function: "activate", public: false },
+    Route { method: "POST", path: "/withdrawals", function: "create-withdrawal", public: false },
+    Route { method: "POST", path: "/postbacks/{token}", function: "postback-receiver", public: true },
+];
+
+/// The values of a route's `{parameters}`.
+pub(crate) type PathParameters = BTreeMap<&'static str, String>;
+
+/// Finds the route of a request.
+pub(crate) fn find_route(method: &str, path: &str) -> Option<(&'static Route, PathParameters)> {
+    let of_method = ROUTES.iter().filter(|route| route.method == method);
+    of_method.into_iter().find_map(|route| Some((route, parameters(route.path, path)?)))
+}
+
+fn parameters(pattern: &'static str, path: &str) -> Option<PathParameters> {
+    let (wanted, given) = (pattern.split('/'), path.split('/'));
+    if wanted.clone().count() != given.clone().count() {
+        return None;
+    }
+    let mut found = PathParameters::new();
+    for (want, give) in wanted.zip(given) {
+        match want.strip_prefix('{').and_then(|name| name.strip_suffix('}')) {
+            Some(name) if !give.is_empty() => drop(found.insert(name, give.to_owned())),
+            None if want == give => {}
+            Some(_) | None => return None,
+        }
+    }
+    Some(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_route_is_found_with_its_parameters() {
+        let (route, parameters) = find_route("POST", "/deposits/order-1/activation").unwrap();
+        assert_eq!(route.function, "activate");
+        assert_eq!(parameters.get("custom_transaction_id").unwrap(), "order-1");
+    }
+
+    #[test]
+    fn a_path_is_matched_whole_and_by_its_method() {
+        assert!(find_route("POST", "/deposits").is_some());
+        for (method, path) in [
+            ("GET", "/deposits"),
+            ("POST", "/"),
+            ("POST", "/deposits/"),
+            ("POST", "/deposits//activation"),
+            ("POST", "/deposits/a/b/activation"),
+            ("POST", "/postbacks"),
+        ] {
+            assert!(find_route(method, path).is_none(), "{method} {path}");
+        }
+    }
+}

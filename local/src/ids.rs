@@ -1,0 +1,22 @@
+//! Ids for examples, new in every run, so that rows kept from another run are in nobody's way.
+
+/// What an example needs names for.
+pub(crate) struct Ids {
+    /// A merchant's order.
+    pub(crate) order: String,
+    /// A merchant's withdrawal.
+    pub(crate) payout: String,
+    /// A payment's number: 11 digits.
+    pub(crate) number: String,
+}
+
+impl Ids {
+    pub(crate) fn random() -> Ids {
+        let id = format!("{:08x}", fastrand::u32(..));
+        Ids {
+            order: format!("order-{id}"),
+            payout: format!("payout-{id}"),
+            number: format!("3{:010}", fastrand::u64(..10_000_000_000)),
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! `cargo run`: starts everything, shows both flows, and stays up.
+
+mod cli;
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::Parser;
+use local::{EXEC_ARGUMENT, Stack, complain, demonstrate, env_file, exec_child, guide, say};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::cli::Cli;
+
+type Error = Box<dyn std::error::Error>;
+
+fn main() -> ExitCode {
+    let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
+    if let [first, parent, program] = arguments.as_slice()
+        && first == EXEC_ARGUMENT
+    {
+        complain(&exec_child(&parent.to_string_lossy(), Path::new(program)).to_string());
+        return ExitCode::FAILURE;
+    }
+    match run(&Cli::parse()) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            complain(&format!("error: {error}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Tells whether all that was asked for came to its end as expected.
+#[tokio::main]
+async fn run(cli: &Cli) -> Result<bool, Error> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let stopped = async {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    };
+    tokio::pin!(stopped);
+    let stack = tokio::select! {
+        stack = Stack::start(cli.options()) => stack?,
+        () = &mut stopped => return Ok(!cli.once),
+    };
+    let passed = tokio::select! {
+        passed = show(cli, &stack) => passed,
+        () = &mut stopped => Ok(!cli.once),
+    };
+    stack.stop().await;
+    passed
+}
+
+async fn show(cli: &Cli, stack: &Stack) -> Result<bool, Error> {
+    if let Some(file) = &cli.env_file {
+        env_file(stack, file)?;
+    }
+    let passed = match (cli.no_demo, stack.provider()) {
+        (true, _) => true,
+        (false, None) => {
+            say("No demonstration: it takes the simulator to play the user who pays.");
+            true
+        }
+        (false, Some(_)) => demonstrate(stack).await,
+    };
+    if cli.once {
+        return Ok(passed);
+    }
+    say(&guide(stack));
+    std::future::pending().await
+}

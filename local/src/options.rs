@@ -1,0 +1,80 @@
+//! How a stack is to be started.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::credentials::Credentials;
+
+/// What can be chosen; the defaults suit tests: free ports, a table in memory, new credentials.
+pub struct StackOptions {
+    /// Whether to build the functions with cargo first.
+    pub build: bool,
+    /// The directory with the functions' programs, if not the one that cargo builds into.
+    pub binaries: Option<PathBuf>,
+    /// The port of the HTTP API; 0: any free one.
+    pub port: u16,
+    /// The port of the provider's simulator; 0: any free one.
+    pub provider_port: u16,
+    /// The base URL of another provider, in place of the simulator.
+    pub provider: Option<String>,
+    /// How long the simulator waits before it sends a postback again.
+    pub postback_repeat_after: Duration,
+    /// The directory that keeps the table and the credentials between runs.
+    pub data: Option<PathBuf>,
+    /// The credentials; by default those in `data`, else new ones.
+    pub credentials: Option<Credentials>,
+    /// Whether to print what the functions print.
+    pub verbose: bool,
+    /// The table's name.
+    pub table_name: String,
+    /// How long a message that was received stays hidden.
+    pub visibility_timeout_seconds: u32,
+    /// After how many receptions a message goes to the dead-letter queue.
+    pub max_receive_count: u32,
+    /// How many messages the submitter gets at a time, at most.
+    pub batch_size: u32,
+    /// How many batches the submitter gets at the same time, at most.
+    pub event_source_concurrency: usize,
+    /// How many processes a function may have.
+    pub function_concurrency: usize,
+    /// How long a function may take before it is killed.
+    pub time_limit: Duration,
+    /// How long after its creation a withdrawal is submitted again.
+    pub submission_delay_seconds: u32,
+    /// How long a function waits for the provider.
+    pub provider_timeout_ms: u32,
+    /// Whether a submission of unknown outcome is sent again: `on` or `off`.
+    pub resend_unknown: String,
+    /// The functions' log level.
+    pub log_level: String,
+    /// More environment for single functions: function, name, value.
+    pub environment: Vec<(String, String, String)>,
+}
+
+impl Default for StackOptions {
+    fn default() -> Self {
+        StackOptions {
+            build: true,
+            binaries: None,
+            port: 0,
+            provider_port: 0,
+            provider: None,
+            postback_repeat_after: Duration::from_secs(2),
+            data: None,
+            credentials: None,
+            verbose: false,
+            table_name: "paykassma".into(),
+            visibility_timeout_seconds: 120,
+            max_receive_count: 8,
+            batch_size: 1,
+            event_source_concurrency: 5,
+            function_concurrency: 50,
+            time_limit: Duration::from_secs(20),
+            submission_delay_seconds: 60,
+            provider_timeout_ms: 8_000,
+            resend_unknown: "off".into(),
+            log_level: "info".into(),
+            environment: Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! What the provider's calls share: the secret, the strict reading, the answer.
+
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{Html, IntoResponse, Response};
+use secrecy::ExposeSecret;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::fields::{Fields, Refusal};
+use super::server;
+use super::state::World;
+
+/// The secret in a deposit call's URL.
+#[derive(Deserialize)]
+pub(super) struct Access {
+    secret: Option<String>,
+}
+
+/// Answers a path or a secret that the provider does not know.
+pub(super) async fn unknown_path() -> Response {
+    not_found()
+}
+
+/// The provider's page for what it does not know.
+pub(super) fn not_found() -> Response {
+    (StatusCode::NOT_FOUND, Html("<html><body><h1>Not found</h1></body></html>")).into_response()
+}
+
+/// Reads a call's fields.
+pub(super) fn read(headers: &HeaderMap, body: &[u8]) -> Result<Fields, Refusal> {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    if !kind.starts_with("application/json") {
+        return Err(Refusal::text("The content type must be application/json"));
+    }
+    Fields::read(body)
+}
+
+/// Gives a call's id for the log, whether it is right or not.
+pub(super) fn named(fields: &Result<Fields, Refusal>, id: &str) -> String {
+    let fields = fields.as_ref().ok();
+    fields.and_then(|fields| fields.sent().read(id)).unwrap_or_default()
+}
+
+impl World {
+    /// Tells whether a deposit call carries the right secret.
+    pub(super) fn admits(&self, access: &Access) -> bool {
+        access.secret.as_deref() == Some(self.pluginapi_secret.expose_secret())
+    }
+
+    /// Answers 200 in any case: the provider's verdict is in the body.
+    pub(super) fn reply(&self, call: &str, answer: Result<String, Refusal>) -> Response {
+        let text = answer.unwrap_or_else(|message| json!({"status": "fail", "message": message}).to_string());
+        self.log(format!("{call}: answered {text}"));
+        server::json(text)
+    }
+}

@@ -1,0 +1,117 @@
+//! The deposit calls (PROTOCOL 1): what they check and what they answer.
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::{Path, Query, State};
+use axum::http::HeaderMap;
+use axum::response::Response;
+
+use super::api::{Access, named, not_found, read};
+use super::deposits::{Activated, Claim, Payment};
+use super::fields::{Fields, Refusal};
+use super::postback::Draft;
+use super::settings::Unregistered;
+use super::state::World;
+use super::wallets::Wallet;
+
+const PENDING: &str = r#"{"status":"pending","message":"The deposit status check has been started. The operation may take longer than expected. Upon completion of the verification, the funds will be credited to your account"}"#;
+const POSSIBLE: &str =
+    r#"{"status":"possible_transaction_created","message":"Transaction not found. Possible transaction created"}"#;
+
+/// `POST /api/v1/transaction/create/{wallet_type}`: where the user has to pay to.
+pub(super) async fn create(
+    State(world): State<Arc<World>>,
+    Path(wallet_type): Path<String>,
+    Query(access): Query<Access>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    if !world.admits(&access) {
+        return not_found();
+    }
+    let answer = read(&headers, &body).and_then(|fields| details(&wallet_type, fields));
+    world.reply(&format!("create {wallet_type}"), answer)
+}
+
+/// `POST /api/v1/transaction/activate`: the user has entered a transaction number.
+pub(super) async fn activate(
+    State(world): State<Arc<World>>,
+    Query(access): Query<Access>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    if !world.admits(&access) {
+        return not_found();
+    }
+    let fields = read(&headers, &body);
+    let call = format!("activate {}", named(&fields, "custom_transaction_id"));
+    world.reply(&call, fields.and_then(|fields| world.activate(fields)))
+}
+
+fn details(wallet_type: &str, mut fields: Fields) -> Result<String, Refusal> {
+    let wallet = Wallet::find(wallet_type).ok_or_else(|| Refusal::text("The payment system is not known"))?;
+    let currency = fields.text("currency", 3..=3);
+    fields.text("label", 1..=190);
+    if currency != wallet.currency_code {
+        fields.refuse("currency", "is not one of this payment system");
+    }
+    fields.finish()?;
+    Ok(format!(r#"{{"status":"ok","params":{}}}"#, wallet.params))
+}
+
+/// An activation, checked.
+struct Activation {
+    wallet_type: String,
+    key1: String,
+    claim: Claim,
+}
+
+impl Activation {
+    fn read(mut fields: Fields) -> Result<Self, Refusal> {
+        let currency_code = fields.text("currency_code", 3..=3);
+        let wallet_type = fields.text("wallet_type", 1..=190);
+        let label = fields.text("label", 1..=190);
+        let key1 = fields.text("key1", 1..=190);
+        fields.number("amount");
+        let custom_transaction_id = fields.text("custom_transaction_id", 1..=190);
+        match Wallet::find(&wallet_type) {
+            None => fields.refuse("wallet_type", "is not known"),
+            Some(wallet) if wallet.currency_code != currency_code => {
+                fields.refuse("currency_code", "is not one of this payment system");
+            }
+            Some(wallet) if !wallet.takes(&key1) => fields.refuse("key1", "is not a transaction number"),
+            Some(_) => {}
+        }
+        fields.finish()?;
+        Ok(Self { wallet_type, key1, claim: Claim { custom_transaction_id, label } })
+    }
+}
+
+impl World {
+    fn activate(self: &Arc<Self>, fields: Fields) -> Result<String, Refusal> {
+        let Activation { wallet_type, key1, claim } = Activation::read(fields)?;
+        let activated = self.state().deposits.activate(&wallet_type, &key1, &claim);
+        match activated {
+            Activated::Refused(reason) => Err(Refusal::text(reason)),
+            Activated::Waiting => Ok(match self.settings().activation_default {
+                Unregistered::Pending => PENDING.to_owned(),
+                Unregistered::PossibleTransactionCreated => POSSIBLE.to_owned(),
+            }),
+            Activated::Repeated(payment) => Ok(credited(&payment)),
+            Activated::Credited(credit) => {
+                let answer = credited(&credit.payment);
+                self.post(Draft::deposit(credit));
+                Ok(answer)
+            }
+        }
+    }
+}
+
+fn credited(payment: &Payment) -> String {
+    let code = serde_json::json!(payment.currency_code);
+    let amount = payment.amount.text();
+    format!(
+        r#"{{"status":"ok","deposit":true,"deposit_amount":{amount},"currency":{{"code":{code},"symbol":{code}}}}}"#
+    )
+}

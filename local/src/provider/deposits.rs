@@ -1,0 +1,87 @@
+//! Real payments and the activations that claim them.
+
+use std::collections::HashMap;
+
+use super::amount::Amount;
+
+/// A user's payment, as the provider's bank sees it.
+#[derive(Clone, Debug)]
+pub(super) struct Payment {
+    pub(super) wallet_type: String,
+    pub(super) transaction_id: String,
+    pub(super) amount: Amount,
+    pub(super) currency_code: String,
+}
+
+/// Who claims a payment: the merchant's order and its user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Claim {
+    pub(super) custom_transaction_id: String,
+    pub(super) label: String,
+}
+
+/// A payment that has found its order: what a postback tells.
+#[derive(Clone, Debug)]
+pub(super) struct Credit {
+    pub(super) payment: Payment,
+    pub(super) claim: Claim,
+}
+
+/// What became of an activation.
+#[derive(Debug)]
+pub(super) enum Activated {
+    /// Credited now.
+    Credited(Credit),
+    /// Credited by this same order before.
+    Repeated(Payment),
+    /// The payment is not here yet.
+    Waiting,
+    /// Refused, with the reason.
+    Refused(&'static str),
+}
+
+type Number = (String, String);
+
+/// Every payment and every activation.
+#[derive(Default)]
+pub(super) struct Deposits {
+    payments: HashMap<Number, (Payment, Option<Claim>)>,
+    activations: HashMap<String, (Number, Claim)>,
+    waiting: HashMap<Number, Claim>,
+}
+
+impl Deposits {
+    /// Claims the payment `key1` for an order; an order's id belongs to its first number and label for ever.
+    pub(super) fn activate(&mut self, wallet_type: &str, key1: &str, claim: &Claim) -> Activated {
+        let number = (wallet_type.to_owned(), key1.to_owned());
+        let this = (number.clone(), claim.clone());
+        if self.activations.get(&claim.custom_transaction_id).is_some_and(|known| *known != this) {
+            return Activated::Refused("The custom_transaction_id has already been used");
+        }
+        let activated = match self.payments.get_mut(&number) {
+            None => {
+                self.waiting.entry(number).or_insert_with(|| claim.clone());
+                Activated::Waiting
+            }
+            Some((payment, Some(owner))) if owner == claim => Activated::Repeated(payment.clone()),
+            Some((_, Some(_))) => return Activated::Refused("The transaction has already been activated"),
+            Some((payment, owner)) => {
+                *owner = Some(claim.clone());
+                Activated::Credited(Credit { payment: payment.clone(), claim: claim.clone() })
+            }
+        };
+        self.activations.insert(claim.custom_transaction_id.clone(), this);
+        activated
+    }
+
+    /// Registers a payment, once; it goes to `claim` (the payment window) or to the first order that waits for it.
+    pub(super) fn register(&mut self, payment: Payment, claim: Option<Claim>) -> Result<Option<Credit>, &'static str> {
+        let number = (payment.wallet_type.clone(), payment.transaction_id.clone());
+        if self.payments.contains_key(&number) {
+            return Err("this payment is registered already");
+        }
+        let owner = claim.or_else(|| self.waiting.remove(&number));
+        self.payments.insert(number, (payment.clone(), owner.clone()));
+        Ok(owner.map(|claim| Credit { payment, claim }))
+    }
+}

@@ -1,0 +1,75 @@
+//! What the control API can change about the simulator's ways.
+
+use serde::{Deserialize, Serialize};
+
+/// The answer to an activation whose payment is not there yet.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Unregistered {
+    /// `pending`: the check has been started.
+    Pending,
+    /// `possible_transaction_created`: nothing found so far.
+    PossibleTransactionCreated,
+}
+
+/// How PHP would write a postback's body; the signature is over the flagged spelling in any case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum WireSpelling {
+    /// Slashes and characters as they are.
+    Flagged,
+    /// `\/` and `\uXXXX`.
+    Default,
+}
+
+/// The switches.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "independent switches of a test, not a state")]
+pub(super) struct Settings {
+    /// Whether a `withdrawal_id` that was accepted is refused the second time.
+    pub(super) dedup: bool,
+    /// Whether the balance is checked before the id.
+    pub(super) balance_first: bool,
+    /// What new and incomplete withdrawals may sum up to; null: any sum.
+    pub(super) balance: Option<u64>,
+    /// The smallest withdrawal.
+    pub(super) withdrawal_min: u64,
+    /// The largest withdrawal.
+    pub(super) withdrawal_max: u64,
+    /// The answer to an activation without a registered payment.
+    pub(super) activation_default: Unregistered,
+    /// Whether postbacks of payments and withdrawals go out; off holds them back until it is on again.
+    pub(super) send_postbacks: bool,
+    /// Whether a withdrawal succeeds, and its postback is sent, before its submission is answered.
+    pub(super) early_postback: bool,
+    /// The spelling of postbacks on the wire.
+    pub(super) wire_spelling: WireSpelling,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            dedup: true,
+            balance_first: false,
+            balance: None,
+            withdrawal_min: 1,
+            withdrawal_max: 1_000_000_000,
+            activation_default: Unregistered::Pending,
+            send_postbacks: true,
+            early_postback: false,
+            wire_spelling: WireSpelling::Flagged,
+        }
+    }
+}
+
+impl Settings {
+    /// Gives these settings with the named ones changed.
+    pub(super) fn changed(&self, changes: serde_json::Map<String, serde_json::Value>) -> serde_json::Result<Self> {
+        let mut all = serde_json::to_value(self)?;
+        if let Some(all) = all.as_object_mut() {
+            all.extend(changes);
+        }
+        serde_json::from_value(all)
+    }
+}

@@ -1,0 +1,94 @@
+//! The stand-ins for AWS's services, each on a port of its own.
+
+use std::io::ErrorKind;
+
+use axum::Router;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+use crate::aws::{Service, http_client};
+use crate::credentials::Credentials;
+use crate::error::{Doing, StartError};
+use crate::options::StackOptions;
+use crate::{dynamodb, secrets_manager, sqs};
+
+/// A listener and its address.
+pub(crate) struct Bound {
+    pub(crate) listener: TcpListener,
+    pub(crate) port: u16,
+    pub(crate) url: String,
+}
+
+/// Listens on the loopback address; `option` is how another port is chosen.
+pub(crate) async fn bind(port: u16, option: &'static str) -> Result<Bound, StartError> {
+    let listener = match TcpListener::bind(("127.0.0.1", port)).await {
+        Err(error) if error.kind() == ErrorKind::AddrInUse => return Err(StartError::PortInUse { port, option }),
+        bound => bound.doing(option)?,
+    };
+    let port = listener.local_addr().doing(option)?.port();
+    let url = format!("http://127.0.0.1:{port}");
+    Ok(Bound { listener, port, url })
+}
+
+/// Answers requests until the tasks are dropped.
+pub(crate) fn serve(tasks: &mut JoinSet<()>, listener: TcpListener, routes: Router) {
+    tasks.spawn(async { axum::serve(listener, routes).await.unwrap_or_default() });
+}
+
+/// The running services.
+pub(crate) struct Services {
+    pub(crate) http: reqwest::Client,
+    pub(crate) dynamodb: Service,
+    pub(crate) sqs: Service,
+    pub(crate) secrets_url: String,
+}
+
+impl Services {
+    /// Starts them, with the table and the queues in place.
+    pub(crate) async fn start(
+        options: &StackOptions,
+        credentials: &Credentials,
+        tasks: &mut JoinSet<()>,
+    ) -> Result<Services, StartError> {
+        let http = http_client()?;
+        Ok(Services {
+            dynamodb: start_dynamodb(options, &http, tasks).await?,
+            sqs: start_sqs(options, &http, tasks).await?,
+            secrets_url: start_secrets_manager(credentials, tasks).await?,
+            http,
+        })
+    }
+}
+
+async fn start_dynamodb(
+    options: &StackOptions,
+    http: &reqwest::Client,
+    tasks: &mut JoinSet<()>,
+) -> Result<Service, StartError> {
+    let database = dynamodb::open(options.data.as_deref())?;
+    let bound = bind(0, "DynamoDB's port").await?;
+    tasks.spawn(dynoxide::server::serve_on(bound.listener, database));
+    let service = Service::new(http.clone(), bound.url, dynamodb::PREFIX);
+    dynamodb::create_table(&service, &options.table_name).await?;
+    Ok(service)
+}
+
+async fn start_sqs(
+    options: &StackOptions,
+    http: &reqwest::Client,
+    tasks: &mut JoinSet<()>,
+) -> Result<Service, StartError> {
+    let bound = bind(0, "SQS's port").await?;
+    serve(tasks, bound.listener, sqs::router(bound.port));
+    let service = Service::new(http.clone(), bound.url, sqs::PREFIX);
+    sqs::create_queues(&service, options.visibility_timeout_seconds, options.max_receive_count).await?;
+    Ok(service)
+}
+
+async fn start_secrets_manager(credentials: &Credentials, tasks: &mut JoinSet<()>) -> Result<String, StartError> {
+    let bound = bind(0, "Secrets Manager's port").await?;
+    let secret = serde_json::to_string(&credentials.secrets);
+    let secret = secret.map_err(std::io::Error::from).doing("the secrets")?;
+    serve(tasks, bound.listener, secrets_manager::router(secret));
+    Ok(bound.url)
+}

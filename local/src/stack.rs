@@ -1,0 +1,261 @@
+//! The whole, started and stopped together.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+
+use crate::aws::AwsError;
+use crate::credentials::Credentials;
+use crate::deployment::deploy;
+use crate::environment::Failure;
+use crate::error::{Doing, StartError};
+use crate::event_source::EventSource;
+use crate::functions::SUBMITTER;
+use crate::http_api::{self, Functions, HttpApi};
+use crate::logs::Logs;
+use crate::options::StackOptions;
+use crate::provider::{Provider, ProviderOptions};
+use crate::servers::{Bound, Services, bind, serve};
+use crate::sqs::{DEAD_LETTER_QUEUE, QUEUE, arn, queue_url};
+
+/// A running stack. It ends, with all of its processes, when it is stopped or dropped.
+pub struct Stack {
+    api_url: String,
+    provider_url: String,
+    provider: Option<Provider>,
+    services: Services,
+    table_name: String,
+    credentials: Credentials,
+    functions: Functions,
+    logs: Arc<Logs>,
+    _tasks: JoinSet<()>,
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        for function in self.functions.values() {
+            function.stop();
+        }
+    }
+}
+
+impl Stack {
+    /// Builds the functions if asked to, and starts everything.
+    ///
+    /// # Errors
+    ///
+    /// A port is taken, a file cannot be used, the functions cannot be built or are missing.
+    pub async fn start(options: StackOptions) -> Result<Stack, StartError> {
+        let credentials = credentials(&options)?;
+        let front = bind(options.port, "--port").await?;
+        let (provider, provider_url) = provider(&options, &credentials, &front).await?;
+        let mut tasks = JoinSet::new();
+        let services = Services::start(&options, &credentials, &mut tasks).await?;
+        let logs = Logs::new(options.verbose);
+        let functions = deploy(&options, &services, &provider_url, &logs).await?;
+
+        let api = HttpApi { functions: functions.clone(), merchant_token: credentials.merchant_token.clone() };
+        serve(&mut tasks, front.listener, http_api::router(api));
+        start_event_source(&options, &services, &functions, &mut tasks);
+        Ok(Stack {
+            api_url: front.url,
+            provider_url,
+            provider,
+            services,
+            table_name: options.table_name,
+            credentials,
+            functions,
+            logs,
+            _tasks: tasks,
+        })
+    }
+
+    /// Ends everything and waits until no process is left.
+    pub async fn stop(self) {
+        for function in self.functions.values() {
+            function.stop();
+            function.kill().await;
+        }
+    }
+
+    pub(crate) fn http(&self) -> &reqwest::Client {
+        &self.services.http
+    }
+
+    /// The merchants' base URL.
+    #[must_use]
+    pub fn api_url(&self) -> &str {
+        &self.api_url
+    }
+
+    /// Where the provider sends postbacks to.
+    #[must_use]
+    pub fn postback_url(&self) -> String {
+        postback_url(&self.api_url, &self.credentials)
+    }
+
+    /// The provider's base URL: the simulator's, or the one that was given.
+    #[must_use]
+    pub fn provider_url(&self) -> &str {
+        &self.provider_url
+    }
+
+    /// The provider's simulator, if there is one.
+    #[must_use]
+    pub fn provider(&self) -> Option<&Provider> {
+        self.provider.as_ref()
+    }
+
+    /// The DynamoDB server's address.
+    #[must_use]
+    pub fn dynamodb_url(&self) -> &str {
+        self.services.dynamodb.url()
+    }
+
+    /// The SQS server's address.
+    #[must_use]
+    pub fn sqs_url(&self) -> &str {
+        self.services.sqs.url()
+    }
+
+    /// The Secrets Manager server's address.
+    #[must_use]
+    pub fn secrets_url(&self) -> &str {
+        &self.services.secrets_url
+    }
+
+    /// The one table's name.
+    #[must_use]
+    pub fn table_name(&self) -> &str {
+        &self.table_name
+    }
+
+    /// The queue of withdrawals to be submitted again.
+    #[must_use]
+    pub fn queue_url(&self) -> String {
+        queue_url(self.sqs_url(), QUEUE)
+    }
+
+    /// Where its messages end after too many attempts.
+    #[must_use]
+    pub fn dead_letter_queue_url(&self) -> String {
+        queue_url(self.sqs_url(), DEAD_LETTER_QUEUE)
+    }
+
+    /// The merchant's token and the secrets of this run.
+    #[must_use]
+    pub fn credentials(&self) -> &Credentials {
+        &self.credentials
+    }
+
+    /// The last lines that the function printed, oldest first.
+    #[must_use]
+    pub fn logs(&self, function: &str) -> Vec<String> {
+        self.logs.of(function)
+    }
+
+    /// Invokes a function with an event, as AWS would.
+    ///
+    /// # Errors
+    ///
+    /// The function reported an error, died, timed out, or there is no such function.
+    pub async fn invoke(&self, function: &str, event: &Value) -> Result<Value, Failure> {
+        let function = self.functions.get(function);
+        let function = function.ok_or_else(|| Failure::NotStarted("no such function".into()))?;
+        let answer = function.invoke(event.to_string().into()).await?;
+        serde_json::from_slice(&answer).map_err(|error| Failure::Reported(error.to_string()))
+    }
+
+    /// Kills all processes of the function at once; what they were doing ends as an error.
+    pub async fn kill(&self, function: &str) {
+        if let Some(function) = self.functions.get(function) {
+            function.kill().await;
+        }
+    }
+
+    /// Calls an operation of DynamoDB.
+    ///
+    /// # Errors
+    ///
+    /// DynamoDB refuses it.
+    pub async fn dynamodb(&self, operation: &str, input: &Value) -> Result<Value, AwsError> {
+        self.services.dynamodb.call(operation, input).await
+    }
+
+    /// Calls an operation of SQS.
+    ///
+    /// # Errors
+    ///
+    /// SQS refuses it.
+    pub async fn sqs(&self, operation: &str, input: &Value) -> Result<Value, AwsError> {
+        self.services.sqs.call(operation, input).await
+    }
+
+    /// Reads a row of the table, in DynamoDB's JSON (`{"state": {"S": "credited"}, ..}`).
+    ///
+    /// # Errors
+    ///
+    /// DynamoDB refuses it.
+    pub async fn item(&self, key: &str) -> Result<Option<Value>, AwsError> {
+        let get = json!({
+            "TableName": self.table_name,
+            "Key": {"transaction_id": {"S": key}},
+            "ConsistentRead": true,
+        });
+        let mut answer = self.dynamodb("GetItem", &get).await?;
+        Ok(answer.get_mut("Item").map(Value::take))
+    }
+}
+
+fn credentials(options: &StackOptions) -> Result<Credentials, StartError> {
+    if let Some(directory) = &options.data {
+        std::fs::create_dir_all(directory).doing("the data directory")?;
+    }
+    match (&options.credentials, &options.data) {
+        (Some(given), _) => Ok(given.clone()),
+        (None, Some(directory)) => Credentials::kept_in(&directory.join("credentials.json")).doing("credentials.json"),
+        (None, None) => Credentials::random().doing("/dev/urandom"),
+    }
+}
+
+fn postback_url(api_url: &str, credentials: &Credentials) -> String {
+    format!("{api_url}/postbacks/{}", credentials.secrets.postback_token)
+}
+
+async fn provider(
+    options: &StackOptions,
+    credentials: &Credentials,
+    front: &Bound,
+) -> Result<(Option<Provider>, String), StartError> {
+    if let Some(url) = &options.provider {
+        return Ok((None, url.trim_end_matches('/').to_owned()));
+    }
+    let bound = bind(options.provider_port, "--provider-port").await?;
+    let secrets = credentials.secrets.clone();
+    let provider = ProviderOptions {
+        listener: bound.listener,
+        postback_url: postback_url(&front.url, credentials),
+        pluginapi_secret: secrets.pluginapi_secret,
+        withdrawal_private_key: secrets.withdrawal_private_key,
+        access_key: secrets.access_key,
+        postback_private_key: secrets.postback_private_key,
+        repeat_after: options.postback_repeat_after,
+    };
+    let provider = Provider::start(provider).await.doing("the provider's simulator")?;
+    Ok((Some(provider), bound.url))
+}
+
+fn start_event_source(options: &StackOptions, services: &Services, functions: &Functions, tasks: &mut JoinSet<()>) {
+    let Some(function) = functions.get(SUBMITTER) else { return };
+    let source = Arc::new(EventSource {
+        sqs: services.sqs.clone(),
+        queue_url: queue_url(services.sqs.url(), QUEUE),
+        queue_arn: arn(QUEUE),
+        function: Arc::clone(function),
+        batch_size: options.batch_size,
+    });
+    for _ in 0..options.event_source_concurrency {
+        tasks.spawn(Arc::clone(&source).run());
+    }
+}

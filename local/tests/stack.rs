@@ -1,0 +1,334 @@
+//! The stand-ins for AWS, around a function that does as it is told.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests end by panicking")]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use local::{Failure, Stack, StackOptions, StartError};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::time::sleep;
+
+const FUNCTIONS: [&str; 5] =
+    ["create-deposit", "activate", "create-withdrawal", "postback-receiver", "withdrawal-submitter"];
+
+/// A directory in which every function is the fake one.
+fn fakes() -> TempDir {
+    let fake = Path::new(env!("CARGO_BIN_EXE_local")).with_file_name("examples").join("fake-function");
+    let directory = tempfile::tempdir().unwrap();
+    for function in FUNCTIONS {
+        symlink(&fake, directory.path().join(function)).unwrap();
+    }
+    directory
+}
+
+fn options(fakes: &TempDir) -> StackOptions {
+    StackOptions { binaries: Some(fakes.path().to_owned()), ..StackOptions::default() }
+}
+
+/// Waits for what happens soon.
+async fn soon(what: &str, mut happened: impl FnMut() -> bool) {
+    for _ in 0..200 {
+        if happened() {
+            return;
+        }
+        sleep(Duration::from_millis(50)).await;
+    }
+    panic!("never: {what}");
+}
+
+/// The processes that were started from the directory's programs.
+fn processes_of(directory: &TempDir) -> Vec<PathBuf> {
+    let of = |process: &Path| {
+        let command = fs::read(process.join("cmdline")).unwrap_or_default();
+        String::from_utf8_lossy(&command).contains(&*directory.path().to_string_lossy())
+    };
+    let processes = fs::read_dir("/proc").unwrap().map(|entry| entry.unwrap().path());
+    processes.filter(|process| of(process)).collect()
+}
+
+fn pid(answer: &Value) -> u64 {
+    answer["pid"].as_u64().unwrap()
+}
+
+#[tokio::test]
+async fn a_warm_process_takes_the_next_event_even_after_an_error() {
+    let fakes = fakes();
+    let stack = Stack::start(options(&fakes)).await.unwrap();
+    let first = stack.invoke("activate", &json!({"do": "look"})).await.unwrap();
+    let failed = stack.invoke("activate", &json!({"do": "fail"})).await;
+    assert!(matches!(failed, Err(Failure::Reported(error)) if error.contains("as told")));
+    let second = stack.invoke("activate", &json!({"do": "look"})).await.unwrap();
+    assert_eq!(pid(&first), pid(&second));
+}
+
+#[tokio::test]
+async fn events_at_the_same_time_get_processes_of_their_own_up_to_the_limit() {
+    let fakes = fakes();
+    let stack = Stack::start(StackOptions { function_concurrency: 3, ..options(&fakes) }).await.unwrap();
+    let event = json!({"do": "wait"});
+    let wait = async || pid(&stack.invoke("activate", &event).await.unwrap());
+    let (a, b, c, d) = tokio::join!(wait(), wait(), wait(), wait());
+    assert_eq!(BTreeSet::from([a, b, c, d]).len(), 3);
+}
+
+#[tokio::test]
+async fn a_process_that_dies_ends_its_event_and_is_replaced() {
+    let fakes = fakes();
+    let stack = Stack::start(options(&fakes)).await.unwrap();
+    let died = stack.invoke("activate", &json!({"do": "exit"})).await;
+    assert!(matches!(died, Err(Failure::Ended)));
+    stack.invoke("activate", &json!({"do": "look"})).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_function_that_outlives_its_time_limit_is_killed() {
+    let fakes = fakes();
+    let stack = Stack::start(StackOptions { time_limit: Duration::from_millis(200), ..options(&fakes) });
+    let stack = stack.await.unwrap();
+    let hung = stack.invoke("activate", &json!({"do": "hang"})).await;
+    assert!(matches!(hung, Err(Failure::TimedOut(_))));
+    assert_eq!(processes_of(&fakes), Vec::<PathBuf>::new());
+    assert!(stack.logs("activate").iter().any(|line| line.contains("timed out")));
+}
+
+#[tokio::test]
+async fn killing_a_function_ends_what_it_was_doing() {
+    let fakes = fakes();
+    let stack = Stack::start(options(&fakes)).await.unwrap();
+    let event = json!({"do": "hang"});
+    let kill = async {
+        soon("a process", || !processes_of(&fakes).is_empty()).await;
+        sleep(Duration::from_millis(300)).await;
+        stack.kill("activate").await;
+        assert_eq!(processes_of(&fakes), Vec::<PathBuf>::new());
+    };
+    let (outcome, ()) = tokio::join!(stack.invoke("activate", &event), kill);
+    assert!(matches!(outcome, Err(Failure::Ended)));
+}
+
+#[tokio::test]
+async fn a_function_that_cannot_start_says_so() {
+    let fakes = fakes();
+    fs::remove_file(fakes.path().join("activate")).unwrap();
+    symlink("/bin/false", fakes.path().join("activate")).unwrap();
+    let stack = Stack::start(options(&fakes)).await.unwrap();
+    let outcome = stack.invoke("activate", &json!({})).await;
+    assert!(matches!(outcome, Err(Failure::NotStarted(_))));
+}
+
+#[tokio::test]
+async fn a_function_gets_its_own_settings_and_nothing_of_ours() {
+    let fakes = fakes();
+    let more = ("activate".to_owned(), "MORE".to_owned(), "1".to_owned());
+    let stack = Stack::start(StackOptions { environment: vec![more], ..options(&fakes) }).await.unwrap();
+    let look = stack.invoke("activate", &json!({"do": "look"})).await.unwrap();
+    let names: BTreeSet<_> = look["environment"].as_object().unwrap().keys().map(String::as_str).collect();
+    for name in ["AWS_ENDPOINT_URL_DYNAMODB", "TABLE_NAME", "SECRET_ID", "PROVIDER_API_URL", "MORE", "PATH"] {
+        assert!(names.contains(name), "{name}");
+    }
+    for name in ["HOME", "CARGO", "QUEUE_URL", "PROVIDER_PLUGIN_URL"] {
+        assert!(!names.contains(name), "{name}");
+    }
+    let receiver = stack.invoke("postback-receiver", &json!({"do": "look"})).await.unwrap();
+    assert!(receiver["environment"]["PROVIDER_API_URL"].is_null());
+    assert!(receiver["environment"]["MORE"].is_null());
+}
+
+#[tokio::test]
+async fn what_a_function_prints_is_kept() {
+    let fakes = fakes();
+    let stack = Stack::start(options(&fakes)).await.unwrap();
+    stack.invoke("activate", &json!({"do": "print", "line": "a line"})).await.unwrap();
+    soon("the line", || stack.logs("activate").contains(&"a line".to_owned())).await;
+    assert!(stack.logs("create-deposit").is_empty());
+}
+
+async fn post(stack: &Stack, path: &str, token: Option<&str>, body: impl Into<reqwest::Body>) -> (u16, String) {
+    let client = reqwest::Client::builder().no_proxy().tls_certs_only([]).build().unwrap();
+    let mut request = client.post(format!("{}{path}", stack.api_url())).body(body);
+    if let Some(token) = token {
+        request = request.bearer_auth(token);
+    }
+    let response = request.send().await.unwrap();
+    (response.status().as_u16(), response.text().await.unwrap())
+}
+
+#[tokio::test]
+async fn the_http_api_checks_the_token_and_passes_the_request_on() {
+    let fakes = fakes();
+    let stack = Stack::start(options(&fakes)).await.unwrap();
+    let token = stack.credentials().merchant_token.clone();
+
+    let (status, body) = post(&stack, "/deposits", None, "{}").await;
+    assert_eq!((status, body.as_str()), (401, r#"{"message":"Unauthorized"}"#));
+    assert_eq!(post(&stack, "/withdrawals", Some("wrong"), "{}").await.0, 401);
+    assert_eq!(post(&stack, "/elsewhere", Some(&token), "{}").await, (404, r#"{"message":"Not Found"}"#.into()));
+
+    let (status, event) = post(&stack, "/deposits/order-1/activation?a=b", Some(&token), "text").await;
+    let event: Value = serde_json::from_str(&event).unwrap();
+    assert_eq!(status, 200);
+    assert_eq!(event["pathParameters"]["custom_transaction_id"], "order-1");
+    assert_eq!((&event["rawQueryString"], &event["body"]), (&json!("a=b"), &json!("text")));
+
+    let (status, event) = post(&stack, "/postbacks/any", None, vec![0xff]).await;
+    let event: Value = serde_json::from_str(&event).unwrap();
+    assert_eq!((status, &event["body"], &event["isBase64Encoded"]), (200, &json!("/w=="), &json!(true)));
+}
+
+#[tokio::test]
+async fn a_function_that_fails_is_an_internal_server_error() {
+    let fakes = fakes();
+    let stack = Stack::start(options(&fakes)).await.unwrap();
+    for order in [r#"{"do":"fail"}"#, r#"{"do":"exit"}"#, r#"{"do":"print"}"#] {
+        let (status, body) = post(&stack, "/postbacks/any", None, order).await;
+        assert_eq!((status, body.as_str()), (500, r#"{"message":"Internal Server Error"}"#), "{order}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_over_ten_megabytes_is_refused() {
+    let fakes = fakes();
+    let stack = Stack::start(options(&fakes)).await.unwrap();
+    assert_eq!(post(&stack, "/postbacks/any", None, vec![b'a'; 10 * 1024 * 1024 + 1]).await.0, 413);
+}
+
+#[tokio::test]
+async fn only_the_failed_message_of_a_batch_comes_again_and_ends_in_the_dead_letter_queue() {
+    let fakes = fakes();
+    let options =
+        StackOptions { batch_size: 10, max_receive_count: 2, visibility_timeout_seconds: 1, ..options(&fakes) };
+    let stack = Stack::start(options).await.unwrap();
+    let entries = json!([{"Id": "1", "MessageBody": "good"}, {"Id": "2", "MessageBody": "bad"}]);
+    let batch = json!({"QueueUrl": stack.queue_url(), "Entries": entries});
+    stack.sqs("SendMessageBatch", &batch).await.unwrap();
+
+    let receive = json!({"QueueUrl": stack.dead_letter_queue_url(), "WaitTimeSeconds": 15});
+    let dead = stack.sqs("ReceiveMessage", &receive).await.unwrap();
+    assert_eq!(dead["Messages"][0]["Body"], "bad");
+
+    let mut got = stack.logs("withdrawal-submitter");
+    got.sort();
+    assert_eq!(got, [r#"got "bad" "1""#, r#"got "bad" "2""#, r#"got "good" "1""#]);
+}
+
+#[tokio::test]
+async fn the_table_and_the_credentials_outlive_the_stack() {
+    let (fakes, data) = (fakes(), tempfile::tempdir().unwrap());
+    let options = || StackOptions { data: Some(data.path().to_owned()), ..options(&fakes) };
+
+    let first = Stack::start(options()).await.unwrap();
+    let row = json!({"TableName": first.table_name(), "Item": {"transaction_id": {"S": "deposit#1"}}});
+    first.dynamodb("PutItem", &row).await.unwrap();
+    let token = first.credentials().merchant_token.clone();
+    first.stop().await;
+
+    let second = Stack::start(options()).await.unwrap();
+    assert!(second.item("deposit#1").await.unwrap().is_some());
+    assert_eq!(second.credentials().merchant_token, token);
+    let mode = fs::metadata(data.path().join("credentials.json")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+}
+
+#[tokio::test]
+async fn the_secrets_are_served_as_secrets_manager_does() {
+    let fakes = fakes();
+    let stack = Stack::start(options(&fakes)).await.unwrap();
+    let client = reqwest::Client::builder().no_proxy().tls_certs_only([]).build().unwrap();
+    let get = async |id: &str| {
+        let request = client.post(stack.secrets_url()).header("x-amz-target", "secretsmanager.GetSecretValue");
+        let response = request.body(json!({"SecretId": id}).to_string()).send().await.unwrap();
+        let status = response.status().as_u16();
+        (status, serde_json::from_str::<Value>(&response.text().await.unwrap()).unwrap())
+    };
+    let (status, answer) = get("paykassma").await;
+    let secrets: Value = serde_json::from_str(answer["SecretString"].as_str().unwrap()).unwrap();
+    assert_eq!((status, &secrets["access_key"]), (200, &json!(stack.credentials().secrets.access_key)));
+    assert_eq!(secrets.as_object().unwrap().len(), 5);
+    let (status, answer) = get("another").await;
+    assert_eq!((status, &answer["__type"]), (400, &json!("ResourceNotFoundException")));
+}
+
+#[tokio::test]
+async fn a_port_in_use_is_named_with_its_option() {
+    let fakes = fakes();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    for (options, option) in [
+        (StackOptions { port, ..options(&fakes) }, "--port"),
+        (StackOptions { provider_port: port, ..options(&fakes) }, "--provider-port"),
+    ] {
+        let Err(error) = Stack::start(options).await else { panic!("the port is taken") };
+        assert!(matches!(error, StartError::PortInUse { .. }));
+        let text = error.to_string();
+        assert!(text.contains(&port.to_string()) && text.contains(option), "{text}");
+    }
+}
+
+/// Starts the program with a busy process of one function and an idle one of another.
+async fn busy_program(fakes: &TempDir) -> Child {
+    let env_file = fakes.path().join("env");
+    let program = Command::new(env!("CARGO_BIN_EXE_local"))
+        .args(["--port", "0", "--provider-port", "0", "--no-demo", "--env-file"])
+        .arg(&env_file)
+        .arg("--binaries")
+        .arg(fakes.path())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    soon("the file", || env_file.exists()).await;
+    let env = fs::read_to_string(&env_file).unwrap();
+    let value =
+        |name: &str| env.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('=')).unwrap().to_owned();
+
+    let client = reqwest::Client::builder().no_proxy().tls_certs_only([]).build().unwrap();
+    let idle = client.post(value("POSTBACK_URL")).body("{}").send().await.unwrap();
+    assert_eq!(idle.status(), 200);
+    let busy = client.post(format!("{}/deposits", value("API_URL"))).bearer_auth(value("MERCHANT_TOKEN"));
+    tokio::spawn(busy.body(r#"{"do":"hang"}"#).send());
+    // The program itself has the directory on its command line, too.
+    soon("three processes", || processes_of(fakes).len() == 3).await;
+    sleep(Duration::from_millis(300)).await;
+    program
+}
+
+fn signal(program: &Child, signal: Signal) {
+    kill(Pid::from_raw(program.id().try_into().unwrap()), signal).unwrap();
+}
+
+#[tokio::test]
+async fn a_killed_program_leaves_no_process_behind() {
+    let fakes = fakes();
+    let mut program = busy_program(&fakes).await;
+    signal(&program, Signal::SIGKILL);
+    program.wait().unwrap();
+    soon("the end of all", || processes_of(&fakes).is_empty()).await;
+}
+
+#[tokio::test]
+async fn an_interrupted_program_ends_cleanly() {
+    for stop in [Signal::SIGINT, Signal::SIGTERM] {
+        let fakes = fakes();
+        let mut program = busy_program(&fakes).await;
+        signal(&program, stop);
+        assert!(program.wait().unwrap().success());
+        assert_eq!(processes_of(&fakes), Vec::<PathBuf>::new());
+    }
+}
+
+#[tokio::test]
+async fn a_dropped_stack_leaves_no_process_behind() {
+    let fakes = fakes();
+    let stack = Stack::start(options(&fakes)).await.unwrap();
+    stack.invoke("activate", &json!({})).await.unwrap();
+    assert_eq!(processes_of(&fakes).len(), 1);
+    drop(stack);
+    soon("the end of the process", || processes_of(&fakes).is_empty()).await;
+}

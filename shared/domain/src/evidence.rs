@@ -1,0 +1,122 @@
+//! What a postback leaves behind: the signed text that decided, and why something was not done.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Amount, CurrencyCode, Label, Timestamp};
+
+/// The signed text, kept so that the signature can be checked again at any time.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// The whole signed list, as it stood on the wire. Personal: names and accounts are in it.
+    pub additional_data: String,
+    /// Which element of the list this is about, from 0.
+    pub element: usize,
+    /// The signature over the list.
+    pub signature: String,
+    /// When we received it, by our own clock.
+    pub received_at: Timestamp,
+}
+
+impl std::fmt::Debug for Evidence {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Evidence")
+            .field("element", &self.element)
+            .field("signature", &self.signature)
+            .field("received_at", &self.received_at)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a verified postback said about one transaction. All but the label is signed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Receipt {
+    /// The signed `plugin_custom_order_id`, verbatim; absent for a withdrawal.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub custom_transaction_id: String,
+    /// The signed amount.
+    pub amount: Amount,
+    /// The signed currency.
+    pub currency_code: CurrencyCode,
+    /// The unsigned label, only ever compared with the stored one. `None` when it was unreadable.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<Label>,
+    /// The signed text.
+    pub evidence: Evidence,
+}
+
+impl Receipt {
+    /// Whether both say the same in everything that is signed and that money depends on.
+    #[must_use]
+    pub fn agrees_with(&self, other: &Self) -> bool {
+        self.custom_transaction_id == other.custom_transaction_id
+            && self.amount == other.amount
+            && self.currency_code == other.currency_code
+    }
+}
+
+/// Which two facts disagree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Disagreement {
+    /// `direction` is not the element's.
+    Direction,
+    /// The unsigned amount is not the only element's.
+    Amount,
+    /// The unsigned currency is not the element's.
+    CurrencyCode,
+    /// The unsigned wallet is not the element's.
+    WalletType,
+    /// The unsigned label is not the one that we stored.
+    Label,
+    /// The signed currency is not the order's.
+    OrderCurrencyCode,
+    /// The signed wallet is not the order's.
+    OrderWalletType,
+    /// The signed facts are not those of an earlier postback for the same payment.
+    EarlierPostback,
+    /// The signed amount is not the withdrawal's.
+    WithdrawalAmount,
+    /// The signed currency is not the withdrawal's.
+    WithdrawalCurrencyCode,
+    /// The signed wallet is not the withdrawal's payment system.
+    WithdrawalPaymentSystem,
+    /// The withdrawal's status has no known meaning.
+    Status,
+    /// The outcome is the opposite of the one that was decided.
+    Outcome,
+}
+
+/// A postback that contradicts what was decided: kept for a person, never applied.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Contradiction {
+    /// What disagrees.
+    pub disagreement: Disagreement,
+    /// What the postback said; absent when the contradiction is the provider's answer to a submission.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receipt: Option<Receipt>,
+}
+
+impl Contradiction {
+    /// Most bytes of signed text that a row keeps of its contradictions; further ones are only alarmed.
+    const MAX_BYTES: usize = 64 * 1024;
+
+    /// Adds it to those a row has. `false` when it is known already, or when the row has no room for more.
+    #[must_use]
+    pub fn record(self, known: &mut Vec<Self>) -> bool {
+        let text = |it: &Self| it.receipt.as_ref().map_or(0, |receipt| receipt.evidence.additional_data.len());
+        let bytes = known.iter().map(text).fold(text(&self), usize::saturating_add);
+        if bytes > Self::MAX_BYTES || known.iter().any(|it| it.is_same(&self)) {
+            return false;
+        }
+        known.push(self);
+        true
+    }
+
+    fn is_same(&self, other: &Self) -> bool {
+        let said = |it: &Self| {
+            let receipt = it.receipt.as_ref()?;
+            Some((receipt.evidence.signature.clone(), receipt.evidence.element))
+        };
+        self.disagreement == other.disagreement && said(self) == said(other)
+    }
+}

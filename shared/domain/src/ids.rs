@@ -1,0 +1,243 @@
+//! Names of things, each with the one constructor that checks it.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// The rule that a value breaks, in words for the caller. Never contains the value.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Broken(pub Cow<'static, str>);
+
+fn has_length(text: &str, least: usize, most: usize) -> bool {
+    (least..=most).contains(&text.chars().count())
+}
+
+fn is_id(text: &str, most: usize) -> bool {
+    has_length(text, 1, most) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
+}
+
+fn is_printable(text: &str, least: usize, most: usize) -> bool {
+    has_length(text, least, most) && !text.chars().any(char::is_control)
+}
+
+macro_rules! checked_text {
+    ($(#[$doc:meta])* $name:ident, $rule:literal, $check:expr) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(String);
+
+        impl $name {
+            #[doc = concat!("Checks the text: it ", $rule, ".\n\n# Errors\n[`Broken`] with that rule.")]
+            pub fn parse(text: impl Into<String>) -> Result<Self, Broken> {
+                let text = text.into();
+                let check: fn(&str) -> bool = $check;
+                if check(&text) { Ok(Self(text)) } else { Err(Broken($rule.into())) }
+            }
+
+            /// The text itself.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = Broken;
+
+            fn try_from(text: String) -> Result<Self, Broken> {
+                Self::parse(text)
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(value: $name) -> Self {
+                value.0
+            }
+        }
+    };
+}
+
+macro_rules! shown {
+    ($($name:ident)*) => {$(
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    )*};
+}
+
+macro_rules! masked {
+    ($($name:ident)*) => {$(
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("***")
+            }
+        }
+    )*};
+}
+
+checked_text!(
+    /// A merchant's id of a deposit. Short enough that an attempt's suffix fits the provider's 190.
+    CustomTransactionId,
+    "must be 1 to 150 of A-Z a-z 0-9 _ -",
+    |text| is_id(text, 150)
+);
+checked_text!(
+    /// A merchant's id of a withdrawal: the provider's only idempotency handle.
+    WithdrawalId,
+    "must be 1 to 36 of A-Z a-z 0-9 _ -",
+    |text| is_id(text, 36)
+);
+checked_text!(
+    /// The merchant's id of a user. Personal: its `Debug` masks it.
+    Label,
+    "must be 1 to 190 characters without control characters",
+    |text| is_printable(text, 1, 190)
+);
+checked_text!(
+    /// The number of a payment in the wallet's own system: `key1` when a user enters it, `transaction_id` in a postback.
+    TransactionId,
+    "must be 1 to 190 characters without control characters",
+    |text| is_printable(text, 1, 190)
+);
+checked_text!(
+    /// Where a withdrawal goes. Personal: its `Debug` masks it.
+    AccountNumber,
+    "must be 1 to 190 characters without control characters",
+    |text| is_printable(text, 1, 190)
+);
+checked_text!(
+    /// A note that travels with a withdrawal. May be personal: its `Debug` masks it.
+    Comment,
+    "must be at most 190 characters without control characters",
+    |text| is_printable(text, 0, 190)
+);
+checked_text!(
+    /// A currency: three capital letters.
+    CurrencyCode,
+    "must be three capital letters, such as INR",
+    |text| text.len() == 3 && text.bytes().all(|byte| byte.is_ascii_uppercase())
+);
+checked_text!(
+    /// A payment system, as the provider names it: `paytm`.
+    WalletType,
+    "must be 1 to 64 of a-z 0-9 _",
+    |text| has_length(text, 1, 64)
+        && text.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_'))
+);
+checked_text!(
+    /// A language of the payment window: `en`, `hi`.
+    Lang,
+    "must be two small letters, such as en",
+    |text| text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_lowercase())
+);
+
+shown!(CustomTransactionId WithdrawalId TransactionId CurrencyCode WalletType Lang);
+masked!(Label AccountNumber Comment);
+
+impl Label {
+    /// The provider's limit for the label of a withdrawal, in characters; a deposit's may have 190.
+    pub const MAX_OF_WITHDRAWAL: usize = 36;
+
+    /// Whether the provider takes this label for a withdrawal.
+    #[must_use]
+    pub fn fits_withdrawal(&self) -> bool {
+        has_length(&self.0, 1, Self::MAX_OF_WITHDRAWAL)
+    }
+}
+
+/// One real payment: its number within its wallet.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct PaymentKey {
+    /// The payment system in which the number is unique.
+    pub wallet_type: WalletType,
+    /// The number.
+    pub transaction_id: TransactionId,
+}
+
+/// What the provider is told as `custom_transaction_id` for the n-th number a user tries: `order`, `order.2`, `order.3`.
+///
+/// The provider wants it unique; `.` is not in a merchant's alphabet, so it always maps back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AttemptId {
+    /// The merchant's order.
+    pub order: CustomTransactionId,
+    /// 1 for the first number, which is sent under the order's own id.
+    pub attempt: usize,
+}
+
+impl AttemptId {
+    /// Reads what a postback names as `plugin_custom_order_id`; `None` when we cannot have made it.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (order, attempt) = match text.split_once('.') {
+            None => (text, 1),
+            Some((order, suffix)) => (order, suffix.parse().ok().filter(|attempt| *attempt > 1)?),
+        };
+        let id = Self { order: CustomTransactionId::parse(order).ok()?, attempt };
+        (id.to_string() == text).then_some(id)
+    }
+}
+
+impl fmt::Display for AttemptId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.attempt {
+            1 => write!(f, "{}", self.order),
+            attempt => write!(f, "{}.{attempt}", self.order),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn lengths_and_alphabets_hold() {
+        assert!(CustomTransactionId::parse("h8JxcM_123-x").is_ok());
+        assert!(CustomTransactionId::parse("x".repeat(151)).is_err());
+        for bad in ["", "a.b", "a b", "a/b", "é"] {
+            assert!(CustomTransactionId::parse(bad).is_err(), "{bad}");
+            assert!(WithdrawalId::parse(bad).is_err(), "{bad}");
+        }
+        assert!(WithdrawalId::parse("x".repeat(37)).is_err());
+        assert!(Label::parse("пользователь 5").is_ok());
+        assert!(Label::parse("a\u{0}b").is_err());
+        assert!(!Label::parse("x".repeat(37)).unwrap().fits_withdrawal());
+        assert!(CurrencyCode::parse("inr").is_err());
+        assert!(WalletType::parse("PayTM").is_err());
+    }
+
+    #[test]
+    fn people_do_not_print() {
+        let label = Label::parse("marker-person").unwrap();
+        let account = AccountNumber::parse("1234560079").unwrap();
+        assert_eq!(format!("{label:?} {account:?}"), "*** ***");
+    }
+
+    #[test]
+    fn an_attempt_that_we_cannot_have_made_is_none() {
+        for foreign in ["", "a.1", "a.0", "a.02", "a.+2", "a.b", "a.2.3", ".2", "a b"] {
+            assert_eq!(AttemptId::parse(foreign), None, "{foreign}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn attempts_map_back(order in "[A-Za-z0-9_-]{1,150}", attempt in 1_usize..100) {
+            let id = AttemptId { order: CustomTransactionId::parse(order).unwrap(), attempt };
+            prop_assert_eq!(AttemptId::parse(&id.to_string()), Some(id));
+        }
+    }
+}

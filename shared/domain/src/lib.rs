@@ -1,0 +1,40 @@
+//! What deposits, payments and withdrawals are, and which changes of them are allowed. Pure: no clock, no network, no AWS.
+
+mod amount;
+mod deposit;
+mod evidence;
+mod ids;
+mod payment;
+mod payment_system;
+mod report;
+mod withdrawal;
+
+pub use amount::Amount;
+pub use deposit::{Attempt, AttemptState, Credit, Deposit, DepositRow, DepositState, MAX_ATTEMPTS, Order, Unannounced};
+pub use evidence::{Contradiction, Disagreement, Evidence, Receipt};
+pub use ids::{
+    AccountNumber, AttemptId, Broken, Comment, CurrencyCode, CustomTransactionId, Label, Lang, PaymentKey,
+    TransactionId, WalletType, WithdrawalId,
+};
+pub use payment::{Claim, Decision, ExpectedCredit, Payment, PaymentState, decide, match_waiting};
+pub use payment_system::{Limits, PaymentSystem, PaymentSystems, TextRule};
+pub use report::{DepositReport, Direction, Unsigned, WithdrawalReport};
+pub use withdrawal::{PayoutRequest, Submission, UnknownWithdrawal, Withdrawal, WithdrawalRow, WithdrawalState};
+
+use serde::{Deserialize, Serialize};
+
+/// A moment: milliseconds since 1970 in UTC, by our own clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Timestamp(pub u64);
+
+/// What an event does to a state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Transition<S> {
+    /// The state changes to this.
+    Move(S),
+    /// It is so already; nothing changes.
+    Repeat,
+    /// The event contradicts what was decided: record it, alarm, never apply it.
+    Conflict(Disagreement),
+}

@@ -1,0 +1,298 @@
+//! The money itself: claimed by an order when a user enters its number, then decided once by a signed postback.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    AttemptId, Contradiction, Credit, CurrencyCode, CustomTransactionId, Deposit, DepositReport, DepositRow,
+    Disagreement, Label, PaymentKey, Receipt, Unannounced,
+};
+
+/// What is known of a payment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum PaymentState {
+    /// A user of this order entered its number; nothing is proved.
+    Claimed {
+        /// Who claims it.
+        order: CustomTransactionId,
+    },
+    /// The provider refused the claim: any order may claim the number.
+    Released {
+        /// Who claimed it last.
+        order: CustomTransactionId,
+    },
+    /// Verified money for an order that we do not know.
+    Unmatched {
+        /// What the provider said.
+        receipt: Receipt,
+    },
+    /// Verified money that is not credited, because something disagrees.
+    Quarantined {
+        /// What the provider said.
+        receipt: Receipt,
+        /// What disagrees.
+        disagreement: Disagreement,
+    },
+    /// Credited, once.
+    Credited {
+        /// The order that got the money.
+        order: CustomTransactionId,
+        /// The user, as *we* stored it.
+        credited_label: Label,
+        /// What the provider said.
+        receipt: Receipt,
+    },
+}
+
+/// One real payment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Payment {
+    /// Which payment.
+    #[serde(rename = "payment")]
+    pub key: PaymentKey,
+    /// What is known of it.
+    #[serde(flatten)]
+    pub state: PaymentState,
+    /// What contradicted the decision later.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub contradictions: Vec<Contradiction>,
+}
+
+/// What entering a number comes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Claim {
+    /// The number is this order's, with this row to be written.
+    Taken(Payment),
+    /// It was this order's already.
+    Held,
+    /// The money has come in for this order: there is nothing left to ask.
+    Credited(Receipt),
+    /// Another order has it.
+    InUse,
+}
+
+impl Payment {
+    /// A payment in a state, with nothing said against it.
+    #[must_use]
+    pub fn new(key: PaymentKey, state: PaymentState) -> Self {
+        Self { key, state, contradictions: Vec::new() }
+    }
+
+    /// Claims the number for an order.
+    #[must_use]
+    pub fn claim(stands: Option<&Self>, key: &PaymentKey, order: &CustomTransactionId) -> Claim {
+        let taken = || {
+            let state = PaymentState::Claimed { order: order.clone() };
+            let contradictions = stands.map(|it| it.contradictions.clone()).unwrap_or_default();
+            Claim::Taken(Self { key: key.clone(), state, contradictions })
+        };
+        let Some(payment) = stands else { return taken() };
+        match &payment.state {
+            PaymentState::Released { .. } => taken(),
+            PaymentState::Claimed { order: holder } if holder == order => Claim::Held,
+            PaymentState::Credited { order: holder, receipt, .. } if holder == order => {
+                Claim::Credited(receipt.clone())
+            }
+            PaymentState::Unmatched { receipt } | PaymentState::Quarantined { receipt, .. } if receipt.names(order) => {
+                Claim::Held
+            }
+            PaymentState::Claimed { .. }
+            | PaymentState::Credited { .. }
+            | PaymentState::Unmatched { .. }
+            | PaymentState::Quarantined { .. } => Claim::InUse,
+        }
+    }
+
+    /// Gives the number up, when this order holds it by a claim alone.
+    #[must_use]
+    pub fn release(&self, order: &CustomTransactionId) -> Option<Self> {
+        let PaymentState::Claimed { order: holder } = &self.state else { return None };
+        (holder == order).then(|| Self { state: PaymentState::Released { order: order.clone() }, ..self.clone() })
+    }
+
+    fn with(&self, state: PaymentState) -> Self {
+        Self { state, ..self.clone() }
+    }
+
+    fn receipt(&self) -> Option<&Receipt> {
+        match &self.state {
+            PaymentState::Claimed { .. } | PaymentState::Released { .. } => None,
+            PaymentState::Unmatched { receipt }
+            | PaymentState::Quarantined { receipt, .. }
+            | PaymentState::Credited { receipt, .. } => Some(receipt),
+        }
+    }
+}
+
+/// Registers an order for which payments wait: those that agree with it are credited to it, the others quarantined. Gives
+/// the order and the payments that change.
+#[must_use]
+pub fn match_waiting(deposit: Deposit, waiting: &[Payment]) -> (Deposit, Vec<Payment>) {
+    let mut row = DepositRow::Registered(deposit.clone());
+    let mut matched = (deposit, Vec::new());
+    for payment in waiting {
+        let PaymentState::Unmatched { receipt } = &payment.state else { continue };
+        let report = DepositReport { payment: payment.key.clone(), receipt: receipt.clone(), disagreement: None };
+        match decide(Some(payment), Some(&row), &report) {
+            Decision::Credit(payment, deposit) => {
+                row = DepositRow::Registered((*deposit).clone());
+                matched.0 = *deposit;
+                matched.1.push(payment);
+            }
+            Decision::Quarantine(payment, _) => matched.1.push(payment),
+            Decision::Unmatched(..) | Decision::Repeat | Decision::Conflict(..) => {}
+        }
+    }
+    matched
+}
+
+/// What the credit of a report will be if the stored order says what the postback says: written under that condition, it
+/// needs no reading first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExpectedCredit {
+    /// The payment as it will be.
+    pub payment: Payment,
+    /// The order that the signed id names.
+    pub order: CustomTransactionId,
+    /// The label that the stored order must have.
+    pub label: Label,
+    /// What is added to the order.
+    pub credit: Credit,
+    /// The currency that the stored order must have. Its wallet must be the payment's.
+    pub currency_code: CurrencyCode,
+}
+
+impl DepositReport {
+    /// The credit to be expected. `None` when the report cannot be credited as it stands.
+    #[must_use]
+    pub fn expected_credit(&self) -> Option<ExpectedCredit> {
+        let (None, Some(label)) = (self.disagreement, self.receipt.label.clone()) else { return None };
+        let order = AttemptId::parse(&self.receipt.custom_transaction_id)?.order;
+        let receipt = self.receipt.clone();
+        let state = PaymentState::Credited { order: order.clone(), credited_label: label.clone(), receipt };
+        Some(ExpectedCredit {
+            payment: Payment::new(self.payment.clone(), state),
+            order,
+            label,
+            credit: Credit { payment: self.payment.clone(), amount: self.receipt.amount },
+            currency_code: self.receipt.currency_code.clone(),
+        })
+    }
+}
+
+impl Receipt {
+    /// Whether the signed order id is this order's, in any of its attempts.
+    #[must_use]
+    pub fn names(&self, order: &CustomTransactionId) -> bool {
+        AttemptId::parse(&self.custom_transaction_id).is_some_and(|id| id.order == *order)
+    }
+}
+
+/// What a verified report of a payment comes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// Credit: both rows change, together.
+    Credit(Payment, Box<Deposit>),
+    /// Verified, but its order is not known: kept, and noted at the order's place if the id can be one of ours.
+    Unmatched(Payment, Option<Unannounced>),
+    /// Verified, but something disagrees: kept.
+    Quarantine(Payment, Disagreement),
+    /// It is so already.
+    Repeat,
+    /// Against what was decided. The row, if there is one to write, records it; nothing else changes.
+    Conflict(Option<Payment>, Disagreement),
+}
+
+/// Decides what a verified report comes to, given the rows that stand.
+///
+/// The signed facts of the first postback for a payment hold for ever. A payment that is held (unmatched, quarantined) is
+/// judged again by every postback with the *same signed facts*: once its order is known and the unsigned copies agree, it
+/// is credited. So nobody can keep a payment from its order by replaying an altered copy first; and an altered copy that
+/// comes later changes nothing.
+#[must_use]
+pub fn decide(stands: Option<&Payment>, order: Option<&DepositRow>, report: &DepositReport) -> Decision {
+    let new = Payment::new(report.payment.clone(), PaymentState::Unmatched { receipt: report.receipt.clone() });
+    let payment = stands.unwrap_or(&new);
+    let decided = stands.and_then(Payment::receipt);
+    if decided.is_some_and(|receipt| !receipt.agrees_with(&report.receipt)) {
+        return conflict(payment, report, Disagreement::EarlierPostback);
+    }
+    if let PaymentState::Credited { credited_label, .. } = &payment.state {
+        let label = (report.receipt.label.as_ref() != Some(credited_label)).then_some(Disagreement::Label);
+        return match report.disagreement.or(label) {
+            Some(disagreement) => conflict(payment, report, disagreement),
+            None => Decision::Repeat,
+        };
+    }
+    match (judge(order, report), &payment.state) {
+        (Verdict::Credit(deposit), _) => credit(payment, deposit, report),
+        (Verdict::Unmatched, PaymentState::Unmatched { .. }) if decided.is_some() => Decision::Repeat,
+        (Verdict::Unmatched, _) => unmatched(payment, order, report),
+        (Verdict::Quarantine(disagreement), PaymentState::Quarantined { disagreement: known, .. })
+            if disagreement == *known =>
+        {
+            Decision::Repeat
+        }
+        (Verdict::Quarantine(disagreement), _) if decided.is_some() && report.disagreement.is_some() => {
+            conflict(payment, report, disagreement)
+        }
+        (Verdict::Quarantine(disagreement), _) => {
+            let receipt = report.receipt.clone();
+            Decision::Quarantine(payment.with(PaymentState::Quarantined { receipt, disagreement }), disagreement)
+        }
+    }
+}
+
+enum Verdict<'a> {
+    Credit(&'a Deposit),
+    Quarantine(Disagreement),
+    Unmatched,
+}
+
+fn judge<'a>(order: Option<&'a DepositRow>, report: &DepositReport) -> Verdict<'a> {
+    if let Some(disagreement) = report.disagreement {
+        return Verdict::Quarantine(disagreement);
+    }
+    let Some(DepositRow::Registered(deposit)) = order else { return Verdict::Unmatched };
+    if deposit.order.currency_code != report.receipt.currency_code {
+        Verdict::Quarantine(Disagreement::OrderCurrencyCode)
+    } else if deposit.order.wallet_type != report.payment.wallet_type {
+        Verdict::Quarantine(Disagreement::OrderWalletType)
+    } else if Some(&deposit.order.label) != report.receipt.label.as_ref() {
+        Verdict::Quarantine(Disagreement::Label)
+    } else {
+        Verdict::Credit(deposit)
+    }
+}
+
+fn credit(payment: &Payment, deposit: &Deposit, report: &DepositReport) -> Decision {
+    let credited = payment.with(PaymentState::Credited {
+        order: deposit.order.custom_transaction_id.clone(),
+        credited_label: deposit.order.label.clone(),
+        receipt: report.receipt.clone(),
+    });
+    let credit = Credit { payment: report.payment.clone(), amount: report.receipt.amount };
+    Decision::Credit(credited, Box::new(deposit.clone().credit(credit)))
+}
+
+fn unmatched(payment: &Payment, order: Option<&DepositRow>, report: &DepositReport) -> Decision {
+    let kept = payment.with(PaymentState::Unmatched { receipt: report.receipt.clone() });
+    let place = AttemptId::parse(&report.receipt.custom_transaction_id).map(|id| {
+        let mut unmatched = match order {
+            Some(DepositRow::Unannounced(place)) => place.unmatched.clone(),
+            Some(DepositRow::Registered(_)) | None => Vec::new(),
+        };
+        if !unmatched.contains(&report.payment) && unmatched.len() < Unannounced::MAX {
+            unmatched.push(report.payment.clone());
+        }
+        Unannounced { custom_transaction_id: id.order, unmatched }
+    });
+    Decision::Unmatched(kept, place)
+}
+
+fn conflict(payment: &Payment, report: &DepositReport, disagreement: Disagreement) -> Decision {
+    let mut row = payment.clone();
+    let contradiction = Contradiction { disagreement, receipt: Some(report.receipt.clone()) };
+    let is_new = contradiction.record(&mut row.contradictions);
+    Decision::Conflict(is_new.then_some(row), disagreement)
+}

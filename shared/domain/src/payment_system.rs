@@ -1,0 +1,237 @@
+//! The payment systems: their rules are data, so that the next one is a row and not a branch.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+
+use crate::{Amount, Broken, CurrencyCode, Lang, WalletType};
+
+/// How a number or an account must look.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TextRule {
+    /// Least length in characters.
+    pub least: usize,
+    /// Greatest length in characters.
+    pub most: usize,
+    /// Whether only 0-9 are allowed; else also A-Z a-z and `_ - . / @`.
+    #[serde(default)]
+    pub digits: bool,
+}
+
+impl TextRule {
+    /// Checks a text.
+    ///
+    /// # Errors
+    /// [`Broken`] with the rule.
+    pub fn check(&self, text: &str) -> Result<(), Broken> {
+        let allowed = |byte: u8| match byte {
+            b'0'..=b'9' => true,
+            b'A'..=b'Z' | b'a'..=b'z' | b'_' | b'-' | b'.' | b'/' | b'@' => !self.digits,
+            _ => false,
+        };
+        if (self.least..=self.most).contains(&text.len()) && text.bytes().all(allowed) {
+            return Ok(());
+        }
+        let Self { least, most, digits } = self;
+        let alphabet = if *digits { "digits" } else { "characters of A-Z a-z 0-9 _ - . / @" };
+        Err(Broken(if least == most {
+            format!("must be {least} {alphabet}").into()
+        } else {
+            format!("must be {least} to {most} {alphabet}").into()
+        }))
+    }
+}
+
+/// Bounds of an amount, in whole units of the currency, and its greatest number of decimals.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// The least amount.
+    pub minimum: u64,
+    /// The greatest amount.
+    pub maximum: u64,
+    /// Digits after the point.
+    pub decimals: u32,
+}
+
+impl Limits {
+    /// Checks an amount.
+    ///
+    /// # Errors
+    /// [`Broken`] with the rule.
+    pub fn check(&self, amount: Amount) -> Result<(), Broken> {
+        let Self { minimum, maximum, decimals } = self;
+        if amount.precision() > *decimals {
+            return Err(Broken(format!("must have at most {decimals} decimals").into()));
+        }
+        if !amount.is_within(*minimum, *maximum) {
+            return Err(Broken(format!("must be between {minimum} and {maximum}").into()));
+        }
+        Ok(())
+    }
+}
+
+/// One payment system. Source: PROTOCOL sections 1, 3, 4 and 5; limits are the deployment's own.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PaymentSystem {
+    /// The provider's name for it.
+    pub wallet_type: Cow<'static, str>,
+    /// Its currency.
+    pub currency_code: Cow<'static, str>,
+    /// The number that a user enters.
+    pub key1: TextRule,
+    /// Languages of the payment window; the first is the default.
+    pub langs: Cow<'static, [Cow<'static, str>]>,
+    /// What a deposit may be.
+    pub deposit: Limits,
+    /// The account of a withdrawal; absent when the system does not pay out.
+    #[serde(default)]
+    pub account_number: Option<TextRule>,
+    /// What a withdrawal may be: the provider takes whole units.
+    #[serde(default)]
+    pub withdrawal: Option<Limits>,
+}
+
+impl PaymentSystem {
+    /// Checks that a currency is this system's.
+    ///
+    /// # Errors
+    /// [`Broken`] with the rule.
+    pub fn check_currency(&self, currency: &CurrencyCode) -> Result<(), Broken> {
+        if currency.as_str() == self.currency_code {
+            return Ok(());
+        }
+        Err(Broken(format!("must be {} for {}", self.currency_code, self.wallet_type).into()))
+    }
+
+    /// Checks that the payment window speaks a language.
+    ///
+    /// # Errors
+    /// [`Broken`] with the rule.
+    pub fn check_lang(&self, lang: &Lang) -> Result<(), Broken> {
+        if self.langs.iter().any(|known| known == lang.as_str()) {
+            return Ok(());
+        }
+        Err(Broken(format!("must be one of {} for {}", self.langs.join(", "), self.wallet_type).into()))
+    }
+}
+
+/// The payment systems of a deployment: the built-in ones, and the rows that a setting adds or replaces.
+#[derive(Clone, Debug, Default)]
+pub struct PaymentSystems(Vec<PaymentSystem>);
+
+impl PaymentSystems {
+    /// The rows of the deployment's own setting, which come before the built-in ones.
+    #[must_use]
+    pub fn with(rows: Vec<PaymentSystem>) -> Self {
+        Self(rows)
+    }
+
+    /// The row of a wallet.
+    ///
+    /// # Errors
+    /// [`Broken`] for a wallet without a row.
+    pub fn find(&self, wallet: &WalletType) -> Result<&PaymentSystem, Broken> {
+        self.0
+            .iter()
+            .chain(BUILT_IN)
+            .find(|row| row.wallet_type == wallet.as_str())
+            .ok_or(Broken("must be a payment system of this deployment, such as paytm".into()))
+    }
+}
+
+const fn digits(least: usize, most: usize) -> TextRule {
+    TextRule { least, most, digits: true }
+}
+
+const fn text(least: usize, most: usize) -> TextRule {
+    TextRule { least, most, digits: false }
+}
+
+const fn limits(decimals: u32) -> Limits {
+    Limits { minimum: 1, maximum: 10_000_000, decimals }
+}
+
+const EN: &[Cow<'static, str>] = &[Cow::Borrowed("en")];
+const EN_HI: &[Cow<'static, str>] = &[Cow::Borrowed("en"), Cow::Borrowed("hi")];
+
+const fn deposits_only(wallet_type: &'static str, currency_code: &'static str, key1: TextRule) -> PaymentSystem {
+    PaymentSystem {
+        wallet_type: Cow::Borrowed(wallet_type),
+        currency_code: Cow::Borrowed(currency_code),
+        key1,
+        langs: Cow::Borrowed(EN),
+        deposit: limits(2),
+        account_number: None,
+        withdrawal: None,
+    }
+}
+
+const BUILT_IN: &[PaymentSystem] = &[
+    PaymentSystem {
+        wallet_type: Cow::Borrowed("paytm"),
+        currency_code: Cow::Borrowed("INR"),
+        key1: digits(11, 12),
+        langs: Cow::Borrowed(EN_HI),
+        deposit: limits(2),
+        account_number: Some(digits(10, 10)),
+        withdrawal: Some(limits(0)),
+    },
+    deposits_only("phone_pe", "INR", text(1, 190)),
+    deposits_only("upi_l", "INR", text(1, 190)),
+    deposits_only("upi_ib", "INR", text(1, 190)),
+    deposits_only("upi_hb", "INR", text(1, 190)),
+    deposits_only("upi_in", "INR", text(1, 190)),
+    deposits_only("upi_w", "INR", text(1, 190)),
+    deposits_only("upi_m", "INR", text(1, 190)),
+    deposits_only("bkash", "BDT", text(1, 190)),
+    deposits_only("nagad", "BDT", text(10, 10)),
+    deposits_only("rocket", "BDT", text(1, 190)),
+    deposits_only("easypaisa", "PKR", text(1, 190)),
+    deposits_only("wavepay", "MMK", text(1, 190)),
+    deposits_only("esewa_ml", "NPR", text(6, 8)),
+    deposits_only("khalti_ml", "NPR", text(20, 28)),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn find(systems: &PaymentSystems, wallet: &str) -> Result<PaymentSystem, Broken> {
+        systems.find(&WalletType::parse(wallet).unwrap()).cloned()
+    }
+
+    #[test]
+    fn paytm_takes_numbers_of_11_or_12_digits_and_accounts_of_10() {
+        let paytm = find(&PaymentSystems::default(), "paytm").unwrap();
+        assert!(paytm.key1.check("47752123519").is_ok());
+        for bad in ["4775212351", "4775212351900", "4775212351a", "4775212351٣"] {
+            let Broken(rule) = paytm.key1.check(bad).unwrap_err();
+            assert_eq!(rule, "must be 11 to 12 digits");
+        }
+        assert!(paytm.account_number.unwrap().check("123456007").is_err());
+    }
+
+    #[test]
+    fn limits_hold_at_their_edges() {
+        let limits = Limits { minimum: 100, maximum: 500, decimals: 2 };
+        let check = |text| limits.check(Amount::parse(text).unwrap());
+        assert!(check("100").is_ok() && check("500.00").is_ok() && check("100.010").is_ok());
+        assert!(check("99.99").is_err() && check("500.01").is_err() && check("100.001").is_err());
+    }
+
+    #[test]
+    fn a_setting_replaces_a_row_and_adds_one() {
+        let rows = r#"[{"wallet_type":"paytm","currency_code":"INR","key1":{"least":12,"most":12,"digits":true},"langs":["hi"],
+            "deposit":{"minimum":500,"maximum":1000,"decimals":0}},
+            {"wallet_type":"new_one","currency_code":"BDT","key1":{"least":1,"most":9},"langs":["en"],
+            "deposit":{"minimum":1,"maximum":2,"decimals":0}}]"#;
+        let systems = PaymentSystems::with(serde_json::from_str(rows).unwrap());
+        assert_eq!(find(&systems, "paytm").unwrap().deposit.minimum, 500);
+        assert_eq!(find(&systems, "new_one").unwrap().currency_code, "BDT");
+        assert_eq!(find(&systems, "nagad").unwrap().key1, text(10, 10));
+        assert!(find(&systems, "cash").is_err());
+    }
+}

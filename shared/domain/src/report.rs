@@ -1,0 +1,77 @@
+//! What one element of a verified postback reports, beside the unsigned copies that travel with it.
+
+use crate::{Amount, CurrencyCode, Disagreement, Label, PaymentKey, Receipt, WalletType, WithdrawalId};
+
+/// Which way the money goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// A deposit.
+    Ingoing,
+    /// A withdrawal.
+    Outgoing,
+}
+
+/// The top level of a postback, which the signature does not cover. A field is `None` when it is absent or unreadable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unsigned {
+    /// The wallet.
+    pub wallet_type: Option<WalletType>,
+    /// The amount; compared with the element's only when there is one element.
+    pub amount: Option<Amount>,
+    /// The currency.
+    pub currency_code: Option<CurrencyCode>,
+    /// The user, as the provider says.
+    pub label: Option<Label>,
+    /// The direction.
+    pub direction: Option<Direction>,
+}
+
+impl Unsigned {
+    /// The first field, if any, that disagrees with the signed element.
+    #[must_use]
+    pub fn disagreement(
+        &self,
+        direction: Direction,
+        wallet_type: &WalletType,
+        receipt: &Receipt,
+        is_only_element: bool,
+    ) -> Option<Disagreement> {
+        if self.direction != Some(direction) {
+            Some(Disagreement::Direction)
+        } else if is_only_element && self.amount != Some(receipt.amount) {
+            Some(Disagreement::Amount)
+        } else if self.currency_code.as_ref() != Some(&receipt.currency_code) {
+            Some(Disagreement::CurrencyCode)
+        } else if self.wallet_type.as_ref() != Some(wallet_type) {
+            Some(Disagreement::WalletType)
+        } else {
+            None
+        }
+    }
+}
+
+/// Money that came in, as a signed element says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DepositReport {
+    /// Which payment.
+    pub payment: PaymentKey,
+    /// What was said of it.
+    pub receipt: Receipt,
+    /// The first unsigned copy that disagrees.
+    pub disagreement: Option<Disagreement>,
+}
+
+/// What became of a withdrawal, as a signed element says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WithdrawalReport {
+    /// Which withdrawal.
+    pub withdrawal_id: WithdrawalId,
+    /// The payment system.
+    pub wallet_type: WalletType,
+    /// 1 success, 5 fail; any other value changes nothing. `None` when it was null.
+    pub withdrawal_status: Option<i64>,
+    /// What was said of it.
+    pub receipt: Receipt,
+    /// The first unsigned copy that disagrees.
+    pub disagreement: Option<Disagreement>,
+}

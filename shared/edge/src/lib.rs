@@ -1,0 +1,25 @@
+//! What every function needs around its handler: settings, secrets, AWS clients, requests and replies, the queue. Knows no domain.
+
+mod ambient;
+mod aws;
+mod environment;
+mod fields;
+mod http;
+mod log;
+mod queue;
+mod secrets;
+
+pub use ambient::{Ambient, System};
+pub use aws::Aws;
+pub use environment::{BadSetting, Environment};
+pub use fields::{BadRequest, Fields};
+pub use http::{Handle, Refusal, Reply, Request, serve};
+pub use lambda_http::http::StatusCode;
+pub use log::start as start_log;
+pub use queue::{Defer, HandleMessage, Handled, Message, Queue, SendLater, serve_queue};
+pub use secrets::{Fixed, SecretStore, Secrets};
+
+/// A service of AWS did not answer as it should. The reason is for the logs.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Unavailable(pub String);

@@ -1,0 +1,125 @@
+//! The deposit calls (PROTOCOL 1). Their answers are for the user's screen: only a postback credits.
+
+use domain::{Amount, AttemptId, Order, TransactionId};
+use reqwest::StatusCode;
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::Client;
+use crate::answer::{self, Answer};
+use crate::client::Reply;
+use crate::json::amount;
+use crate::requests::{activate_body, create_body};
+
+/// What asking for a wallet's details came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Creation {
+    /// `ok`.
+    Created {
+        /// What the user must be shown: the text of a JSON object, as it came.
+        params: String,
+    },
+    /// `fail`, with the provider's message.
+    Rejected(String),
+    /// No answer that can be read. Nothing is recorded on either side, so it may be repeated. The reason is for the logs.
+    Unreachable(String),
+    /// 404: our plug-in secret or the provider's URL is wrong.
+    Misconfigured,
+}
+
+/// A number that a user entered for an order.
+#[derive(Clone, Copy, Debug)]
+pub struct ActivationRequest<'a> {
+    /// The order.
+    pub order: &'a Order,
+    /// The number.
+    pub key1: &'a TransactionId,
+    /// How much the user says was paid.
+    pub amount: Amount,
+    /// The order's id with the attempt's number, which the provider wants unique.
+    pub custom_transaction_id: &'a AttemptId,
+}
+
+/// What activating a number came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Activation {
+    /// `ok` with `deposit: true`.
+    Activated {
+        /// How much the provider says was paid.
+        deposit_amount: Option<Amount>,
+    },
+    /// `pending`, with the provider's message; also an `ok` that does not say `deposit: true`.
+    Pending(String),
+    /// `possible_transaction_created`, with the provider's message.
+    Possible(String),
+    /// `fail`, with the provider's message.
+    Rejected(String),
+    /// Surely never processed. The reason is for the logs.
+    NotSent(String),
+    /// It may have been processed. The reason is for the logs.
+    Unknown(String),
+    /// 404: our plug-in secret or the provider's URL is wrong.
+    Misconfigured,
+}
+
+/// The right to ask the provider for a wallet's details.
+pub trait CreateTransaction {
+    /// Asks where the user must pay.
+    fn create(&self, secret: &SecretString, order: &Order) -> impl Future<Output = Creation> + Send;
+}
+
+/// The right to have the provider look for a payment.
+pub trait ActivateTransaction {
+    /// Reports the number that the user entered.
+    fn activate(
+        &self,
+        secret: &SecretString,
+        request: &ActivationRequest<'_>,
+    ) -> impl Future<Output = Activation> + Send;
+}
+
+impl CreateTransaction for Client {
+    async fn create(&self, secret: &SecretString, order: &Order) -> Creation {
+        // a wallet's alphabet is safe in a path
+        let path = format!("api/v1/transaction/create/{}", order.wallet_type);
+        let body = create_body(order.currency_code.as_str(), order.label.as_str());
+        match self.post_with_secret(&path, secret.expose_secret(), body).await {
+            Reply::Answered(StatusCode::NOT_FOUND, _) => Creation::Misconfigured,
+            Reply::Answered(_, body) => answer::read(&body, created).unwrap_or_else(Creation::Unreachable),
+            Reply::NotSent(reason) | Reply::Unknown(reason) => Creation::Unreachable(reason),
+        }
+    }
+}
+
+impl ActivateTransaction for Client {
+    async fn activate(&self, secret: &SecretString, request: &ActivationRequest<'_>) -> Activation {
+        let body = activate_body(request);
+        match self.post_with_secret("api/v1/transaction/activate", secret.expose_secret(), body).await {
+            Reply::Answered(StatusCode::NOT_FOUND, _) => Activation::Misconfigured,
+            Reply::Answered(_, body) => answer::read(&body, activated).unwrap_or_else(Activation::Unknown),
+            Reply::NotSent(reason) => Activation::NotSent(reason),
+            Reply::Unknown(reason) => Activation::Unknown(reason),
+        }
+    }
+}
+
+fn created(answer: &Answer<'_>) -> Creation {
+    match (&*answer.status, answer.params) {
+        ("ok", Some(params)) if params.get().starts_with('{') => Creation::Created { params: params.get().into() },
+        ("ok", _) => Creation::Unreachable("the answer has no params".into()),
+        ("fail", _) => Creation::Rejected(answer.message()),
+        _ => Creation::Unreachable(answer.unknown_status()),
+    }
+}
+
+fn activated(answer: &Answer<'_>) -> Activation {
+    match &*answer.status {
+        "ok" if answer.deposit.is_some_and(|deposit| deposit.get() == "true") => {
+            Activation::Activated { deposit_amount: answer.deposit_amount.and_then(amount) }
+        }
+        "ok" => Activation::Pending("The payment is not confirmed yet".into()),
+        "pending" => Activation::Pending(answer.message()),
+        "possible_transaction_created" => Activation::Possible(answer.message()),
+        "fail" => Activation::Rejected(answer.message()),
+        _ => Activation::Unknown(answer.unknown_status()),
+    }
+}

@@ -1,0 +1,30 @@
+//! JSON tokens as they are spelled, because amounts must not pass through `f64`.
+
+use std::borrow::Cow;
+
+use domain::Amount;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+/// Reads an object; serde alone would read a list as well, by position.
+pub(crate) fn object<'a, T: Deserialize<'a>>(text: &'a str) -> Option<T> {
+    let is_object = text.trim_ascii_start().starts_with('{');
+    is_object.then(|| serde_json::from_str(text).ok()).flatten()
+}
+
+/// The content of a string, or the spelling of a number.
+pub(crate) fn text(token: &RawValue) -> Option<Cow<'_, str>> {
+    #[derive(Deserialize)]
+    struct Content<'a>(#[serde(borrow)] Cow<'a, str>);
+
+    match token.get().as_bytes() {
+        [b'"', ..] => serde_json::from_str(token.get()).ok().map(|Content(text)| text),
+        [b'-' | b'0'..=b'9', ..] => Some(Cow::Borrowed(token.get())),
+        _ => None,
+    }
+}
+
+/// An amount, from a number or a string that spells a plain decimal. Exponents are refused: no money is written so.
+pub(crate) fn amount(token: &RawValue) -> Option<Amount> {
+    Amount::parse(&text(token)?).ok()
+}

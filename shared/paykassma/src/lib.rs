@@ -1,0 +1,21 @@
+//! The provider: its wire types and its HTTP client. What it says is told apart by evidence; nothing is decided here.
+//!
+//! The plug-in secret stands in the provider's URL, so no URL gets into an outcome, and this crate logs nothing.
+
+mod answer;
+mod client;
+mod deposits;
+mod json;
+mod postback;
+mod requests;
+mod url;
+mod window;
+mod withdrawals;
+
+pub use client::{CONNECT_TIMEOUT, Client, REQUEST_TIMEOUT, Unbuildable};
+pub use deposits::{ActivateTransaction, Activation, ActivationRequest, CreateTransaction, Creation};
+pub use postback::{Element, read_postback};
+pub use requests::withdrawal_body;
+pub use url::BaseUrl;
+pub use window::payment_window_url;
+pub use withdrawals::SubmitWithdrawal;

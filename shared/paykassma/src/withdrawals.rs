@@ -1,0 +1,35 @@
+//! The submission of a withdrawal (PROTOCOL 3), judged by M10 of the design.
+
+use domain::Submission;
+
+use crate::Client;
+use crate::answer::{self, Answer};
+use crate::client::Reply;
+
+/// The right to submit withdrawals.
+pub trait SubmitWithdrawal {
+    /// Sends a journalled [`withdrawal_body`](crate::withdrawal_body), byte for byte and once.
+    ///
+    /// `Accepted` and `Rejected` are only what a parsed body says whose HTTP code is 2xx or 4xx: the body's `status` decides,
+    /// not the code. A `fail` in a 5xx is `Unknown`, for a server in trouble may have done its work before it failed.
+    fn submit(&self, body: &str) -> impl Future<Output = Submission> + Send;
+}
+
+impl SubmitWithdrawal for Client {
+    async fn submit(&self, body: &str) -> Submission {
+        match self.post("v2/withdrawal/create", body.to_owned()).await {
+            Reply::Answered(code, body) => answer::read(&body, submitted)
+                .unwrap_or_else(|reason| Submission::Unknown(format!("HTTP {}: {reason}", code.as_u16()))),
+            Reply::NotSent(reason) => Submission::NotSent(reason),
+            Reply::Unknown(reason) => Submission::Unknown(reason),
+        }
+    }
+}
+
+fn submitted(answer: &Answer<'_>) -> Submission {
+    match &*answer.status {
+        "ok" => Submission::Accepted,
+        "fail" => Submission::Rejected(answer.message()),
+        _ => Submission::Unknown(answer.unknown_status()),
+    }
+}

@@ -1,0 +1,228 @@
+//! Reading verified postbacks: the page's samples, hostile variants, and anything at all.
+
+use domain::{Amount, Disagreement, Timestamp};
+use paykassma::{Element, read_postback};
+use proptest::prelude::*;
+use secrecy::SecretString;
+use signing::{PostbackKeys, Spelling, sign_postback, verify};
+
+const DEPOSIT: &str = r#"{"activated_datetime":"2023-08-25 13:47:40","exchanger_identifier":"99xxxx6690","comment":"","amount":"700","currency_code":"INR","wallet_type":"paytm","stockpiling_id":1430926,"transaction_id":"47752123519","transaction_type":0,"plugin_custom_order_id":"h8JxcM123DbmAvfn","withdrawal_id":null,"withdrawal_status":null,"account_number":"","account_name":"marker-person","account_email":"","bank_details":{"bank_code":"","branch_code":""}}"#;
+const WITHDRAWAL: &str = r#"{"activated_datetime":"","exchanger_identifier":"","comment":"","amount":"20000","currency_code":"INR","wallet_type":"paytm","stockpiling_id":null,"transaction_id":"","transaction_type":null,"plugin_custom_order_id":"","withdrawal_id":"1071620","withdrawal_status":1,"account_number":"8541235719","account_name":"","account_email":"a@example.com","bank_details":{"bank_code":null,"branch_code":null}}"#;
+const DEPOSIT_TOP: &str = r#""wallet_type":"paytm","amount":700,"currency_code":"INR","label":"631317234","converted_amount":{"USD":4.61,"BTC":1e-9},"direction":"ingoing","created_datetime":"2023-08-25 10:47:40","#;
+const WITHDRAWAL_TOP: &str =
+    r#""wallet_type":"paytm","amount":20000,"currency_code":"INR","label":"1237916","direction":"outgoing","#;
+
+/// Signs `list` as the provider does and reads the postback.
+fn read(top: &str, list: &str) -> Vec<Element> {
+    let private_key = SecretString::from("test_private_key");
+    let signature = sign_postback(list, Spelling::Flagged, "key", &private_key).unwrap();
+    let body = format!(r#"{{"signature":"{signature}",{top}"access_key":"key","additional_data":{list}}}"#);
+    let keys = PostbackKeys { access_key: "key", private_key: &private_key, previous_private_key: None };
+    let verified = verify(body.as_bytes(), &keys).unwrap();
+    let elements = read_postback(&verified, Timestamp(7));
+    let announced = elements.len();
+    let elements: Vec<_> = elements.collect();
+    assert_eq!(elements.len(), announced);
+    for (index, element) in elements.iter().enumerate() {
+        let evidence = match element {
+            Element::Deposit(report) => &report.receipt.evidence,
+            Element::Withdrawal(report) => &report.receipt.evidence,
+            Element::Unreadable { evidence, .. } => evidence,
+        };
+        let found = (&*evidence.additional_data, evidence.element, &*evidence.signature, evidence.received_at);
+        assert_eq!(found, (list, index, &*signature, Timestamp(7)));
+    }
+    elements
+}
+
+fn one(top: &str, element: &str) -> Element {
+    read(top, &format!("[{element}]")).remove(0)
+}
+
+/// The field that disagrees in a readable report, or why it is unreadable.
+fn outcome(element: &Element) -> Result<Option<Disagreement>, &'static str> {
+    match element {
+        Element::Deposit(report) => Ok(report.disagreement),
+        Element::Withdrawal(report) => Ok(report.disagreement),
+        Element::Unreadable { reason, .. } => Err(reason),
+    }
+}
+
+#[test]
+fn the_page_deposit_is_read() {
+    let Element::Deposit(report) = one(DEPOSIT_TOP, DEPOSIT) else { panic!("not a deposit") };
+    assert_eq!(report.payment.wallet_type.as_str(), "paytm");
+    assert_eq!(report.payment.transaction_id.as_str(), "47752123519");
+    assert_eq!(report.receipt.custom_transaction_id, "h8JxcM123DbmAvfn");
+    assert_eq!(report.receipt.amount.to_string(), "700");
+    assert_eq!(report.receipt.currency_code.as_str(), "INR");
+    assert_eq!(report.receipt.label.as_ref().unwrap().as_str(), "631317234");
+    assert_eq!(report.disagreement, None);
+    assert!(!format!("{report:?}").contains("marker-person"));
+}
+
+#[test]
+fn the_page_withdrawal_is_read() {
+    let Element::Withdrawal(report) = one(WITHDRAWAL_TOP, WITHDRAWAL) else { panic!("not a withdrawal") };
+    assert_eq!(report.withdrawal_id.as_str(), "1071620");
+    assert_eq!(report.withdrawal_status, Some(1));
+    assert_eq!((report.receipt.amount.to_string(), report.disagreement), ("20000".into(), None));
+    assert_eq!(report.receipt.custom_transaction_id, "");
+}
+
+#[test]
+fn an_unsigned_copy_that_is_altered_missing_or_of_another_type_disagrees() {
+    for (field, disagreement) in [
+        (r#""wallet_type":"paytm","#, Disagreement::WalletType),
+        (r#""amount":700,"#, Disagreement::Amount),
+        (r#""currency_code":"INR","#, Disagreement::CurrencyCode),
+        (r#""direction":"ingoing","#, Disagreement::Direction),
+    ] {
+        let (name, _) = field.split_once(':').unwrap();
+        for value in ["null", "[]", "{}", "true", "-1", "1e999", r#""""#, r#""x\u0000""#, r#""outgoing""#, r#""USD""#] {
+            let top = DEPOSIT_TOP.replace(field, &format!("{name}:{value},"));
+            assert_eq!(outcome(&one(&top, DEPOSIT)), Ok(Some(disagreement)), "{name}: {value}");
+        }
+        assert_eq!(outcome(&one(&DEPOSIT_TOP.replace(field, ""), DEPOSIT)), Ok(Some(disagreement)), "no {name}");
+    }
+    assert_eq!(outcome(&one("", DEPOSIT)), Ok(Some(Disagreement::Direction)));
+    for label in ["null", "[]", r#""""#, r#""a\nb""#] {
+        let Element::Deposit(report) = one(&DEPOSIT_TOP.replace(r#""631317234""#, label), DEPOSIT) else {
+            panic!("not a deposit")
+        };
+        assert_eq!((report.receipt.label, report.disagreement), (None, None), "{label}");
+    }
+}
+
+#[test]
+fn spellings_of_one_unsigned_amount_agree_and_a_float_does_not_blur_it() {
+    let with = |amount: &str| {
+        outcome(&one(&DEPOSIT_TOP.replace(r#""amount":700"#, &format!(r#""amount":{amount}"#)), DEPOSIT)).unwrap()
+    };
+    for same in ["700", "700.0", "700.00", r#""700""#, r#""700.0""#] {
+        assert_eq!(with(same), None, "{same}");
+    }
+    for other in ["700.00000001", "7e2", "700.000000001", "70", "-700", "\"7e2\"", "\" 700\""] {
+        assert_eq!(with(other), Some(Disagreement::Amount), "{other}");
+    }
+    let big = "1234567890123456.78";
+    let element = one(&DEPOSIT_TOP.replace(":700,", &format!(":{big},")), &DEPOSIT.replace(r#""700""#, big));
+    let Element::Deposit(report) = element else { panic!("not a deposit") };
+    assert_eq!((report.receipt.amount, report.disagreement), (Amount::parse(big).unwrap(), None));
+}
+
+#[test]
+fn a_signed_element_that_can_not_be_understood_is_unreadable_and_says_where() {
+    let cases = [
+        (DEPOSIT, r#""amount":"700""#, r#""amount":"0""#, "amount"),
+        (DEPOSIT, r#""amount":"700""#, r#""amount":null"#, "amount"),
+        (DEPOSIT, r#""amount":"700""#, r#""amount":"7e2""#, "amount"),
+        (DEPOSIT, r#""amount":"700""#, r#""amount":{"a":1}"#, "amount"),
+        (DEPOSIT, r#""amount":"700","#, "", "amount"),
+        (DEPOSIT, r#""INR""#, r#""inr""#, "currency_code"),
+        (DEPOSIT, r#""paytm""#, r#""Pay TM""#, "wallet_type"),
+        (DEPOSIT, r#""47752123519""#, r#""""#, "transaction_id"),
+        (DEPOSIT, r#""47752123519""#, "null", "transaction_id"),
+        (DEPOSIT, r#""47752123519""#, "[1]", "transaction_id"),
+        (DEPOSIT, r#""47752123519""#, r#""a\u0000""#, "transaction_id"),
+        (DEPOSIT, r#""h8JxcM123DbmAvfn""#, "{}", "plugin_custom_order_id"),
+        (DEPOSIT, r#""withdrawal_id":null"#, r#""withdrawal_id":false"#, "withdrawal_id"),
+        (WITHDRAWAL, r#""1071620""#, r#""a b""#, "withdrawal_id"),
+        (WITHDRAWAL, r#""1071620""#, "null", "transaction_id"),
+        (WITHDRAWAL, r#""withdrawal_status":1"#, r#""withdrawal_status":1.5"#, "withdrawal_status"),
+        (WITHDRAWAL, r#""withdrawal_status":1"#, r#""withdrawal_status":"+1""#, "withdrawal_status"),
+        (WITHDRAWAL, r#""withdrawal_status":1"#, r#""withdrawal_status":"""#, "withdrawal_status"),
+        (WITHDRAWAL, r#""withdrawal_status":1"#, r#""withdrawal_status":true"#, "withdrawal_status"),
+    ];
+    for (element, from, to, field) in cases {
+        let altered = element.replace(from, to);
+        assert_ne!(altered, element, "{from}");
+        let reason = outcome(&one(DEPOSIT_TOP, &altered)).unwrap_err();
+        assert!(reason.contains(&format!("`{field}`")), "{to}: {reason}");
+    }
+    for no_object in ["null", "1", r#""a""#, "[]", r#"["700","INR","paytm","1","x","",null]"#] {
+        assert_eq!(outcome(&one(DEPOSIT_TOP, no_object)), Err("the element is not an object"), "{no_object}");
+    }
+}
+
+#[test]
+fn ids_and_statuses_are_read_in_each_of_their_spellings() {
+    for (status, read) in [("1", Some(1)), (r#""5""#, Some(5)), ("-3", Some(-3)), ("99", Some(99)), ("null", None)] {
+        let element = WITHDRAWAL.replace(":1,", &format!(":{status},")).replace(r#""1071620""#, "1071620");
+        let Element::Withdrawal(report) = one(WITHDRAWAL_TOP, &element) else { panic!("not a withdrawal") };
+        assert_eq!((report.withdrawal_id.as_str(), report.withdrawal_status), ("1071620", read));
+    }
+    let Element::Deposit(report) =
+        one(DEPOSIT_TOP, &DEPOSIT.replace(r#""47752123519""#, "47752123519").replace(r#""h8JxcM123DbmAvfn""#, "null"))
+    else {
+        panic!("not a deposit")
+    };
+    assert_eq!(report.payment.transaction_id.as_str(), "47752123519");
+    assert_eq!(report.receipt.custom_transaction_id, "");
+}
+
+#[test]
+fn an_element_with_both_ids_is_a_withdrawal() {
+    let both = WITHDRAWAL.replace(r#""transaction_id":"""#, r#""transaction_id":"47752123519""#);
+    assert!(matches!(one(WITHDRAWAL_TOP, &both), Element::Withdrawal(_)));
+}
+
+#[test]
+fn elements_keep_their_order_and_an_unreadable_one_touches_no_neighbour() {
+    let second = DEPOSIT.replace("47752123519", "47752123520").replace(r#""700""#, r#""300.50""#);
+    let elements = read(DEPOSIT_TOP, &format!("[ {DEPOSIT},\n [],{second} , {WITHDRAWAL}]"));
+    let outcomes: Vec<_> = elements.iter().map(outcome).collect();
+    let not_an_object = "the element is not an object";
+    // with several elements the top level's amount says nothing
+    assert_eq!(outcomes, [Ok(None), Err(not_an_object), Ok(None), Ok(Some(Disagreement::Direction))]);
+    assert!(read(DEPOSIT_TOP, "[]").is_empty() && read(DEPOSIT_TOP, "[ \n ]").is_empty());
+}
+
+#[test]
+fn escapes_are_decoded() {
+    let escaped = DEPOSIT.replace("h8JxcM123DbmAvfn", r"\u0939\/\ud83d\ude00").replace("amount", r"\u0061mount");
+    let Element::Deposit(report) = one(DEPOSIT_TOP, &escaped) else { panic!("not a deposit") };
+    assert_eq!(report.receipt.custom_transaction_id, "ह/😀");
+    assert_eq!(report.receipt.amount.to_string(), "700");
+}
+
+fn json() -> impl Strategy<Value = String> {
+    let leaf = prop_oneof![
+        Just("null".to_owned()),
+        Just("true".to_owned()),
+        "-?(0|[1-9][0-9]{0,20})(\\.[0-9]{1,10})?([eE][+-]?[0-9]{1,3})?",
+        "[a-z0-9.+ -]{0,12}".prop_map(|text| format!("\"{text}\"")),
+        Just(r#""\u0000\\\"""#.to_owned()),
+    ];
+    leaf.prop_recursive(3, 8, 3, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..3).prop_map(|items| format!("[{}]", items.join(","))),
+            inner.prop_map(|value| format!(r#"{{"amount":{value}}}"#)),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn every_element_of_any_list_comes_out_once(fields in prop::collection::vec(json(), 12), extra in json()) {
+        let names = ["amount", "currency_code", "wallet_type", "transaction_id", "plugin_custom_order_id", "withdrawal_id",
+            "withdrawal_status"];
+        let object: Vec<_> = names.iter().zip(&fields).map(|(name, value)| format!("\"{name}\":{value}")).collect();
+        let object = format!("{{{}}}", object.join(", "));
+        let top: String = ["amount", "currency_code", "wallet_type", "label", "direction"].iter().zip(&fields[7..])
+            .map(|(name, value)| format!("\"{name}\":{value},")).collect();
+        let elements = read(&top, &format!("[{extra},{DEPOSIT},{object}]"));
+        prop_assert_eq!(elements.len(), 3);
+        let deposit = matches!(elements[1], Element::Deposit(_));
+        prop_assert!(deposit);
+    }
+
+    #[test]
+    fn a_signed_amount_survives_to_the_digit(text in "[1-9][0-9]{0,17}(\\.[0-9]{1,8})?", quoted: bool) {
+        let amount = if quoted { format!("\"{text}\"") } else { text.clone() };
+        let element = one(&DEPOSIT_TOP.replace(":700,", &format!(":{text},")), &DEPOSIT.replace(r#""700""#, &amount));
+        let Element::Deposit(report) = element else { panic!("not a deposit") };
+        prop_assert_eq!(report.receipt.amount.to_string(), text);
+        prop_assert_eq!(report.disagreement, None);
+    }
+}

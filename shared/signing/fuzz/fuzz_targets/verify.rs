@@ -1,0 +1,7 @@
+//! `cargo +nightly fuzz run verify`, from `shared/signing`; a normal test replays the corpus.
+#![no_main]
+
+#[path = "../check.rs"]
+mod check;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| check::check(data));

@@ -1,0 +1,52 @@
+//! The three fields of a postback's body that its signature needs, and where the signed text stands.
+
+use std::borrow::Cow;
+
+use crate::scan::{Keys, Malformed, Nest, Rest, Scanner};
+
+/// A postback that has been scanned to its last byte, and not yet verified.
+pub(crate) struct Envelope<'a> {
+    pub(crate) access_key: Cow<'a, str>,
+    pub(crate) signature: Cow<'a, str>,
+    pub(crate) additional_data: &'a str,
+}
+
+impl<'a> Envelope<'a> {
+    pub(crate) fn open(body: &'a str) -> Result<Self, Malformed> {
+        let (mut access_key, mut signature, mut additional_data) = (None, None, None);
+        Scanner::new(body).whole(|scanner, rest| {
+            scanner.body(rest, |scanner, key, rest| match key {
+                "access_key" => text(scanner, rest, &mut access_key),
+                "signature" => text(scanner, rest, &mut signature),
+                "additional_data" => {
+                    let behind = scanner.signed_list(rest)?;
+                    additional_data = Some(scanner.between(rest, behind));
+                    Ok(behind)
+                }
+                _ => scanner.value(rest, Nest::BODY, Keys::Any),
+            })
+        })?;
+        Ok(Self {
+            access_key: access_key.ok_or(Malformed::Missing("access_key"))?,
+            signature: signature.ok_or(Malformed::Missing("signature"))?,
+            additional_data: additional_data.ok_or(Malformed::Missing("additional_data"))?,
+        })
+    }
+}
+
+fn text<'a>(scanner: &Scanner<'a>, rest: &'a [u8], found: &mut Option<Cow<'a, str>>) -> Rest<'a> {
+    let string = scanner.string(rest)?;
+    *found = Some(scanner.content(rest, &string));
+    Ok(string.behind)
+}
+
+/// The list in a text that holds nothing else, by the rules for the list in a postback.
+pub(crate) fn signed_list(text: &str) -> Result<&str, Malformed> {
+    let mut list = "";
+    Scanner::new(text).whole(|scanner, rest| {
+        let behind = scanner.signed_list(rest)?;
+        list = scanner.between(rest, behind);
+        Ok(behind)
+    })?;
+    Ok(list)
+}

@@ -1,0 +1,15 @@
+//! The provider's signatures: bytes in, signature or verdict out.
+//!
+//! A postback is verified over the bytes that came, never over a value that was parsed and written again.
+
+mod envelope;
+mod escape;
+mod postback;
+mod scan;
+mod spelling;
+mod withdrawal;
+
+pub use postback::{NotVerified, PostbackKeys, Verified, sign_postback, verify};
+pub use scan::Malformed;
+pub use spelling::Spelling;
+pub use withdrawal::{WithdrawalValue, sign_withdrawal, verify_withdrawal};

@@ -1,0 +1,142 @@
+//! The postback signature (PROTOCOL 2.1): `sha1(access_key . private_key . md5(json(additional_data)))`.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use md5::Md5;
+use secrecy::{ExposeSecret, SecretString};
+use sha1::{Digest, Sha1};
+use subtle::ConstantTimeEq;
+
+use crate::envelope::{Envelope, signed_list};
+use crate::scan::Malformed;
+use crate::spelling::{Spelling, respell};
+
+/// What a deployment knows: the public access key and the private keys that are valid now.
+#[derive(Clone, Copy, Debug)]
+pub struct PostbackKeys<'a> {
+    /// The public key that every postback names.
+    pub access_key: &'a str,
+    /// The private key in use.
+    pub private_key: &'a SecretString,
+    /// The private key before the last rotation, while it is still accepted.
+    pub previous_private_key: Option<&'a SecretString>,
+}
+
+impl<'a> PostbackKeys<'a> {
+    /// An empty key is a gap in the settings, and anyone could sign with it.
+    fn private_keys(&self) -> impl Iterator<Item = &'a SecretString> {
+        [Some(self.private_key), self.previous_private_key]
+            .into_iter()
+            .flatten()
+            .filter(|key| !key.expose_secret().is_empty())
+    }
+}
+
+/// A postback whose `additional_data` the provider has signed; only [`verify`] makes one.
+///
+/// The rest of the body is authentic in nothing (PROTOCOL 2.2).
+#[derive(Clone, Copy)]
+pub struct Verified<'a> {
+    body: &'a str,
+    additional_data: &'a str,
+    signature: &'a str,
+}
+
+impl<'a> Verified<'a> {
+    /// The whole body: strict JSON, one object, no key twice at its top.
+    #[must_use]
+    pub fn body(&self) -> &'a str {
+        self.body
+    }
+
+    /// The signed list as it stands in the body; no object in it has a key twice.
+    #[must_use]
+    pub fn additional_data(&self) -> &'a str {
+        self.additional_data
+    }
+
+    /// The signature: 40 lower-case hex digits.
+    #[must_use]
+    pub fn signature(&self) -> &'a str {
+        self.signature
+    }
+}
+
+impl fmt::Debug for Verified<'_> {
+    /// Shows nothing of the body: it names people.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Verified").finish_non_exhaustive()
+    }
+}
+
+/// Why a body is not taken as the provider's; never says what stands in it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum NotVerified {
+    /// The body is not the JSON of a postback.
+    #[error("not a postback: {0}")]
+    Malformed(#[from] Malformed),
+    /// The body names another access key.
+    #[error("the access key is not ours")]
+    AccessKey,
+    /// No valid private key gives this signature in any spelling.
+    #[error("the signature is not the provider's")]
+    Signature,
+}
+
+/// Verifies a postback by the raw bytes of its body.
+///
+/// # Errors
+/// [`NotVerified`] when the body is not strict JSON of a postback's shape, or not signed with one of `keys`.
+pub fn verify<'a>(body: &'a [u8], keys: &PostbackKeys<'_>) -> Result<Verified<'a>, NotVerified> {
+    let body = str::from_utf8(body).map_err(|_| Malformed::Utf8)?;
+    let Envelope { access_key, signature, additional_data } = Envelope::open(body)?;
+    if !equal(access_key.as_bytes(), keys.access_key.as_bytes()) {
+        return Err(NotVerified::AccessKey);
+    }
+    let Cow::Borrowed(signature) = signature else {
+        return Err(NotVerified::Signature);
+    };
+    let claimed = sha1_digest(signature).ok_or(NotVerified::Signature)?;
+    let genuine = Spelling::ALL.into_iter().any(|spelling| {
+        let hash = md5_hex(additional_data, spelling);
+        keys.private_keys().any(|key| equal(&signature_of(&hash, keys.access_key, key), &claimed))
+    });
+    genuine.then_some(Verified { body, additional_data, signature }).ok_or(NotVerified::Signature)
+}
+
+/// Signs a list as the provider does, hashed in `spelling`: for its simulator, for tests and for the operator's tools.
+///
+/// # Errors
+/// [`Malformed`] when `additional_data` is no list that [`verify`] would accept in a postback.
+pub fn sign_postback(
+    additional_data: &str,
+    spelling: Spelling,
+    access_key: &str,
+    private_key: &SecretString,
+) -> Result<String, Malformed> {
+    let hash = md5_hex(signed_list(additional_data)?, spelling);
+    Ok(hex::encode(signature_of(&hash, access_key, private_key)))
+}
+
+fn md5_hex(additional_data: &str, spelling: Spelling) -> String {
+    let mut md5 = Md5::new();
+    respell(additional_data, spelling, |piece| md5.update(piece));
+    hex::encode(md5.finalize())
+}
+
+fn signature_of(hash: &str, access_key: &str, private_key: &SecretString) -> [u8; 20] {
+    Sha1::new().chain_update(access_key).chain_update(private_key.expose_secret()).chain_update(hash).finalize().into()
+}
+
+/// The digest that 40 lower-case hex digits spell.
+fn sha1_digest(signature: &str) -> Option<[u8; 20]> {
+    let mut digest = [0; 20];
+    hex::decode_to_slice(signature, &mut digest).ok()?;
+    let lower_case = !signature.bytes().any(|digit| digit.is_ascii_uppercase());
+    lower_case.then_some(digest)
+}
+
+fn equal(one: &[u8], other: &[u8]) -> bool {
+    one.ct_eq(other).into()
+}

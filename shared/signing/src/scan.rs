@@ -1,0 +1,321 @@
+//! Strict JSON (RFC 8259): one pass over the text that says where values stand and builds none.
+
+use std::borrow::Cow;
+
+use crate::escape::{decoded, unescape};
+
+/// How deep lists and objects may nest.
+const MAX_DEPTH: u32 = 64;
+
+/// A postback has about 30 keys in its checked objects: one allocation holds them.
+const USUAL_KEYS: usize = 32;
+
+/// Why a text is not the JSON of a postback; says where, never what stands there.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum Malformed {
+    /// The bytes are not UTF-8.
+    #[error("not UTF-8")]
+    Utf8,
+    /// A byte, or the end, stands where JSON or the postback's shape wants something else.
+    #[error("unexpected byte or end at offset {at}")]
+    Unexpected {
+        /// Offset in bytes.
+        at: usize,
+    },
+    /// Lists and objects nest deeper than any postback does.
+    #[error("nested deeper than {MAX_DEPTH}")]
+    TooDeep,
+    /// An object has one key twice, if only in two spellings.
+    #[error("a key stands twice in one object")]
+    DuplicateKey,
+    /// A field that the signature needs is not there.
+    #[error("`{0}` is missing")]
+    Missing(&'static str),
+}
+
+/// What is left of the text behind something that was scanned.
+pub(crate) type Rest<'a> = Result<&'a [u8], Malformed>;
+
+/// The lists and objects that are open: a bit for each, set for an object.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Nest {
+    depth: u32,
+    objects: u64,
+}
+
+impl Nest {
+    /// Inside the postback's own object.
+    pub(crate) const BODY: Self = Self { depth: 1, objects: 1 };
+
+    fn open(self, bracket: u8) -> Result<Self, Malformed> {
+        let depth = self.depth.saturating_add(1);
+        if depth > MAX_DEPTH {
+            return Err(Malformed::TooDeep);
+        }
+        let objects = self.objects << 1 | u64::from(bracket == b'{');
+        Ok(Self { depth, objects })
+    }
+
+    fn close(self) -> Self {
+        Self { depth: self.depth.saturating_sub(1), objects: self.objects >> 1 }
+    }
+
+    fn in_object(self) -> bool {
+        self.objects & 1 == 1
+    }
+
+    fn closing_bracket(self) -> u8 {
+        if self.in_object() { b'}' } else { b']' }
+    }
+}
+
+/// Whether a value's objects are looked through for keys that stand twice.
+#[derive(Clone, Copy, Eq, PartialEq)]
+pub(crate) enum Keys {
+    Unique,
+    Any,
+}
+
+/// Walks a text. What is left of it goes from hand to hand; whitespace before a value is left to the caller.
+pub(crate) struct Scanner<'a> {
+    text: &'a str,
+    /// The keys of all objects that are still open and checked, each with its depth.
+    keys: Vec<(u32, Cow<'a, str>)>,
+}
+
+impl<'a> Scanner<'a> {
+    pub(crate) fn new(text: &'a str) -> Self {
+        Self { text, keys: Vec::with_capacity(USUAL_KEYS) }
+    }
+
+    /// Scans all of the text: one value, as `top` scans it, and whitespace around it.
+    pub(crate) fn whole(&mut self, top: impl FnOnce(&mut Self, &'a [u8]) -> Rest<'a>) -> Result<(), Malformed> {
+        let rest = space(top(self, space(self.text.as_bytes()))?);
+        if rest.is_empty() {
+            return Ok(());
+        }
+        Err(self.unexpected(rest))
+    }
+
+    /// Scans the postback's own object; `member` is given each key and must scan its value.
+    pub(crate) fn body(
+        &mut self,
+        rest: &'a [u8],
+        mut member: impl FnMut(&mut Self, &str, &'a [u8]) -> Rest<'a>,
+    ) -> Rest<'a> {
+        let mut rest = self.expect(b'{', rest)?;
+        loop {
+            let (key, value) = self.key(space(rest))?;
+            rest = space(member(self, &key, value)?);
+            self.keys.push((Nest::BODY.depth, key));
+            if let [b',', behind @ ..] = rest {
+                rest = behind;
+            } else {
+                self.unique_keys(Nest::BODY)?;
+                return self.expect(b'}', rest);
+            }
+        }
+    }
+
+    /// Scans the list that is signed.
+    pub(crate) fn signed_list(&mut self, rest: &'a [u8]) -> Rest<'a> {
+        self.expect(b'[', rest)?;
+        self.value(rest, Nest::BODY, Keys::Unique)
+    }
+
+    /// Scans one value, at whatever depth its parts stand, without recursion.
+    pub(crate) fn value(&mut self, rest: &'a [u8], outer: Nest, keys: Keys) -> Rest<'a> {
+        let (mut rest, mut nest) = (rest, outer);
+        loop {
+            if let [bracket @ (b'{' | b'['), inner @ ..] = rest {
+                nest = nest.open(*bracket)?;
+                rest = space(inner);
+                if rest.first() != Some(&nest.closing_bracket()) {
+                    rest = self.item(rest, nest, keys)?;
+                    continue;
+                }
+            } else {
+                rest = self.scalar(rest)?;
+            }
+            loop {
+                if nest.depth == outer.depth {
+                    return Ok(rest);
+                }
+                rest = space(rest);
+                if let [b',', behind @ ..] = rest {
+                    rest = self.item(space(behind), nest, keys)?;
+                    break;
+                }
+                rest = self.expect(nest.closing_bracket(), rest)?;
+                if keys == Keys::Unique && nest.in_object() {
+                    self.unique_keys(nest)?;
+                }
+                nest = nest.close();
+            }
+        }
+    }
+
+    /// Scans up to the value of a list's next item or an object's next member.
+    fn item(&mut self, rest: &'a [u8], nest: Nest, keys: Keys) -> Rest<'a> {
+        match (nest.in_object(), keys) {
+            (false, _) => Ok(rest),
+            (true, Keys::Any) => {
+                let rest = space(self.string(rest)?.behind);
+                Ok(space(self.expect(b':', rest)?))
+            }
+            (true, Keys::Unique) => {
+                let (key, value) = self.key(rest)?;
+                self.keys.push((nest.depth, key));
+                Ok(value)
+            }
+        }
+    }
+
+    fn key(&self, rest: &'a [u8]) -> Result<(Cow<'a, str>, &'a [u8]), Malformed> {
+        let string = self.string(rest)?;
+        let key = self.content(rest, &string);
+        let rest = self.expect(b':', space(string.behind))?;
+        Ok((key, space(rest)))
+    }
+
+    fn scalar(&self, rest: &'a [u8]) -> Rest<'a> {
+        let behind = match rest {
+            [b'"', ..] => return Ok(self.string(rest)?.behind),
+            [b't', ..] => rest.strip_prefix(b"true"),
+            [b'f', ..] => rest.strip_prefix(b"false"),
+            [b'n', ..] => rest.strip_prefix(b"null"),
+            _ => number(rest),
+        };
+        behind.ok_or_else(|| self.unexpected(rest))
+    }
+
+    pub(crate) fn string(&self, rest: &'a [u8]) -> Result<Quoted<'a>, Malformed> {
+        let mut behind = self.expect(b'"', rest)?;
+        let mut escaped = false;
+        loop {
+            match behind {
+                [first, rest @ ..] if is_plain(*first) => behind = rest,
+                [b'"', behind @ ..] => return Ok(Quoted { behind, escaped }),
+                [b'\\', ..] => {
+                    escaped = true;
+                    behind = self.escape(behind)?;
+                }
+                _ => return Err(self.unexpected(behind)),
+            }
+        }
+    }
+
+    /// The content of a string that was scanned from `start`.
+    pub(crate) fn content(&self, start: &[u8], string: &Quoted<'_>) -> Cow<'a, str> {
+        let quoted = self.between(start, string.behind);
+        let raw = quoted.get(1..quoted.len().saturating_sub(1)).unwrap_or_default();
+        if string.escaped {
+            return Cow::Owned(decoded(raw));
+        }
+        Cow::Borrowed(raw)
+    }
+
+    /// The text from one point to another.
+    pub(crate) fn between(&self, start: &[u8], end: &[u8]) -> &'a str {
+        let span = self.at(start)..self.at(end);
+        self.text.get(span).unwrap_or_default()
+    }
+
+    fn escape(&self, rest: &'a [u8]) -> Rest<'a> {
+        let text = self.text.get(self.at(rest)..).unwrap_or_default();
+        let decoded = text.strip_prefix('\\').and_then(unescape);
+        let behind = decoded.map(|(_, behind)| behind.as_bytes());
+        behind.ok_or_else(|| self.unexpected(rest))
+    }
+
+    /// Sorting keeps this cheap however many keys are sent; by length first, it seldom compares texts.
+    fn unique_keys(&mut self, nest: Nest) -> Result<(), Malformed> {
+        let inner = self.keys.iter().rev();
+        let count = inner.take_while(|(depth, _)| *depth == nest.depth).count();
+        let outer = self.keys.len().saturating_sub(count);
+        let keys = self.keys.get_mut(outer..).unwrap_or_default();
+        keys.sort_unstable_by(|(_, one), (_, other)| {
+            let by_length = one.len().cmp(&other.len());
+            by_length.then_with(|| one.cmp(other))
+        });
+        let twice = keys.windows(2).any(|pair| matches!(pair, [one, next] if one == next));
+        self.keys.truncate(outer);
+        if twice {
+            return Err(Malformed::DuplicateKey);
+        }
+        Ok(())
+    }
+
+    fn expect(&self, wanted: u8, rest: &'a [u8]) -> Rest<'a> {
+        eat(wanted, rest).ok_or_else(|| self.unexpected(rest))
+    }
+
+    fn at(&self, rest: &[u8]) -> usize {
+        self.text.len().saturating_sub(rest.len())
+    }
+
+    #[cold]
+    fn unexpected(&self, rest: &[u8]) -> Malformed {
+        Malformed::Unexpected { at: self.at(rest) }
+    }
+}
+
+/// A string that was scanned: what is left behind its closing quote, and whether it has escapes.
+pub(crate) struct Quoted<'a> {
+    pub(crate) behind: &'a [u8],
+    escaped: bool,
+}
+
+/// Whether a byte stands for itself in a string.
+fn is_plain(byte: u8) -> bool {
+    PLAIN.get(usize::from(byte)).copied().unwrap_or_default()
+}
+
+static PLAIN: [bool; 256] = {
+    let mut plain = [true; 256];
+    let (controls, _) = plain.split_at_mut(32);
+    controls.copy_from_slice(&[false; 32]);
+    plain[b'"' as usize] = false;
+    plain[b'\\' as usize] = false;
+    plain
+};
+
+fn eat(wanted: u8, rest: &[u8]) -> Option<&[u8]> {
+    match rest {
+        [first, behind @ ..] if *first == wanted => Some(behind),
+        _ => None,
+    }
+}
+
+fn space(mut rest: &[u8]) -> &[u8] {
+    while let [b' ' | b'\n' | b'\r' | b'\t', behind @ ..] = rest {
+        rest = behind;
+    }
+    rest
+}
+
+fn number(rest: &[u8]) -> Option<&[u8]> {
+    let rest = eat(b'-', rest).unwrap_or(rest);
+    let mut rest = match eat(b'0', rest) {
+        Some(behind) => behind,
+        None => digits(rest)?,
+    };
+    if let Some(fraction) = eat(b'.', rest) {
+        rest = digits(fraction)?;
+    }
+    if let [b'e' | b'E', b'+' | b'-', exponent @ ..] | [b'e' | b'E', exponent @ ..] = rest {
+        rest = digits(exponent)?;
+    }
+    Some(rest)
+}
+
+fn digits(rest: &[u8]) -> Option<&[u8]> {
+    let [b'0'..=b'9', rest @ ..] = rest else {
+        return None;
+    };
+    let mut rest = rest;
+    while let [b'0'..=b'9', behind @ ..] = rest {
+        rest = behind;
+    }
+    Some(rest)
+}

@@ -1,0 +1,17 @@
+//! Holds the signatures by the protocol's vectors, by PHP's own encoder, by properties and by the fuzzer's corpus.
+
+#[cfg(test)]
+#[path = "../../fuzz/check.rs"]
+mod check;
+#[cfg(test)]
+mod corpus;
+#[cfg(test)]
+mod php;
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod refusals;
+#[cfg(test)]
+mod sample;
+#[cfg(test)]
+mod vectors;

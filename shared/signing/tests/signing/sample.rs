@@ -1,0 +1,28 @@
+//! The provider's sample postbacks and the keys that the vectors were made with.
+
+use secrecy::SecretString;
+use signing::{NotVerified, PostbackKeys, Spelling, Verified, sign_postback};
+
+pub(crate) const ACCESS_KEY: &str = "FQ9jMwrNSkFbyMNqYFf6Ed4xeKmjHK";
+
+/// The page's samples, the missing brace and the masked address repaired, signed with [`private_key`].
+pub(crate) const DEPOSIT: &str = include_str!("../fixtures/deposit.json");
+pub(crate) const WITHDRAWAL: &str = include_str!("../fixtures/withdrawal.json");
+
+pub(crate) fn private_key() -> SecretString {
+    SecretString::from("test_private_key")
+}
+
+pub(crate) fn sign(additional_data: &str, spelling: Spelling) -> String {
+    sign_postback(additional_data, spelling, ACCESS_KEY, &private_key()).unwrap()
+}
+
+pub(crate) fn verify(body: &[u8]) -> Result<Verified<'_>, NotVerified> {
+    let keys = PostbackKeys { access_key: ACCESS_KEY, private_key: &private_key(), previous_private_key: None };
+    signing::verify(body, &keys)
+}
+
+/// A body of the fewest fields.
+pub(crate) fn body(additional_data: &str, signature: &str) -> String {
+    format!(r#"{{"signature":"{signature}","access_key":"{ACCESS_KEY}","additional_data":{additional_data}}}"#)
+}

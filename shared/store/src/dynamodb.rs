@@ -1,0 +1,231 @@
+//! The table in DynamoDB. Every write is conditional and asks for the row that stood in its way.
+
+use std::fmt::Write as _;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::{
+    CancellationReason, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
+};
+use domain::{DepositRow, ExpectedCredit, Payment, WithdrawalReport, WithdrawalRow};
+
+use crate::item::{Item, KEY, VERSION, attribute, from_item, number, text, to_item};
+use crate::{Change, Credit, Read, Row, Settle, Stored, Unavailable, Write, WriteTogether, Written, WrittenTogether};
+
+const ALL_OLD: ReturnValuesOnConditionCheckFailure = ReturnValuesOnConditionCheckFailure::AllOld;
+const IS_ABSENT: &str = "attribute_not_exists(transaction_id)";
+const IS_VERSION: &str = "version = :replaces";
+
+/// The table in DynamoDB.
+#[derive(Clone, Debug)]
+pub struct DynamoDb {
+    client: Client,
+    table: String,
+}
+
+impl DynamoDb {
+    /// The table of this name.
+    #[must_use]
+    pub fn new(client: Client, table: String) -> Self {
+        Self { client, table }
+    }
+
+    async fn transact(&self, items: Vec<TransactWriteItem>) -> Result<Option<Vec<CancellationReason>>, Unavailable> {
+        let sent = self.client.transact_write_items().set_transact_items(Some(items)).send().await;
+        let Err(error) = sent else { return Ok(None) };
+        match error.as_service_error() {
+            Some(TransactWriteItemsError::TransactionCanceledException(canceled)) => {
+                let reasons = canceled.cancellation_reasons();
+                let is_race = |code| matches!(code, "None" | "ConditionalCheckFailed" | "TransactionConflict");
+                match reasons.iter().filter_map(CancellationReason::code).find(|code| !is_race(*code)) {
+                    None => Ok(Some(reasons.to_vec())),
+                    Some(code) => Err(Unavailable(format!("transaction cancelled: {code}"))),
+                }
+            }
+            Some(TransactWriteItemsError::TransactionInProgressException(_)) => Ok(Some(Vec::new())),
+            _ => Err(unavailable(&error)),
+        }
+    }
+
+    fn put<R: Row>(&self, change: &Change<R>) -> Result<TransactWriteItem, Unavailable> {
+        let put = Put::builder()
+            .table_name(&self.table)
+            .set_item(Some(to_item(change)?))
+            .return_values_on_condition_check_failure(ALL_OLD);
+        let put = match change.replaces {
+            0 => put.condition_expression(IS_ABSENT),
+            version => put.condition_expression(IS_VERSION).expression_attribute_values(":replaces", number(version)),
+        };
+        let put = put.build().map_err(|error| Unavailable(error.to_string()))?;
+        Ok(TransactWriteItem::builder().put(put).build())
+    }
+
+    /// The whole payment is written, without what stood there losing its contradictions.
+    fn credit_payment(&self, payment: &Payment) -> Result<TransactWriteItem, Unavailable> {
+        let item: Item = serde_dynamo::to_item(payment).map_err(|error| Unavailable(error.to_string()))?;
+        let mut set = String::from("SET version = if_not_exists(version, :zero) + :one");
+        let mut update = Update::builder();
+        for (index, (name, value)) in item.into_iter().enumerate() {
+            // Writing to a String does not fail.
+            let _ = write!(set, ", #{index} = :{index}");
+            update = update
+                .expression_attribute_names(format!("#{index}"), name)
+                .expression_attribute_values(format!(":{index}"), value);
+        }
+        let update = update
+            .table_name(&self.table)
+            .key(KEY, text(Payment::key(&payment.key)))
+            .update_expression(set)
+            .condition_expression(format!("{IS_ABSENT} OR #state IN (:claimed, :released)"))
+            .expression_attribute_names("#state", "state")
+            .expression_attribute_values(":claimed", text("claimed"))
+            .expression_attribute_values(":released", text("released"))
+            .expression_attribute_values(":zero", number(0))
+            .expression_attribute_values(":one", number(1))
+            .return_values_on_condition_check_failure(ALL_OLD)
+            .build()
+            .map_err(|error| Unavailable(error.to_string()))?;
+        Ok(TransactWriteItem::builder().update(update).build())
+    }
+
+    fn credit_order(&self, expected: &ExpectedCredit) -> Result<TransactWriteItem, Unavailable> {
+        let update = Update::builder()
+            .table_name(&self.table)
+            .key(KEY, text(DepositRow::key(&expected.order)))
+            .update_expression(
+                "SET #state = :credited, credited = list_append(credited, :credit), version = version + :one",
+            )
+            .condition_expression("label = :label AND currency_code = :currency_code AND wallet_type = :wallet_type")
+            .expression_attribute_names("#state", "state")
+            .expression_attribute_values(":credited", attribute(domain::DepositState::Credited)?)
+            .expression_attribute_values(":credit", attribute([&expected.credit])?)
+            .expression_attribute_values(":one", number(1))
+            .expression_attribute_values(":label", text(expected.label.as_str()))
+            .expression_attribute_values(":currency_code", text(expected.currency_code.as_str()))
+            .expression_attribute_values(":wallet_type", text(expected.payment.key.wallet_type.as_str()))
+            .build()
+            .map_err(|error| Unavailable(error.to_string()))?;
+        Ok(TransactWriteItem::builder().update(update).build())
+    }
+}
+
+impl<R: Row> Read<R> for DynamoDb {
+    async fn read(&self, id: &R::Id) -> Result<Option<Stored<R>>, Unavailable> {
+        let get = self.client.get_item().table_name(&self.table).key(KEY, text(R::key(id))).consistent_read(true);
+        let got = get.send().await.map_err(|error| unavailable(&error))?;
+        got.item.map(from_item).transpose()
+    }
+}
+
+impl<R: Row> Write<R> for DynamoDb {
+    async fn write(&self, change: Change<R>) -> Result<Written<R>, Unavailable> {
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(to_item(&change)?))
+            .return_values_on_condition_check_failure(ALL_OLD);
+        let put = match change.replaces {
+            0 => put.condition_expression(IS_ABSENT),
+            version => put.condition_expression(IS_VERSION).expression_attribute_values(":replaces", number(version)),
+        };
+        let Err(error) = put.send().await else { return Ok(Written::Done) };
+        match error.as_service_error() {
+            Some(PutItemError::ConditionalCheckFailedException(failed)) => {
+                let stands = failed.item().cloned().map(from_item).transpose()?;
+                Ok(change.or_own(stands))
+            }
+            _ => Err(unavailable(&error)),
+        }
+    }
+}
+
+impl WriteTogether for DynamoDb {
+    async fn write_together(
+        &self,
+        deposit: Change<DepositRow>,
+        payments: Vec<Change<Payment>>,
+    ) -> Result<WrittenTogether, Unavailable> {
+        let mut items = vec![self.put(&deposit)?];
+        for payment in &payments {
+            items.push(self.put(payment)?);
+        }
+        Ok(match self.transact(items).await? {
+            None => WrittenTogether::Done,
+            Some(_) => WrittenTogether::Stands(None),
+        })
+    }
+}
+
+impl Credit for DynamoDb {
+    async fn credit(&self, expected: &ExpectedCredit) -> Result<WrittenTogether, Unavailable> {
+        let items = vec![self.credit_payment(&expected.payment)?, self.credit_order(expected)?];
+        let Some(reasons) = self.transact(items).await? else { return Ok(WrittenTogether::Done) };
+        let payment = reasons.first().and_then(CancellationReason::item).cloned();
+        Ok(WrittenTogether::Stands(payment.map(from_item).transpose()?.map(Box::new)))
+    }
+}
+
+impl Settle for DynamoDb {
+    async fn settle(&self, report: &WithdrawalReport) -> Result<Written<WithdrawalRow>, Unavailable> {
+        let label = report.receipt.label.as_ref();
+        let (Some(outcome), Some(label)) = (report.outcome(), label) else {
+            return Ok(Written::Stands(self.read(&report.withdrawal_id).await?));
+        };
+        let item: Item = serde_dynamo::to_item(&outcome).map_err(|error| Unavailable(error.to_string()))?;
+        let value =
+            |name: &str| item.get(name).cloned().ok_or_else(|| Unavailable(format!("an outcome has no {name}")));
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key(KEY, text(WithdrawalRow::key(&report.withdrawal_id)))
+            .update_expression(format!(
+                "SET #state = :state, receipt = :receipt, {VERSION} = {VERSION} + :one REMOVE needs_review"
+            ))
+            .condition_expression(
+                "#state IN (:sending, :waiting, :unknown, :submitted) AND amount = :amount \
+                 AND currency_code = :currency_code AND payment_system = :payment_system AND label = :label",
+            )
+            .expression_attribute_names("#state", "state")
+            .expression_attribute_values(":state", value("state")?)
+            .expression_attribute_values(":receipt", value("receipt")?)
+            .expression_attribute_values(":one", number(1))
+            .expression_attribute_values(":sending", text("sending"))
+            .expression_attribute_values(":waiting", text("waiting"))
+            .expression_attribute_values(":unknown", text("unknown"))
+            .expression_attribute_values(":submitted", text("submitted"))
+            .expression_attribute_values(":amount", text(report.receipt.amount.to_string()))
+            .expression_attribute_values(":currency_code", text(report.receipt.currency_code.as_str()))
+            .expression_attribute_values(":payment_system", text(report.wallet_type.as_str()))
+            .expression_attribute_values(":label", text(label.as_str()))
+            .return_values_on_condition_check_failure(ALL_OLD);
+        let Err(error) = update.send().await else { return Ok(Written::Done) };
+        match error.as_service_error() {
+            Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
+                Ok(Written::Stands(failed.item().cloned().map(from_item).transpose()?))
+            }
+            _ => Err(unavailable(&error)),
+        }
+    }
+}
+
+impl<R: Row> Change<R> {
+    /// What a failed condition means: our own write, whose answer was lost, or what stands.
+    pub(crate) fn or_own(self, stands: Option<Stored<R>>) -> Written<R> {
+        let own = Stored { row: self.row, version: self.replaces.saturating_add(1) };
+        if stands.as_ref() == Some(&own) { Written::Done } else { Written::Stands(stands) }
+    }
+}
+
+/// Names the error by its code alone where the service gave one: a message may quote what is in a row.
+fn unavailable<E, H>(error: &SdkError<E, H>) -> Unavailable
+where
+    SdkError<E, H>: std::error::Error + ProvideErrorMetadata,
+{
+    let code = error.code().map(str::to_owned);
+    Unavailable(code.unwrap_or_else(|| DisplayErrorContext(error).to_string()))
+}

@@ -1,0 +1,137 @@
+//! The in-memory twin of the table, for tests and simulations.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use domain::{
+    CustomTransactionId, DepositRow, ExpectedCredit, Payment, PaymentKey, PaymentState, WithdrawalId, WithdrawalReport,
+    WithdrawalRow,
+};
+
+use crate::{
+    Change, Credit, Read, Row, Settle, Stored, Unavailable, Unreadable, Write, WriteTogether, Written, WrittenTogether,
+};
+
+/// All rows, by kind.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rows {
+    /// Orders, and the places of unknown ones.
+    pub deposits: BTreeMap<CustomTransactionId, Stored<DepositRow>>,
+    /// Payments.
+    pub payments: BTreeMap<PaymentKey, Stored<Payment>>,
+    /// Payouts, and postbacks about unknown ones.
+    pub withdrawals: BTreeMap<WithdrawalId, Stored<WithdrawalRow>>,
+    /// Verified elements that were not understood.
+    pub unreadables: BTreeMap<(String, usize), Stored<Unreadable>>,
+}
+
+/// The table in memory. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct Memory(Arc<Mutex<Rows>>);
+
+impl Memory {
+    /// All rows as they stand.
+    #[must_use]
+    pub fn rows(&self) -> Rows {
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Rows> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn stands<R: Row>(rows: &mut Rows, change: &Change<R>) -> bool {
+    R::rows(rows).get(&change.row.id()).map_or(0, |stored| stored.version) == change.replaces
+}
+
+fn put<R: Row>(rows: &mut Rows, change: Change<R>) {
+    let version = change.replaces.saturating_add(1);
+    R::rows(rows).insert(change.row.id(), Stored { row: change.row, version });
+}
+
+impl<R: Row> Read<R> for Memory {
+    async fn read(&self, id: &R::Id) -> Result<Option<Stored<R>>, Unavailable> {
+        Ok(R::rows(&mut self.lock()).get(id).cloned())
+    }
+}
+
+impl<R: Row> Write<R> for Memory {
+    async fn write(&self, change: Change<R>) -> Result<Written<R>, Unavailable> {
+        let mut rows = self.lock();
+        if stands(&mut rows, &change) {
+            put(&mut rows, change);
+            return Ok(Written::Done);
+        }
+        let stored = R::rows(&mut rows).get(&change.row.id()).cloned();
+        Ok(change.or_own(stored))
+    }
+}
+
+impl WriteTogether for Memory {
+    async fn write_together(
+        &self,
+        deposit: Change<DepositRow>,
+        payments: Vec<Change<Payment>>,
+    ) -> Result<WrittenTogether, Unavailable> {
+        let mut rows = self.lock();
+        if !stands(&mut rows, &deposit) || !payments.iter().all(|payment| stands(&mut rows, payment)) {
+            return Ok(WrittenTogether::Stands(None));
+        }
+        put(&mut rows, deposit);
+        for payment in payments {
+            put(&mut rows, payment);
+        }
+        Ok(WrittenTogether::Done)
+    }
+}
+
+impl Credit for Memory {
+    async fn credit(&self, expected: &ExpectedCredit) -> Result<WrittenTogether, Unavailable> {
+        let mut rows = self.lock();
+        let payment = rows.payments.get(&expected.payment.key).cloned();
+        let is_undecided = payment.as_ref().is_none_or(|stored| {
+            matches!(stored.row.state, PaymentState::Claimed { .. } | PaymentState::Released { .. })
+        });
+        if !is_undecided {
+            return Ok(WrittenTogether::Stands(payment.map(Box::new)));
+        }
+        let Some(stored) = rows.deposits.get(&expected.order).cloned() else {
+            return Ok(WrittenTogether::Stands(None));
+        };
+        let DepositRow::Registered(deposit) = &stored.row else { return Ok(WrittenTogether::Stands(None)) };
+        if deposit.order.label != expected.label
+            || deposit.order.currency_code != expected.currency_code
+            || deposit.order.wallet_type != expected.payment.key.wallet_type
+        {
+            return Ok(WrittenTogether::Stands(None));
+        }
+        let contradictions = payment.as_ref().map(|it| it.row.contradictions.clone()).unwrap_or_default();
+        let credited = Payment { contradictions, ..expected.payment.clone() };
+        put(&mut rows, Change::of(credited, payment.as_ref()));
+        put(&mut rows, stored.becomes(DepositRow::Registered(deposit.clone().credit(expected.credit.clone()))));
+        Ok(WrittenTogether::Done)
+    }
+}
+
+impl Settle for Memory {
+    async fn settle(&self, report: &WithdrawalReport) -> Result<Written<WithdrawalRow>, Unavailable> {
+        let mut rows = self.lock();
+        let stands = rows.withdrawals.get(&report.withdrawal_id).cloned();
+        let Some(outcome) = report.outcome() else { return Ok(Written::Stands(stands)) };
+        let Some(stored) = &stands else { return Ok(Written::Stands(None)) };
+        let WithdrawalRow::Registered(withdrawal) = &stored.row else { return Ok(Written::Stands(stands)) };
+        let request = &withdrawal.request;
+        let receipt = &report.receipt;
+        let agrees = request.amount.to_string() == receipt.amount.to_string()
+            && request.currency_code == receipt.currency_code
+            && request.payment_system == report.wallet_type
+            && Some(&request.label) == receipt.label.as_ref();
+        if withdrawal.is_final() || !agrees {
+            return Ok(Written::Stands(stands));
+        }
+        let settled = domain::Withdrawal { state: outcome, needs_review: None, ..(**withdrawal).clone() };
+        put(&mut rows, stored.becomes(WithdrawalRow::Registered(Box::new(settled))));
+        Ok(Written::Done)
+    }
+}

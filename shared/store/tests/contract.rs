@@ -1,0 +1,202 @@
+//! One contract, two stores: what `DynamoDB` does, its in-memory twin does, and both keep the rules.
+
+mod fixtures;
+
+use domain::{
+    CustomTransactionId, DepositRow, Payment, PaymentKey, PaymentState, Withdrawal, WithdrawalRow, WithdrawalState,
+};
+use fixtures::{
+    Table, claimed, credited_sum, deposit, deposit_report, embedded, receipt, unreadable, withdrawal, withdrawal_report,
+};
+use store::{Change, Memory, Read, Row, Stored, Written, WrittenTogether};
+
+macro_rules! contract {
+    ($($name:ident)*) => {$(
+        mod $name {
+            #[tokio::test]
+            async fn holds_in_memory() {
+                super::$name(&super::Memory::default()).await;
+            }
+
+            #[tokio::test]
+            async fn holds_in_dynamodb() {
+                super::$name(&super::embedded().await).await;
+            }
+        }
+    )*};
+}
+
+contract! {
+    a_row_is_written_once_and_read_as_it_was
+    a_stale_change_is_refused_with_what_stands
+    our_own_write_repeated_is_done
+    a_credit_needs_no_reading_and_happens_once
+    a_credit_wants_the_stored_label_currency_and_wallet
+    a_credit_keeps_what_was_said_against_the_payment
+    several_rows_change_together_or_not_at_all
+    a_withdrawal_is_settled_once_and_only_as_it_was_asked
+    an_element_that_was_not_understood_is_kept
+    two_hundred_credits_at_once_credit_once
+}
+
+fn id(deposit: &DepositRow) -> CustomTransactionId {
+    deposit.id().clone()
+}
+
+async fn stored<R: Row>(table: &impl Read<R>, id: &R::Id) -> Stored<R> {
+    table.read(id).await.unwrap().unwrap()
+}
+
+async fn read_deposit(table: &impl Table, order: &str) -> Option<DepositRow> {
+    let id = CustomTransactionId::parse(order).unwrap();
+    Read::<DepositRow>::read(table, &id).await.unwrap().map(|stored| stored.row)
+}
+
+async fn read_payment(table: &impl Table, key: &PaymentKey) -> Option<Payment> {
+    Read::<Payment>::read(table, key).await.unwrap().map(|stored| stored.row)
+}
+
+async fn a_row_is_written_once_and_read_as_it_was(table: &impl Table) {
+    let row = deposit("o1", "u1");
+    assert_eq!(read_deposit(table, "o1").await, None);
+    assert_eq!(table.write(Change::new(row.clone())).await.unwrap(), Written::Done);
+    let first = stored::<DepositRow>(table, &id(&row)).await;
+    assert_eq!((&first.row, first.version), (&row, 1));
+    let other = deposit("o1", "u2");
+    assert_eq!(table.write(Change::new(other)).await.unwrap(), Written::Stands(Some(first)));
+    for payout in [withdrawal("w1", "100"), withdrawal("w2", "5")] {
+        assert_eq!(table.write(Change::new(payout.clone())).await.unwrap(), Written::Done);
+        assert_eq!(stored::<WithdrawalRow>(table, payout.id()).await.row, payout);
+    }
+}
+
+async fn a_stale_change_is_refused_with_what_stands(table: &impl Table) {
+    let row = deposit("o1", "u1");
+    table.write(Change::new(row.clone())).await.unwrap();
+    let first = stored::<DepositRow>(table, &id(&row)).await;
+    let DepositRow::Registered(registered) = &row else { panic!() };
+    let changed = DepositRow::Registered(domain::Deposit { params: "{}".into(), ..registered.clone() });
+    assert_eq!(table.write(first.becomes(changed.clone())).await.unwrap(), Written::Done);
+    let stale = table.write(first.becomes(row.clone())).await.unwrap();
+    assert_eq!(stale, Written::Stands(Some(Stored { row: changed, version: 2 })));
+    let absent = Change { row: deposit("o2", "u1"), replaces: 3 };
+    assert_eq!(table.write(absent).await.unwrap(), Written::Stands(None));
+}
+
+async fn our_own_write_repeated_is_done(table: &impl Table) {
+    let change = Change::new(withdrawal("w1", "100"));
+    assert_eq!(table.write(change.clone()).await.unwrap(), Written::Done);
+    assert_eq!(table.write(change.clone()).await.unwrap(), Written::Done);
+    assert_eq!(stored::<WithdrawalRow>(table, change.row.id()).await.version, 1);
+}
+
+async fn a_credit_needs_no_reading_and_happens_once(table: &impl Table) {
+    table.write(Change::new(deposit("o1", "u1"))).await.unwrap();
+    let report = deposit_report("47752123519", "o1", "u1", "700.50");
+    let expected = report.expected_credit().unwrap();
+    assert_eq!(table.credit(&expected).await.unwrap(), WrittenTogether::Done);
+    let payment = read_payment(table, &report.payment).await.unwrap();
+    assert_eq!(payment, expected.payment);
+    let again = table.credit(&expected).await.unwrap();
+    let WrittenTogether::Stands(Some(stands)) = again else { panic!("{again:?}") };
+    assert_eq!((stands.row, stands.version), (payment, 1));
+    assert_eq!(credited_sum(&read_deposit(table, "o1").await.unwrap()), ["700.50"]);
+}
+
+async fn a_credit_wants_the_stored_label_currency_and_wallet(table: &impl Table) {
+    table.write(Change::new(deposit("o1", "u1"))).await.unwrap();
+    let mut other_currency = deposit_report("1", "o1", "u1", "700");
+    other_currency.receipt.currency_code = domain::CurrencyCode::parse("BDT").unwrap();
+    let mut other_wallet = deposit_report("1", "o1", "u1", "700");
+    other_wallet.payment.wallet_type = domain::WalletType::parse("upi_l").unwrap();
+    let other_label = deposit_report("1", "o1", "u2", "700");
+    let other_order = deposit_report("1", "o2", "u1", "700");
+    for report in [other_currency, other_wallet, other_label, other_order] {
+        let expected = report.expected_credit().unwrap();
+        assert_eq!(table.credit(&expected).await.unwrap(), WrittenTogether::Stands(None));
+        assert_eq!(read_payment(table, &report.payment).await, None);
+    }
+    assert!(credited_sum(&read_deposit(table, "o1").await.unwrap()).is_empty());
+}
+
+async fn a_credit_keeps_what_was_said_against_the_payment(table: &impl Table) {
+    table.write(Change::new(deposit("o1", "u1"))).await.unwrap();
+    let report = deposit_report("1", "o1.2", "u1", "700");
+    let mut payment = claimed("1", "o9");
+    let contradiction =
+        domain::Contradiction { disagreement: domain::Disagreement::Amount, receipt: Some(receipt("o1", "u1", "7")) };
+    payment.contradictions.push(contradiction.clone());
+    table.write(Change::new(payment)).await.unwrap();
+    assert_eq!(table.credit(&report.expected_credit().unwrap()).await.unwrap(), WrittenTogether::Done);
+    let payment = read_payment(table, &report.payment).await.unwrap();
+    assert_eq!(payment.contradictions, [contradiction]);
+    assert!(matches!(payment.state, PaymentState::Credited { order, .. } if order.as_str() == "o1"));
+}
+
+async fn several_rows_change_together_or_not_at_all(table: &impl Table) {
+    let (row, payment) = (deposit("o1", "u1"), claimed("1", "o1"));
+    let write =
+        |replaces| table.write_together(Change::new(row.clone()), vec![Change { row: payment.clone(), replaces }]);
+    assert_eq!(write(1).await.unwrap(), WrittenTogether::Stands(None));
+    assert_eq!(read_deposit(table, "o1").await, None);
+    assert_eq!(write(0).await.unwrap(), WrittenTogether::Done);
+    assert_eq!(read_payment(table, &payment.key).await, Some(payment.clone()));
+    assert_eq!(read_deposit(table, "o1").await, Some(row.clone()));
+}
+
+async fn a_withdrawal_is_settled_once_and_only_as_it_was_asked(table: &impl Table) {
+    let row = withdrawal("w1", "20000");
+    let report = withdrawal_report("w1", "20000", Some(1));
+    assert_eq!(table.settle(&report).await.unwrap(), Written::Stands(None));
+    table.write(Change::new(row.clone())).await.unwrap();
+    for other in [
+        withdrawal_report("w1", "2000", Some(1)),
+        withdrawal_report("w1", "20000", Some(3)),
+        withdrawal_report("w1", "20000", None),
+    ] {
+        let Written::Stands(Some(stands)) = table.settle(&other).await.unwrap() else { panic!() };
+        assert_eq!((stands.row, stands.version), (row.clone(), 1));
+    }
+    assert_eq!(table.settle(&report).await.unwrap(), Written::Done);
+    let Written::Stands(Some(stands)) = table.settle(&withdrawal_report("w1", "20000", Some(5))).await.unwrap() else {
+        panic!()
+    };
+    let WithdrawalRow::Registered(paid) = stands.row else { panic!() };
+    let receipt = report.receipt.clone();
+    let WithdrawalRow::Registered(asked) = row else { panic!() };
+    assert_eq!(*paid, Withdrawal { state: WithdrawalState::Paid { receipt }, ..*asked });
+    assert_eq!(stands.version, 2);
+}
+
+async fn an_element_that_was_not_understood_is_kept(table: &impl Table) {
+    let row = unreadable();
+    assert_eq!(table.write(Change::new(row.clone())).await.unwrap(), Written::Done);
+    assert_eq!(table.write(Change::new(row)).await.unwrap(), Written::Done);
+}
+
+async fn two_hundred_credits_at_once_credit_once(table: &(impl Table + Clone + 'static)) {
+    table.write(Change::new(deposit("o1", "u1"))).await.unwrap();
+    let mut credits = tokio::task::JoinSet::new();
+    for _ in 0..200 {
+        let table = table.clone();
+        credits.spawn(
+            async move { table.credit(&deposit_report("1", "o1", "u1", "700").expected_credit().unwrap()).await },
+        );
+    }
+    let done = credits.join_all().await.into_iter().filter(|written| matches!(written, Ok(WrittenTogether::Done)));
+    assert_eq!(done.count(), 1);
+    assert_eq!(credited_sum(&read_deposit(table, "o1").await.unwrap()), ["700"]);
+}
+
+#[tokio::test]
+async fn both_stores_answer_alike_to_any_sequence() {
+    for seed in 0..60 {
+        let (memory, dynamodb) = (Memory::default(), embedded().await);
+        let mut random = fastrand::Rng::with_seed(seed);
+        for step in 0..40 {
+            let operation = fixtures::Operation::any(&mut random);
+            let (ours, theirs) = (operation.run(&memory).await, operation.run(&dynamodb).await);
+            assert_eq!(ours, theirs, "seed {seed}, step {step}: {operation:?}");
+        }
+    }
+}
