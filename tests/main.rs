@@ -1,1 +1,11 @@
-//! Flows through the whole, and checks of the whole.
+//! Flows through the whole with the real binaries, and checks of the whole.
+
+mod architecture;
+mod bad_input;
+mod deposits;
+mod events;
+mod postbacks;
+mod privacy;
+mod submitter;
+mod support;
+mod withdrawals;

@@ -1,5 +1,7 @@
 //! The whole, started and stopped together.
 
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -210,7 +212,8 @@ impl Stack {
 
 fn credentials(options: &StackOptions) -> Result<Credentials, StartError> {
     if let Some(directory) = &options.data {
-        std::fs::create_dir_all(directory).doing("the data directory")?;
+        let private = DirBuilder::new().recursive(true).mode(0o700).create(directory);
+        private.doing("the data directory")?;
     }
     match (&options.credentials, &options.data) {
         (Some(given), _) => Ok(given.clone()),

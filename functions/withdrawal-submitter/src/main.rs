@@ -1,5 +1,7 @@
 //! Wires withdrawal-submitter.
 
+#![recursion_limit = "256"]
+
 use std::time::Duration;
 
 use edge::{Aws, BadSetting, Environment, HandleMessage, Queue, System, serve_queue, start_log};

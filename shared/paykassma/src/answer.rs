@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use reqwest::StatusCode;
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -26,12 +27,12 @@ pub(crate) struct Answer<'a> {
     pub(crate) deposit_amount: Option<&'a RawValue>,
 }
 
-/// Reads an answer and hands it to `judge`; an answer that can't be read is a reason.
+/// Reads an answer and hands it to `judge`; an answer that can't be read is a reason, with its HTTP code.
 ///
 /// The page prints `{"status":"ok",}`: one comma before the last brace is read as if it were not there, nothing else is.
-pub(crate) fn read<T>(body: &str, judge: impl FnOnce(&Answer<'_>) -> T) -> Result<T, String> {
+pub(crate) fn read<T>(code: StatusCode, body: &str, judge: impl FnOnce(&Answer<'_>) -> T) -> Result<T, String> {
     let body = without_last_comma(body);
-    object(&body).as_ref().map(judge).ok_or_else(|| "the answer can't be read".into())
+    object(&body).as_ref().map(judge).ok_or_else(|| format!("HTTP {}: the answer can't be read", code.as_u16()))
 }
 
 impl Answer<'_> {
@@ -76,11 +77,14 @@ mod tests {
     use super::*;
 
     fn status(body: &str) -> Option<String> {
-        read(body, |answer| answer.status.clone().into_owned()).ok()
+        read(StatusCode::OK, body, |answer| answer.status.clone().into_owned()).ok()
     }
 
     fn message(body: &str) -> String {
-        read(body, |answer| answer.message()).unwrap()
+        fn shown(answer: &Answer<'_>) -> String {
+            answer.message()
+        }
+        read(StatusCode::OK, body, shown).unwrap()
     }
 
     #[test]
@@ -110,7 +114,7 @@ mod tests {
             r#"{"status":true}"#,
             r#"{"message":{"status":"ok"}}"#,
             r#"{"message":[1,],"status":"ok"}"#,
-            r#"{'status':'ok'}"#,
+            "{'status':'ok'}",
         ] {
             assert_eq!(status(bad), None, "{bad}");
         }

@@ -84,7 +84,7 @@ impl CreateTransaction for Client {
         let body = create_body(order.currency_code.as_str(), order.label.as_str());
         match self.post_with_secret(&path, secret.expose_secret(), body).await {
             Reply::Answered(StatusCode::NOT_FOUND, _) => Creation::Misconfigured,
-            Reply::Answered(_, body) => answer::read(&body, created).unwrap_or_else(Creation::Unreachable),
+            Reply::Answered(code, body) => answer::read(code, &body, created).unwrap_or_else(Creation::Unreachable),
             Reply::NotSent(reason) | Reply::Unknown(reason) => Creation::Unreachable(reason),
         }
     }
@@ -95,7 +95,7 @@ impl ActivateTransaction for Client {
         let body = activate_body(request);
         match self.post_with_secret("api/v1/transaction/activate", secret.expose_secret(), body).await {
             Reply::Answered(StatusCode::NOT_FOUND, _) => Activation::Misconfigured,
-            Reply::Answered(_, body) => answer::read(&body, activated).unwrap_or_else(Activation::Unknown),
+            Reply::Answered(code, body) => answer::read(code, &body, activated).unwrap_or_else(Activation::Unknown),
             Reply::NotSent(reason) => Activation::NotSent(reason),
             Reply::Unknown(reason) => Activation::Unknown(reason),
         }

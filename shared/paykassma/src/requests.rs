@@ -143,7 +143,8 @@ mod tests {
                 let value = match value {
                     Json::String(text) => WithdrawalValue::Text(text),
                     Json::Number(_) => WithdrawalValue::Text(&amount),
-                    other => WithdrawalValue::Flag(other == &Json::Bool(true)),
+                    Json::Bool(flag) => WithdrawalValue::Flag(*flag),
+                    Json::Null | Json::Array(_) | Json::Object(_) => WithdrawalValue::Null,
                 };
                 (name.as_str(), value)
             });

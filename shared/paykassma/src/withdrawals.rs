@@ -18,8 +18,7 @@ pub trait SubmitWithdrawal {
 impl SubmitWithdrawal for Client {
     async fn submit(&self, body: &str) -> Submission {
         match self.post("v2/withdrawal/create", body.to_owned()).await {
-            Reply::Answered(code, body) => answer::read(&body, submitted)
-                .unwrap_or_else(|reason| Submission::Unknown(format!("HTTP {}: {reason}", code.as_u16()))),
+            Reply::Answered(code, body) => answer::read(code, &body, submitted).unwrap_or_else(Submission::Unknown),
             Reply::NotSent(reason) => Submission::NotSent(reason),
             Reply::Unknown(reason) => Submission::Unknown(reason),
         }

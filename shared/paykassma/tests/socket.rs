@@ -1,9 +1,13 @@
 //! Every outcome of a request, made on a real socket by a scripted server.
 
+#![cfg(test)]
+
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use domain::{Amount, AttemptId, CurrencyCode, CustomTransactionId, Label, Order, TransactionId, WalletType};
+use domain::{
+    Amount, AttemptId, CurrencyCode, CustomTransactionId, Label, Order, Submission, TransactionId, WalletType,
+};
 use paykassma::{ActivateTransaction, ActivationRequest, BaseUrl, Client, CreateTransaction, SubmitWithdrawal};
 use secrecy::SecretString;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -289,6 +293,16 @@ async fn the_journalled_bytes_are_what_is_on_the_wire() {
         assert!(head.starts_with("POST /v2/withdrawal/create HTTP/1.1\r\n"), "{head}");
         assert!(head.contains("content-type: application/json\r\n"), "{head}");
     }
+}
+
+#[tokio::test]
+async fn a_connection_is_never_used_twice() {
+    let server = Server::start(vec![http(200, OK), Step::Pause]).await;
+    let client = client("http", server.port, LONG);
+    for _ in 0..2 {
+        assert_eq!(client.submit(BODY).await, Submission::Accepted);
+    }
+    assert_eq!(server.requests().len(), 2);
 }
 
 #[tokio::test]

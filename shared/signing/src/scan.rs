@@ -123,7 +123,7 @@ impl<'a> Scanner<'a> {
         self.value(rest, Nest::BODY, Keys::Unique)
     }
 
-    /// Scans one value, at whatever depth its parts stand, without recursion.
+    /// Scans one value with all that it holds, without recursion.
     pub(crate) fn value(&mut self, rest: &'a [u8], outer: Nest, keys: Keys) -> Rest<'a> {
         let (mut rest, mut nest) = (rest, outer);
         loop {
@@ -156,6 +156,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Scans up to the value of a list's next item or an object's next member.
+    #[inline]
     fn item(&mut self, rest: &'a [u8], nest: Nest, keys: Keys) -> Rest<'a> {
         match (nest.in_object(), keys) {
             (false, _) => Ok(rest),
@@ -178,6 +179,7 @@ impl<'a> Scanner<'a> {
         Ok((key, space(rest)))
     }
 
+    #[inline]
     fn scalar(&self, rest: &'a [u8]) -> Rest<'a> {
         let behind = match rest {
             [b'"', ..] => return Ok(self.string(rest)?.behind),
@@ -189,6 +191,7 @@ impl<'a> Scanner<'a> {
         behind.ok_or_else(|| self.unexpected(rest))
     }
 
+    #[inline]
     pub(crate) fn string(&self, rest: &'a [u8]) -> Result<Quoted<'a>, Malformed> {
         let mut behind = self.expect(b'"', rest)?;
         let mut escaped = false;
@@ -238,7 +241,7 @@ impl<'a> Scanner<'a> {
             let by_length = one.len().cmp(&other.len());
             by_length.then_with(|| one.cmp(other))
         });
-        let twice = keys.windows(2).any(|pair| matches!(pair, [one, next] if one == next));
+        let twice = keys.windows(2).any(|pair| pair.first() == pair.last());
         self.keys.truncate(outer);
         if twice {
             return Err(Malformed::DuplicateKey);
@@ -246,6 +249,7 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
+    #[inline]
     fn expect(&self, wanted: u8, rest: &'a [u8]) -> Rest<'a> {
         eat(wanted, rest).ok_or_else(|| self.unexpected(rest))
     }
@@ -267,19 +271,12 @@ pub(crate) struct Quoted<'a> {
 }
 
 /// Whether a byte stands for itself in a string.
+#[inline]
 fn is_plain(byte: u8) -> bool {
-    PLAIN.get(usize::from(byte)).copied().unwrap_or_default()
+    !matches!(byte, ..b' ' | b'"' | b'\\')
 }
 
-static PLAIN: [bool; 256] = {
-    let mut plain = [true; 256];
-    let (controls, _) = plain.split_at_mut(32);
-    controls.copy_from_slice(&[false; 32]);
-    plain[b'"' as usize] = false;
-    plain[b'\\' as usize] = false;
-    plain
-};
-
+#[inline]
 fn eat(wanted: u8, rest: &[u8]) -> Option<&[u8]> {
     match rest {
         [first, behind @ ..] if *first == wanted => Some(behind),
@@ -287,6 +284,7 @@ fn eat(wanted: u8, rest: &[u8]) -> Option<&[u8]> {
     }
 }
 
+#[inline]
 fn space(mut rest: &[u8]) -> &[u8] {
     while let [b' ' | b'\n' | b'\r' | b'\t', behind @ ..] = rest {
         rest = behind;
@@ -294,6 +292,7 @@ fn space(mut rest: &[u8]) -> &[u8] {
     rest
 }
 
+#[inline]
 fn number(rest: &[u8]) -> Option<&[u8]> {
     let rest = eat(b'-', rest).unwrap_or(rest);
     let mut rest = match eat(b'0', rest) {
@@ -309,6 +308,7 @@ fn number(rest: &[u8]) -> Option<&[u8]> {
     Some(rest)
 }
 
+#[inline]
 fn digits(rest: &[u8]) -> Option<&[u8]> {
     let [b'0'..=b'9', rest @ ..] = rest else {
         return None;

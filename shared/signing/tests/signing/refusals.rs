@@ -69,6 +69,7 @@ fn a_signature_is_forty_lower_case_hex_digits() {
         right.to_uppercase(),
         "z".repeat(40),
         "0".repeat(40),
+        right.replacen(|_: char| true, &format!("\\u{:04x}", right.as_bytes()[0]), 1),
     ];
     for signature in wrong {
         assert_eq!(refused(&body(LIST, &signature)), NotVerified::Signature);

@@ -1,0 +1,327 @@
+//! The money rules of deposits, over any sequence of reports, claims and registrations.
+
+use domain::{
+    Amount, Claim, CurrencyCode, CustomTransactionId, Decision, Deposit, DepositReport, DepositRow, Disagreement,
+    Evidence, Label, Order, Payment, PaymentKey, PaymentState, Receipt, Timestamp, TransactionId, Unannounced,
+    WalletType, decide, match_waiting,
+};
+use proptest::prelude::*;
+
+fn order(id: &str, label: &str, currency: &str) -> Order {
+    Order {
+        custom_transaction_id: CustomTransactionId::parse(id).unwrap(),
+        label: Label::parse(label).unwrap(),
+        currency_code: CurrencyCode::parse(currency).unwrap(),
+        wallet_type: WalletType::parse("paytm").unwrap(),
+        amount: None,
+        lang: None,
+    }
+}
+
+fn deposit(id: &str, label: &str, currency: &str) -> Deposit {
+    Deposit::new(order(id, label, currency), "{}".into(), Timestamp(0))
+}
+
+fn report(id: &str, label: &str, amount: &str, disagreement: Option<Disagreement>) -> DepositReport {
+    let key = PaymentKey {
+        wallet_type: WalletType::parse("paytm").unwrap(),
+        transaction_id: TransactionId::parse("47752123519").unwrap(),
+    };
+    let evidence = Evidence {
+        additional_data: format!("[{id}{label}{amount}]"),
+        element: 0,
+        signature: format!("{id}{amount}"),
+        received_at: Timestamp(0),
+    };
+    let receipt = Receipt {
+        custom_transaction_id: id.into(),
+        amount: Amount::parse(amount).unwrap(),
+        currency_code: CurrencyCode::parse("INR").unwrap(),
+        label: Some(Label::parse(label).unwrap()),
+        evidence,
+    };
+    DepositReport { payment: key, receipt, disagreement }
+}
+
+/// The rows of one payment and of the orders that may be named, changed as a store would change them.
+#[derive(Clone, Debug, Default)]
+struct World {
+    payment: Option<Payment>,
+    orders: std::collections::BTreeMap<CustomTransactionId, DepositRow>,
+}
+
+impl World {
+    fn order(&self, id: &str) -> Option<&DepositRow> {
+        self.orders.get(&CustomTransactionId::parse(id).unwrap())
+    }
+
+    fn put(&mut self, row: DepositRow) {
+        self.orders.insert(row.id().clone(), row);
+    }
+
+    fn report(&mut self, report: &DepositReport) -> Decision {
+        let named = domain::AttemptId::parse(&report.receipt.custom_transaction_id).map(|id| id.order);
+        let order = named.and_then(|id| self.orders.get(&id).cloned());
+        let decision = decide(self.payment.as_ref(), order.as_ref(), report);
+        match &decision {
+            Decision::Credit(payment, deposit) => {
+                self.payment = Some(payment.clone());
+                self.put(DepositRow::Registered((**deposit).clone()));
+            }
+            Decision::Unmatched(payment, place) => {
+                self.payment = Some(payment.clone());
+                if let Some(place) = place {
+                    self.put(DepositRow::Unannounced(place.clone()));
+                }
+            }
+            Decision::Quarantine(payment, _) | Decision::Conflict(Some(payment), _) => {
+                self.payment = Some(payment.clone());
+            }
+            Decision::Conflict(None, _) | Decision::Repeat => {}
+        }
+        decision
+    }
+
+    fn register(&mut self, deposit: Deposit) {
+        match self.orders.get(&deposit.order.custom_transaction_id).cloned() {
+            Some(DepositRow::Registered(_)) => {}
+            Some(DepositRow::Unannounced(Unannounced { .. })) => {
+                let waiting: Vec<_> = self.payment.clone().into_iter().collect();
+                let (deposit, changed) = match_waiting(deposit, &waiting);
+                self.payment = changed.into_iter().next().or(self.payment.take());
+                self.put(DepositRow::Registered(deposit));
+            }
+            None => self.put(DepositRow::Registered(deposit)),
+        }
+    }
+
+    fn claim(&mut self, id: &str) {
+        let id = CustomTransactionId::parse(id).unwrap();
+        let key = report("o", "u", "1", None).payment;
+        if let Claim::Taken(payment) = Payment::claim(self.payment.as_ref(), &key, &id) {
+            self.payment = Some(payment);
+        }
+    }
+
+    fn release(&mut self, id: &str) {
+        let id = CustomTransactionId::parse(id).unwrap();
+        if let Some(released) = self.payment.as_ref().and_then(|payment| payment.release(&id)) {
+            self.payment = Some(released);
+        }
+    }
+
+    fn credits(&self) -> Vec<(&Deposit, &domain::Credit)> {
+        let registered = self.orders.values().filter_map(|row| match row {
+            DepositRow::Registered(deposit) => Some(deposit),
+            DepositRow::Unannounced(_) => None,
+        });
+        registered.flat_map(|deposit| deposit.credited.iter().map(move |credit| (deposit, credit))).collect()
+    }
+
+    fn state(&self) -> &PaymentState {
+        &self.payment.as_ref().unwrap().state
+    }
+}
+
+fn with_order(label: &str) -> World {
+    let mut world = World::default();
+    world.register(deposit("o", label, "INR"));
+    world
+}
+
+#[test]
+fn a_payment_for_a_known_order_is_credited_to_the_stored_label() {
+    let mut world = with_order("u");
+    assert!(matches!(world.report(&report("o.2", "u", "700", None)), Decision::Credit(..)));
+    let PaymentState::Credited { credited_label, order, .. } = world.state() else { panic!() };
+    assert_eq!((credited_label.as_str(), order.as_str()), ("u", "o"));
+    assert_eq!(world.credits()[0].1.amount, Amount::parse("700").unwrap());
+}
+
+#[test]
+fn a_repeated_postback_credits_once() {
+    let mut world = with_order("u");
+    world.report(&report("o", "u", "700", None));
+    for spelling in ["700", "700.00"] {
+        assert_eq!(world.report(&report("o", "u", spelling, None)), Decision::Repeat);
+    }
+    assert_eq!(world.credits().len(), 1);
+}
+
+#[test]
+fn an_altered_copy_is_quarantined_and_cannot_keep_the_genuine_one_out() {
+    let altered = [report("o", "u", "700", Some(Disagreement::Amount)), report("o", "thief", "700", None)];
+    for altered in altered {
+        let mut world = with_order("u");
+        assert!(matches!(world.report(&altered), Decision::Quarantine(..)));
+        assert_eq!(world.report(&altered), Decision::Repeat);
+        assert!(world.credits().is_empty());
+        assert!(matches!(world.report(&report("o", "u", "700", None)), Decision::Credit(..)));
+        assert!(matches!(world.report(&altered), Decision::Conflict(Some(_), _)));
+        assert!(matches!(world.report(&altered), Decision::Conflict(None, _)), "it is recorded once");
+        assert_eq!(world.credits().len(), 1);
+    }
+}
+
+#[test]
+fn another_signed_amount_or_order_for_the_same_number_is_never_applied() {
+    let mut world = with_order("u");
+    world.register(deposit("p", "u", "INR"));
+    world.report(&report("o", "u", "700", None));
+    for other in [report("o", "u", "7000", None), report("p", "u", "700", None)] {
+        let decision = world.report(&other);
+        assert!(matches!(decision, Decision::Conflict(Some(_), Disagreement::EarlierPostback)), "{decision:?}");
+    }
+    assert_eq!(world.credits().len(), 1);
+    assert_eq!(world.payment.unwrap().contradictions.len(), 2);
+}
+
+#[test]
+fn the_signed_order_decides_and_not_who_claimed_first() {
+    let mut world = with_order("u");
+    world.register(deposit("p", "v", "INR"));
+    world.claim("p");
+    assert!(matches!(world.report(&report("o", "u", "700", None)), Decision::Credit(..)));
+    assert_eq!(world.credits()[0].0.order.custom_transaction_id.as_str(), "o");
+}
+
+#[test]
+fn a_payment_waits_for_its_order_and_is_credited_by_its_registration() {
+    let mut world = World::default();
+    assert!(matches!(world.report(&report("o", "u", "700", None)), Decision::Unmatched(_, Some(_))));
+    assert_eq!(world.report(&report("o", "u", "700", None)), Decision::Repeat);
+    world.register(deposit("o", "u", "INR"));
+    assert_eq!(world.credits().len(), 1);
+    assert_eq!(world.report(&report("o", "u", "700", None)), Decision::Repeat);
+}
+
+#[test]
+fn a_waiting_payment_that_its_order_disagrees_with_is_quarantined() {
+    for (label, currency, expected) in
+        [("v", "INR", Disagreement::Label), ("u", "BDT", Disagreement::OrderCurrencyCode)]
+    {
+        let mut world = World::default();
+        world.report(&report("o", "u", "700", None));
+        world.register(deposit("o", label, currency));
+        assert!(matches!(world.state(), PaymentState::Quarantined { disagreement, .. } if *disagreement == expected));
+        assert!(world.credits().is_empty());
+    }
+}
+
+#[test]
+fn an_order_id_that_we_cannot_have_made_is_unmatched_without_a_place() {
+    let mut world = World::default();
+    for id in ["", "a/b", "a.1"] {
+        assert!(matches!(world.report(&report(id, "u", "700", None)), Decision::Unmatched(_, None)));
+        world.payment = None;
+    }
+}
+
+#[test]
+fn a_number_is_one_orders_until_it_is_released() {
+    let mut world = World::default();
+    let key = report("o", "u", "1", None).payment;
+    let claim =
+        |world: &World, id| Payment::claim(world.payment.as_ref(), &key, &CustomTransactionId::parse(id).unwrap());
+    world.claim("o");
+    assert_eq!(claim(&world, "o"), Claim::Held);
+    assert_eq!(claim(&world, "p"), Claim::InUse);
+    world.release("p");
+    assert_eq!(claim(&world, "p"), Claim::InUse);
+    world.release("o");
+    assert!(matches!(claim(&world, "p"), Claim::Taken(_)));
+    world.register(deposit("o", "u", "INR"));
+    world.report(&report("o", "u", "700", None));
+    assert!(matches!(claim(&world, "o"), Claim::Credited(_)));
+    assert_eq!(claim(&world, "p"), Claim::InUse);
+}
+
+#[test]
+fn the_same_number_is_the_same_attempt() {
+    let number = |text: &str| TransactionId::parse(text).unwrap();
+    let amount = Amount::parse("5").unwrap();
+    let enter = |deposit: Deposit, text: &str| deposit.attempt(&number(text), amount, Timestamp(1)).unwrap();
+    let (row, first) = enter(deposit("o", "u", "INR"), "11111111111");
+    let (row, second) = enter(row, "22222222222");
+    let (row, again) = enter(row, "11111111111");
+    assert_eq!([first.to_string(), second.to_string(), again.to_string()], ["o", "o.2", "o"]);
+    let full = (3..=domain::MAX_ATTEMPTS).fold(row, |row, attempt| enter(row, &format!("{attempt}")).0);
+    assert!(full.clone().attempt(&number("one too many"), amount, Timestamp(1)).is_none());
+    assert!(full.attempt(&number("22222222222"), amount, Timestamp(1)).is_some());
+}
+
+#[derive(Clone, Debug)]
+enum Event {
+    Report { order: &'static str, label: &'static str, amount: &'static str, altered: bool },
+    Register { order: &'static str, label: &'static str },
+    Claim(&'static str),
+    Release(&'static str),
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    let order = || prop::sample::select(vec!["o", "p"]);
+    let label = || prop::sample::select(vec!["u", "v"]);
+    let named = prop::sample::select(vec!["o", "o.2", "p", "q", ""]);
+    let amount = prop::sample::select(vec!["5", "5.0", "7"]);
+    prop_oneof![
+        4 => (named, label(), amount, any::<bool>())
+            .prop_map(|(order, label, amount, altered)| Event::Report { order, label, amount, altered }),
+        1 => (order(), label()).prop_map(|(order, label)| Event::Register { order, label }),
+        1 => order().prop_map(Event::Claim),
+        1 => order().prop_map(Event::Release),
+    ]
+}
+
+fn rank(state: &PaymentState) -> u8 {
+    match state {
+        PaymentState::Claimed { .. } | PaymentState::Released { .. } => 0,
+        PaymentState::Unmatched { .. } | PaymentState::Quarantined { .. } => 1,
+        PaymentState::Credited { .. } => 2,
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    #[test]
+    fn whatever_happens_a_payment_is_credited_once_as_first_signed_to_the_stored_label(
+        events in prop::collection::vec(event(), 1..30)
+    ) {
+        let mut world = World::default();
+        let mut first_signed: Option<Receipt> = None;
+        for event in events {
+            let before = world.payment.as_ref().map_or(0, |payment| rank(&payment.state));
+            match event {
+                Event::Report { order, label, amount, altered } => {
+                    let said = report(order, label, amount, altered.then_some(Disagreement::Amount));
+                    world.report(&said);
+                    let first = first_signed.get_or_insert(said.receipt.clone());
+                    let is_genuine = !altered && first.agrees_with(&said.receipt);
+                    if let Some(DepositRow::Registered(deposit)) = world.order("o")
+                        && is_genuine && said.receipt.names(&deposit.order.custom_transaction_id)
+                        && deposit.order.label.as_str() == label
+                    {
+                        prop_assert!(matches!(world.state(), PaymentState::Credited { .. }), "owed: {said:?}");
+                    }
+                }
+                Event::Register { order, label } => world.register(deposit(order, label, "INR")),
+                Event::Claim(order) => world.claim(order),
+                Event::Release(order) => world.release(order),
+            }
+            prop_assert!(world.payment.as_ref().map_or(0, |payment| rank(&payment.state)) >= before);
+            let credits = world.credits();
+            prop_assert!(credits.len() <= 1);
+            if let Some((deposit, credit)) = credits.first() {
+                let first = first_signed.as_ref().unwrap();
+                prop_assert_eq!(credit.amount, first.amount);
+                prop_assert!(first.names(&deposit.order.custom_transaction_id));
+                let PaymentState::Credited { credited_label, order, .. } = world.state() else {
+                    return Err(TestCaseError::fail("credited, but the payment does not say so"));
+                };
+                prop_assert_eq!(credited_label, &deposit.order.label);
+                prop_assert_eq!(order, &deposit.order.custom_transaction_id);
+            }
+            prop_assert_eq!(credits.len() == 1, world.payment.as_ref().is_some_and(|it| rank(&it.state) == 2));
+        }
+    }
+}
