@@ -10,13 +10,8 @@ const FUNCTIONS: [&str; 5] =
     ["activate", "create-deposit", "create-withdrawal", "postback-receiver", "withdrawal-submitter"];
 
 /// Each shared crate, and the shared crates that it may depend on.
-const SHARED: [(&str, &[&str]); 5] = [
-    ("domain", &[]),
-    ("edge", &[]),
-    ("paykassma", &["domain", "signing"]),
-    ("signing", &[]),
-    ("store", &["domain"]),
-];
+const SHARED: [(&str, &[&str]); 5] =
+    [("domain", &[]), ("edge", &[]), ("paykassma", &["domain", "signing"]), ("signing", &[]), ("store", &["domain"])];
 
 fn cargo(arguments: &[&str]) -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
@@ -74,10 +69,12 @@ fn a_folder_is_a_package_and_a_function_is_one_binary() {
 fn a_function_has_one_tls_stack_and_one_http_stack() {
     for function in FUNCTIONS {
         let tree = cargo(&["tree", "-p", function, "-e", "normal", "--prefix", "none", "--locked", "--offline"]);
-        let crates: BTreeSet<_> = tree.lines().filter_map(|line| line.trim_end_matches(" (*)").split_once(' ')).collect();
+        let crates: BTreeSet<_> =
+            tree.lines().filter_map(|line| line.trim_end_matches(" (*)").split_once(' ')).collect();
         let banned = |(name, version): &(&str, &str)| {
             let is_other_tls = name.starts_with("aws-lc") || matches!(*name, "openssl" | "openssl-sys" | "native-tls");
-            let is_old = (*name == "rustls" && !version.starts_with("v0.23.")) || (*name == "hyper" && version.starts_with("v0."));
+            let is_old = (*name == "rustls" && !version.starts_with("v0.23."))
+                || (*name == "hyper" && version.starts_with("v0."));
             is_other_tls || is_old
         };
         let found: Vec<_> = crates.iter().filter(|it| banned(it)).collect();

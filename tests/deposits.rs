@@ -86,7 +86,8 @@ async fn a_number_is_one_orders_until_the_provider_says_fail() {
 async fn a_payment_through_the_window_needs_no_activation() {
     let site = Site::start().await;
     site.order("o1").await;
-    let payment = json!({"transaction_id": NUMBER, "amount": "700", "custom_transaction_id": "o1", "label": "631317234"});
+    let payment =
+        json!({"transaction_id": NUMBER, "amount": "700", "custom_transaction_id": "o1", "label": "631317234"});
     site.control("payments", &payment).await;
     site.until(PAYMENT, "credited").await;
     assert_eq!(site.credits("o1").await, ["700"]);
@@ -95,7 +96,8 @@ async fn a_payment_through_the_window_needs_no_activation() {
 #[tokio::test]
 async fn a_payment_that_came_first_is_credited_when_its_order_is_registered() {
     let site = Site::start().await;
-    let payment = json!({"transaction_id": NUMBER, "amount": "700", "custom_transaction_id": "o1", "label": "631317234"});
+    let payment =
+        json!({"transaction_id": NUMBER, "amount": "700", "custom_transaction_id": "o1", "label": "631317234"});
     site.control("payments", &payment).await;
     site.until(PAYMENT, "unmatched").await;
     assert_eq!(site.order("o1").await.state(), (201, "created"));

@@ -1,11 +1,14 @@
 //! Flows through the whole with the real binaries, and checks of the whole.
 
+#![cfg(test)]
+
 mod architecture;
 mod bad_input;
 mod deposits;
 mod events;
 mod postbacks;
 mod privacy;
+mod simulation;
 mod submitter;
 mod support;
 mod withdrawals;

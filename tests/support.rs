@@ -8,37 +8,39 @@ use tokio::sync::OnceCell;
 
 /// How long anything may take that is only a matter of time.
 const PATIENCE: Duration = Duration::from_secs(40);
+const POLLS: u32 = 400;
+const BETWEEN_POLLS: Duration = Duration::from_millis(100);
 
 /// What an HTTP call answered.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Answer {
-    pub status: u16,
-    pub body: Value,
-    pub retry_after: bool,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: Value,
+    pub(crate) retry_after: bool,
 }
 
 impl Answer {
-    pub fn code(&self) -> &str {
+    pub(crate) fn code(&self) -> &str {
         self.body["code"].as_str().unwrap_or_default()
     }
 
-    pub fn field(&self) -> &str {
+    pub(crate) fn field(&self) -> &str {
         self.body["field"].as_str().unwrap_or_default()
     }
 
-    pub fn state(&self) -> (u16, &str) {
+    pub(crate) fn state(&self) -> (u16, &str) {
         (self.status, self.body["state"].as_str().unwrap_or_default())
     }
 }
 
 /// A stack of this test's own.
-pub struct Site {
-    pub stack: Stack,
+pub(crate) struct Site {
+    pub(crate) stack: Stack,
     http: reqwest::Client,
 }
 
 /// Options for tests: the binaries are built once, and what is a matter of time takes little of it.
-pub fn options() -> StackOptions {
+pub(crate) fn options() -> StackOptions {
     StackOptions {
         build: false,
         postback_repeat_after: Duration::from_millis(200),
@@ -51,16 +53,16 @@ pub fn options() -> StackOptions {
 }
 
 impl Site {
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::start_with(options()).await
     }
 
-    pub async fn start_with(options: StackOptions) -> Self {
+    pub(crate) async fn start_with(options: StackOptions) -> Self {
         static BUILT: OnceCell<()> = OnceCell::const_new();
         BUILT
             .get_or_init(|| async {
                 let built = Stack::start(StackOptions { build: true, ..StackOptions::default() }).await;
-                built.map(drop).unwrap_or_else(|error| panic!("{error}"));
+                built.map_or_else(|error| panic!("{error}"), drop);
             })
             .await;
         let stack = Stack::start(options).await.unwrap_or_else(|error| panic!("{error}"));
@@ -69,22 +71,22 @@ impl Site {
     }
 
     /// Calls the merchant's API.
-    pub async fn post(&self, path: &str, body: &Value) -> Answer {
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
         self.send(&format!("{}{path}", self.stack.api_url()), body.to_string().into()).await
     }
 
     /// Calls the merchant's API with any bytes.
-    pub async fn post_bytes(&self, path: &str, body: Vec<u8>) -> Answer {
+    pub(crate) async fn post_bytes(&self, path: &str, body: Vec<u8>) -> Answer {
         self.send(&format!("{}{path}", self.stack.api_url()), body).await
     }
 
     /// Calls the public postback URL.
-    pub async fn postback(&self, body: Vec<u8>) -> Answer {
+    pub(crate) async fn postback(&self, body: Vec<u8>) -> Answer {
         self.send(&self.stack.postback_url(), body).await
     }
 
     /// Calls the control API of the provider's simulator.
-    pub async fn control(&self, path: &str, body: &Value) -> Value {
+    pub(crate) async fn control(&self, path: &str, body: &Value) -> Value {
         let url = format!("{}/_control/{path}", self.stack.provider_url());
         let answer = self.send(&url, body.to_string().into()).await;
         assert_eq!(answer.status, 200, "{path}: {answer:?}");
@@ -92,7 +94,7 @@ impl Site {
     }
 
     /// Asks the provider's simulator.
-    pub async fn ask(&self, path: &str) -> Value {
+    pub(crate) async fn ask(&self, path: &str) -> Value {
         let url = format!("{}/_control/{path}", self.stack.provider_url());
         let text = self.http.get(url).send().await.unwrap().text().await.unwrap();
         serde_json::from_str(&text).unwrap()
@@ -110,74 +112,75 @@ impl Site {
     }
 
     /// A row's attribute, as text: of `S`, `N`, or the whole where it is neither. Empty when there is none.
-    pub async fn attribute(&self, key: &str, name: &str) -> String {
+    pub(crate) async fn attribute(&self, key: &str, name: &str) -> String {
         let item = self.stack.item(key).await.unwrap().unwrap_or_default();
         text(&item[name])
     }
 
-    pub async fn state(&self, key: &str) -> String {
+    pub(crate) async fn state(&self, key: &str) -> String {
         self.attribute(key, "state").await
     }
 
     /// The amounts that were credited to an order.
-    pub async fn credits(&self, order: &str) -> Vec<String> {
+    pub(crate) async fn credits(&self, order: &str) -> Vec<String> {
         let item = self.stack.item(&format!("deposit#{order}")).await.unwrap().unwrap_or_default();
         let credited = item["credited"]["L"].as_array().cloned().unwrap_or_default();
         credited.iter().map(|credit| text(&credit["M"]["amount"])).collect()
     }
 
     /// Waits until a row is in a state.
-    pub async fn until(&self, key: &str, state: &str) {
+    pub(crate) async fn until(&self, key: &str, state: &str) {
         let mut seen = String::new();
-        for _ in 0..400 {
+        for _ in 0..POLLS {
             seen = self.state(key).await;
             if seen == state {
                 return;
             }
-            tokio::time::sleep(PATIENCE / 400).await;
+            tokio::time::sleep(BETWEEN_POLLS).await;
         }
         panic!("{key} is {seen:?} and not {state:?}; logs: {:#?}", self.logs());
     }
 
     /// How many rows there are.
-    pub async fn rows(&self) -> u64 {
+    pub(crate) async fn rows(&self) -> u64 {
         let scan = json!({"TableName": self.stack.table_name(), "Select": "COUNT"});
         self.stack.dynamodb("Scan", &scan).await.unwrap()["Count"].as_u64().unwrap()
     }
 
     /// Everything that any function has printed.
-    pub fn logs(&self) -> Vec<String> {
-        let functions = ["create-deposit", "activate", "create-withdrawal", "postback-receiver", "withdrawal-submitter"];
+    pub(crate) fn logs(&self) -> Vec<String> {
+        let functions =
+            ["create-deposit", "activate", "create-withdrawal", "postback-receiver", "withdrawal-submitter"];
         functions.iter().flat_map(|function| self.stack.logs(function)).collect()
     }
 
     /// Registers an order.
-    pub async fn order(&self, id: &str) -> Answer {
+    pub(crate) async fn order(&self, id: &str) -> Answer {
         self.post("/deposits", &order(id)).await
     }
 
     /// Has a user pay, without saying for which order.
-    pub async fn pay(&self, number: &str, amount: &str) {
+    pub(crate) async fn pay(&self, number: &str, amount: &str) {
         self.control("payments", &json!({"transaction_id": number, "amount": amount})).await;
     }
 
     /// Enters a number for an order.
-    pub async fn activate(&self, id: &str, number: &str) -> Answer {
+    pub(crate) async fn activate(&self, id: &str, number: &str) -> Answer {
         self.post(&format!("/deposits/{id}/activation"), &json!({"key1": number, "amount": 700})).await
     }
 
     /// Asks for a payout.
-    pub async fn withdraw(&self, id: &str) -> Answer {
+    pub(crate) async fn withdraw(&self, id: &str) -> Answer {
         self.post("/withdrawals", &payout(id)).await
     }
 
     /// Has the next calls of a kind go wrong.
-    pub async fn fault(&self, on: &str, fault: &str, times: u32) {
+    pub(crate) async fn fault(&self, on: &str, fault: &str, times: u32) {
         self.control("faults", &json!({"on": on, "fault": fault, "times": times})).await;
     }
 
     /// Has the provider say what became of a payout.
-    pub async fn settle(&self, id: &str, status: i64) {
+    pub(crate) async fn settle(&self, id: &str, status: i64) {
         self.control(&format!("withdrawals/{id}/settle"), &json!({"status": status})).await;
     }
 }
@@ -190,16 +193,16 @@ fn text(attribute: &Value) -> String {
     }
 }
 
-pub fn order(id: &str) -> Value {
+pub(crate) fn order(id: &str) -> Value {
     json!({"custom_transaction_id": id, "label": "631317234", "currency_code": "INR", "wallet_type": "paytm", "amount": 700})
 }
 
-pub fn payout(id: &str) -> Value {
+pub(crate) fn payout(id: &str) -> Value {
     json!({"withdrawal_id": id, "label": "160496026", "amount": 1000, "currency_code": "INR", "account_number": "1234560079"})
 }
 
 /// The same object with one field changed, or taken away by null.
-pub fn with(body: &Value, field: &str, value: &Value) -> Value {
+pub(crate) fn with(body: &Value, field: &str, value: &Value) -> Value {
     let mut body = body.clone();
     body[field] = value.clone();
     body

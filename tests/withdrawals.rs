@@ -41,7 +41,7 @@ async fn the_same_withdrawal_again_is_answered_as_before_and_another_one_refused
 #[tokio::test]
 async fn a_rejected_withdrawal_says_why_and_stays_rejected() {
     let site = Site::start().await;
-    site.control("settings", &json!({"balance": "999"})).await;
+    site.control("settings", &json!({"balance": 999})).await;
     for _ in 0..2 {
         let rejected = site.withdraw("w1").await;
         assert_eq!((rejected.status, rejected.code()), (422, "provider_rejected"));
@@ -92,7 +92,7 @@ async fn a_lost_answer_is_unknown_until_the_postback_and_is_not_sent_again() {
 async fn where_the_deployment_says_so_an_unknown_attempt_is_sent_again_and_no_fail_releases_it() {
     let site = Site::start_with(StackOptions { resend_unknown: "on".into(), ..options() }).await;
     site.fault("withdrawal", "accepted_but_lost", 1).await;
-    site.control("settings", &json!({"balance": "1000", "balance_first": true})).await;
+    site.control("settings", &json!({"balance": 1000, "balance_first": true})).await;
     assert_eq!(site.withdraw("w1").await.state(), (202, "pending"));
     for _ in 0..200 {
         if site.ask("withdrawals/w1").await["received"].as_u64() >= Some(2) {
@@ -146,7 +146,8 @@ async fn when_the_attempts_are_used_up_a_person_is_asked_and_nothing_is_refunded
     let site = Site::start_with(StackOptions { max_receive_count: 2, ..options() }).await;
     site.control("faults", &json!({"on": "withdrawal", "fault": "status", "code": 429, "times": 9})).await;
     assert_eq!(site.withdraw("w1").await.state(), (202, "pending"));
-    let depth = json!({"QueueUrl": site.stack.dead_letter_queue_url(), "AttributeNames": ["ApproximateNumberOfMessages"]});
+    let depth =
+        json!({"QueueUrl": site.stack.dead_letter_queue_url(), "AttributeNames": ["ApproximateNumberOfMessages"]});
     let mut dead = String::new();
     for _ in 0..300 {
         let attributes = site.stack.sqs("GetQueueAttributes", &depth).await.unwrap();

@@ -1,4 +1,4 @@
-//! POST /deposits/{custom_transaction_id}/activation: claims the number that a user entered, and has the provider look for it.
+//! `POST /deposits/{custom_transaction_id}/activation`: claims the number that a user entered, and has the provider look for it.
 
 mod refused;
 
@@ -65,7 +65,7 @@ struct Journal {
 /// What entering it came to.
 enum Journalled {
     /// The provider may be asked, under this id.
-    Attempt(Journal, AttemptId),
+    Attempt(Box<Journal>, AttemptId),
     /// The money has come in already.
     Credited(Amount),
 }
@@ -97,7 +97,7 @@ where
             custom_transaction_id: &attempt,
         };
         let said = self.provider.activate(&secrets.pluginapi_secret, &activation).await;
-        self.note(journal, &entered.number, &said).await;
+        self.note(*journal, &entered.number, &said).await;
         reply(&id, said)
     }
 }
@@ -128,7 +128,7 @@ where
             match self.table.write_together(change, claims).await? {
                 WrittenTogether::Done => {
                     let journal = Journal { deposit, version: version.saturating_add(1) };
-                    return Ok(Journalled::Attempt(journal, attempt));
+                    return Ok(Journalled::Attempt(Box::new(journal), attempt));
                 }
                 WrittenTogether::Stands(_) => payment = Read::<Payment>::read(&self.table, &key).await?,
             }

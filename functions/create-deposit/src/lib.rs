@@ -1,4 +1,4 @@
-//! POST /deposits: registers an order and answers with what the user must be shown.
+//! `POST /deposits`: registers an order and answers with what the user must be shown.
 
 mod refused;
 mod request;

@@ -1,4 +1,4 @@
-//! POST /withdrawals: arms the retry, journals the payout, and submits it for the first time.
+//! `POST /withdrawals`: arms the retry, journals the payout, and submits it for the first time.
 
 mod refused;
 mod request;

@@ -21,7 +21,10 @@ pub(crate) async fn keep(
     let mut known = None;
     if let Some(expected) = report.expected_credit() {
         match table.credit(&expected).await? {
-            WrittenTogether::Done => return Ok(credited(report)),
+            WrittenTogether::Done => {
+                credited(report);
+                return Ok(());
+            }
             WrittenTogether::Stands(payment) => known = payment,
         }
     }

@@ -1,4 +1,4 @@
-//! POST /postbacks/{token}: verifies what the provider reports, keeps all of it, and only then answers ok.
+//! `POST /postbacks/{token}`: verifies what the provider reports, keeps all of it, and only then answers ok.
 
 mod deposits;
 mod refused;

@@ -13,7 +13,10 @@ pub(crate) async fn keep(table: &impl Table, report: &WithdrawalReport) -> Resul
         Read::<WithdrawalRow>::read(table, id).await?
     } else {
         match table.settle(report).await? {
-            Written::Done => return Ok(settled(report)),
+            Written::Done => {
+                settled(report);
+                return Ok(());
+            }
             Written::Stands(stands) => stands,
         }
     };
@@ -64,8 +67,9 @@ fn unmatched(report: &WithdrawalReport) {
 
 fn settled(report: &WithdrawalReport) {
     let withdrawal = &report.withdrawal_id;
-    match report.outcome() {
-        Some(WithdrawalState::Paid { .. }) => info!(event = "withdrawal.paid", %withdrawal),
-        _ => info!(event = "withdrawal.failed", %withdrawal),
+    if let Some(WithdrawalState::Paid { .. }) = report.outcome() {
+        info!(event = "withdrawal.paid", %withdrawal);
+    } else {
+        info!(event = "withdrawal.failed", %withdrawal);
     }
 }

@@ -1,5 +1,7 @@
 //! The money rules of deposits, over any sequence of reports, claims and registrations.
 
+#![cfg(test)]
+
 use domain::{
     Amount, Claim, CurrencyCode, CustomTransactionId, Decision, Deposit, DepositReport, DepositRow, Disagreement,
     Evidence, Label, Order, Payment, PaymentKey, PaymentState, Receipt, Timestamp, TransactionId, Unannounced,

@@ -1,5 +1,7 @@
 //! The money rules of withdrawals, over any sequence of events.
 
+#![cfg(test)]
+
 use domain::{
     AccountNumber, Amount, CurrencyCode, Disagreement, Evidence, Label, PayoutRequest, Receipt, Submission, Timestamp,
     Transition, WalletType, Withdrawal, WithdrawalId, WithdrawalReport, WithdrawalState,

@@ -105,11 +105,11 @@ pub async fn serve_queue<H: HandleMessage>(set_up: Result<H, BadSetting>) -> Res
 async fn handle_batch<H: HandleMessage>(handler: Option<&H>, records: Vec<SqsMessage>) -> SqsBatchResponse {
     let mut failures = SqsBatchResponse::default();
     for record in &records {
-        let handled = match handler {
+        let outcome = match handler {
             Some(handler) => handle_record(handler, record).await,
             None => Handled::Again,
         };
-        if handled == Handled::Again {
+        if outcome == Handled::Again {
             // An empty identifier, where a record has none, sends the whole batch back.
             let mut failure = BatchItemFailure::default();
             failure.item_identifier = record.message_id.clone().unwrap_or_default();

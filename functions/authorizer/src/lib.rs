@@ -1,0 +1,197 @@
+//! The HTTP API's authorizer: lets in whoever bears a token that a merchant was given.
+
+mod token;
+
+pub use token::TokenHash;
+
+use edge::{BadSetting, SecretStore, Unavailable};
+use lambda_runtime::{LambdaEvent, service_fn};
+use serde::{Deserialize, Serialize};
+use tracing::{error, info};
+
+/// The secrets that this function needs.
+#[derive(Debug, Deserialize)]
+pub struct Keys {
+    /// The hashes of the tokens that are valid: one, or two while a merchant changes over.
+    pub merchant_token_hashes: Vec<TokenHash>,
+}
+
+/// What this function works with.
+#[derive(Debug)]
+pub struct Deps<K> {
+    /// The secrets.
+    pub keys: K,
+}
+
+/// What API Gateway asks (payload format 2.0). The identity source is the `Authorization` header; the gateway remembers the
+/// answer under it, so that nothing else may decide.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Request {
+    identity_source: Option<Vec<String>>,
+}
+
+/// What it is answered (the simple response).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Answer {
+    /// Whether the request may go on.
+    pub is_authorized: bool,
+}
+
+/// The caller is told 500 and may try again; unlike a refusal, the gateway does not remember it.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("the token could not be checked")]
+pub struct NotChecked;
+
+impl Request {
+    fn bearer(&self) -> Option<&str> {
+        let [authorization] = self.identity_source.as_deref()? else { return None };
+        let (scheme, token) = authorization.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then_some(token)
+    }
+}
+
+impl<K: SecretStore<Keys>> Deps<K> {
+    /// Decides on a request.
+    ///
+    /// # Errors
+    /// [`NotChecked`] when the secrets cannot be read.
+    pub async fn handle(&self, request: &Request) -> Result<Answer, NotChecked> {
+        let is_authorized = match request.bearer() {
+            Some(token) => self.knows(&TokenHash::of(token)).await.map_err(|cause| {
+                error!(%cause, "the secrets failed");
+                NotChecked
+            })?,
+            None => false,
+        };
+        if !is_authorized {
+            info!(code = "unauthorized", "refused");
+        }
+        Ok(Answer { is_authorized })
+    }
+
+    /// The tokens may have been rotated since they were read.
+    async fn knows(&self, hash: &TokenHash) -> Result<bool, Unavailable> {
+        if hash.is_among(&self.keys.current().await?.merchant_token_hashes) {
+            return Ok(true);
+        }
+        let renewed = self.keys.renewed().await?;
+        Ok(renewed.is_some_and(|keys| hash.is_among(&keys.merchant_token_hashes)))
+    }
+}
+
+/// Answers requests for as long as the function lives. With a bad setting, nobody is let in.
+///
+/// # Errors
+/// When the runtime's own API fails.
+pub async fn serve<K: SecretStore<Keys>>(set_up: Result<Deps<K>, BadSetting>) -> Result<(), lambda_runtime::Error> {
+    let deps = set_up.inspect_err(|error| error!("not set up: {error}")).ok();
+    let deps = deps.as_ref();
+    let answer = |event: LambdaEvent<Request>| async move {
+        let deps = deps.ok_or(NotChecked)?;
+        Ok::<_, lambda_runtime::Error>(deps.handle(&event.payload).await?)
+    };
+    lambda_runtime::run(service_fn(answer)).await
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    const TOKEN_HASH: &str = "3c469e9d6c5875d37a43f353d4f88e61fcf812c66eee3457465a40b0da4153e0";
+    const NEXT_HASH: &str = "fec70f47f8b66e83ae5a7fefb6e0b49de4ec0a8ff4f9e80cd4e54a8fcd8c7a10";
+
+    /// Secrets that can be rotated, or not be read at all.
+    struct Rotating {
+        current: Option<Arc<Keys>>,
+        renewed: Mutex<Option<Arc<Keys>>>,
+    }
+
+    impl SecretStore<Keys> for Rotating {
+        async fn current(&self) -> Result<Arc<Keys>, Unavailable> {
+            self.current.clone().ok_or(Unavailable("marker".into()))
+        }
+
+        async fn renewed(&self) -> Result<Option<Arc<Keys>>, Unavailable> {
+            Ok(self.renewed.lock().unwrap().take())
+        }
+    }
+
+    fn keys(hashes: &[&str]) -> Arc<Keys> {
+        let hashes = serde_json::json!({ "merchant_token_hashes": hashes });
+        Arc::new(serde_json::from_value(hashes).unwrap())
+    }
+
+    fn deps(hashes: &[&str], renewed: Option<&[&str]>) -> Deps<Rotating> {
+        Deps { keys: Rotating { current: Some(keys(hashes)), renewed: Mutex::new(renewed.map(keys)) } }
+    }
+
+    async fn lets_in(deps: &Deps<Rotating>, source: &str) -> bool {
+        let request: Request = serde_json::from_str(source).unwrap();
+        deps.handle(&request).await.unwrap().is_authorized
+    }
+
+    #[tokio::test]
+    async fn the_bearer_of_a_known_token_is_let_in() {
+        for known in [&[TOKEN_HASH][..], &[NEXT_HASH, TOKEN_HASH]] {
+            let deps = deps(known, None);
+            assert!(lets_in(&deps, r#"{"version":"2.0","identitySource":["Bearer token"]}"#).await);
+            assert!(lets_in(&deps, r#"{"identitySource":["bearer token"]}"#).await);
+        }
+    }
+
+    #[tokio::test]
+    async fn nobody_else_is_let_in() {
+        let deps = deps(&[TOKEN_HASH], None);
+        for source in [
+            "{}",
+            r#"{"identitySource":null}"#,
+            r#"{"identitySource":[]}"#,
+            r#"{"identitySource":["Bearer token","Bearer token"]}"#,
+            r#"{"identitySource":["token"]}"#,
+            r#"{"identitySource":["Basic token"]}"#,
+            r#"{"identitySource":["Bearer "]}"#,
+            r#"{"identitySource":["Bearer token "]}"#,
+            r#"{"identitySource":["Bearer Token"]}"#,
+        ] {
+            assert!(!lets_in(&deps, source).await, "{source}");
+        }
+        let hash_itself = format!(r#"{{"identitySource":["Bearer {TOKEN_HASH}"]}}"#);
+        assert!(!lets_in(&deps, &hash_itself).await);
+    }
+
+    #[tokio::test]
+    async fn without_hashes_nobody_is_let_in() {
+        assert!(!lets_in(&deps(&[], None), r#"{"identitySource":["Bearer token"]}"#).await);
+    }
+
+    #[tokio::test]
+    async fn a_token_that_is_new_is_looked_for_once_more() {
+        let deps = deps(&[NEXT_HASH], Some(&[TOKEN_HASH]));
+        assert!(lets_in(&deps, r#"{"identitySource":["Bearer token"]}"#).await);
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_checked_is_no_refusal() {
+        let deps = Deps { keys: Rotating { current: None, renewed: Mutex::new(None) } };
+        let request = serde_json::from_str(r#"{"identitySource":["Bearer token"]}"#).unwrap();
+        let not_checked = deps.handle(&request).await.unwrap_err();
+        assert!(!format!("{not_checked} {not_checked:?}").contains("marker"));
+    }
+
+    #[test]
+    fn a_hash_is_64_hex_digits() {
+        for wrong in ["", "3c46", "token", &TOKEN_HASH.replace('c', "x")] {
+            assert!(TokenHash::try_from(wrong.to_owned()).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_answer_is_the_simple_response() {
+        let answer = serde_json::to_string(&Answer { is_authorized: true }).unwrap();
+        assert_eq!(answer, r#"{"isAuthorized":true}"#);
+    }
+}

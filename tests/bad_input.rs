@@ -1,0 +1,110 @@
+//! Bad input: a clear error that names the field, and no trace.
+
+use serde_json::{Value, json};
+
+use crate::support::{Site, order, payout, with};
+
+async fn refuses(site: &Site, path: &str, good: &Value, cases: &[(&str, Value)]) {
+    for (field, value) in cases {
+        let answer = site.post(path, &with(good, field, value)).await;
+        let found = (answer.status, answer.code(), answer.field());
+        assert_eq!(found, (422, "invalid_field", *field), "{path} {field} = {value}: {answer:?}");
+        let message = answer.body["message"].as_str().unwrap();
+        assert!(message.strip_prefix(*field).is_some_and(|rule| rule.len() > 5), "{message}");
+    }
+}
+
+#[tokio::test]
+async fn every_field_of_a_deposit_is_checked() {
+    let site = Site::start().await;
+    let cases = [
+        ("custom_transaction_id", json!(null)),
+        ("custom_transaction_id", json!("")),
+        ("custom_transaction_id", json!("a.2")),
+        ("custom_transaction_id", json!("x".repeat(151))),
+        ("custom_transaction_id", json!(5)),
+        ("label", json!(null)),
+        ("label", json!("")),
+        ("label", json!("a\nb")),
+        ("label", json!("x".repeat(191))),
+        ("currency_code", json!("inr")),
+        ("currency_code", json!("USD")),
+        ("wallet_type", json!("cash")),
+        ("wallet_type", json!("PayTM")),
+        ("amount", json!(0)),
+        ("amount", json!(-5)),
+        ("amount", json!("7e2")),
+        ("amount", json!(0.5)),
+        ("amount", json!("700.001")),
+        ("amount", json!("99999999999")),
+        ("amount", json!([700])),
+        ("lang", json!("de")),
+        ("lang", json!("english")),
+        ("amuont", json!(700)),
+    ];
+    refuses(&site, "/deposits", &order("o1"), &cases).await;
+    assert_eq!(site.rows().await, 0);
+}
+
+#[tokio::test]
+async fn every_field_of_an_activation_is_checked() {
+    let site = Site::start().await;
+    site.order("o1").await;
+    let cases = [
+        ("key1", json!(null)),
+        ("key1", json!(47_752_123_519_u64)),
+        ("key1", json!("4775212351")),
+        ("key1", json!("4775212351900")),
+        ("key1", json!("4775212351a")),
+        ("amount", json!(null)),
+        ("amount", json!("much")),
+        ("amount", json!(100_000_000)),
+        ("label", json!("x")),
+    ];
+    refuses(&site, "/deposits/o1/activation", &json!({"key1": "47752123519", "amount": 700}), &cases).await;
+    assert_eq!(site.rows().await, 1);
+    assert_eq!(site.attribute("deposit#o1", "version").await, "1");
+}
+
+#[tokio::test]
+async fn every_field_of_a_withdrawal_is_checked() {
+    let site = Site::start().await;
+    let cases = [
+        ("withdrawal_id", json!(null)),
+        ("withdrawal_id", json!("a b")),
+        ("withdrawal_id", json!("x".repeat(37))),
+        ("label", json!("x".repeat(37))),
+        ("amount", json!(0)),
+        ("amount", json!(10.5)),
+        ("amount", json!(10_000_001)),
+        ("amount", json!(true)),
+        ("currency_code", json!("BDT")),
+        ("account_number", json!("123456007")),
+        ("account_number", json!("12345600790")),
+        ("account_number", json!("123456007x")),
+        ("payment_system", json!("nagad")),
+        ("payment_system", json!("cash")),
+        ("comment", json!("x".repeat(191))),
+        ("comment", json!("a\u{7}")),
+        ("is_test", json!("true")),
+        ("signature", json!("x")),
+    ];
+    refuses(&site, "/withdrawals", &payout("w1"), &cases).await;
+    assert_eq!(site.rows().await, 0);
+    assert_eq!(site.ask("log").await.to_string().matches("withdrawal").count(), 0, "the provider heard nothing");
+}
+
+#[tokio::test]
+async fn what_is_not_one_json_object_is_malformed() {
+    let site = Site::start().await;
+    let large = format!(r#"{{"label":"{}"}}"#, "x".repeat(20_000));
+    for body in ["", "{", "[]", "null", r#"{"label":"a","label":"b"}"#, "{} {}", "\u{feff}{}", &large] {
+        for path in ["/deposits", "/deposits/o1/activation", "/withdrawals"] {
+            let answer = site.post_bytes(path, body.into()).await;
+            assert_eq!((answer.status, answer.code()), (400, "malformed_request"), "{path} {body:.30}: {answer:?}");
+        }
+    }
+    let answer = site.post_bytes("/deposits", vec![b'{', 0xff, b'}']).await;
+    assert_eq!((answer.status, answer.code()), (400, "malformed_request"));
+    assert_eq!(site.rows().await, 0);
+}

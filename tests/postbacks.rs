@@ -1,0 +1,189 @@
+//! Postbacks: genuine, repeated, altered, forged, large, empty, many.
+
+use secrecy::SecretString;
+use serde_json::{Value, json};
+use signing::{Spelling, sign_postback};
+
+use crate::support::{Site, order, with};
+
+const PAYMENT: &str = "payment#paytm#47752123519";
+
+/// A signed deposit postback for these payments: number, order, amount.
+fn postback(site: &Site, payments: &[(&str, &str, &str)]) -> Value {
+    let elements: Vec<_> = payments
+        .iter()
+        .map(|(number, order, amount)| {
+            json!({"amount": amount, "currency_code": "INR", "wallet_type": "paytm", "transaction_id": number,
+                "plugin_custom_order_id": order, "withdrawal_id": null, "withdrawal_status": null})
+        })
+        .collect();
+    let secrets = &site.stack.credentials().secrets;
+    let list = json!(elements);
+    let key = SecretString::from(secrets.postback_private_key.as_str());
+    let signature = sign_postback(&list.to_string(), Spelling::Flagged, &secrets.access_key, &key).unwrap();
+    json!({"signature": signature, "wallet_type": "paytm", "amount": 700, "currency_code": "INR", "label": "631317234",
+        "direction": "ingoing", "access_key": secrets.access_key, "additional_data": list})
+}
+
+async fn send(site: &Site, body: &Value) -> (u16, String) {
+    let answer = site.postback(body.to_string().into()).await;
+    let said = answer.body["status"].as_str().unwrap_or(answer.code()).to_owned();
+    (answer.status, said)
+}
+
+fn ok() -> (u16, String) {
+    (200, "ok".into())
+}
+
+#[tokio::test]
+async fn two_hundred_copies_at_once_credit_once_and_all_get_ok() {
+    let site = Site::start().await;
+    site.order("o1").await;
+    let batch = json!({"transaction_id": "47752123519", "custom_transaction_id": "o1", "label": "631317234",
+        "amount": "700", "direction": "ingoing", "copies": 200, "parallel": 200});
+    let sent = site.control("postbacks", &batch).await;
+    assert_eq!(sent["statuses"], json!({"200": 200}), "{sent}");
+    assert_eq!(site.credits("o1").await, ["700"]);
+}
+
+#[tokio::test]
+async fn a_changed_signed_byte_is_refused_and_leaves_no_trace() {
+    let site = Site::start().await;
+    site.order("o1").await;
+    let genuine = postback(&site, &[("47752123519", "o1", "700")]);
+    for (field, value) in [
+        ("amount", "7000"),
+        ("transaction_id", "47752123518"),
+        ("plugin_custom_order_id", "o2"),
+        ("currency_code", "USD"),
+    ] {
+        let mut altered = genuine.clone();
+        altered["additional_data"][0][field] = json!(value);
+        assert_eq!(send(&site, &altered).await, (401, "bad_signature".into()), "{field}");
+    }
+    for (field, value) in [("signature", "0d8103294d3457bd4d22d0ff94c859d45ff9abb1"), ("access_key", "another")] {
+        assert_eq!(send(&site, &with(&genuine, field, &json!(value))).await, (401, "bad_signature".into()), "{field}");
+    }
+    assert_eq!(site.rows().await, 1);
+}
+
+#[tokio::test]
+async fn an_altered_unsigned_field_is_quarantined_and_the_genuine_postback_still_credits() {
+    let altered = [
+        ("amount", json!(7000), "amount"),
+        ("label", json!("thief"), "label"),
+        ("currency_code", json!("USD"), "currency_code"),
+        ("wallet_type", json!("upi_l"), "wallet_type"),
+        ("direction", json!("outgoing"), "direction"),
+        ("amount", json!(null), "amount"),
+        ("label", json!(["631317234"]), "label"),
+    ];
+    let site = Site::start().await;
+    for (index, (field, value, disagreement)) in altered.into_iter().enumerate() {
+        let (order_id, number) = (format!("o{index}"), format!("4775212351{index}"));
+        site.order(&order_id).await;
+        let genuine = postback(&site, &[(&number, &order_id, "700")]);
+        let altered = with(&genuine, field, &value);
+        assert_eq!(send(&site, &altered).await, ok());
+        let key = format!("payment#paytm#{number}");
+        assert_eq!(site.state(&key).await, "quarantined", "{field}");
+        assert_eq!(site.attribute(&key, "disagreement").await, disagreement);
+        assert!(site.credits(&order_id).await.is_empty());
+        assert_eq!(send(&site, &genuine).await, ok());
+        assert_eq!(site.credits(&order_id).await, ["700"]);
+        assert_eq!(send(&site, &altered).await, ok());
+        assert_eq!(site.credits(&order_id).await, ["700"]);
+        assert!(site.attribute(&key, "contradictions").await.contains(disagreement));
+    }
+}
+
+#[tokio::test]
+async fn a_second_amount_for_one_number_is_recorded_and_never_applied() {
+    let site = Site::start().await;
+    site.order("o1").await;
+    assert_eq!(send(&site, &postback(&site, &[("47752123519", "o1", "700")])).await, ok());
+    let other = with(&postback(&site, &[("47752123519", "o1", "7000")]), "amount", &json!(7000));
+    assert_eq!(send(&site, &other).await, ok());
+    assert_eq!(site.credits("o1").await, ["700"]);
+    assert!(site.attribute(PAYMENT, "contradictions").await.contains("earlier_postback"));
+}
+
+#[tokio::test]
+async fn every_element_is_kept_and_not_only_the_first() {
+    let site = Site::start().await;
+    let numbers: Vec<_> = (0..10).map(|index| format!("4775212351{index}")).collect();
+    let orders: Vec<_> = (0..10).map(|index| format!("o{index}")).collect();
+    for order in &orders[..9] {
+        site.order(order).await;
+    }
+    let mut payments: Vec<_> =
+        numbers.iter().zip(&orders).map(|(number, order)| (number.as_str(), order.as_str(), "700")).collect();
+    payments[3].2 = "not an amount";
+    assert_eq!(send(&site, &postback(&site, &payments)).await, ok());
+    for (index, (number, order_id, _)) in payments.iter().enumerate() {
+        let state = site.state(&format!("payment#paytm#{number}")).await;
+        match index {
+            3 => assert_eq!(state, ""),
+            9 => assert_eq!(state, "unmatched"),
+            _ => assert_eq!((state.as_str(), site.credits(order_id).await), ("credited", vec!["700".to_owned()])),
+        }
+    }
+    let signature = postback(&site, &payments)["signature"].as_str().unwrap().to_owned();
+    assert_eq!(site.state(&format!("unreadable#{signature}#3")).await, "unreadable");
+}
+
+#[tokio::test]
+async fn an_empty_list_is_kept_for_a_person() {
+    let site = Site::start().await;
+    let empty = postback(&site, &[]);
+    assert_eq!(send(&site, &empty).await, ok());
+    assert_eq!(send(&site, &empty).await, ok());
+    assert_eq!(site.rows().await, 1);
+}
+
+#[tokio::test]
+async fn what_is_no_postback_is_refused_before_anything_is_read_of_it() {
+    let site = Site::start().await;
+    let genuine = postback(&site, &[("47752123519", "o1", "700")]).to_string();
+    let large = format!("{genuine}{}", " ".repeat(256 * 1024));
+    let twice = genuine.replacen('{', r#"{"additional_data":[],"#, 1);
+    let table: [(Vec<u8>, u16); 6] = [
+        (large.into(), 413),
+        (twice.into(), 400),
+        (format!("{genuine}x").into(), 400),
+        (b"".to_vec(), 400),
+        (b"{}".to_vec(), 400),
+        (vec![0xff, 0xfe], 400),
+    ];
+    for (body, status) in table {
+        let answer = site.postback(body).await;
+        assert_eq!((answer.status, answer.code()), (status, "malformed_request"), "{answer:?}");
+    }
+    let elsewhere = site.post("/postbacks/another-token", &order("o1")).await;
+    assert_eq!((elsewhere.status, elsewhere.code()), (404, "not_found"));
+    assert_eq!(site.rows().await, 0);
+}
+
+#[tokio::test]
+async fn a_body_of_256_kib_is_kept_whole() {
+    let site = Site::start().await;
+    site.order("o1").await;
+    let genuine = postback(&site, &[("47752123519", "o1", "700")]).to_string();
+    let padding = 256 * 1024 - genuine.len();
+    let answer = site.postback(format!("{genuine}{}", " ".repeat(padding)).into()).await;
+    assert_eq!((answer.status, &answer.body), (200, &json!({"status": "ok"})));
+    assert_eq!(site.credits("o1").await, ["700"]);
+}
+
+#[tokio::test]
+async fn a_withdrawal_that_we_never_made_takes_its_id() {
+    let site = Site::start().await;
+    let stranger = json!({"withdrawal_id": "w1", "withdrawal_status": 1, "amount": "1000", "label": "160496026",
+        "direction": "outgoing"});
+    for _ in 0..2 {
+        assert_eq!(site.control("postbacks", &stranger).await["statuses"], json!({"200": 1}));
+    }
+    assert_eq!(site.state("withdrawal#w1").await, "unmatched");
+    let refused = site.withdraw("w1").await;
+    assert_eq!((refused.status, refused.code()), (409, "id_taken"));
+}

@@ -1,0 +1,227 @@
+//! The real handlers of all functions, over the simulated world.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::PaymentSystems;
+use edge::{Ambient, Defer, Handle, HandleMessage, Message, Reply, Request, SecretStore, SendLater, Unavailable};
+use paykassma::{
+    ActivateTransaction, Activation, ActivationRequest, BaseUrl, CreateTransaction, Creation, SubmitWithdrawal,
+};
+use secrecy::SecretString;
+use withdrawal_submitter::Policy;
+
+use super::faults::{Fault, Patience};
+use super::provider::{ACCESS_KEY, Said};
+use super::table::Table;
+use super::world::{Answer, Job, World};
+use super::wrong;
+
+pub const PRIVATE_KEY: &str = "secret-of-postbacks";
+pub const WITHDRAWAL_KEY: &str = "secret-of-withdrawals";
+pub const PLUGIN_SECRET: &str = "secret-of-the-plug-in";
+pub const TOKEN: &str = "secret-of-the-url";
+/// The functions' time limit.
+pub const LIMIT_MS: u64 = 20_000;
+/// The provider's client gives up.
+const REQUEST: Patience = Patience::Ms(8_000);
+
+/// Every port of a function but the table.
+#[derive(Clone)]
+pub struct Ports(pub World);
+
+impl Ambient for Ports {
+    fn now_ms(&self) -> u64 {
+        self.0.clock_ms()
+    }
+
+    fn nonce(&self) -> String {
+        let (name, _) = self.0.next_call("nonce");
+        wrong::nonce(&self.0, name)
+    }
+
+    fn below(&self, bound: u64) -> u64 {
+        let (name, _) = self.0.next_call("jitter");
+        self.0.chance.below(&name, bound)
+    }
+
+    async fn pause(&self, time: Duration) {
+        self.0.sleep(u64::try_from(time.as_millis()).unwrap()).await;
+    }
+}
+
+macro_rules! secrets {
+    ($($keys:ty: $make:expr;)*) => {$(
+        impl SecretStore<$keys> for Ports {
+            async fn current(&self) -> Result<Arc<$keys>, Unavailable> {
+                let called = self.0.call("secrets", Patience::Endless, |_| ()).await;
+                called.map(|()| Arc::new($make)).map_err(|fault| Unavailable(format!("{fault:?}")))
+            }
+
+            async fn renewed(&self) -> Result<Option<Arc<$keys>>, Unavailable> {
+                self.current().await.map(Some)
+            }
+        }
+    )*};
+}
+
+secrets! {
+    create_deposit::Keys: create_deposit::Keys { pluginapi_secret: SecretString::from(PLUGIN_SECRET) };
+    activate::Keys: activate::Keys { pluginapi_secret: SecretString::from(PLUGIN_SECRET) };
+    create_withdrawal::Keys: create_withdrawal::Keys { withdrawal_private_key: SecretString::from(WITHDRAWAL_KEY) };
+    postback_receiver::Keys: postback_receiver::Keys {
+        postback_token: SecretString::from(TOKEN),
+        access_key: ACCESS_KEY.into(),
+        postback_private_key: SecretString::from(PRIVATE_KEY),
+        postback_private_key_previous: None,
+    };
+}
+
+impl SendLater for Ports {
+    async fn send_later(&self, body: String) -> Result<(), Unavailable> {
+        if let Some(delayed) = wrong::arm(&self.0, &body) {
+            return delayed;
+        }
+        let sent = self.0.call("arm", Patience::Endless, move |world| super::queue::send(world, &body)).await;
+        sent.map_err(|fault| Unavailable(format!("{fault:?}")))
+    }
+}
+
+impl Defer for Ports {
+    async fn defer(&self, receipt_handle: &str, time: Duration) -> Result<(), Unavailable> {
+        let receipt = receipt_handle.to_owned();
+        let ms = u64::try_from(time.as_millis()).unwrap();
+        let put_off = move |world: &World| super::queue::defer(world, &receipt, ms);
+        let called = self.0.call("defer", Patience::Endless, put_off).await;
+        called.map_err(|fault| Unavailable(format!("{fault:?}")))
+    }
+}
+
+impl CreateTransaction for Ports {
+    async fn create(&self, _: &SecretString, _: &domain::Order) -> Creation {
+        match self.0.call("create", REQUEST, |_| ()).await {
+            Ok(()) => Creation::Created { params: r#"{"identifier":"shop@paytm"}"#.into() },
+            Err(Fault::Slow) => Creation::Rejected("no".into()),
+            Err(fault) => Creation::Unreachable(format!("{fault:?}")),
+        }
+    }
+}
+
+impl ActivateTransaction for Ports {
+    async fn activate(&self, _: &SecretString, request: &ActivationRequest<'_>) -> Activation {
+        let id = wrong::attempt_id(&self.0, request);
+        let (number, label) = (request.key1.as_str().to_owned(), request.order.label.as_str().to_owned());
+        let amount = request.amount.to_string();
+        let order = request.order.custom_transaction_id.as_str().to_owned();
+        let asked = self.0.call("activate", REQUEST, move |world| {
+            super::deposits::activate(world, &order, &id, &number, &amount, &label)
+        });
+        let said = match asked.await {
+            Ok(said) => said,
+            Err(fault) if self.is_surely_unsent(fault) => Activation::NotSent(format!("{fault:?}")),
+            Err(fault) => Activation::Unknown(format!("{fault:?}")),
+        };
+        wrong::activated(&self.0, request, said)
+    }
+}
+
+impl SubmitWithdrawal for Ports {
+    async fn submit(&self, body: &str) -> domain::Submission {
+        let body = wrong::body(&self.0, body);
+        let sending = super::payouts::begin(&self.0, &body);
+        let submitted = body.clone();
+        let asked = self.0.call("submit", REQUEST, move |world| super::payouts::submit(world, &submitted)).await;
+        let said = match asked {
+            Ok(Said::Accepted) => domain::Submission::Accepted,
+            Ok(Said::Refused(message)) => domain::Submission::Rejected(message),
+            Err(fault) if self.is_surely_unsent(fault) => domain::Submission::NotSent(format!("{fault:?}")),
+            Err(fault) => domain::Submission::Unknown(format!("{fault:?}")),
+        };
+        sending.came_to(&self.0, &said);
+        wrong::submitted(&self.0, &body, said).await
+    }
+}
+
+impl Ports {
+    /// A failure before anything was applied is seen for what it is, or not.
+    fn is_surely_unsent(&self, fault: Fault) -> bool {
+        let (name, _) = self.0.next_call("evidence");
+        fault == Fault::Before && !self.0.chance.percent(&name, 30)
+    }
+}
+
+fn job<H: Handle + 'static>(handler: H, body: Vec<u8>, path_parameter: String) -> Job {
+    Box::pin(async move {
+        let request = Request { body: &body, path_parameter: &path_parameter };
+        let reply = handler.handle(request).await.unwrap_or_else(|refusal| Reply::refuse(&refusal));
+        Answer::Reply(reply.status.as_u16(), reply.body)
+    })
+}
+
+pub fn create_deposit(world: &World, body: String) -> Job {
+    let deps = create_deposit::Deps {
+        table: Table(world.clone()),
+        provider: Ports(world.clone()),
+        keys: Ports(world.clone()),
+        ambient: Ports(world.clone()),
+        systems: PaymentSystems::default(),
+        plugin: BaseUrl::parse("https://plugin.example.com").unwrap(),
+        window_parameters: std::collections::BTreeMap::new(),
+    };
+    job(deps, body.into_bytes(), String::new())
+}
+
+pub fn activate(world: &World, order: String, body: String) -> Job {
+    let deps = activate::Deps {
+        table: Table(world.clone()),
+        provider: Ports(world.clone()),
+        keys: Ports(world.clone()),
+        ambient: Ports(world.clone()),
+        systems: PaymentSystems::default(),
+    };
+    job(deps, body.into_bytes(), order)
+}
+
+pub fn create_withdrawal(world: &World, body: String) -> Job {
+    let deps = create_withdrawal::Deps {
+        table: Table(world.clone()),
+        queue: Ports(world.clone()),
+        provider: Ports(world.clone()),
+        keys: Ports(world.clone()),
+        ambient: Ports(world.clone()),
+        systems: PaymentSystems::default(),
+    };
+    job(deps, body.into_bytes(), String::new())
+}
+
+pub fn receive_postback(world: &World, body: Vec<u8>) -> Job {
+    let deps = postback_receiver::Deps {
+        table: Table(world.clone()),
+        keys: Ports(world.clone()),
+        ambient: Ports(world.clone()),
+    };
+    job(deps, body, TOKEN.into())
+}
+
+pub fn submit_withdrawal(world: &World, body: String, receipt_handle: String, receive_count: u32) -> Job {
+    let (attempts, resend_unknown) =
+        world.with(|state| (state.settings.max_receive_count, state.settings.resend_unknown));
+    let policy = Policy {
+        attempts,
+        first_retry_seconds: 30,
+        retry_ceiling_seconds: 900,
+        sender_lifetime_ms: 30_000,
+        resend_unknown,
+    };
+    let deps = withdrawal_submitter::Deps {
+        table: Table(world.clone()),
+        queue: Ports(world.clone()),
+        provider: Ports(world.clone()),
+        ambient: Ports(world.clone()),
+        policy,
+    };
+    Box::pin(async move {
+        let message = Message { body: &body, receipt_handle: &receipt_handle, receive_count };
+        Answer::Handled(deps.handle(message).await)
+    })
+}

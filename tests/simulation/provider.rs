@@ -1,0 +1,291 @@
+//! The provider: what it signs and how it sends it; and an attacker, who has seen it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use secrecy::SecretString;
+use serde_json::json;
+use signing::{Spelling, sign_postback};
+
+use super::functions::{LIMIT_MS, PRIVATE_KEY, receive_postback};
+use super::world::{Answer, World};
+use super::{rules, wrong};
+
+pub const ACCESS_KEY: &str = "FQ9jMwrNSkFbyMNqYFf6Ed4xeKmjHK";
+
+/// How the provider treats a withdrawal's id and the balance. Nobody has told us which it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Model {
+    pub dedups: bool,
+    pub balance_first: bool,
+}
+
+impl Model {
+    pub const ALL: [Self; 4] = [
+        Self { dedups: true, balance_first: true },
+        Self { dedups: true, balance_first: false },
+        Self { dedups: false, balance_first: true },
+        Self { dedups: false, balance_first: false },
+    ];
+}
+
+/// What it says to a submission.
+#[derive(Clone, Debug)]
+pub enum Said {
+    Accepted,
+    Refused(String),
+}
+
+/// What a signed element says, and the label that travels beside it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fact {
+    pub subject: Subject,
+    pub amount: String,
+    pub label: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Subject {
+    Payment { number: String, order: String },
+    Withdrawal { id: String, status: i64 },
+}
+
+/// A payout that it has accepted.
+#[derive(Clone, Debug)]
+pub struct Payout {
+    pub id: String,
+    pub amount: u64,
+    /// The final status that it said first.
+    pub said: Option<i64>,
+    /// It says one thing and then another.
+    pub is_contradicted: bool,
+}
+
+/// Money that a user has really paid.
+#[derive(Clone, Debug)]
+pub struct Money {
+    pub amount: String,
+    /// Under which order it is reported, and to whom.
+    pub bound: Option<(String, String)>,
+    pub is_contradicted: bool,
+    /// One genuine, unaltered report was answered ok.
+    pub is_acknowledged: bool,
+}
+
+pub struct Provider {
+    pub model: Model,
+    pub balance: u64,
+    pub payouts: Vec<Payout>,
+    /// Ids that someone has used by hand in its back office.
+    pub foreign: BTreeSet<String>,
+    pub money: BTreeMap<String, Money>,
+    /// Numbers that were entered before their money came.
+    pub wishes: BTreeMap<String, (String, String)>,
+    pub signed: BTreeMap<(String, usize), Fact>,
+    outbox: BTreeMap<(String, bool), Vec<Fact>>,
+    postbacks: u64,
+}
+
+impl Provider {
+    pub fn new(model: Model) -> Self {
+        Self {
+            model,
+            balance: 5_000,
+            payouts: Vec::new(),
+            foreign: BTreeSet::new(),
+            money: BTreeMap::new(),
+            wishes: BTreeMap::new(),
+            signed: BTreeMap::new(),
+            outbox: BTreeMap::new(),
+            postbacks: 0,
+        }
+    }
+}
+
+/// The fields that the signature does not cover.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Top {
+    pub label: String,
+    pub amount: String,
+    pub currency_code: &'static str,
+    pub wallet_type: &'static str,
+    pub direction: &'static str,
+}
+
+#[derive(Debug)]
+pub struct Postback {
+    pub name: String,
+    pub facts: Vec<Fact>,
+    pub list: String,
+    pub signature: String,
+    pub top: Top,
+}
+
+impl Postback {
+    pub fn body(&self, top: &Top) -> Vec<u8> {
+        self.spelled(top, &self.list, &self.signature)
+    }
+
+    pub fn spelled(&self, top: &Top, list: &str, signature: &str) -> Vec<u8> {
+        let Top { label, amount, currency_code, wallet_type, direction } = top;
+        format!(
+            r#"{{"signature":"{signature}","wallet_type":"{wallet_type}","amount":{amount},"currency_code":"{currency_code}","label":"{label}","direction":"{direction}","access_key":"{ACCESS_KEY}","additional_data":{list}}}"#
+        )
+        .into_bytes()
+    }
+}
+
+impl Fact {
+    fn element(&self) -> String {
+        let (number, order, id, status) = match &self.subject {
+            Subject::Payment { number, order } => (number.as_str(), order.as_str(), None, None),
+            Subject::Withdrawal { id, status } => ("", "", Some(id), Some(status)),
+        };
+        let account = format!("person-account of {}", self.label);
+        json!({
+            "comment": "a/b é", "amount": self.amount, "currency_code": "INR", "wallet_type": "paytm",
+            "transaction_id": number, "plugin_custom_order_id": order, "withdrawal_id": id,
+            "withdrawal_status": status, "account_name": account,
+        })
+        .to_string()
+    }
+}
+
+pub fn sign(facts: &[Fact], spelling: Spelling) -> (String, String) {
+    let elements: Vec<_> = facts.iter().map(Fact::element).collect();
+    let list = format!("[{}]", elements.join(","));
+    let signature = sign_postback(&list, spelling, ACCESS_KEY, &SecretString::from(PRIVATE_KEY)).unwrap();
+    (list, signature)
+}
+
+/// Reports a fact: at once, or with others of the same user in one postback.
+pub fn report(world: &World, fact: Fact) {
+    let key = (fact.label.clone(), matches!(fact.subject, Subject::Withdrawal { .. }));
+    let name = format!("{:?}", fact.subject);
+    let outbox = key.clone();
+    world.with(|state| state.provider.outbox.entry(key).or_default().push(fact));
+    let wait = if world.happens(&format!("several: {name}"), 20) { 200_000 } else { 0 };
+    world.after(wait, move |world| post(world, &outbox));
+}
+
+fn post(world: &World, outbox: &(String, bool)) {
+    let Some(facts) = world.with(|state| state.provider.outbox.remove(outbox)) else { return };
+    let number = world.with(|state| {
+        state.provider.postbacks += 1;
+        state.provider.postbacks
+    });
+    let name = format!("postback {number}");
+    let spelling = world.chance.one_of(&name, &[Spelling::Flagged, Spelling::Default, Spelling::Raw]);
+    let (list, signature) = sign(&facts, spelling);
+    let top = Top {
+        label: outbox.0.clone(),
+        amount: facts[0].amount.clone(),
+        currency_code: "INR",
+        wallet_type: "paytm",
+        direction: if outbox.1 { "outgoing" } else { "ingoing" },
+    };
+    world.with(|state| {
+        for (element, fact) in facts.iter().enumerate() {
+            state.provider.signed.insert((signature.clone(), element), fact.clone());
+        }
+        if facts.len() > 1 {
+            state.reached.insert("several elements");
+        }
+    });
+    let postback = Arc::new(Postback { name, facts, list, signature, top });
+    let late = if world.happens(&format!("{} late", postback.name), 30) {
+        world.chance.below(&postback.name, 600_000)
+    } else {
+        0
+    };
+    attack(world, &postback);
+    let genuine = Arc::clone(&postback);
+    world.after(late, move |world| deliver(world, &genuine, 1));
+    for again in 0..2 {
+        let name = format!("{} repeated {again}", postback.name);
+        if world.happens(&name, 15) {
+            let copy = Arc::clone(&postback);
+            let at = world.chance.below(&format!("{name} at"), 900_000);
+            world.after(at, move |world| send(world, &name.clone(), copy.body(&copy.top), copy.top.clone(), &copy, |_, _| {}));
+        }
+    }
+}
+
+/// Sends it until it is answered ok.
+fn deliver(world: &World, postback: &Arc<Postback>, attempt: u64) {
+    let name = format!("{} try {attempt}", postback.name);
+    let again = Arc::clone(postback);
+    send(world, &name, postback.body(&postback.top), postback.top.clone(), postback, move |world, is_ok| {
+        if is_ok {
+            return rules::delivered(world, &again);
+        }
+        let wait = 5_000 * attempt * attempt;
+        world.after(wait, move |world| deliver(world, &again, attempt + 1));
+    });
+}
+
+fn send(
+    world: &World,
+    name: &str,
+    body: Vec<u8>,
+    top: Top,
+    postback: &Arc<Postback>,
+    end: impl FnOnce(&World, bool) + Send + 'static,
+) {
+    let body = wrong::postback(world, postback, &top, body);
+    let postback = Arc::clone(postback);
+    let job = receive_postback(world, body);
+    world.start(name, LIMIT_MS, job, move |world, answer| {
+        let is_ok = match answer {
+            Some(Answer::Reply(200, _)) => true,
+            Some(_) => wrong::is_answered_ok_always(world),
+            None => false,
+        };
+        if is_ok {
+            rules::acknowledged(world, &postback, &top);
+        }
+        end(world, is_ok);
+    });
+}
+
+/// Someone who has seen a genuine postback sends it with other unsigned fields, or with another element.
+fn attack(world: &World, postback: &Arc<Postback>) {
+    for number in 0..3 {
+        let name = format!("attack {number} on {}", postback.name);
+        if !world.happens(&name, 8) {
+            continue;
+        }
+        let at = world.chance.below(&format!("{name} at"), 900_000) * world.chance.below(&format!("{name} waits"), 2);
+        let mut top = postback.top.clone();
+        let postback = Arc::clone(postback);
+        match world.chance.below(&format!("{name} how"), 7) {
+            0..=1 => top.label = format!("thief-{number}"),
+            2 => top.amount = "999999".into(),
+            3 => top.currency_code = "USD",
+            4 => top.wallet_type = "bkash",
+            5 => top.direction = if top.direction == "ingoing" { "outgoing" } else { "ingoing" },
+            _ => {
+                world.after(at, move |world| forge(world, &name, &postback));
+                continue;
+            }
+        }
+        world.after(at, move |world| {
+            send(world, &name, postback.body(&top), top, &postback, |_, _| {});
+        });
+    }
+}
+
+/// An element that the provider has not signed, under the signature of one that it has.
+fn forge(world: &World, name: &str, postback: &Arc<Postback>) {
+    let mut facts = postback.facts.clone();
+    facts[0].amount = "88888".into();
+    let (list, _) = sign(&facts, Spelling::Raw);
+    let body = wrong::forged(world, postback.spelled(&postback.top, &list, &postback.signature), &facts, postback);
+    let job = receive_postback(world, body);
+    world.start(name, LIMIT_MS, job, |world, answer| {
+        world.with(|state| state.reached.insert("a forged postback"));
+        if let Some(Answer::Reply(200, _)) = answer {
+            rules::break_rule(world, "a forged postback is refused", "it was answered ok");
+        }
+    });
+}

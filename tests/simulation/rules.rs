@@ -1,0 +1,387 @@
+//! What must hold: after every change of a row, at every answer, and when all is at rest.
+
+use std::collections::BTreeMap;
+
+use domain::{
+    Contradiction, CustomTransactionId, Deposit, DepositRow, Disagreement, Payment, PaymentKey, PaymentState, Receipt,
+    TransactionId, WalletType, Withdrawal, WithdrawalId, WithdrawalRow, WithdrawalState,
+};
+
+use super::payouts::Send;
+use super::provider::{Fact, Postback, Subject, Top};
+use super::table::row;
+use super::world::{State, World};
+
+/// What the rules remember.
+#[derive(Default)]
+pub struct Rules {
+    /// Each rule that was broken, and how.
+    pub broken: Vec<(&'static str, String)>,
+    /// The bodies sent for each withdrawal, and what came of each send.
+    pub sends: BTreeMap<String, Vec<(String, Send)>>,
+    /// The attempts under which the provider was asked for a number and has not said fail.
+    claims: BTreeMap<String, (String, String)>,
+    /// The number that was sent under each attempt's id.
+    attempts: BTreeMap<String, String>,
+}
+
+impl Rules {
+    pub fn break_rule(&mut self, rule: &'static str, how: &str) {
+        self.broken.push((rule, how.to_owned()));
+    }
+}
+
+pub fn break_rule(world: &World, rule: &'static str, how: &str) {
+    world.note(|| format!("BROKEN: {rule}: {how}"));
+    world.with(|state| state.rules.break_rule(rule, how));
+}
+
+fn check(world: &World, rule: &'static str, holds: bool, how: impl FnOnce() -> String) {
+    if !holds {
+        break_rule(world, rule, &how());
+    }
+}
+
+const BACKWARDS: &str = "no state goes backwards";
+const EVIDENCE: &str = "only what the provider signed is believed";
+const CREDIT: &str = "what is credited is the signed amount to the stored label";
+const FORGOTTEN: &str = "an attempt that may have arrived is never forgotten";
+const DURABLE: &str = "what was answered ok is durable";
+const RELEASED: &str = "no payout is released and paid without a conflict raised";
+pub const ONCE: &str = "each real payment is credited once";
+const FINAL: &str = "every row is final or has an alarm";
+pub const TWICE: &str = "no withdrawal is paid twice";
+const NUMBER: &str = "a number is asked for by one order at a time";
+const SECRET: &str = "no secret and no unmasked person in any output";
+
+/// The contradictions on record only grow.
+fn grows(old: &[Contradiction], new: &[Contradiction]) -> bool {
+    new.starts_with(old)
+}
+
+fn signed(world: &World, receipt: &Receipt) -> Option<Fact> {
+    let evidence = &receipt.evidence;
+    world.with(|state| state.provider.signed.get(&(evidence.signature.clone(), evidence.element)).cloned())
+}
+
+fn is_amount(receipt: &Receipt, fact: &Fact) -> bool {
+    receipt.amount.to_string() == fact.amount && receipt.currency_code.as_str() == "INR"
+}
+
+pub fn deposit(world: &World, old: Option<&DepositRow>, new: Option<&DepositRow>) {
+    match (old, new) {
+        (_, None) => break_rule(world, BACKWARDS, "an order's row is gone"),
+        (Some(DepositRow::Registered(_)), Some(DepositRow::Unannounced(_))) => {
+            break_rule(world, BACKWARDS, "a registered order is unknown again");
+        }
+        (Some(DepositRow::Unannounced(old)), Some(DepositRow::Unannounced(new))) => {
+            let holds = new.unmatched.starts_with(&old.unmatched);
+            check(world, BACKWARDS, holds, || "a waiting payment is forgotten".into());
+        }
+        (Some(DepositRow::Registered(old)), Some(DepositRow::Registered(new))) => {
+            let holds = old.order == new.order
+                && old.params == new.params
+                && new.credited.starts_with(&old.credited)
+                && new.attempts.len() >= old.attempts.len()
+                && old.attempts.iter().zip(&new.attempts).all(|(old, new)| old.transaction_id == new.transaction_id);
+            check(world, BACKWARDS, holds, || format!("{old:?} -> {new:?}"));
+        }
+        (_, Some(_)) => {}
+    }
+    if let Some(DepositRow::Registered(deposit)) = new {
+        credits(world, deposit);
+    }
+}
+
+/// Each credit of an order is the credit of its payment's own row.
+fn credits(world: &World, deposit: &Deposit) {
+    for credit in &deposit.credited {
+        let times = deposit.credited.iter().filter(|it| it.payment == credit.payment).count();
+        check(world, ONCE, times == 1, || format!("{} times {}", times, credit.payment.transaction_id));
+        let holds = row::<Payment>(world, &credit.payment).is_some_and(|payment| {
+            matches!(&payment.state, PaymentState::Credited { order, receipt, .. }
+                if *order == deposit.order.custom_transaction_id && receipt.amount == credit.amount)
+        });
+        check(world, CREDIT, holds, || format!("{credit:?} of {}", deposit.order.custom_transaction_id));
+    }
+}
+
+pub fn payment(world: &World, old: Option<&Payment>, new: Option<&Payment>) {
+    use PaymentState::{Claimed, Credited, Quarantined, Released, Unmatched};
+    let Some(new) = new else { return break_rule(world, BACKWARDS, "a payment's row is gone") };
+    let number = &new.key.transaction_id;
+    if let Some(old) = old {
+        let may = match (&old.state, &new.state) {
+            (Claimed { order: old }, Claimed { order: new }) => old == new,
+            (Claimed { .. } | Released { .. }, _) => true,
+            (Unmatched { .. } | Quarantined { .. }, it) => !matches!(it, Claimed { .. } | Released { .. }),
+            (Credited { .. }, _) => old.state == new.state,
+        };
+        let holds = may && grows(&old.contradictions, &new.contradictions);
+        check(world, BACKWARDS, holds, || format!("{number}: {:?} -> {:?}", old.state, new.state));
+    }
+    world.with(|state| {
+        state.reached.insert(match new.state {
+            Claimed { .. } => "claimed",
+            Released { .. } => "released",
+            Unmatched { .. } => "unmatched",
+            Quarantined { .. } => "quarantined",
+            Credited { .. } => "credited",
+        });
+        if !new.contradictions.is_empty() {
+            state.reached.insert("a payment's conflict");
+        }
+    });
+    let (Unmatched { receipt } | Quarantined { receipt, .. } | Credited { receipt, .. }) = &new.state else { return };
+    let is_signed = signed(world, receipt).is_some_and(|fact| {
+        is_amount(receipt, &fact)
+            && fact.subject
+                == Subject::Payment { number: number.as_str().into(), order: receipt.custom_transaction_id.clone() }
+    });
+    check(world, EVIDENCE, is_signed, || format!("{number}: {receipt:?}"));
+    if let Credited { order, credited_label, receipt } = &new.state {
+        let holds = matches!(row::<DepositRow>(world, order), Some(DepositRow::Registered(deposit))
+            if deposit.order.label == *credited_label
+                && receipt.names(order)
+                && deposit.credited.iter().any(|it| it.payment == new.key && it.amount == receipt.amount));
+        check(world, CREDIT, holds, || format!("{number} to {order}"));
+    }
+}
+
+pub fn withdrawal(world: &World, old: Option<&WithdrawalRow>, new: Option<&WithdrawalRow>) {
+    match (old, new) {
+        (_, None) => break_rule(world, BACKWARDS, "a withdrawal's row is gone"),
+        (Some(WithdrawalRow::Unmatched(_)), _) => break_rule(world, BACKWARDS, "an unmatched row is written over"),
+        (Some(WithdrawalRow::Registered(_)), Some(WithdrawalRow::Unmatched(_))) => {
+            break_rule(world, BACKWARDS, "a payout is unknown again");
+        }
+        (None, Some(WithdrawalRow::Unmatched(_))) => {}
+        (None, Some(WithdrawalRow::Registered(new))) => payout(world, new),
+        (Some(WithdrawalRow::Registered(old)), Some(WithdrawalRow::Registered(new))) => {
+            let holds = may_become(&old.state, &new.state)
+                && old.request == new.request
+                && old.body == new.body
+                && old.attempts <= new.attempts
+                && grows(&old.contradictions, &new.contradictions);
+            check(world, BACKWARDS, holds, || format!("{old:?} -> {new:?}"));
+            payout(world, new);
+        }
+    }
+}
+
+fn may_become(old: &WithdrawalState, new: &WithdrawalState) -> bool {
+    use WithdrawalState::{Failed, Paid, Rejected, Sending, Submitted, Unknown, Waiting};
+    match (old, new) {
+        (Sending { sender: old, .. }, Sending { sender: new, .. }) => old == new,
+        (Waiting, Rejected { .. }) => false,
+        (Sending { .. } | Waiting, _) => true,
+        (Unknown, it) => matches!(it, Unknown | Submitted | Paid { .. } | Failed { .. }),
+        (Submitted, it) => matches!(it, Submitted | Paid { .. } | Failed { .. }),
+        (Rejected { .. } | Paid { .. } | Failed { .. }, it) => it == old,
+    }
+}
+
+fn payout(world: &World, row: &Withdrawal) {
+    use WithdrawalState::{Failed, Paid, Rejected, Sending, Submitted, Unknown, Waiting};
+    let id = row.request.withdrawal_id.as_str();
+    let is_forgotten = world.with(|state| {
+        state.reached.insert(match row.state {
+            Sending { .. } => "sending",
+            Waiting => "waiting",
+            Unknown => "unknown row",
+            Submitted => "submitted",
+            Rejected { .. } => "rejected",
+            Paid { .. } => "paid",
+            Failed { .. } => "failed",
+        });
+        for contradiction in &row.contradictions {
+            state.reached.insert(match contradiction.disagreement {
+                Disagreement::Status => "an undocumented status",
+                Disagreement::Outcome => "an opposite outcome",
+                _ => "a withdrawal's conflict",
+            });
+        }
+        if row.needs_review.is_some() {
+            state.reached.insert("needs review");
+        }
+        let may_have_arrived = |it: &(String, Send)| matches!(it.1, Send::InFlight | Send::Unknown | Send::Accepted);
+        state.rules.sends.get(id).is_some_and(|sends| sends.iter().any(may_have_arrived))
+    });
+    match &row.state {
+        Waiting | Rejected { .. } => {
+            check(world, FORGOTTEN, !is_forgotten, || format!("{id} is {:?}", row.state));
+        }
+        Paid { receipt } | Failed { receipt } => {
+            let status = if matches!(row.state, Paid { .. }) { 1 } else { 5 };
+            let is_signed = signed(world, receipt).is_some_and(|fact| {
+                is_amount(receipt, &fact)
+                    && row.request.amount == receipt.amount
+                    && fact.subject == Subject::Withdrawal { id: id.into(), status }
+            });
+            check(world, EVIDENCE, is_signed, || format!("{id}: {receipt:?}"));
+        }
+        Sending { .. } | Unknown | Submitted => {}
+    }
+}
+
+/// The provider is asked for a number.
+pub fn asked(world: &World, order: &str, attempt: &str, number: &str, is_refused: bool) {
+    let clash = world.with(|state| {
+        let holder = state.rules.claims.get(number).filter(|(holder, _)| holder != order).cloned();
+        let other = state.rules.attempts.get(attempt).filter(|other| *other != number).cloned();
+        state.rules.attempts.insert(attempt.into(), number.into());
+        if !is_refused {
+            state.rules.claims.insert(number.into(), (order.into(), attempt.into()));
+        } else if state.rules.claims.get(number).is_some_and(|(holder, _)| holder == order) {
+            state.rules.claims.remove(number);
+        }
+        (holder, other)
+    });
+    check(world, NUMBER, clash.0.is_none(), || format!("{number}: {order} and {:?}", clash.0));
+    check(world, "an attempt's id stands for one number", clash.1.is_none(), || format!("{attempt}: {number}"));
+}
+
+fn order_of(attempt: &str) -> Option<CustomTransactionId> {
+    CustomTransactionId::parse(attempt.split('.').next()?).ok()
+}
+
+fn payment_row(world: &World, number: &str) -> Option<Payment> {
+    let wallet_type = WalletType::parse("paytm").unwrap();
+    row::<Payment>(world, &PaymentKey { wallet_type, transaction_id: TransactionId::parse(number).unwrap() })
+}
+
+fn payout_row(world: &World, id: &str) -> Option<WithdrawalRow> {
+    row::<WithdrawalRow>(world, &WithdrawalId::parse(id).unwrap())
+}
+
+fn is_recorded(contradictions: &[Contradiction], postback: &Postback, element: usize) -> bool {
+    contradictions.iter().any(|it| {
+        it.receipt.as_ref().is_some_and(|receipt| {
+            receipt.evidence.signature == postback.signature && receipt.evidence.element == element
+        })
+    })
+}
+
+/// A postback was answered ok: all that it says must stand in the table.
+pub fn acknowledged(world: &World, postback: &Postback, top: &Top) {
+    for (element, fact) in postback.facts.iter().enumerate() {
+        let stands = match &fact.subject {
+            Subject::Payment { number, order } => payment_row(world, number).is_some_and(|row| {
+                let (PaymentState::Unmatched { receipt }
+                | PaymentState::Quarantined { receipt, .. }
+                | PaymentState::Credited { receipt, .. }) = &row.state
+                else {
+                    return false;
+                };
+                let is_same = receipt.custom_transaction_id == *order && is_amount(receipt, fact);
+                is_same || is_recorded(&row.contradictions, postback, element)
+            }),
+            Subject::Withdrawal { id, status } => payout_row(world, id).is_some_and(|row| match row {
+                WithdrawalRow::Unmatched(_) => true,
+                WithdrawalRow::Registered(row) => {
+                    let is_same = match row.state {
+                        WithdrawalState::Paid { .. } => *status == 1,
+                        WithdrawalState::Failed { .. } | WithdrawalState::Rejected { .. } => *status == 5,
+                        _ => false,
+                    };
+                    is_same || is_recorded(&row.contradictions, postback, element)
+                }
+            }),
+        };
+        check(world, DURABLE, stands, || format!("{} as {top:?}: {fact:?}", postback.name));
+        if let Subject::Withdrawal { id, status } = &fact.subject {
+            released_and_paid(world, id, *status);
+        }
+    }
+}
+
+/// Once the provider has said that it paid, money that we released is a conflict on record; and the other way round.
+fn released_and_paid(world: &World, id: &str, status: i64) {
+    let Some(WithdrawalRow::Registered(row)) = payout_row(world, id) else { return };
+    let is_opposite = match row.state {
+        WithdrawalState::Rejected { .. } | WithdrawalState::Failed { .. } => status == 1,
+        WithdrawalState::Paid { .. } => status == 5,
+        _ => false,
+    };
+    let holds = !is_opposite || !row.contradictions.is_empty();
+    check(world, RELEASED, holds, || format!("{id} is {:?}, and the provider said {status}", row.state));
+}
+
+/// A genuine postback, unaltered, was answered ok: it is not sent again.
+pub fn delivered(world: &World, postback: &Postback) {
+    world.with(|state| {
+        for fact in &postback.facts {
+            if let Subject::Payment { number, .. } = &fact.subject {
+                state.provider.money.entry(number.clone()).and_modify(|it| it.is_acknowledged = true);
+            }
+        }
+    });
+}
+
+/// A merchant was answered that something is recorded: it is.
+pub fn recorded(world: &World, is_recorded: bool, what: impl FnOnce() -> String) {
+    check(world, DURABLE, is_recorded, what);
+}
+
+/// An answer to a merchant shows nobody's secret.
+pub fn shown(world: &World, text: &str) {
+    check(world, SECRET, !text.contains("secret-of") && !text.contains("person-account"), || text.to_owned());
+}
+
+/// What must hold once faults are over and the provider has said what it will.
+pub fn at_rest(world: &World) {
+    let money = world.with(|state| state.provider.money.clone());
+    for (number, money) in money {
+        let Some((order, label)) = money.bound.filter(|_| money.is_acknowledged && !money.is_contradicted) else {
+            continue;
+        };
+        let order = order_of(&order).and_then(|id| row::<DepositRow>(world, &id));
+        let is_due = matches!(&order, Some(DepositRow::Registered(it)) if it.order.label.as_str() == label);
+        let state = payment_row(world, &number).map(|row| row.state);
+        let is_credited = matches!(&state, Some(PaymentState::Credited { receipt, .. })
+            if receipt.amount.to_string() == money.amount);
+        check(world, ONCE, is_credited == is_due, || format!("{number}: due {is_due}, but {state:?}"));
+    }
+    payouts_at_rest(world);
+    for stored in world.table.rows().withdrawals.into_values() {
+        let WithdrawalRow::Registered(row) = stored.row else { continue };
+        let id = row.request.withdrawal_id.as_str();
+        let has_letter = world.with(|state| state.messages.dead.values().any(|body| body.contains(&format!("\"{id}\""))));
+        let has_alarm = row.state == WithdrawalState::Unknown || row.needs_review.is_some() || has_letter;
+        check(world, FINAL, row.is_final() || has_alarm, || format!("{id} is {:?}", row.state));
+    }
+}
+
+fn payouts_at_rest(world: &World) {
+    let (payouts, model, resends) =
+        world.with(|state| (state.provider.payouts.clone(), state.provider.model, state.settings.resend_unknown));
+    for payout in &payouts {
+        let id = &payout.id;
+        let times = payouts.iter().filter(|it| it.id == *id).count();
+        check(world, TWICE, times == 1 || (resends && !model.dedups), || format!("{id}: {times} times"));
+        let Some(WithdrawalRow::Registered(row)) = payout_row(world, id) else {
+            break_rule(world, "what is sent is journalled", &format!("{id} is paid, and is not known"));
+            continue;
+        };
+        if payout.is_contradicted || times > 1 {
+            continue;
+        }
+        let agrees = match row.state {
+            WithdrawalState::Paid { .. } => payout.said == Some(1),
+            WithdrawalState::Failed { .. } => payout.said == Some(5),
+            _ => false,
+        };
+        let rule = if matches!(row.state, WithdrawalState::Rejected { .. }) { RELEASED } else { DURABLE };
+        check(world, rule, agrees, || format!("{id} is {:?}, and the provider said {:?}", row.state, payout.said));
+    }
+}
+
+/// Whether a payout was both released and paid, whatever is on record: the harm that the naive policies do.
+pub fn is_released_and_paid(state: &State, world_rows: &BTreeMap<WithdrawalId, store::Stored<WithdrawalRow>>) -> bool {
+    world_rows.iter().any(|(id, stored)| {
+        let WithdrawalRow::Registered(row) = &stored.row else { return false };
+        let is_released = matches!(row.state, WithdrawalState::Rejected { .. } | WithdrawalState::Failed { .. });
+        let is_paid = |it: &super::provider::Payout| it.id == id.as_str() && it.said == Some(1) && !it.is_contradicted;
+        is_released && state.provider.payouts.iter().any(is_paid)
+    })
+}

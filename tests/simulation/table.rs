@@ -1,0 +1,222 @@
+//! The table, as unreliable as it can be; the rules look at every change.
+
+use std::future::Future;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+use domain::{DepositRow, ExpectedCredit, Payment, WithdrawalReport, WithdrawalRow};
+use store::{
+    Change, Credit, Read, Row, Settle, Stored, Unavailable, Unreadable, Write, WriteTogether, Written, WrittenTogether,
+};
+
+use super::faults::{Fault, Patience};
+use super::world::World;
+use super::{rules, wrong};
+
+/// The table of a run.
+#[derive(Clone)]
+pub struct Table(pub World);
+
+/// A kind of row that the rules know.
+pub trait Ruled: Row + 'static {
+    /// Judges a change.
+    fn changed(world: &World, old: Option<&Self>, new: Option<&Self>);
+
+    /// What a wrong variant makes of a write; `None` when it is swallowed.
+    fn spoil(_: &World, change: Change<Self>, _: Option<&Stored<Self>>) -> Option<Change<Self>> {
+        Some(change)
+    }
+}
+
+impl Ruled for DepositRow {
+    fn changed(world: &World, old: Option<&Self>, new: Option<&Self>) {
+        rules::deposit(world, old, new);
+    }
+
+    fn spoil(world: &World, change: Change<Self>, stands: Option<&Stored<Self>>) -> Option<Change<Self>> {
+        wrong::deposit(world, change, stands)
+    }
+}
+
+impl Ruled for Payment {
+    fn changed(world: &World, old: Option<&Self>, new: Option<&Self>) {
+        rules::payment(world, old, new);
+    }
+
+    fn spoil(world: &World, change: Change<Self>, stands: Option<&Stored<Self>>) -> Option<Change<Self>> {
+        wrong::payment(world, change, stands)
+    }
+}
+
+impl Ruled for WithdrawalRow {
+    fn changed(world: &World, old: Option<&Self>, new: Option<&Self>) {
+        rules::withdrawal(world, old, new);
+    }
+
+    fn spoil(world: &World, change: Change<Self>, stands: Option<&Stored<Self>>) -> Option<Change<Self>> {
+        wrong::withdrawal(world, change, stands)
+    }
+}
+
+impl Ruled for Unreadable {
+    fn changed(world: &World, _: Option<&Self>, _: Option<&Self>) {
+        rules::break_rule(world, "what the provider signs is read", "an element was unreadable");
+    }
+}
+
+/// The in-memory table answers at once.
+pub fn now<T>(future: impl Future<Output = T>) -> T {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(value) => value,
+        Poll::Pending => unreachable!("the table in memory never waits"),
+    }
+}
+
+pub fn stored<R: Row>(world: &World, id: &R::Id) -> Option<Stored<R>> {
+    now(Read::<R>::read(&world.table, id)).unwrap()
+}
+
+pub fn row<R: Row>(world: &World, id: &R::Id) -> Option<R> {
+    stored(world, id).map(|it| it.row)
+}
+
+/// Writes, and has the rules judge what changed.
+pub fn put<R: Ruled>(world: &World, change: Change<R>) -> Written<R> {
+    let id = change.row.id();
+    let old = stored::<R>(world, &id);
+    let Some(change) = R::spoil(world, change, old.as_ref()) else { return Written::Done };
+    let written = now(world.table.write(change)).unwrap();
+    judge(world, &id, old);
+    written
+}
+
+fn judge<R: Ruled>(world: &World, id: &R::Id, old: Option<Stored<R>>) {
+    let new = stored::<R>(world, id);
+    if old != new {
+        world.note(|| format!("    {}: {}", R::key(id), serde_json::to_string(&new.as_ref().map(|it| &it.row)).unwrap()));
+        R::changed(world, old.as_ref().map(|it| &it.row), new.as_ref().map(|it| &it.row));
+    }
+}
+
+fn put_together(world: &World, deposit: Change<DepositRow>, payments: Vec<Change<Payment>>) -> WrittenTogether {
+    if wrong::is_torn(world) {
+        return tear(world, deposit, payments);
+    }
+    let order = deposit.row.id().clone();
+    let old_deposit = stored::<DepositRow>(world, &order);
+    let Some(deposit) = DepositRow::spoil(world, deposit, old_deposit.as_ref()) else { return WrittenTogether::Done };
+    let mut spoilt = Vec::new();
+    let mut old = Vec::new();
+    for change in payments {
+        let stands = stored::<Payment>(world, &change.row.key);
+        if let Some(change) = Payment::spoil(world, change, stands.as_ref()) {
+            old.push((change.row.key.clone(), stands));
+            spoilt.push(change);
+        }
+    }
+    let written = now(world.table.write_together(deposit, spoilt)).unwrap();
+    judge(world, &order, old_deposit);
+    old.into_iter().for_each(|(key, stands)| judge(world, &key, stands));
+    written
+}
+
+/// A wrong variant: the payments first, and the order later, unless the process dies.
+fn tear(world: &World, deposit: Change<DepositRow>, payments: Vec<Change<Payment>>) -> WrittenTogether {
+    let all = payments.into_iter().all(|payment| put(world, payment) == Written::Done);
+    if all && put(world, deposit) == Written::Done { WrittenTogether::Done } else { WrittenTogether::Stands(None) }
+}
+
+fn credit(world: &World, expected: &ExpectedCredit) -> WrittenTogether {
+    if let Some(written) = wrong::credit(world, expected) {
+        return written;
+    }
+    let payment = stored::<Payment>(world, &expected.payment.key);
+    let deposit = stored::<DepositRow>(world, &expected.order);
+    let written = now(world.table.credit(expected)).unwrap();
+    judge(world, &expected.order, deposit);
+    judge(world, &expected.payment.key, payment);
+    written
+}
+
+fn settle(world: &World, report: &WithdrawalReport) -> Written<WithdrawalRow> {
+    if let Some(written) = wrong::settle(world, report) {
+        return written;
+    }
+    let old = stored::<WithdrawalRow>(world, &report.withdrawal_id);
+    let written = now(world.table.settle(report)).unwrap();
+    judge(world, &report.withdrawal_id, old);
+    written
+}
+
+impl Table {
+    async fn call<T: Send + 'static>(
+        &self,
+        what: String,
+        apply: impl FnMut(&World) -> T + Send + 'static,
+    ) -> Result<T, Unavailable> {
+        let called = self.0.call(&what, Patience::Endless, apply).await;
+        called.map_err(|fault: Fault| Unavailable(format!("{fault:?}")))
+    }
+}
+
+impl<R: Ruled> Read<R> for Table {
+    async fn read(&self, id: &R::Id) -> Result<Option<Stored<R>>, Unavailable>
+    where
+        R::Id: 'static,
+    {
+        let id = id.clone();
+        self.call(format!("read {}", R::key(&id)), move |world| stored::<R>(world, &id)).await
+    }
+}
+
+impl<R: Ruled> Write<R> for Table {
+    async fn write(&self, change: Change<R>) -> Result<Written<R>, Unavailable> {
+        if wrong::is_written_later(&self.0) {
+            let key = R::key(&change.row.id());
+            self.0.after(30, move |world| drop(put(world, change)));
+            world_note(&self.0, &key);
+            return Ok(Written::Done);
+        }
+        let what = format!("write {}", R::key(&change.row.id()));
+        self.call(what, move |world| put(world, change.clone())).await
+    }
+}
+
+fn world_note(world: &World, key: &str) {
+    world.note(|| format!("{key} is said to be written"));
+}
+
+/// A transaction that the SDK does again carries the same token: if it was done, it is done.
+fn once(mut transact: impl FnMut(&World) -> WrittenTogether + Send) -> impl FnMut(&World) -> WrittenTogether + Send {
+    let mut is_done = false;
+    move |world| {
+        let written = if is_done { WrittenTogether::Done } else { transact(world) };
+        is_done = written == WrittenTogether::Done;
+        written
+    }
+}
+
+impl WriteTogether for Table {
+    async fn write_together(
+        &self,
+        deposit: Change<DepositRow>,
+        payments: Vec<Change<Payment>>,
+    ) -> Result<WrittenTogether, Unavailable> {
+        let what = format!("write together {}", DepositRow::key(deposit.row.id()));
+        self.call(what, once(move |world| put_together(world, deposit.clone(), payments.clone()))).await
+    }
+}
+
+impl Credit for Table {
+    async fn credit(&self, expected: &ExpectedCredit) -> Result<WrittenTogether, Unavailable> {
+        let expected = expected.clone();
+        self.call(format!("credit {}", expected.order), once(move |world| credit(world, &expected))).await
+    }
+}
+
+impl Settle for Table {
+    async fn settle(&self, report: &WithdrawalReport) -> Result<Written<WithdrawalRow>, Unavailable> {
+        let report = report.clone();
+        self.call(format!("settle {}", report.withdrawal_id), move |world| settle(world, &report)).await
+    }
+}

@@ -1,0 +1,294 @@
+//! The simulated world: one scheduler, one clock, one seed. Functions are futures that it polls, kills and cuts off.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+
+use store::Memory;
+
+use super::chance::Chance;
+use super::faults::Faults;
+use super::provider::Provider;
+use super::queue::Messages;
+use super::rules::Rules;
+use super::wrong::Wrong;
+
+/// The moment at which every run begins.
+const EPOCH_MS: u64 = 1_760_000_000_000;
+/// More happenings than any run needs: beyond them it does not come to rest.
+const MAX_EVENTS: u32 = 60_000;
+
+/// What a function answers.
+#[derive(Clone, Debug)]
+pub enum Answer {
+    Reply(u16, String),
+    Handled(edge::Handled),
+}
+
+pub type Job = Pin<Box<dyn Future<Output = Answer> + Send>>;
+type End = Box<dyn FnOnce(&World, Option<Answer>) + Send>;
+type Happening = Box<dyn FnOnce(&World) + Send>;
+
+enum Event {
+    Wake(u64),
+    Kill(u64),
+    Happen(Happening),
+}
+
+struct Task {
+    name: String,
+    job: Option<Job>,
+    end: End,
+    calls: usize,
+}
+
+/// What a run is made with.
+#[derive(Clone)]
+pub struct Settings {
+    pub seed: u64,
+    pub faults: Faults,
+    pub wrong: Option<Wrong>,
+    /// Things that would happen by chance, and do not: what the shrinking has taken away.
+    pub skipped: BTreeSet<String>,
+    pub is_traced: bool,
+    /// When nothing goes wrong any more.
+    pub quiet_from_ms: u64,
+    pub provider: super::provider::Model,
+    pub resend_unknown: bool,
+    pub max_receive_count: u32,
+}
+
+/// Everything that is true at a moment.
+pub struct State {
+    pub settings: Settings,
+    pub now_ms: u64,
+    pub skew_ms: i64,
+    pub provider: Provider,
+    pub messages: Messages,
+    pub rules: Rules,
+    pub trace: Vec<String>,
+    pub happened: Vec<String>,
+    pub calls: usize,
+    pub reached: BTreeSet<&'static str>,
+    events: BTreeMap<(u64, u64), Event>,
+    tasks: BTreeMap<u64, Task>,
+    current: u64,
+    last_task: u64,
+    last_event: u64,
+}
+
+/// The world; clones are the same one.
+#[derive(Clone)]
+pub struct World {
+    state: Arc<Mutex<State>>,
+    pub table: Memory,
+    pub chance: Chance,
+}
+
+impl World {
+    pub fn new(settings: Settings) -> Self {
+        let chance = Chance(settings.seed);
+        let state = State {
+            now_ms: 0,
+            skew_ms: 0,
+            provider: Provider::new(settings.provider),
+            settings,
+            messages: Messages::default(),
+            rules: Rules::default(),
+            trace: Vec::new(),
+            happened: Vec::new(),
+            calls: 0,
+            reached: BTreeSet::new(),
+            events: BTreeMap::new(),
+            tasks: BTreeMap::new(),
+            current: 0,
+            last_task: 0,
+            last_event: 0,
+        };
+        Self { state: Arc::new(Mutex::new(state)), table: Memory::default(), chance }
+    }
+
+    /// Looks at, or changes, what is true now.
+    pub fn with<T>(&self, look: impl FnOnce(&mut State) -> T) -> T {
+        look(&mut self.state.lock().unwrap())
+    }
+
+    pub fn is(&self, wrong: Wrong) -> bool {
+        self.with(|state| state.settings.wrong == Some(wrong))
+    }
+
+    pub fn is_quiet(&self) -> bool {
+        self.with(|state| state.now_ms >= state.settings.quiet_from_ms)
+    }
+
+    /// Our functions' clock, which may jump.
+    pub fn clock_ms(&self) -> u64 {
+        self.with(|state| EPOCH_MS.saturating_add(state.now_ms).saturating_add_signed(state.skew_ms))
+    }
+
+    pub fn note(&self, line: impl FnOnce() -> String) {
+        self.with(|state| state.note(line));
+    }
+
+    /// Whether something optional happens now: by chance, unless it was taken away or faults are over.
+    pub fn happens(&self, name: &str, percent: u64) -> bool {
+        let happens = self.chance.percent(name, percent);
+        happens && self.with(|state| state.settings.faults.are_by_chance() && state.happens(name))
+    }
+
+    /// Has something happen later.
+    pub fn after(&self, ms: u64, happening: impl FnOnce(&World) + Send + 'static) {
+        self.with(|state| {
+            let at = state.now_ms.saturating_add(ms);
+            state.schedule(at, Event::Happen(Box::new(happening)));
+        });
+    }
+
+    /// Starts a function; it is killed when it takes longer than its limit.
+    pub fn start(&self, name: &str, limit_ms: u64, job: Job, end: impl FnOnce(&World, Option<Answer>) + Send + 'static) {
+        self.with(|state| {
+            state.last_task += 1;
+            let task = state.last_task;
+            state.note(|| format!("{name}: started"));
+            state.tasks.insert(task, Task { name: name.to_owned(), job: Some(job), end: Box::new(end), calls: 0 });
+            let now = state.now_ms;
+            state.schedule(now, Event::Wake(task));
+            state.schedule(now.saturating_add(limit_ms), Event::Kill(task));
+        });
+        let name = format!("killed: {name}");
+        if self.happens(&name, 3) {
+            let task = self.with(|state| state.last_task);
+            let at = self.chance.below(&format!("{name} at"), 6_000);
+            self.with(|state| {
+                let at = state.now_ms.saturating_add(at);
+                state.schedule(at, Event::Kill(task));
+            });
+        }
+    }
+
+    /// A name for what the running function does next, and its number among all that is done.
+    pub fn next_call(&self, what: &str) -> (String, usize) {
+        self.with(|state| {
+            let call = state.calls;
+            state.calls += 1;
+            let Some(task) = state.tasks.get_mut(&state.current) else { return (what.to_owned(), call) };
+            task.calls += 1;
+            (format!("{}/{} {what}", task.name, task.calls), call)
+        })
+    }
+
+    /// Lets time pass for the running function.
+    pub fn sleep(&self, ms: u64) -> impl Future<Output = ()> + Send + use<> {
+        let world = self.clone();
+        let mut until = None;
+        std::future::poll_fn(move |_| {
+            world.with(|state| match until {
+                Some(at) if at <= state.now_ms => Poll::Ready(()),
+                Some(_) => Poll::Pending,
+                None => {
+                    let at = state.now_ms.saturating_add(ms);
+                    until = Some(at);
+                    state.schedule(at, Event::Wake(state.current));
+                    Poll::Pending
+                }
+            })
+        })
+    }
+
+    /// The running function's process ends here.
+    pub fn die(&self) -> impl Future<Output = ()> + Send + use<> {
+        self.with(|state| {
+            let now = state.now_ms;
+            state.schedule(now, Event::Kill(state.current));
+        });
+        std::future::pending()
+    }
+
+    /// Runs until nothing is left to happen, or a rule is broken.
+    pub fn run(&self) {
+        for _ in 0..MAX_EVENTS {
+            let next = self.with(|state| {
+                if !state.rules.broken.is_empty() {
+                    return None;
+                }
+                let ((at, _), event) = state.events.pop_first()?;
+                state.now_ms = at;
+                Some(event)
+            });
+            match next {
+                None => return,
+                Some(Event::Wake(task)) => self.poll(task),
+                Some(Event::Kill(task)) => self.kill(task),
+                Some(Event::Happen(happening)) => happening(self),
+            }
+        }
+        self.with(|state| state.rules.break_rule("comes to rest", "it does not"));
+    }
+
+    fn poll(&self, task: u64) {
+        let job = self.with(|state| {
+            state.current = task;
+            state.tasks.get_mut(&task).and_then(|it| it.job.take())
+        });
+        let Some(mut job) = job else { return };
+        match job.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Pending => self.with(|state| {
+                if let Some(it) = state.tasks.get_mut(&task) {
+                    it.job = Some(job);
+                }
+            }),
+            Poll::Ready(answer) => {
+                drop(job);
+                self.end(task, Some(answer));
+            }
+        }
+    }
+
+    fn kill(&self, task: u64) {
+        self.end(task, None);
+    }
+
+    fn end(&self, task: u64, answer: Option<Answer>) {
+        let ended = self.with(|state| {
+            let ended = state.tasks.remove(&task);
+            if let Some(task) = &ended {
+                let name = &task.name;
+                state.note(|| match &answer {
+                    Some(answer) => format!("{name}: {answer:?}"),
+                    None => format!("{name}: killed"),
+                });
+            }
+            ended
+        });
+        if let Some(Task { job, end, .. }) = ended {
+            drop(job);
+            end(self, answer);
+        }
+    }
+}
+
+impl State {
+    fn schedule(&mut self, at: u64, event: Event) {
+        self.last_event += 1;
+        self.events.insert((at, self.last_event), event);
+    }
+
+    /// Whether an optional thing may happen; notes that it did.
+    pub fn happens(&mut self, name: &str) -> bool {
+        let happens = self.now_ms < self.settings.quiet_from_ms && !self.settings.skipped.contains(name);
+        if happens {
+            self.happened.push(name.to_owned());
+            self.note(|| format!("* {name}"));
+        }
+        happens
+    }
+
+    pub fn note(&mut self, line: impl FnOnce() -> String) {
+        if self.settings.is_traced {
+            let line = format!("{:>9} ms  {}", self.now_ms, line());
+            self.trace.push(line);
+        }
+    }
+}
