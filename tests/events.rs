@@ -49,6 +49,8 @@ async fn each_function_takes_its_recorded_event() {
     assert!(log.contains(&"withdrawal 85858053: signature accepted".to_owned()), "{log:#?}");
     let answer = site.stack.invoke("withdrawal-submitter", &event("withdrawal-submitter")).await.unwrap();
     assert_eq!(answer, json!({"batchItemFailures": []}));
+    let answer = site.stack.invoke("authorizer", &event("authorizer")).await.unwrap();
+    assert_eq!(answer, json!({"isAuthorized": true}));
 }
 
 #[tokio::test]

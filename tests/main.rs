@@ -11,4 +11,5 @@ mod privacy;
 mod simulation;
 mod submitter;
 mod support;
+mod template;
 mod withdrawals;

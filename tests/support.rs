@@ -149,8 +149,14 @@ impl Site {
 
     /// Everything that any function has printed.
     pub(crate) fn logs(&self) -> Vec<String> {
-        let functions =
-            ["create-deposit", "activate", "create-withdrawal", "postback-receiver", "withdrawal-submitter"];
+        let functions = [
+            "authorizer",
+            "create-deposit",
+            "activate",
+            "create-withdrawal",
+            "postback-receiver",
+            "withdrawal-submitter",
+        ];
         functions.iter().flat_map(|function| self.stack.logs(function)).collect()
     }
 

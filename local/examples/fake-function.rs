@@ -15,6 +15,9 @@ async fn handle(event: LambdaEvent<Value>) -> Result<Value, Error> {
     if let Some(records) = event["Records"].as_array() {
         return Ok(batch(records));
     }
+    if let Some(authorization) = event["identitySource"][0].as_str() {
+        return authorize(authorization);
+    }
     // An order may come bare, or as the body of an HTTP request.
     let order: Value = match event["body"].as_str() {
         Some(body) => serde_json::from_str(body).unwrap_or_default(),
@@ -40,6 +43,14 @@ async fn handle(event: LambdaEvent<Value>) -> Result<Value, Error> {
             Ok(json!({"pid": std::process::id()}))
         }
         _ => Ok(json!({"statusCode": 200, "body": event.to_string()})),
+    }
+}
+
+/// Lets in everyone but the bearer of "wrong".
+fn authorize(authorization: &str) -> Result<Value, Error> {
+    match authorization {
+        "Bearer broken" => Err("as told".into()),
+        other => Ok(json!({"isAuthorized": other != "Bearer wrong"})),
     }
 }
 

@@ -11,53 +11,39 @@ use tokio::process::Command;
 const CARGOS_OWN: [&str; 6] =
     ["CARGO_BIN_", "CARGO_CRATE_NAME", "CARGO_MANIFEST_", "CARGO_PKG_", "CARGO_PRIMARY_PACKAGE", "CARGO_TARGET_TMPDIR"];
 
-/// Where cargo puts the programs that are built like the running one.
-pub(crate) struct Built {
-    /// `target/debug`, `target/release`.
-    pub(crate) directory: PathBuf,
-    /// Whether the running program is a test.
-    by_test: bool,
+/// The directory with the programs that cargo builds like the running one: `target/debug`, `target/release`.
+///
+/// # Errors
+///
+/// The running program's path cannot be read.
+pub(crate) fn directory() -> io::Result<PathBuf> {
+    let program = std::env::current_exe()?;
+    let directory = program.parent().unwrap_or(Path::new("."));
+    Ok(if directory.ends_with("deps") { directory.parent().unwrap_or(directory) } else { directory }.to_owned())
 }
 
-impl Built {
-    /// Finds the place.
-    ///
-    /// # Errors
-    ///
-    /// The running program's path cannot be read.
-    pub(crate) fn like_this_program() -> io::Result<Built> {
-        let program = std::env::current_exe()?;
-        let directory = program.parent().unwrap_or(Path::new("."));
-        let by_test = directory.ends_with("deps");
-        let directory = if by_test { directory.parent().unwrap_or(directory) } else { directory };
-        Ok(Built { directory: directory.to_owned(), by_test })
-    }
-
-    /// Builds all programs of the workspace, with cargo's output shown.
-    ///
-    /// # Errors
-    ///
-    /// Cargo cannot be started, or the build fails.
-    pub(crate) async fn build(&self) -> io::Result<()> {
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let profile = match self.directory.file_name().and_then(OsStr::to_str) {
-            Some("debug") | None => "dev",
-            Some(profile) => profile,
-        };
-        let mut command = Command::new(cargo);
-        command
-            .args(["build", "--workspace", "--bins", "--profile", profile, "--target-dir"])
-            .arg(self.directory.parent().unwrap_or(&self.directory))
-            // With the tests' dependencies, features are what they are for `cargo test`: nothing is built twice.
-            .args(self.by_test.then_some("--tests"))
-            .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
-            .kill_on_drop(true);
-        for (name, _) in std::env::vars_os() {
-            if CARGOS_OWN.iter().any(|own| name.to_string_lossy().starts_with(own)) {
-                command.env_remove(name);
-            }
+/// Builds all programs of the workspace into the directory, with cargo's output shown.
+///
+/// # Errors
+///
+/// Cargo cannot be started, or the build fails.
+pub(crate) async fn build(directory: &Path) -> io::Result<()> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let profile = match directory.file_name().and_then(OsStr::to_str) {
+        Some("debug") | None => "dev",
+        Some(profile) => profile,
+    };
+    let mut command = Command::new(cargo);
+    command
+        .args(["build", "--workspace", "--bins", "--profile", profile, "--target-dir"])
+        .arg(directory.parent().unwrap_or(directory))
+        .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+        .kill_on_drop(true);
+    for (name, _) in std::env::vars_os() {
+        if CARGOS_OWN.iter().any(|own| name.to_string_lossy().starts_with(own)) {
+            command.env_remove(name);
         }
-        let status = command.status().await?;
-        if status.success() { Ok(()) } else { Err(io::Error::other(format!("cargo ended with {status}"))) }
     }
+    let status = command.status().await?;
+    if status.success() { Ok(()) } else { Err(io::Error::other(format!("cargo ended with {status}"))) }
 }

@@ -49,8 +49,8 @@ pub(crate) struct Cli {
 }
 
 const AFTER_HELP: &str = "\
-The file of --env-file has API_URL, POSTBACK_URL, PROVIDER_URL, DYNAMODB_URL, SQS_URL, TABLE_NAME, QUEUE_URL,
-MERCHANT_TOKEN, ACCESS_KEY, POSTBACK_PRIVATE_KEY, WITHDRAWAL_PRIVATE_KEY and PLUGINAPI_SECRET.
+The file of --env-file has API_URL, POSTBACK_URL, PROVIDER_URL, DYNAMODB_URL, SQS_URL, SECRETS_URL, SECRET_ID,
+TABLE_NAME, QUEUE_URL, MERCHANT_TOKEN, ACCESS_KEY, POSTBACK_PRIVATE_KEY, WITHDRAWAL_PRIVATE_KEY and PLUGINAPI_SECRET.
 
 The credentials are new in every run, unless --data keeps them. To use your own, for instance with --provider, put them
 into DIR/credentials.json. Ctrl-C or SIGTERM ends everything; no process is left behind, not even after SIGKILL.";

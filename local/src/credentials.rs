@@ -6,8 +6,10 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use serde_json::json;
+use sha2::{Digest, Sha256};
 
-/// The document that Secrets Manager keeps for the functions.
+/// What the functions share with the provider.
 #[derive(Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Secrets {
@@ -50,6 +52,16 @@ impl Credentials {
                 postback_token: random_hex()?,
             },
         })
+    }
+
+    /// The document that Secrets Manager keeps for the functions; of the merchant's token it has the hash alone.
+    pub(crate) fn document(&self) -> io::Result<String> {
+        let mut document = serde_json::to_value(&self.secrets)?;
+        if let Some(fields) = document.as_object_mut() {
+            let hash = hex::encode(Sha256::digest(&self.merchant_token));
+            fields.insert("merchant_token_hashes".into(), json!([hash]));
+        }
+        Ok(document.to_string())
     }
 
     /// Reads them from the file, or makes new ones and writes them there, for the owner's eyes only.

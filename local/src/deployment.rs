@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::aws::REGION;
-use crate::binaries::Built;
+use crate::binaries;
 use crate::environment::Recipe;
 use crate::error::{Doing, StartError};
 use crate::function::Function;
@@ -28,13 +28,12 @@ pub(crate) async fn deploy(
     provider_url: &str,
     logs: &Arc<Logs>,
 ) -> Result<Functions, StartError> {
-    let built = Built::like_this_program().doing("this program's path")?;
+    let built = binaries::directory().doing("this program's path")?;
     if options.build && options.binaries.is_none() {
-        built.build().await.doing("building the functions")?;
+        binaries::build(&built).await.doing("building the functions")?;
     }
-    let launcher =
-        Launcher::start(existing(&built.directory, env!("CARGO_PKG_NAME"))?).doing("the launcher's thread")?;
-    let directory = options.binaries.as_ref().unwrap_or(&built.directory);
+    let launcher = Launcher::start(existing(&built, env!("CARGO_PKG_NAME"))?).doing("the launcher's thread")?;
+    let directory = options.binaries.as_ref().unwrap_or(&built);
     let settings = settings(options, services, provider_url);
     let deployed = FUNCTIONS.iter().map(|function| {
         let recipe = Recipe {

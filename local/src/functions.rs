@@ -9,7 +9,7 @@ pub(crate) struct Deployed {
 }
 
 /// All functions.
-pub(crate) const FUNCTIONS: [Deployed; 5] = [
+pub(crate) const FUNCTIONS: [Deployed; 6] = [
     Deployed { name: "create-deposit", settings: &["PROVIDER_API_URL", "PROVIDER_PLUGIN_URL", "PROVIDER_TIMEOUT_MS"] },
     Deployed { name: "activate", settings: &["PROVIDER_API_URL", "PROVIDER_TIMEOUT_MS"] },
     Deployed {
@@ -17,11 +17,15 @@ pub(crate) const FUNCTIONS: [Deployed; 5] = [
         settings: &["PROVIDER_API_URL", "PROVIDER_TIMEOUT_MS", "QUEUE_URL", "SUBMISSION_DELAY_SECONDS"],
     },
     Deployed { name: "postback-receiver", settings: &[] },
+    Deployed { name: AUTHORIZER, settings: &[] },
     Deployed {
         name: SUBMITTER,
         settings: &["PROVIDER_API_URL", "PROVIDER_TIMEOUT_MS", "QUEUE_URL", "RESEND_UNKNOWN", "SUBMISSION_ATTEMPTS"],
     },
 ];
+
+/// The function in front of the routes that are not public.
+pub(crate) const AUTHORIZER: &str = "authorizer";
 
 /// The function behind the queue.
 pub(crate) const SUBMITTER: &str = "withdrawal-submitter";

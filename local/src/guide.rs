@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::aws::AUTHORIZATION;
 use crate::credentials::write_private;
 use crate::ids::Ids;
+use crate::secrets_manager::SECRET_ID;
 use crate::stack::Stack;
 
 /// Writes what a script needs, as KEY=VALUE lines; the file appears whole or not at all.
@@ -24,6 +25,8 @@ pub fn env_file(stack: &Stack, file: &Path) -> io::Result<()> {
         ("PROVIDER_URL", stack.provider_url()),
         ("DYNAMODB_URL", stack.dynamodb_url()),
         ("SQS_URL", stack.sqs_url()),
+        ("SECRETS_URL", stack.secrets_url()),
+        ("SECRET_ID", SECRET_ID),
         ("TABLE_NAME", stack.table_name()),
         ("QUEUE_URL", &stack.queue_url()),
         ("MERCHANT_TOKEN", &credentials.merchant_token),

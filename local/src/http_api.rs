@@ -15,9 +15,10 @@ use serde::Deserialize;
 use serde_json::json;
 use tokio::time::timeout;
 
+use crate::authorization::{Authorization, Authorizer};
 use crate::event::request_event;
 use crate::function::Function;
-use crate::functions::find_route;
+use crate::functions::{AUTHORIZER, PathParameters, Route, find_route};
 
 /// API Gateway's limit on a request's body.
 const BODY_LIMIT: usize = 10 * 1024 * 1024;
@@ -30,13 +31,14 @@ pub(crate) type Functions = BTreeMap<&'static str, Arc<Function>>;
 /// The HTTP front of the functions.
 pub(crate) struct HttpApi {
     pub(crate) functions: Functions,
-    pub(crate) merchant_token: String,
+    pub(crate) authorizer: Authorizer,
 }
 
 /// What API Gateway itself answers, without a function or in its place.
 enum Refusal {
     NotFound,
     Unauthorized,
+    Forbidden,
     BodyTooLarge,
     FunctionFailed,
     FunctionTooSlow,
@@ -47,6 +49,7 @@ impl IntoResponse for Refusal {
         let (status, message) = match self {
             Refusal::NotFound => (StatusCode::NOT_FOUND, "Not Found"),
             Refusal::Unauthorized => (StatusCode::UNAUTHORIZED, "Unauthorized"),
+            Refusal::Forbidden => (StatusCode::FORBIDDEN, "Forbidden"),
             Refusal::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large"),
             Refusal::FunctionFailed => (StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"),
             Refusal::FunctionTooSlow => (StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable"),
@@ -64,8 +67,8 @@ pub(crate) fn router(api: HttpApi) -> Router {
 async fn handle(State(api): State<Arc<HttpApi>>, request: Request) -> Result<Response, Refusal> {
     let (parts, body) = request.into_parts();
     let (route, parameters) = find_route(parts.method.as_str(), parts.uri.path()).ok_or(Refusal::NotFound)?;
-    if !route.public && !api.authorized(&parts) {
-        return Err(Refusal::Unauthorized);
+    if !route.public {
+        api.authorize(route, &parameters, &parts).await?;
     }
     let function = api.functions.get(route.function).ok_or(Refusal::NotFound)?;
     let body = to_bytes(body, BODY_LIMIT).await.map_err(|_| Refusal::BodyTooLarge)?;
@@ -78,10 +81,14 @@ async fn handle(State(api): State<Arc<HttpApi>>, request: Request) -> Result<Res
 }
 
 impl HttpApi {
-    fn authorized(&self, parts: &Parts) -> bool {
-        let given = parts.headers.get(header::AUTHORIZATION);
-        let token = given.and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
-        token == Some(&self.merchant_token)
+    async fn authorize(&self, route: &Route, parameters: &PathParameters, parts: &Parts) -> Result<(), Refusal> {
+        let function = self.functions.get(AUTHORIZER).ok_or(Refusal::FunctionFailed)?;
+        match self.authorizer.check(function, route, parameters, parts).await {
+            Authorization::Granted => Ok(()),
+            Authorization::Missing => Err(Refusal::Unauthorized),
+            Authorization::Denied => Err(Refusal::Forbidden),
+            Authorization::Failed => Err(Refusal::FunctionFailed),
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Everything on this machine: the functions, their table and queue, and the provider.
 
+mod authorization;
 mod aws;
 mod binaries;
 mod clock;

@@ -87,8 +87,7 @@ async fn start_sqs(
 
 async fn start_secrets_manager(credentials: &Credentials, tasks: &mut JoinSet<()>) -> Result<String, StartError> {
     let bound = bind(0, "Secrets Manager's port").await?;
-    let secret = serde_json::to_string(&credentials.secrets);
-    let secret = secret.map_err(std::io::Error::from).doing("the secrets")?;
+    let secret = credentials.document().doing("the secrets")?;
     serve(tasks, bound.listener, secrets_manager::router(secret));
     Ok(bound.url)
 }

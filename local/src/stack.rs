@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
+use crate::authorization::Authorizer;
 use crate::aws::AwsError;
 use crate::credentials::Credentials;
 use crate::deployment::deploy;
@@ -57,7 +58,7 @@ impl Stack {
         let logs = Logs::new(options.verbose);
         let functions = deploy(&options, &services, &provider_url, &logs).await?;
 
-        let api = HttpApi { functions: functions.clone(), merchant_token: credentials.merchant_token.clone() };
+        let api = HttpApi { functions: functions.clone(), authorizer: Authorizer::default() };
         serve(&mut tasks, front.listener, http_api::router(api));
         start_event_source(&options, &services, &functions, &mut tasks);
         Ok(Stack {

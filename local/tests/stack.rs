@@ -16,8 +16,8 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::time::sleep;
 
-const FUNCTIONS: [&str; 5] =
-    ["create-deposit", "activate", "create-withdrawal", "postback-receiver", "withdrawal-submitter"];
+const FUNCTIONS: [&str; 6] =
+    ["authorizer", "create-deposit", "activate", "create-withdrawal", "postback-receiver", "withdrawal-submitter"];
 
 /// A directory in which every function is the fake one.
 fn fakes() -> TempDir {
@@ -169,7 +169,9 @@ async fn the_http_api_checks_the_token_and_passes_the_request_on() {
 
     let (status, body) = post(&stack, "/deposits", None, "{}").await;
     assert_eq!((status, body.as_str()), (401, r#"{"message":"Unauthorized"}"#));
-    assert_eq!(post(&stack, "/withdrawals", Some("wrong"), "{}").await.0, 401);
+    let forbidden = (403, r#"{"message":"Forbidden"}"#.to_owned());
+    assert_eq!(post(&stack, "/withdrawals", Some("wrong"), "{}").await, forbidden);
+    assert_eq!(post(&stack, "/withdrawals", Some("broken"), "{}").await.0, 500);
     assert_eq!(post(&stack, "/elsewhere", Some(&token), "{}").await, (404, r#"{"message":"Not Found"}"#.into()));
 
     let (status, event) = post(&stack, "/deposits/order-1/activation?a=b", Some(&token), "text").await;

@@ -3,26 +3,26 @@
 
 /// The seed of a run.
 #[derive(Clone, Copy, Debug)]
-pub struct Chance(pub u64);
+pub(super) struct Chance(pub u64);
 
 impl Chance {
     /// A number below `bound`.
-    pub fn below(self, name: &str, bound: u64) -> u64 {
+    pub(super) fn below(self, name: &str, bound: u64) -> u64 {
         self.hash(name) % bound.max(1)
     }
 
     /// A number from `least` to `most`.
-    pub fn between(self, name: &str, least: u64, most: u64) -> u64 {
+    pub(super) fn between(self, name: &str, least: u64, most: u64) -> u64 {
         least + self.below(name, most - least + 1)
     }
 
     /// Yes in so many of a hundred.
-    pub fn percent(self, name: &str, percent: u64) -> bool {
+    pub(super) fn percent(self, name: &str, percent: u64) -> bool {
         self.below(name, 100) < percent
     }
 
     /// One of these.
-    pub fn one_of<T: Copy>(self, name: &str, of: &[T]) -> T {
+    pub(super) fn one_of<T: Copy>(self, name: &str, of: &[T]) -> T {
         of[usize::try_from(self.below(name, of.len().try_into().unwrap())).unwrap()]
     }
 

@@ -5,10 +5,9 @@ use paykassma::Activation;
 
 use super::provider::{Fact, Money, Subject, report};
 use super::world::World;
-use super::rules;
 
 /// A user pays.
-pub fn pay(world: &World, number: &str, amount: &str, bound: Option<(String, String)>) {
+pub(super) fn pay(world: &World, number: &str, amount: &str, bound: Option<(String, String)>) {
     let bound = world.with(|state| {
         let bound = bound.or_else(|| state.provider.wishes.remove(number));
         let money =
@@ -23,17 +22,19 @@ pub fn pay(world: &World, number: &str, amount: &str, bound: Option<(String, Str
 }
 
 /// It is asked to look for a number.
-pub fn activate(world: &World, order: &str, id: &str, number: &str, amount: &str, label: &str) -> Activation {
+pub(super) fn activate(world: &World, id: &str, number: &str, amount: &str, label: &str) -> Activation {
     let known = world.with(|state| {
         let money = state.provider.money.get(number);
         money.map(|money| money.bound.clone()).or_else(|| state.provider.wishes.get(number).cloned().map(Some))
     });
     let name = format!("{id} asks for {number}");
-    let said = match known {
+    match known {
         Some(Some((holder, _))) if holder != id => Activation::Rejected("used already".into()),
         Some(None) => {
             let bound = (id.to_owned(), label.to_owned());
-            world.with(|state| state.provider.money.entry(number.into()).and_modify(|it| it.bound = Some(bound)));
+            world.with(|state| {
+                state.provider.money.entry(number.into()).and_modify(|it| it.bound = Some(bound));
+            });
             report_money(world, number.to_owned());
             says(world, &name, amount)
         }
@@ -44,9 +45,7 @@ pub fn activate(world: &World, order: &str, id: &str, number: &str, amount: &str
             Activation::Pending("wait".into())
         }
         Some(Some(_)) => says(world, &name, amount),
-    };
-    rules::asked(world, order, id, number, matches!(said, Activation::Rejected(_)));
-    said
+    }
 }
 
 fn says(world: &World, name: &str, amount: &str) -> Activation {

@@ -6,7 +6,7 @@ use super::world::World;
 
 /// How one effect goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Fault {
+pub(super) enum Fault {
     /// It fails, and was not applied.
     Before,
     /// It was applied, and its answer is lost.
@@ -28,7 +28,7 @@ pub enum Fault {
 }
 
 impl Fault {
-    pub const ALL: [Self; 9] = [
+    pub(super) const ALL: [Self; 9] = [
         Self::Before,
         Self::After,
         Self::Again,
@@ -43,7 +43,7 @@ impl Fault {
 
 /// When effects go wrong.
 #[derive(Clone)]
-pub enum Faults {
+pub(super) enum Faults {
     /// By chance, each in so many of a thousand.
     ByChance(u64),
     /// The n-th effect of the run, as planned; all else goes well and at once, but for the submissions' answers.
@@ -51,14 +51,14 @@ pub enum Faults {
 }
 
 impl Faults {
-    pub fn are_by_chance(&self) -> bool {
+    pub(super) fn are_by_chance(&self) -> bool {
         matches!(self, Self::ByChance(_))
     }
 }
 
 /// What waits for an effect.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Patience {
+pub(super) enum Patience {
     /// Our time limit for it: then it counts as lost.
     Ms(u64),
     /// For ever: until the function is killed.
@@ -74,7 +74,7 @@ struct Course {
 
 impl World {
     /// Does something to the world outside of the running function. `Err` when no answer came; it may be done all the same.
-    pub async fn call<T: Send + 'static>(
+    pub(super) async fn call<T: Send + 'static>(
         &self,
         what: &str,
         patience: Patience,
@@ -121,10 +121,11 @@ impl World {
     }
 
     fn course(&self, what: &str) -> Course {
-        let (name, number) = self.next_call(what);
-        let faults = self.with(|state| {
+        let name = self.next_call(what);
+        let (faults, number) = self.with(|state| {
             state.note(|| name.clone());
-            state.settings.faults.clone()
+            state.effects += 1;
+            (state.settings.faults.clone(), state.effects - 1)
         });
         let of_thousand = match faults {
             Faults::ByChance(of_thousand) => of_thousand,
@@ -132,11 +133,13 @@ impl World {
                 let after_ms = if what == "submit" { submission_ms } else { 1 };
                 let fault = faults.get(&number).copied();
                 let slow_ms = if fault == Some(Fault::Slow) { 7_000 } else { 0 };
-                self.with(|state| state.note(|| format!("  {fault:?}")));
+                if let Some(fault) = fault {
+                    self.note(|| format!("  {fault:?}"));
+                }
                 return Course { fault, before_ms: 1, after_ms: after_ms + slow_ms, gap_ms: 700 };
             }
         };
-        let fault = self.fault(&name, of_thousand);
+        let fault = self.fault(what, &name, of_thousand);
         let latency = |part: &str| {
             let draw = self.chance.below(&format!("{name} {part}"), 3_000_000);
             match draw % 10 {
@@ -145,16 +148,22 @@ impl World {
                 _ => draw % 3_000,
             }
         };
-        let slow_ms = if fault == Some(Fault::Slow) { self.chance.between(&format!("{name} slow"), 3_000, 18_000) } else { 0 };
+        let slow_ms =
+            if fault == Some(Fault::Slow) { self.chance.between(&format!("{name} slow"), 3_000, 18_000) } else { 0 };
         let gap_ms = self.chance.below(&format!("{name} gap"), 8_000);
         Course { fault, before_ms: latency("before"), after_ms: latency("after") + slow_ms, gap_ms }
     }
 
-    fn fault(&self, name: &str, of_thousand: u64) -> Option<Fault> {
+    fn fault(&self, what: &str, name: &str, of_thousand: u64) -> Option<Fault> {
+        // the provider is farther away than the table, and often it is not reached at all
+        let is_far = matches!(what, "submit" | "activate");
+        let of_thousand = if is_far { of_thousand * 4 } else { of_thousand };
         if self.chance.below(&format!("{name} fault"), 1000) >= of_thousand {
             return None;
         }
-        let fault = self.chance.one_of(&format!("{name} which"), &Fault::ALL);
+        let which = format!("{name} which");
+        let is_before = is_far && self.chance.percent(&format!("{which} before"), 50);
+        let fault = if is_before { Fault::Before } else { self.chance.one_of(&which, &Fault::ALL) };
         self.with(|state| state.happens(&format!("{fault:?}: {name}"))).then_some(fault)
     }
 }

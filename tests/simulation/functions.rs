@@ -17,18 +17,18 @@ use super::table::Table;
 use super::world::{Answer, Job, World};
 use super::wrong;
 
-pub const PRIVATE_KEY: &str = "secret-of-postbacks";
-pub const WITHDRAWAL_KEY: &str = "secret-of-withdrawals";
-pub const PLUGIN_SECRET: &str = "secret-of-the-plug-in";
-pub const TOKEN: &str = "secret-of-the-url";
+pub(super) const PRIVATE_KEY: &str = "secret-of-postbacks";
+pub(super) const WITHDRAWAL_KEY: &str = "secret-of-withdrawals";
+pub(super) const PLUGIN_SECRET: &str = "secret-of-the-plug-in";
+pub(super) const TOKEN: &str = "secret-of-the-url";
 /// The functions' time limit.
-pub const LIMIT_MS: u64 = 20_000;
+pub(super) const LIMIT_MS: u64 = 20_000;
 /// The provider's client gives up.
 const REQUEST: Patience = Patience::Ms(8_000);
 
 /// Every port of a function but the table.
 #[derive(Clone)]
-pub struct Ports(pub World);
+pub(super) struct Ports(pub World);
 
 impl Ambient for Ports {
     fn now_ms(&self) -> u64 {
@@ -36,12 +36,11 @@ impl Ambient for Ports {
     }
 
     fn nonce(&self) -> String {
-        let (name, _) = self.0.next_call("nonce");
-        wrong::nonce(&self.0, name)
+        wrong::nonce(&self.0, self.0.next_call("nonce"))
     }
 
     fn below(&self, bound: u64) -> u64 {
-        let (name, _) = self.0.next_call("jitter");
+        let name = self.0.next_call("jitter");
         self.0.chance.below(&name, bound)
     }
 
@@ -59,7 +58,7 @@ macro_rules! secrets {
             }
 
             async fn renewed(&self) -> Result<Option<Arc<$keys>>, Unavailable> {
-                self.current().await.map(Some)
+                SecretStore::<$keys>::current(self).await.map(Some)
             }
         }
     )*};
@@ -101,7 +100,6 @@ impl CreateTransaction for Ports {
     async fn create(&self, _: &SecretString, _: &domain::Order) -> Creation {
         match self.0.call("create", REQUEST, |_| ()).await {
             Ok(()) => Creation::Created { params: r#"{"identifier":"shop@paytm"}"#.into() },
-            Err(Fault::Slow) => Creation::Rejected("no".into()),
             Err(fault) => Creation::Unreachable(format!("{fault:?}")),
         }
     }
@@ -113,11 +111,18 @@ impl ActivateTransaction for Ports {
         let (number, label) = (request.key1.as_str().to_owned(), request.order.label.as_str().to_owned());
         let amount = request.amount.to_string();
         let order = request.order.custom_transaction_id.as_str().to_owned();
+        super::rules::asks(&self.0, &order, &id, &number);
+        let asked = (id, number.clone());
         let asked = self.0.call("activate", REQUEST, move |world| {
-            super::deposits::activate(world, &order, &id, &number, &amount, &label)
+            super::deposits::activate(world, &asked.0, &asked.1, &amount, &label)
         });
         let said = match asked.await {
-            Ok(said) => said,
+            Ok(said) => {
+                if let Activation::Rejected(_) = said {
+                    super::rules::refused(&self.0, &order, &number);
+                }
+                said
+            }
             Err(fault) if self.is_surely_unsent(fault) => Activation::NotSent(format!("{fault:?}")),
             Err(fault) => Activation::Unknown(format!("{fault:?}")),
         };
@@ -138,14 +143,14 @@ impl SubmitWithdrawal for Ports {
             Err(fault) => domain::Submission::Unknown(format!("{fault:?}")),
         };
         sending.came_to(&self.0, &said);
-        wrong::submitted(&self.0, &body, said).await
+        wrong::submitted(&self.0, &body, said)
     }
 }
 
 impl Ports {
     /// A failure before anything was applied is seen for what it is, or not.
     fn is_surely_unsent(&self, fault: Fault) -> bool {
-        let (name, _) = self.0.next_call("evidence");
+        let name = self.0.next_call("evidence");
         fault == Fault::Before && !self.0.chance.percent(&name, 30)
     }
 }
@@ -158,7 +163,7 @@ fn job<H: Handle + 'static>(handler: H, body: Vec<u8>, path_parameter: String) -
     })
 }
 
-pub fn create_deposit(world: &World, body: String) -> Job {
+pub(super) fn create_deposit(world: &World, body: String) -> Job {
     let deps = create_deposit::Deps {
         table: Table(world.clone()),
         provider: Ports(world.clone()),
@@ -171,7 +176,7 @@ pub fn create_deposit(world: &World, body: String) -> Job {
     job(deps, body.into_bytes(), String::new())
 }
 
-pub fn activate(world: &World, order: String, body: String) -> Job {
+pub(super) fn activate(world: &World, order: String, body: String) -> Job {
     let deps = activate::Deps {
         table: Table(world.clone()),
         provider: Ports(world.clone()),
@@ -182,7 +187,7 @@ pub fn activate(world: &World, order: String, body: String) -> Job {
     job(deps, body.into_bytes(), order)
 }
 
-pub fn create_withdrawal(world: &World, body: String) -> Job {
+pub(super) fn create_withdrawal(world: &World, body: String) -> Job {
     let deps = create_withdrawal::Deps {
         table: Table(world.clone()),
         queue: Ports(world.clone()),
@@ -194,7 +199,7 @@ pub fn create_withdrawal(world: &World, body: String) -> Job {
     job(deps, body.into_bytes(), String::new())
 }
 
-pub fn receive_postback(world: &World, body: Vec<u8>) -> Job {
+pub(super) fn receive_postback(world: &World, body: Vec<u8>) -> Job {
     let deps = postback_receiver::Deps {
         table: Table(world.clone()),
         keys: Ports(world.clone()),
@@ -203,7 +208,7 @@ pub fn receive_postback(world: &World, body: Vec<u8>) -> Job {
     job(deps, body, TOKEN.into())
 }
 
-pub fn submit_withdrawal(world: &World, body: String, receipt_handle: String, receive_count: u32) -> Job {
+pub(super) fn submit_withdrawal(world: &World, body: String, receipt_handle: String, receive_count: u32) -> Job {
     let (attempts, resend_unknown) =
         world.with(|state| (state.settings.max_receive_count, state.settings.resend_unknown));
     let policy = Policy {

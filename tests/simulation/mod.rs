@@ -1,1 +1,24 @@
-//! (in progress)
+//! The whole bundle in a simulated world: the real handlers, one scheduler, one seed, and every way to go wrong.
+#![expect(clippy::arithmetic_side_effects, reason = "small numbers of a test")]
+#![expect(clippy::print_stdout, reason = "the figures")]
+#![expect(clippy::wildcard_enum_match_arm, reason = "a rule is about the states that it names")]
+
+mod chance;
+mod crashes;
+mod deposits;
+mod faults;
+mod functions;
+mod guarantees;
+mod orders;
+mod output;
+mod payouts;
+mod people;
+mod provider;
+mod queue;
+mod rest;
+mod rules;
+mod run;
+mod table;
+mod teeth;
+mod world;
+mod wrong;

@@ -4,13 +4,13 @@ use domain::{Submission, WithdrawalRow, WithdrawalState};
 use serde_json::Value;
 
 use super::provider::{Fact, Payout, Said, Subject, report};
+use super::rules::break_rule;
 use super::table::row;
 use super::world::World;
-use super::rules::break_rule;
 
 /// What became of one send, as far as our side can know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Send {
+pub(super) enum Send {
     /// No answer yet; for ever, if the function died.
     InFlight,
     NotSent,
@@ -20,13 +20,13 @@ pub enum Send {
 }
 
 /// A send that has begun.
-pub struct Sending {
+pub(super) struct Sending {
     id: String,
     index: usize,
 }
 
 /// A send begins: it must be journalled, with these very bytes.
-pub fn begin(world: &World, body: &str) -> Sending {
+pub(super) fn begin(world: &World, body: &str) -> Sending {
     let asked: Value = serde_json::from_str(body).unwrap();
     let id = asked["withdrawal_id"].as_str().unwrap().to_owned();
     let sends = world.with(|state| state.rules.sends.get(&id).map_or(0, Vec::len));
@@ -53,7 +53,7 @@ pub fn begin(world: &World, body: &str) -> Sending {
 }
 
 impl Sending {
-    pub fn came_to(&self, world: &World, submission: &Submission) {
+    pub(super) fn came_to(&self, world: &World, submission: &Submission) {
         let send = match submission {
             Submission::Accepted => Send::Accepted,
             Submission::Rejected(_) => Send::Refused,
@@ -75,7 +75,7 @@ impl Sending {
 }
 
 /// The provider has got a request.
-pub fn submit(world: &World, body: &str) -> Said {
+pub(super) fn submit(world: &World, body: &str) -> Said {
     let asked: Value = serde_json::from_str(body).unwrap();
     let text = |name: &str| asked[name].as_str().unwrap().to_owned();
     let (id, label, amount) = (text("withdrawal_id"), text("label"), asked["amount"].as_u64().unwrap());
@@ -99,8 +99,11 @@ pub fn submit(world: &World, body: &str) -> Said {
         state.provider.payouts.len() - 1
     });
     let name = format!("payout {id}.{count}");
-    let wait = world.chance.below(&format!("{name} ends"), 600_000) * world.chance.below(&format!("{name} waits"), 4).min(1);
-    world.after(wait, move |world| settle(world, index, label, &name));
+    let wait =
+        world.chance.below(&format!("{name} ends"), 600_000) * world.chance.below(&format!("{name} waits"), 4).min(1);
+    if world.with(|state| state.provider.settles) {
+        world.after(wait, move |world| settle(world, index, label, &name));
+    }
     if world.happens(&format!("{id} refused and accepted"), 2) {
         world.with(|state| {
             state.provider.payouts[index].is_contradicted = true;

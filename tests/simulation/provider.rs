@@ -11,17 +11,17 @@ use super::functions::{LIMIT_MS, PRIVATE_KEY, receive_postback};
 use super::world::{Answer, World};
 use super::{rules, wrong};
 
-pub const ACCESS_KEY: &str = "FQ9jMwrNSkFbyMNqYFf6Ed4xeKmjHK";
+pub(super) const ACCESS_KEY: &str = "FQ9jMwrNSkFbyMNqYFf6Ed4xeKmjHK";
 
 /// How the provider treats a withdrawal's id and the balance. Nobody has told us which it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Model {
+pub(super) struct Model {
     pub dedups: bool,
     pub balance_first: bool,
 }
 
 impl Model {
-    pub const ALL: [Self; 4] = [
+    pub(super) const ALL: [Self; 4] = [
         Self { dedups: true, balance_first: true },
         Self { dedups: true, balance_first: false },
         Self { dedups: false, balance_first: true },
@@ -31,28 +31,28 @@ impl Model {
 
 /// What it says to a submission.
 #[derive(Clone, Debug)]
-pub enum Said {
+pub(super) enum Said {
     Accepted,
     Refused(String),
 }
 
 /// What a signed element says, and the label that travels beside it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fact {
+pub(super) struct Fact {
     pub subject: Subject,
     pub amount: String,
     pub label: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Subject {
+pub(super) enum Subject {
     Payment { number: String, order: String },
     Withdrawal { id: String, status: i64 },
 }
 
 /// A payout that it has accepted.
 #[derive(Clone, Debug)]
-pub struct Payout {
+pub(super) struct Payout {
     pub id: String,
     pub amount: u64,
     /// The final status that it said first.
@@ -63,7 +63,7 @@ pub struct Payout {
 
 /// Money that a user has really paid.
 #[derive(Clone, Debug)]
-pub struct Money {
+pub(super) struct Money {
     pub amount: String,
     /// Under which order it is reported, and to whom.
     pub bound: Option<(String, String)>,
@@ -72,8 +72,10 @@ pub struct Money {
     pub is_acknowledged: bool,
 }
 
-pub struct Provider {
+pub(super) struct Provider {
     pub model: Model,
+    /// Whether it says what becomes of a payout by itself.
+    pub settles: bool,
     pub balance: u64,
     pub payouts: Vec<Payout>,
     /// Ids that someone has used by hand in its back office.
@@ -87,9 +89,10 @@ pub struct Provider {
 }
 
 impl Provider {
-    pub fn new(model: Model) -> Self {
+    pub(super) fn new(model: Model) -> Self {
         Self {
             model,
+            settles: true,
             balance: 5_000,
             payouts: Vec::new(),
             foreign: BTreeSet::new(),
@@ -104,7 +107,7 @@ impl Provider {
 
 /// The fields that the signature does not cover.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Top {
+pub(super) struct Top {
     pub label: String,
     pub amount: String,
     pub currency_code: &'static str,
@@ -113,7 +116,7 @@ pub struct Top {
 }
 
 #[derive(Debug)]
-pub struct Postback {
+pub(super) struct Postback {
     pub name: String,
     pub facts: Vec<Fact>,
     pub list: String,
@@ -122,17 +125,17 @@ pub struct Postback {
 }
 
 impl Postback {
-    pub fn body(&self, top: &Top) -> Vec<u8> {
-        self.spelled(top, &self.list, &self.signature)
+    pub(super) fn body(&self, top: &Top) -> Vec<u8> {
+        spelled(top, &self.list, &self.signature)
     }
+}
 
-    pub fn spelled(&self, top: &Top, list: &str, signature: &str) -> Vec<u8> {
-        let Top { label, amount, currency_code, wallet_type, direction } = top;
-        format!(
-            r#"{{"signature":"{signature}","wallet_type":"{wallet_type}","amount":{amount},"currency_code":"{currency_code}","label":"{label}","direction":"{direction}","access_key":"{ACCESS_KEY}","additional_data":{list}}}"#
-        )
-        .into_bytes()
-    }
+pub(super) fn spelled(top: &Top, list: &str, signature: &str) -> Vec<u8> {
+    let Top { label, amount, currency_code, wallet_type, direction } = top;
+    format!(
+        r#"{{"signature":"{signature}","wallet_type":"{wallet_type}","amount":{amount},"currency_code":"{currency_code}","label":"{label}","direction":"{direction}","access_key":"{ACCESS_KEY}","additional_data":{list}}}"#
+    )
+    .into_bytes()
 }
 
 impl Fact {
@@ -151,7 +154,7 @@ impl Fact {
     }
 }
 
-pub fn sign(facts: &[Fact], spelling: Spelling) -> (String, String) {
+pub(super) fn sign(facts: &[Fact], spelling: Spelling) -> (String, String) {
     let elements: Vec<_> = facts.iter().map(Fact::element).collect();
     let list = format!("[{}]", elements.join(","));
     let signature = sign_postback(&list, spelling, ACCESS_KEY, &SecretString::from(PRIVATE_KEY)).unwrap();
@@ -159,7 +162,7 @@ pub fn sign(facts: &[Fact], spelling: Spelling) -> (String, String) {
 }
 
 /// Reports a fact: at once, or with others of the same user in one postback.
-pub fn report(world: &World, fact: Fact) {
+pub(super) fn report(world: &World, fact: Fact) {
     let key = (fact.label.clone(), matches!(fact.subject, Subject::Withdrawal { .. }));
     let name = format!("{:?}", fact.subject);
     let outbox = key.clone();
@@ -206,7 +209,9 @@ fn post(world: &World, outbox: &(String, bool)) {
         if world.happens(&name, 15) {
             let copy = Arc::clone(&postback);
             let at = world.chance.below(&format!("{name} at"), 900_000);
-            world.after(at, move |world| send(world, &name.clone(), copy.body(&copy.top), copy.top.clone(), &copy, |_, _| {}));
+            world.after(at, move |world| {
+                send(world, &name, copy.body(&copy.top), copy.top.clone(), &copy, |_, _| {});
+            });
         }
     }
 }
@@ -234,7 +239,7 @@ fn send(
 ) {
     let body = wrong::postback(world, postback, &top, body);
     let postback = Arc::clone(postback);
-    let job = receive_postback(world, body);
+    let job = wrong::receiver(world, &postback).unwrap_or_else(|| receive_postback(world, body));
     world.start(name, LIMIT_MS, job, move |world, answer| {
         let is_ok = match answer {
             Some(Answer::Reply(200, _)) => true,
@@ -252,18 +257,18 @@ fn send(
 fn attack(world: &World, postback: &Arc<Postback>) {
     for number in 0..3 {
         let name = format!("attack {number} on {}", postback.name);
-        if !world.happens(&name, 8) {
+        if !world.happens(&name, 12) {
             continue;
         }
         let at = world.chance.below(&format!("{name} at"), 900_000) * world.chance.below(&format!("{name} waits"), 2);
         let mut top = postback.top.clone();
         let postback = Arc::clone(postback);
-        match world.chance.below(&format!("{name} how"), 7) {
-            0..=1 => top.label = format!("thief-{number}"),
-            2 => top.amount = "999999".into(),
-            3 => top.currency_code = "USD",
-            4 => top.wallet_type = "bkash",
-            5 => top.direction = if top.direction == "ingoing" { "outgoing" } else { "ingoing" },
+        match world.chance.below(&format!("{name} how"), 8) {
+            0..=2 => top.label = format!("thief-{number}"),
+            3 => top.amount = "999999".into(),
+            4 => top.currency_code = "USD",
+            5 => top.wallet_type = "bkash",
+            6 => top.direction = if top.direction == "ingoing" { "outgoing" } else { "ingoing" },
             _ => {
                 world.after(at, move |world| forge(world, &name, &postback));
                 continue;
@@ -280,7 +285,7 @@ fn forge(world: &World, name: &str, postback: &Arc<Postback>) {
     let mut facts = postback.facts.clone();
     facts[0].amount = "88888".into();
     let (list, _) = sign(&facts, Spelling::Raw);
-    let body = wrong::forged(world, postback.spelled(&postback.top, &list, &postback.signature), &facts, postback);
+    let body = wrong::forged(world, spelled(&postback.top, &list, &postback.signature), &facts, postback);
     let job = receive_postback(world, body);
     world.start(name, LIMIT_MS, job, |world, answer| {
         world.with(|state| state.reached.insert("a forged postback"));

@@ -13,7 +13,7 @@ const DELAY_MS: u64 = 60_000;
 const VISIBILITY_MS: u64 = 6 * LIMIT_MS;
 
 #[derive(Default)]
-pub struct Messages {
+pub(super) struct Messages {
     live: BTreeMap<u64, Letter>,
     pub dead: BTreeMap<u64, String>,
     last: u64,
@@ -27,7 +27,7 @@ struct Letter {
 }
 
 /// Takes a message; it comes out at least once.
-pub fn send(world: &World, body: &str) {
+pub(super) fn send(world: &World, body: &str) {
     let id = world.with(|state| {
         state.messages.last += 1;
         let id = state.messages.last;
@@ -38,12 +38,12 @@ pub fn send(world: &World, body: &str) {
 }
 
 /// Has a received message come out again after this time.
-pub fn defer(world: &World, receipt: &str, ms: u64) {
+pub(super) fn defer(world: &World, receipt: &str, ms: u64) {
     comes_out(world, receipt.parse().unwrap(), ms);
 }
 
 /// Brings the dead letters back.
-pub fn redrive(world: &World) {
+pub(super) fn redrive(world: &World) {
     let dead = world.with(|state| std::mem::take(&mut state.messages.dead));
     for (_, body) in dead {
         world.note(|| format!("redriven: {body}"));
@@ -80,7 +80,8 @@ fn receive(world: &World, id: u64, round: u64) {
     }
 }
 
-fn receive_again(world: &World, id: u64) {
+/// Hands a message to the submitter, whether or not another one is busy with it.
+pub(super) fn receive_again(world: &World, id: u64) {
     let received = world.with(|state| {
         let most = state.settings.max_receive_count;
         let letter = state.messages.live.get_mut(&id)?;

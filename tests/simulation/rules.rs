@@ -1,6 +1,6 @@
-//! What must hold: after every change of a row, at every answer, and when all is at rest.
+//! What must hold after every change of a row and at every answer.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
     Contradiction, CustomTransactionId, Deposit, DepositRow, Disagreement, Payment, PaymentKey, PaymentState, Receipt,
@@ -10,33 +10,35 @@ use domain::{
 use super::payouts::Send;
 use super::provider::{Fact, Postback, Subject, Top};
 use super::table::row;
-use super::world::{State, World};
+use super::world::World;
 
 /// What the rules remember.
 #[derive(Default)]
-pub struct Rules {
+pub(super) struct Rules {
     /// Each rule that was broken, and how.
     pub broken: Vec<(&'static str, String)>,
     /// The bodies sent for each withdrawal, and what came of each send.
     pub sends: BTreeMap<String, Vec<(String, Send)>>,
-    /// The attempts under which the provider was asked for a number and has not said fail.
-    claims: BTreeMap<String, (String, String)>,
+    /// The order for which the provider was asked for a number, until it says fail.
+    claims: BTreeMap<String, String>,
+    /// The orders for which the provider has said fail to a number.
+    refused: BTreeSet<(String, String)>,
     /// The number that was sent under each attempt's id.
     attempts: BTreeMap<String, String>,
 }
 
 impl Rules {
-    pub fn break_rule(&mut self, rule: &'static str, how: &str) {
+    pub(super) fn break_rule(&mut self, rule: &'static str, how: &str) {
         self.broken.push((rule, how.to_owned()));
     }
 }
 
-pub fn break_rule(world: &World, rule: &'static str, how: &str) {
+pub(super) fn break_rule(world: &World, rule: &'static str, how: &str) {
     world.note(|| format!("BROKEN: {rule}: {how}"));
     world.with(|state| state.rules.break_rule(rule, how));
 }
 
-fn check(world: &World, rule: &'static str, holds: bool, how: impl FnOnce() -> String) {
+pub(super) fn check(world: &World, rule: &'static str, holds: bool, how: impl FnOnce() -> String) {
     if !holds {
         break_rule(world, rule, &how());
     }
@@ -46,11 +48,11 @@ const BACKWARDS: &str = "no state goes backwards";
 const EVIDENCE: &str = "only what the provider signed is believed";
 const CREDIT: &str = "what is credited is the signed amount to the stored label";
 const FORGOTTEN: &str = "an attempt that may have arrived is never forgotten";
-const DURABLE: &str = "what was answered ok is durable";
-const RELEASED: &str = "no payout is released and paid without a conflict raised";
-pub const ONCE: &str = "each real payment is credited once";
-const FINAL: &str = "every row is final or has an alarm";
-pub const TWICE: &str = "no withdrawal is paid twice";
+pub(super) const DURABLE: &str = "what was answered ok is durable";
+pub(super) const RELEASED: &str = "no payout is released and paid without a conflict raised";
+pub(super) const ONCE: &str = "each real payment is credited once";
+pub(super) const FINAL: &str = "every row is final or has an alarm";
+pub(super) const TWICE: &str = "no withdrawal is paid twice";
 const NUMBER: &str = "a number is asked for by one order at a time";
 const SECRET: &str = "no secret and no unmasked person in any output";
 
@@ -68,7 +70,7 @@ fn is_amount(receipt: &Receipt, fact: &Fact) -> bool {
     receipt.amount.to_string() == fact.amount && receipt.currency_code.as_str() == "INR"
 }
 
-pub fn deposit(world: &World, old: Option<&DepositRow>, new: Option<&DepositRow>) {
+pub(super) fn deposit(world: &World, old: Option<&DepositRow>, new: Option<&DepositRow>) {
     match (old, new) {
         (_, None) => break_rule(world, BACKWARDS, "an order's row is gone"),
         (Some(DepositRow::Registered(_)), Some(DepositRow::Unannounced(_))) => {
@@ -106,7 +108,7 @@ fn credits(world: &World, deposit: &Deposit) {
     }
 }
 
-pub fn payment(world: &World, old: Option<&Payment>, new: Option<&Payment>) {
+pub(super) fn payment(world: &World, old: Option<&Payment>, new: Option<&Payment>) {
     use PaymentState::{Claimed, Credited, Quarantined, Released, Unmatched};
     let Some(new) = new else { return break_rule(world, BACKWARDS, "a payment's row is gone") };
     let number = &new.key.transaction_id;
@@ -132,7 +134,9 @@ pub fn payment(world: &World, old: Option<&Payment>, new: Option<&Payment>) {
             state.reached.insert("a payment's conflict");
         }
     });
-    let (Unmatched { receipt } | Quarantined { receipt, .. } | Credited { receipt, .. }) = &new.state else { return };
+    let (Unmatched { receipt, .. } | Quarantined { receipt, .. } | Credited { receipt, .. }) = &new.state else {
+        return;
+    };
     let is_signed = signed(world, receipt).is_some_and(|fact| {
         is_amount(receipt, &fact)
             && fact.subject
@@ -148,7 +152,7 @@ pub fn payment(world: &World, old: Option<&Payment>, new: Option<&Payment>) {
     }
 }
 
-pub fn withdrawal(world: &World, old: Option<&WithdrawalRow>, new: Option<&WithdrawalRow>) {
+pub(super) fn withdrawal(world: &World, old: Option<&WithdrawalRow>, new: Option<&WithdrawalRow>) {
     match (old, new) {
         (_, None) => break_rule(world, BACKWARDS, "a withdrawal's row is gone"),
         (Some(WithdrawalRow::Unmatched(_)), _) => break_rule(world, BACKWARDS, "an unmatched row is written over"),
@@ -172,7 +176,7 @@ pub fn withdrawal(world: &World, old: Option<&WithdrawalRow>, new: Option<&Withd
 fn may_become(old: &WithdrawalState, new: &WithdrawalState) -> bool {
     use WithdrawalState::{Failed, Paid, Rejected, Sending, Submitted, Unknown, Waiting};
     match (old, new) {
-        (Sending { sender: old, .. }, Sending { sender: new, .. }) => old == new,
+        (Sending { .. }, Sending { .. }) => old == new,
         (Waiting, Rejected { .. }) => false,
         (Sending { .. } | Waiting, _) => true,
         (Unknown, it) => matches!(it, Unknown | Submitted | Paid { .. } | Failed { .. }),
@@ -224,33 +228,53 @@ fn payout(world: &World, row: &Withdrawal) {
     }
 }
 
-/// The provider is asked for a number.
-pub fn asked(world: &World, order: &str, attempt: &str, number: &str, is_refused: bool) {
-    let clash = world.with(|state| {
-        let holder = state.rules.claims.get(number).filter(|(holder, _)| holder != order).cloned();
-        let other = state.rules.attempts.get(attempt).filter(|other| *other != number).cloned();
-        state.rules.attempts.insert(attempt.into(), number.into());
-        if !is_refused {
-            state.rules.claims.insert(number.into(), (order.into(), attempt.into()));
-        } else if state.rules.claims.get(number).is_some_and(|(holder, _)| holder == order) {
-            state.rules.claims.remove(number);
-        }
+/// A function is about to ask the provider for a number: nobody else may hold it, unless this order was refused meanwhile
+/// or the provider has signed that it is this order's.
+pub(super) fn asks(world: &World, order: &str, attempt: &str, number: &str) {
+    let (holder, other) = world.with(|state| {
+        let rules = &mut state.rules;
+        let was_refused = rules.refused.contains(&(order.to_owned(), number.to_owned()));
+        let holder = rules.claims.get(number).filter(|holder| *holder != order && !was_refused).cloned();
+        let other = rules.attempts.insert(attempt.into(), number.into()).filter(|other| *other != number);
+        rules.claims.entry(number.into()).or_insert_with(|| order.into());
         (holder, other)
     });
-    check(world, NUMBER, clash.0.is_none(), || format!("{number}: {order} and {:?}", clash.0));
-    check(world, "an attempt's id stands for one number", clash.1.is_none(), || format!("{attempt}: {number}"));
+    let is_its_own = CustomTransactionId::parse(order).is_ok_and(|id| is_signed_over(world, number, &id));
+    check(world, NUMBER, holder.is_none() || is_its_own, || format!("{number}: {order} and {holder:?}"));
+    check(world, "an attempt's id stands for one number", other.is_none(), || {
+        format!("{attempt}: {number} and {other:?}")
+    });
 }
 
-fn order_of(attempt: &str) -> Option<CustomTransactionId> {
+/// Whether the provider has signed that the payment is this order's, whoever claims it.
+fn is_signed_over(world: &World, number: &str, order: &CustomTransactionId) -> bool {
+    use PaymentState::{Claimed, Credited, Quarantined, Released, Unmatched};
+    payment_row(world, number).is_some_and(|row| match row.state {
+        Claimed { .. } | Released { .. } => false,
+        Unmatched { receipt, .. } | Quarantined { receipt, .. } | Credited { receipt, .. } => receipt.names(order),
+    })
+}
+
+/// The provider has said fail.
+pub(super) fn refused(world: &World, order: &str, number: &str) {
+    world.with(|state| {
+        state.rules.refused.insert((order.into(), number.into()));
+        if state.rules.claims.get(number).is_some_and(|holder| holder == order) {
+            state.rules.claims.remove(number);
+        }
+    });
+}
+
+pub(super) fn order_of(attempt: &str) -> Option<CustomTransactionId> {
     CustomTransactionId::parse(attempt.split('.').next()?).ok()
 }
 
-fn payment_row(world: &World, number: &str) -> Option<Payment> {
+pub(super) fn payment_row(world: &World, number: &str) -> Option<Payment> {
     let wallet_type = WalletType::parse("paytm").unwrap();
     row::<Payment>(world, &PaymentKey { wallet_type, transaction_id: TransactionId::parse(number).unwrap() })
 }
 
-fn payout_row(world: &World, id: &str) -> Option<WithdrawalRow> {
+pub(super) fn payout_row(world: &World, id: &str) -> Option<WithdrawalRow> {
     row::<WithdrawalRow>(world, &WithdrawalId::parse(id).unwrap())
 }
 
@@ -263,11 +287,11 @@ fn is_recorded(contradictions: &[Contradiction], postback: &Postback, element: u
 }
 
 /// A postback was answered ok: all that it says must stand in the table.
-pub fn acknowledged(world: &World, postback: &Postback, top: &Top) {
+pub(super) fn acknowledged(world: &World, postback: &Postback, top: &Top) {
     for (element, fact) in postback.facts.iter().enumerate() {
         let stands = match &fact.subject {
             Subject::Payment { number, order } => payment_row(world, number).is_some_and(|row| {
-                let (PaymentState::Unmatched { receipt }
+                let (PaymentState::Unmatched { receipt, .. }
                 | PaymentState::Quarantined { receipt, .. }
                 | PaymentState::Credited { receipt, .. }) = &row.state
                 else {
@@ -308,7 +332,7 @@ fn released_and_paid(world: &World, id: &str, status: i64) {
 }
 
 /// A genuine postback, unaltered, was answered ok: it is not sent again.
-pub fn delivered(world: &World, postback: &Postback) {
+pub(super) fn delivered(world: &World, postback: &Postback) {
     world.with(|state| {
         for fact in &postback.facts {
             if let Subject::Payment { number, .. } = &fact.subject {
@@ -319,69 +343,11 @@ pub fn delivered(world: &World, postback: &Postback) {
 }
 
 /// A merchant was answered that something is recorded: it is.
-pub fn recorded(world: &World, is_recorded: bool, what: impl FnOnce() -> String) {
+pub(super) fn recorded(world: &World, is_recorded: bool, what: impl FnOnce() -> String) {
     check(world, DURABLE, is_recorded, what);
 }
 
 /// An answer to a merchant shows nobody's secret.
-pub fn shown(world: &World, text: &str) {
+pub(super) fn shown(world: &World, text: &str) {
     check(world, SECRET, !text.contains("secret-of") && !text.contains("person-account"), || text.to_owned());
-}
-
-/// What must hold once faults are over and the provider has said what it will.
-pub fn at_rest(world: &World) {
-    let money = world.with(|state| state.provider.money.clone());
-    for (number, money) in money {
-        let Some((order, label)) = money.bound.filter(|_| money.is_acknowledged && !money.is_contradicted) else {
-            continue;
-        };
-        let order = order_of(&order).and_then(|id| row::<DepositRow>(world, &id));
-        let is_due = matches!(&order, Some(DepositRow::Registered(it)) if it.order.label.as_str() == label);
-        let state = payment_row(world, &number).map(|row| row.state);
-        let is_credited = matches!(&state, Some(PaymentState::Credited { receipt, .. })
-            if receipt.amount.to_string() == money.amount);
-        check(world, ONCE, is_credited == is_due, || format!("{number}: due {is_due}, but {state:?}"));
-    }
-    payouts_at_rest(world);
-    for stored in world.table.rows().withdrawals.into_values() {
-        let WithdrawalRow::Registered(row) = stored.row else { continue };
-        let id = row.request.withdrawal_id.as_str();
-        let has_letter = world.with(|state| state.messages.dead.values().any(|body| body.contains(&format!("\"{id}\""))));
-        let has_alarm = row.state == WithdrawalState::Unknown || row.needs_review.is_some() || has_letter;
-        check(world, FINAL, row.is_final() || has_alarm, || format!("{id} is {:?}", row.state));
-    }
-}
-
-fn payouts_at_rest(world: &World) {
-    let (payouts, model, resends) =
-        world.with(|state| (state.provider.payouts.clone(), state.provider.model, state.settings.resend_unknown));
-    for payout in &payouts {
-        let id = &payout.id;
-        let times = payouts.iter().filter(|it| it.id == *id).count();
-        check(world, TWICE, times == 1 || (resends && !model.dedups), || format!("{id}: {times} times"));
-        let Some(WithdrawalRow::Registered(row)) = payout_row(world, id) else {
-            break_rule(world, "what is sent is journalled", &format!("{id} is paid, and is not known"));
-            continue;
-        };
-        if payout.is_contradicted || times > 1 {
-            continue;
-        }
-        let agrees = match row.state {
-            WithdrawalState::Paid { .. } => payout.said == Some(1),
-            WithdrawalState::Failed { .. } => payout.said == Some(5),
-            _ => false,
-        };
-        let rule = if matches!(row.state, WithdrawalState::Rejected { .. }) { RELEASED } else { DURABLE };
-        check(world, rule, agrees, || format!("{id} is {:?}, and the provider said {:?}", row.state, payout.said));
-    }
-}
-
-/// Whether a payout was both released and paid, whatever is on record: the harm that the naive policies do.
-pub fn is_released_and_paid(state: &State, world_rows: &BTreeMap<WithdrawalId, store::Stored<WithdrawalRow>>) -> bool {
-    world_rows.iter().any(|(id, stored)| {
-        let WithdrawalRow::Registered(row) = &stored.row else { return false };
-        let is_released = matches!(row.state, WithdrawalState::Rejected { .. } | WithdrawalState::Failed { .. });
-        let is_paid = |it: &super::provider::Payout| it.id == id.as_str() && it.said == Some(1) && !it.is_contradicted;
-        is_released && state.provider.payouts.iter().any(is_paid)
-    })
 }

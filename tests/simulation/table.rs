@@ -15,10 +15,10 @@ use super::{rules, wrong};
 
 /// The table of a run.
 #[derive(Clone)]
-pub struct Table(pub World);
+pub(super) struct Table(pub World);
 
 /// A kind of row that the rules know.
-pub trait Ruled: Row + 'static {
+pub(super) trait Ruled: Row + 'static {
     /// Judges a change.
     fn changed(world: &World, old: Option<&Self>, new: Option<&Self>);
 
@@ -34,7 +34,7 @@ impl Ruled for DepositRow {
     }
 
     fn spoil(world: &World, change: Change<Self>, stands: Option<&Stored<Self>>) -> Option<Change<Self>> {
-        wrong::deposit(world, change, stands)
+        Some(wrong::deposit(world, change, stands))
     }
 }
 
@@ -54,7 +54,7 @@ impl Ruled for WithdrawalRow {
     }
 
     fn spoil(world: &World, change: Change<Self>, stands: Option<&Stored<Self>>) -> Option<Change<Self>> {
-        wrong::withdrawal(world, change, stands)
+        Some(wrong::withdrawal(world, change, stands))
     }
 }
 
@@ -65,36 +65,38 @@ impl Ruled for Unreadable {
 }
 
 /// The in-memory table answers at once.
-pub fn now<T>(future: impl Future<Output = T>) -> T {
+pub(super) fn now<T>(future: impl Future<Output = T>) -> T {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(value) => value,
         Poll::Pending => unreachable!("the table in memory never waits"),
     }
 }
 
-pub fn stored<R: Row>(world: &World, id: &R::Id) -> Option<Stored<R>> {
+pub(super) fn stored<R: Row>(world: &World, id: &R::Id) -> Option<Stored<R>> {
     now(Read::<R>::read(&world.table, id)).unwrap()
 }
 
-pub fn row<R: Row>(world: &World, id: &R::Id) -> Option<R> {
+pub(super) fn row<R: Row>(world: &World, id: &R::Id) -> Option<R> {
     stored(world, id).map(|it| it.row)
 }
 
 /// Writes, and has the rules judge what changed.
-pub fn put<R: Ruled>(world: &World, change: Change<R>) -> Written<R> {
+pub(super) fn put<R: Ruled>(world: &World, change: Change<R>) -> Written<R> {
     let id = change.row.id();
     let old = stored::<R>(world, &id);
     let Some(change) = R::spoil(world, change, old.as_ref()) else { return Written::Done };
     let written = now(world.table.write(change)).unwrap();
-    judge(world, &id, old);
+    judge(world, &id, old.as_ref());
     written
 }
 
-fn judge<R: Ruled>(world: &World, id: &R::Id, old: Option<Stored<R>>) {
+fn judge<R: Ruled>(world: &World, id: &R::Id, old: Option<&Stored<R>>) {
     let new = stored::<R>(world, id);
-    if old != new {
-        world.note(|| format!("    {}: {}", R::key(id), serde_json::to_string(&new.as_ref().map(|it| &it.row)).unwrap()));
-        R::changed(world, old.as_ref().map(|it| &it.row), new.as_ref().map(|it| &it.row));
+    if old != new.as_ref() {
+        world.note(|| {
+            format!("    {}: {}", R::key(id), serde_json::to_string(&new.as_ref().map(|it| &it.row)).unwrap())
+        });
+        R::changed(world, old.map(|it| &it.row), new.as_ref().map(|it| &it.row));
     }
 }
 
@@ -115,8 +117,10 @@ fn put_together(world: &World, deposit: Change<DepositRow>, payments: Vec<Change
         }
     }
     let written = now(world.table.write_together(deposit, spoilt)).unwrap();
-    judge(world, &order, old_deposit);
-    old.into_iter().for_each(|(key, stands)| judge(world, &key, stands));
+    judge(world, &order, old_deposit.as_ref());
+    for (key, stands) in old {
+        judge(world, &key, stands.as_ref());
+    }
     written
 }
 
@@ -133,8 +137,8 @@ fn credit(world: &World, expected: &ExpectedCredit) -> WrittenTogether {
     let payment = stored::<Payment>(world, &expected.payment.key);
     let deposit = stored::<DepositRow>(world, &expected.order);
     let written = now(world.table.credit(expected)).unwrap();
-    judge(world, &expected.order, deposit);
-    judge(world, &expected.payment.key, payment);
+    judge(world, &expected.order, deposit.as_ref());
+    judge(world, &expected.payment.key, payment.as_ref());
     written
 }
 
@@ -144,7 +148,7 @@ fn settle(world: &World, report: &WithdrawalReport) -> Written<WithdrawalRow> {
     }
     let old = stored::<WithdrawalRow>(world, &report.withdrawal_id);
     let written = now(world.table.settle(report)).unwrap();
-    judge(world, &report.withdrawal_id, old);
+    judge(world, &report.withdrawal_id, old.as_ref());
     written
 }
 
@@ -172,18 +176,12 @@ impl<R: Ruled> Read<R> for Table {
 impl<R: Ruled> Write<R> for Table {
     async fn write(&self, change: Change<R>) -> Result<Written<R>, Unavailable> {
         if wrong::is_written_later(&self.0) {
-            let key = R::key(&change.row.id());
             self.0.after(30, move |world| drop(put(world, change)));
-            world_note(&self.0, &key);
             return Ok(Written::Done);
         }
         let what = format!("write {}", R::key(&change.row.id()));
         self.call(what, move |world| put(world, change.clone())).await
     }
-}
-
-fn world_note(world: &World, key: &str) {
-    world.note(|| format!("{key} is said to be written"));
 }
 
 /// A transaction that the SDK does again carries the same token: if it was done, it is done.

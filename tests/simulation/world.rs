@@ -22,12 +22,12 @@ const MAX_EVENTS: u32 = 60_000;
 
 /// What a function answers.
 #[derive(Clone, Debug)]
-pub enum Answer {
+pub(super) enum Answer {
     Reply(u16, String),
     Handled(edge::Handled),
 }
 
-pub type Job = Pin<Box<dyn Future<Output = Answer> + Send>>;
+pub(super) type Job = Pin<Box<dyn Future<Output = Answer> + Send>>;
 type End = Box<dyn FnOnce(&World, Option<Answer>) + Send>;
 type Happening = Box<dyn FnOnce(&World) + Send>;
 
@@ -46,7 +46,7 @@ struct Task {
 
 /// What a run is made with.
 #[derive(Clone)]
-pub struct Settings {
+pub(super) struct Settings {
     pub seed: u64,
     pub faults: Faults,
     pub wrong: Option<Wrong>,
@@ -58,10 +58,12 @@ pub struct Settings {
     pub provider: super::provider::Model,
     pub resend_unknown: bool,
     pub max_receive_count: u32,
+    /// Whether a run ends with the first rule that is broken.
+    pub is_strict: bool,
 }
 
 /// Everything that is true at a moment.
-pub struct State {
+pub(super) struct State {
     pub settings: Settings,
     pub now_ms: u64,
     pub skew_ms: i64,
@@ -70,8 +72,11 @@ pub struct State {
     pub rules: Rules,
     pub trace: Vec<String>,
     pub happened: Vec<String>,
-    pub calls: usize,
+    /// How many effects there were.
+    pub effects: usize,
     pub reached: BTreeSet<&'static str>,
+    /// What a wrong variant keeps in mind.
+    pub kept_in_mind: BTreeSet<String>,
     events: BTreeMap<(u64, u64), Event>,
     tasks: BTreeMap<u64, Task>,
     current: u64,
@@ -81,14 +86,14 @@ pub struct State {
 
 /// The world; clones are the same one.
 #[derive(Clone)]
-pub struct World {
+pub(super) struct World {
     state: Arc<Mutex<State>>,
     pub table: Memory,
     pub chance: Chance,
 }
 
 impl World {
-    pub fn new(settings: Settings) -> Self {
+    pub(super) fn new(settings: Settings) -> Self {
         let chance = Chance(settings.seed);
         let state = State {
             now_ms: 0,
@@ -99,8 +104,9 @@ impl World {
             rules: Rules::default(),
             trace: Vec::new(),
             happened: Vec::new(),
-            calls: 0,
+            effects: 0,
             reached: BTreeSet::new(),
+            kept_in_mind: BTreeSet::new(),
             events: BTreeMap::new(),
             tasks: BTreeMap::new(),
             current: 0,
@@ -111,35 +117,31 @@ impl World {
     }
 
     /// Looks at, or changes, what is true now.
-    pub fn with<T>(&self, look: impl FnOnce(&mut State) -> T) -> T {
+    pub(super) fn with<T>(&self, look: impl FnOnce(&mut State) -> T) -> T {
         look(&mut self.state.lock().unwrap())
     }
 
-    pub fn is(&self, wrong: Wrong) -> bool {
+    pub(super) fn is(&self, wrong: Wrong) -> bool {
         self.with(|state| state.settings.wrong == Some(wrong))
     }
 
-    pub fn is_quiet(&self) -> bool {
-        self.with(|state| state.now_ms >= state.settings.quiet_from_ms)
-    }
-
     /// Our functions' clock, which may jump.
-    pub fn clock_ms(&self) -> u64 {
+    pub(super) fn clock_ms(&self) -> u64 {
         self.with(|state| EPOCH_MS.saturating_add(state.now_ms).saturating_add_signed(state.skew_ms))
     }
 
-    pub fn note(&self, line: impl FnOnce() -> String) {
+    pub(super) fn note(&self, line: impl FnOnce() -> String) {
         self.with(|state| state.note(line));
     }
 
     /// Whether something optional happens now: by chance, unless it was taken away or faults are over.
-    pub fn happens(&self, name: &str, percent: u64) -> bool {
+    pub(super) fn happens(&self, name: &str, percent: u64) -> bool {
         let happens = self.chance.percent(name, percent);
         happens && self.with(|state| state.settings.faults.are_by_chance() && state.happens(name))
     }
 
     /// Has something happen later.
-    pub fn after(&self, ms: u64, happening: impl FnOnce(&World) + Send + 'static) {
+    pub(super) fn after(&self, ms: u64, happening: impl FnOnce(&World) + Send + 'static) {
         self.with(|state| {
             let at = state.now_ms.saturating_add(ms);
             state.schedule(at, Event::Happen(Box::new(happening)));
@@ -147,7 +149,13 @@ impl World {
     }
 
     /// Starts a function; it is killed when it takes longer than its limit.
-    pub fn start(&self, name: &str, limit_ms: u64, job: Job, end: impl FnOnce(&World, Option<Answer>) + Send + 'static) {
+    pub(super) fn start(
+        &self,
+        name: &str,
+        limit_ms: u64,
+        job: Job,
+        end: impl FnOnce(&World, Option<Answer>) + Send + 'static,
+    ) {
         self.with(|state| {
             state.last_task += 1;
             let task = state.last_task;
@@ -168,19 +176,17 @@ impl World {
         }
     }
 
-    /// A name for what the running function does next, and its number among all that is done.
-    pub fn next_call(&self, what: &str) -> (String, usize) {
+    /// A name for what the running function does next.
+    pub(super) fn next_call(&self, what: &str) -> String {
         self.with(|state| {
-            let call = state.calls;
-            state.calls += 1;
-            let Some(task) = state.tasks.get_mut(&state.current) else { return (what.to_owned(), call) };
+            let Some(task) = state.tasks.get_mut(&state.current) else { return what.to_owned() };
             task.calls += 1;
-            (format!("{}/{} {what}", task.name, task.calls), call)
+            format!("{}/{} {what}", task.name, task.calls)
         })
     }
 
     /// Lets time pass for the running function.
-    pub fn sleep(&self, ms: u64) -> impl Future<Output = ()> + Send + use<> {
+    pub(super) fn sleep(&self, ms: u64) -> impl Future<Output = ()> + Send + use<> {
         let world = self.clone();
         let mut until = None;
         std::future::poll_fn(move |_| {
@@ -198,7 +204,7 @@ impl World {
     }
 
     /// The running function's process ends here.
-    pub fn die(&self) -> impl Future<Output = ()> + Send + use<> {
+    pub(super) fn die(&self) -> impl Future<Output = ()> + Send + use<> {
         self.with(|state| {
             let now = state.now_ms;
             state.schedule(now, Event::Kill(state.current));
@@ -207,10 +213,10 @@ impl World {
     }
 
     /// Runs until nothing is left to happen, or a rule is broken.
-    pub fn run(&self) {
+    pub(super) fn run(&self) {
         for _ in 0..MAX_EVENTS {
             let next = self.with(|state| {
-                if !state.rules.broken.is_empty() {
+                if state.settings.is_strict && !state.rules.broken.is_empty() {
                     return None;
                 }
                 let ((at, _), event) = state.events.pop_first()?;
@@ -276,7 +282,7 @@ impl State {
     }
 
     /// Whether an optional thing may happen; notes that it did.
-    pub fn happens(&mut self, name: &str) -> bool {
+    pub(super) fn happens(&mut self, name: &str) -> bool {
         let happens = self.now_ms < self.settings.quiet_from_ms && !self.settings.skipped.contains(name);
         if happens {
             self.happened.push(name.to_owned());
@@ -285,7 +291,7 @@ impl State {
         happens
     }
 
-    pub fn note(&mut self, line: impl FnOnce() -> String) {
+    pub(super) fn note(&mut self, line: impl FnOnce() -> String) {
         if self.settings.is_traced {
             let line = format!("{:>9} ms  {}", self.now_ms, line());
             self.trace.push(line);

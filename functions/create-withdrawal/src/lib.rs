@@ -96,7 +96,8 @@ where
         let submission = self.provider.submit(&journalled.row.body).await;
         let id = journalled.row.request.withdrawal_id.clone();
         info!(withdrawal = %id, ?submission, "submitted");
-        match advance(&self.table, journalled.clone(), None, |row| row.answered(&submission)).await {
+        let answered = |row: &Withdrawal| row.answered(&journalled.row.sender, &submission);
+        match advance(&self.table, journalled.clone(), None, answered).await {
             Ok(advanced) => {
                 if let Advanced::Conflicted(_, disagreement) = &advanced {
                     error!(event = "withdrawal.conflict", withdrawal = %id, ?disagreement, "the provider contradicts itself");

@@ -116,10 +116,10 @@ where
         }
         let journalled = Stored { row, version: stored.version.saturating_add(1) };
         let submission = self.provider.submit(&journalled.row.body).await;
-        let id = journalled.row.request.withdrawal_id.clone();
+        let (id, sender) = (journalled.row.request.withdrawal_id.clone(), journalled.row.sender.clone());
         let attempt = journalled.row.attempts;
         info!(withdrawal = %id, attempt, ?submission, "submitted again");
-        let advanced = advance(&self.table, journalled, None, |row| row.answered(&submission)).await?;
+        let advanced = advance(&self.table, journalled, None, |row| row.answered(&sender, &submission)).await?;
         report(&id, &advanced, &submission);
         Ok(self.next(advanced.stands()))
     }

@@ -25,6 +25,9 @@ pub enum PaymentState {
     Unmatched {
         /// What the provider said.
         receipt: Receipt,
+        /// Labels of further copies that agree in all that is signed: the order, once it is known, must have one of them.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        labels: Vec<Label>,
     },
     /// Verified money that is not credited, because something disagrees.
     Quarantined {
@@ -93,7 +96,9 @@ impl Payment {
             PaymentState::Credited { order: holder, receipt, .. } if holder == order => {
                 Claim::Credited(receipt.clone())
             }
-            PaymentState::Unmatched { receipt } | PaymentState::Quarantined { receipt, .. } if receipt.names(order) => {
+            PaymentState::Unmatched { receipt, .. } | PaymentState::Quarantined { receipt, .. }
+                if receipt.names(order) =>
+            {
                 Claim::Held
             }
             PaymentState::Claimed { .. }
@@ -117,7 +122,7 @@ impl Payment {
     fn receipt(&self) -> Option<&Receipt> {
         match &self.state {
             PaymentState::Claimed { .. } | PaymentState::Released { .. } => None,
-            PaymentState::Unmatched { receipt }
+            PaymentState::Unmatched { receipt, .. }
             | PaymentState::Quarantined { receipt, .. }
             | PaymentState::Credited { receipt, .. } => Some(receipt),
         }
@@ -131,8 +136,10 @@ pub fn match_waiting(deposit: Deposit, waiting: &[Payment]) -> (Deposit, Vec<Pay
     let mut row = DepositRow::Registered(deposit.clone());
     let mut matched = (deposit, Vec::new());
     for payment in waiting {
-        let PaymentState::Unmatched { receipt } = &payment.state else { continue };
-        let report = DepositReport { payment: payment.key.clone(), receipt: receipt.clone(), disagreement: None };
+        let PaymentState::Unmatched { receipt, labels } = &payment.state else { continue };
+        let own = labels.iter().find(|label| **label == matched.0.order.label).cloned();
+        let receipt = Receipt { label: own.or(receipt.label.clone()), ..receipt.clone() };
+        let report = DepositReport { payment: payment.key.clone(), receipt, disagreement: None };
         match decide(Some(payment), Some(&row), &report) {
             Decision::Credit(payment, deposit) => {
                 row = DepositRow::Registered((*deposit).clone());
@@ -211,7 +218,7 @@ pub enum Decision {
 /// comes later changes nothing.
 #[must_use]
 pub fn decide(stands: Option<&Payment>, order: Option<&DepositRow>, report: &DepositReport) -> Decision {
-    let new = Payment::new(report.payment.clone(), PaymentState::Unmatched { receipt: report.receipt.clone() });
+    let new = Payment::new(report.payment.clone(), waits(report.receipt.clone()));
     let payment = stands.unwrap_or(&new);
     let decided = stands.and_then(Payment::receipt);
     if decided.is_some_and(|receipt| !receipt.agrees_with(&report.receipt)) {
@@ -226,8 +233,13 @@ pub fn decide(stands: Option<&Payment>, order: Option<&DepositRow>, report: &Dep
     }
     match (judge(order, report), &payment.state) {
         (Verdict::Credit(deposit), _) => credit(payment, deposit, report),
-        (Verdict::Unmatched, PaymentState::Unmatched { .. }) if decided.is_some() => Decision::Repeat,
-        (Verdict::Unmatched, _) => unmatched(payment, order, report),
+        (Verdict::Unmatched, PaymentState::Unmatched { receipt, labels }) if decided.is_some() => {
+            match with_label(receipt, labels, report) {
+                Some(state) => unmatched(payment.with(state), order, report),
+                None => Decision::Repeat,
+            }
+        }
+        (Verdict::Unmatched, _) => unmatched(payment.with(waits(report.receipt.clone())), order, report),
         (Verdict::Quarantine(disagreement), PaymentState::Quarantined { disagreement: known, .. })
             if disagreement == *known =>
         {
@@ -275,8 +287,21 @@ fn credit(payment: &Payment, deposit: &Deposit, report: &DepositReport) -> Decis
     Decision::Credit(credited, Box::new(deposit.clone().credit(credit)))
 }
 
-fn unmatched(payment: &Payment, order: Option<&DepositRow>, report: &DepositReport) -> Decision {
-    let kept = payment.with(PaymentState::Unmatched { receipt: report.receipt.clone() });
+fn waits(receipt: Receipt) -> PaymentState {
+    PaymentState::Unmatched { receipt, labels: Vec::new() }
+}
+
+/// The label is not signed: an altered copy may have come before the genuine one. `None` when there is nothing new, or
+/// when too many have come: then it waits for a person.
+fn with_label(receipt: &Receipt, labels: &[Label], report: &DepositReport) -> Option<PaymentState> {
+    const MOST: usize = 40;
+    let label = report.receipt.label.as_ref()?;
+    let is_known = receipt.label.as_ref() == Some(label) || labels.contains(label);
+    let labels = [labels, std::slice::from_ref(label)].concat();
+    (!is_known && labels.len() <= MOST).then(|| PaymentState::Unmatched { receipt: receipt.clone(), labels })
+}
+
+fn unmatched(kept: Payment, order: Option<&DepositRow>, report: &DepositReport) -> Decision {
     let place = AttemptId::parse(&report.receipt.custom_transaction_id).map(|id| {
         let mut unmatched = match order {
             Some(DepositRow::Unannounced(place)) => place.unmatched.clone(),

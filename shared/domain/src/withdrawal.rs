@@ -69,8 +69,6 @@ pub enum Submission {
 pub enum WithdrawalState {
     /// An attempt is on its way; if nothing more is heard of it, it is unknown.
     Sending {
-        /// Which invocation sends: makes its journal entry its own.
-        sender: String,
         /// When it began.
         since: Timestamp,
     },
@@ -106,6 +104,9 @@ pub struct Withdrawal {
     /// How far it has come.
     #[serde(flatten)]
     pub state: WithdrawalState,
+    /// Which invocation began the last attempt: makes its journal entry its own, also where two begin one at a time.
+    #[serde(default)]
+    pub sender: String,
     /// The exact signed bytes, the same for every attempt.
     pub body: String,
     /// How many times sending was begun.
@@ -126,7 +127,8 @@ impl Withdrawal {
     pub fn new(request: PayoutRequest, body: String, sender: String, now: Timestamp) -> Self {
         Self {
             request,
-            state: WithdrawalState::Sending { sender, since: now },
+            state: WithdrawalState::Sending { since: now },
+            sender,
             body,
             attempts: 1,
             created_at: now,
@@ -152,7 +154,7 @@ impl Withdrawal {
     #[must_use]
     pub fn send_again(&self, sender: String, now: Timestamp, resend_unknown: bool) -> Option<Self> {
         let state = match self.state {
-            WithdrawalState::Waiting => WithdrawalState::Sending { sender, since: now },
+            WithdrawalState::Waiting => WithdrawalState::Sending { since: now },
             WithdrawalState::Unknown if resend_unknown => WithdrawalState::Unknown,
             WithdrawalState::Unknown
             | WithdrawalState::Sending { .. }
@@ -161,7 +163,7 @@ impl Withdrawal {
             | WithdrawalState::Paid { .. }
             | WithdrawalState::Failed { .. } => return None,
         };
-        Some(Self { attempts: self.attempts.saturating_add(1), ..self.with(state) })
+        Some(Self { sender, attempts: self.attempts.saturating_add(1), ..self.with(state) })
     }
 
     /// Gives up waiting for the answer of an attempt whose sender must be dead.
@@ -178,20 +180,24 @@ impl Withdrawal {
         }
     }
 
-    /// Applies what a submission came to.
+    /// Applies what a sender's submission came to. Only the sender of the attempt on its way can say that it did not
+    /// arrive: another's answer says nothing of it.
     #[must_use]
-    pub fn answered(&self, submission: &Submission) -> Transition<Self> {
+    pub fn answered(&self, sender: &str, submission: &Submission) -> Transition<Self> {
         use WithdrawalState::{Failed, Paid, Rejected, Sending, Submitted, Unknown, Waiting};
+        let is_own = self.sender == sender;
         let state = match (&self.state, submission) {
             (Sending { .. } | Waiting | Unknown, Submission::Accepted) => Submitted,
-            (Sending { .. }, Submission::Rejected(message)) => Rejected { message: message.clone() },
-            (Sending { .. }, Submission::NotSent(_)) => Waiting,
+            (Sending { .. }, Submission::Rejected(message)) if is_own => Rejected { message: message.clone() },
+            (Sending { .. }, Submission::NotSent(_)) if is_own => Waiting,
             (Sending { .. } | Waiting, Submission::Unknown(_)) => Unknown,
             (Paid { .. }, Submission::Rejected(_)) | (Rejected { .. }, Submission::Accepted) => {
                 return Transition::Conflict(Disagreement::Outcome);
             }
             (Unknown | Submitted | Rejected { .. } | Paid { .. } | Failed { .. }, _)
-            | (Waiting, Submission::Rejected(_) | Submission::NotSent(_)) => return Transition::Repeat,
+            | (Sending { .. } | Waiting, Submission::Rejected(_) | Submission::NotSent(_)) => {
+                return Transition::Repeat;
+            }
         };
         Transition::Move(self.with(state))
     }

@@ -211,6 +211,19 @@ fn a_waiting_payment_that_its_order_disagrees_with_is_quarantined() {
 }
 
 #[test]
+fn an_altered_label_that_comes_first_does_not_keep_a_waiting_payment_from_its_order() {
+    let mut world = World::default();
+    world.report(&report("o", "thief", "700", None));
+    world.report(&report("o", "u", "700", None));
+    assert_eq!(world.report(&report("o", "u", "700", None)), Decision::Repeat);
+    let row = serde_json::to_string(&world.payment).unwrap();
+    assert_eq!(serde_json::from_str::<Option<Payment>>(&row).unwrap(), world.payment);
+    world.register(deposit("o", "u", "INR"));
+    assert_eq!(world.credits().len(), 1);
+    assert!(matches!(world.state(), PaymentState::Credited { receipt, .. } if receipt.label == Label::parse("u").ok()));
+}
+
+#[test]
 fn an_order_id_that_we_cannot_have_made_is_unmatched_without_a_place() {
     let mut world = World::default();
     for id in ["", "a/b", "a.1"] {

@@ -64,20 +64,20 @@ fn unknown() -> Submission {
 
 #[test]
 fn after_an_unknown_attempt_no_fail_releases_the_money() {
-    let row = moved(journalled().answered(&unknown()));
+    let row = moved(journalled().answered("first", &unknown()));
     let again = row.send_again("second".into(), Timestamp(2), true).unwrap();
     assert_eq!(again.state, WithdrawalState::Unknown);
-    assert_eq!(again.answered(&fail()), Transition::Repeat);
-    assert_eq!(again.answered(&Submission::NotSent("refused".into())), Transition::Repeat);
-    assert_eq!(moved(again.answered(&Submission::Accepted)).state, WithdrawalState::Submitted);
+    assert_eq!(again.answered("second", &fail()), Transition::Repeat);
+    assert_eq!(again.answered("second", &Submission::NotSent("refused".into())), Transition::Repeat);
+    assert_eq!(moved(again.answered("second", &Submission::Accepted)).state, WithdrawalState::Submitted);
     assert!(matches!(moved(again.reported(&report(Some(5), "1000", "u"))).state, WithdrawalState::Failed { .. }));
 }
 
 #[test]
 fn an_unknown_attempt_is_sent_again_only_where_the_deployment_says_so() {
-    let row = moved(journalled().answered(&unknown()));
+    let row = moved(journalled().answered("first", &unknown()));
     assert_eq!(row.send_again("second".into(), Timestamp(2), false), None);
-    let waiting = moved(journalled().answered(&Submission::NotSent("refused".into())));
+    let waiting = moved(journalled().answered("first", &Submission::NotSent("refused".into())));
     let again = waiting.send_again("second".into(), Timestamp(2), false).unwrap();
     assert_eq!((again.attempts, &again.body), (2, &waiting.body));
 }
@@ -85,14 +85,14 @@ fn an_unknown_attempt_is_sent_again_only_where_the_deployment_says_so() {
 #[test]
 fn a_postback_may_come_before_the_answer() {
     let paid = moved(journalled().reported(&report(Some(1), "1000.00", "u")));
-    assert_eq!(paid.answered(&Submission::Accepted), Transition::Repeat);
-    assert_eq!(paid.answered(&unknown()), Transition::Repeat);
-    assert_eq!(paid.answered(&fail()), Transition::Conflict(Disagreement::Outcome));
+    assert_eq!(paid.answered("first", &Submission::Accepted), Transition::Repeat);
+    assert_eq!(paid.answered("first", &unknown()), Transition::Repeat);
+    assert_eq!(paid.answered("first", &fail()), Transition::Conflict(Disagreement::Outcome));
 }
 
 #[test]
 fn another_amount_label_or_status_changes_nothing() {
-    let row = moved(journalled().answered(&Submission::Accepted));
+    let row = moved(journalled().answered("first", &Submission::Accepted));
     for (report, expected) in [
         (report(Some(1), "100", "u"), Disagreement::WithdrawalAmount),
         (report(Some(1), "1000", "thief"), Disagreement::Label),
@@ -104,6 +104,23 @@ fn another_amount_label_or_status_changes_nothing() {
         assert_eq!(recorded.state, row.state);
         assert_eq!(recorded.contradicted(expected, Some(report.receipt)), None, "it is recorded once");
     }
+}
+
+#[test]
+fn an_answer_to_one_attempt_says_nothing_of_the_next() {
+    let waiting = moved(journalled().answered("first", &Submission::NotSent("refused".into())));
+    let again = waiting.send_again("second".into(), Timestamp(2), false).unwrap();
+    for late in [Submission::NotSent("refused".into()), fail()] {
+        assert_eq!(again.answered("first", &late), Transition::Repeat, "the second may have arrived");
+    }
+    assert_eq!(moved(again.answered("first", &Submission::Accepted)).state, WithdrawalState::Submitted);
+}
+
+#[test]
+fn two_who_send_an_unknown_attempt_again_write_two_rows() {
+    let row = moved(journalled().lose());
+    let again = |sender: &str| row.send_again(sender.into(), Timestamp(2), true).unwrap();
+    assert_ne!(again("second"), again("third"), "neither takes the other's row for its own");
 }
 
 #[derive(Clone, Debug)]
@@ -137,7 +154,7 @@ proptest! {
         for event in events {
             let before = row.clone();
             let transition = match &event {
-                Event::Answer(submission) => before.answered(submission),
+                Event::Answer(submission) => before.answered(&before.sender, submission),
                 Event::Report(status) => before.reported(&report(Some(*status), "1000", "u")),
                 Event::Lose => before.lose(),
                 Event::SendAgain => match before.send_again("next".into(), Timestamp(3), resend) {

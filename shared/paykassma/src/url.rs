@@ -8,7 +8,7 @@ use url::{Host, Url, form_urlencoded};
 pub struct BaseUrl(Url);
 
 impl BaseUrl {
-    const RULE: &'static str = "must be an https:// URL, or http:// on loopback, without user, query and fragment";
+    const RULE: &'static str = "must be an https:// URL, or http:// on this machine, without user, query and fragment";
 
     /// Reads an address; `http` is for the provider's simulator on this machine.
     ///
@@ -42,7 +42,8 @@ fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Ipv4(address)) => address.is_loopback(),
         Some(Host::Ipv6(address)) => address.is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost",
+        // The second is what containers on this machine call it (sam local invoke).
+        Some(Host::Domain(name)) => name == "localhost" || name == "host.docker.internal",
         None => false,
     }
 }
@@ -52,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_https_or_plain_http_on_loopback_is_an_address() {
+    fn only_https_or_plain_http_on_this_machine_is_an_address() {
         for good in [
             "https://api.example.com",
             "https://api.example.com/prefix/",
@@ -60,6 +61,7 @@ mod tests {
             "http://127.8.9.1",
             "http://[::1]:3100/",
             "http://localhost:3100",
+            "http://host.docker.internal:3100",
         ] {
             assert!(BaseUrl::parse(good).is_ok(), "{good}");
         }
@@ -69,6 +71,7 @@ mod tests {
             "http://api.example.com",
             "http://10.0.0.1",
             "http://localhost.example.com",
+            "http://host.docker.internal.example.com",
             "http://0.0.0.0",
             "ftp://127.0.0.1",
             "https://",

@@ -1,0 +1,92 @@
+//! API Gateway's Lambda authorizer: asks its function, and remembers the answer under the identity source.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::http::{header, request::Parts};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::aws::{ACCOUNT, REGION};
+use crate::clock::now_ms;
+use crate::event::request_event;
+use crate::function::Function;
+use crate::functions::{PathParameters, Route};
+
+/// How long an answer is remembered.
+const REMEMBERED_MS: u64 = 300_000;
+
+/// What the authorizer makes of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Authorization {
+    Granted,
+    /// There is no identity source: the function is not asked.
+    Missing,
+    Denied,
+    /// The function failed, which is not remembered.
+    Failed,
+}
+
+/// The simple response.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Answer {
+    is_authorized: bool,
+}
+
+/// The answers that are remembered: until when, and whether the request may go on.
+#[derive(Default)]
+pub(crate) struct Authorizer(Mutex<HashMap<String, (u64, bool)>>);
+
+impl Authorizer {
+    pub(crate) async fn check(
+        &self,
+        function: &Arc<Function>,
+        route: &Route,
+        parameters: &PathParameters,
+        parts: &Parts,
+    ) -> Authorization {
+        let given = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let Some(source) = given.filter(|source| !source.is_empty()) else { return Authorization::Missing };
+        let remembered = self.remembered(source);
+        let is_authorized = if remembered.is_some() {
+            remembered
+        } else {
+            let event = authorizer_event(route, parameters, parts, source);
+            let answer = function.invoke(event.to_string().into()).await.ok();
+            let answer = answer.and_then(|answer| serde_json::from_slice::<Answer>(&answer).ok());
+            answer.map(|answer| self.remember(source, answer.is_authorized))
+        };
+        match is_authorized {
+            Some(true) => Authorization::Granted,
+            Some(false) => Authorization::Denied,
+            None => Authorization::Failed,
+        }
+    }
+
+    fn remembered(&self, source: &str) -> Option<bool> {
+        let answers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        answers.get(source).filter(|(until_ms, _)| now_ms() < *until_ms).map(|(_, is_authorized)| *is_authorized)
+    }
+
+    fn remember(&self, source: &str, is_authorized: bool) -> bool {
+        let mut answers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        answers.insert(source.to_owned(), (now_ms().saturating_add(REMEMBERED_MS), is_authorized));
+        is_authorized
+    }
+}
+
+/// Builds the event in payload format 2.0: the request's own, without its body.
+fn authorizer_event(route: &Route, parameters: &PathParameters, parts: &Parts, source: &str) -> Value {
+    let mut event = request_event(route, parameters, parts, b"");
+    if let Some(fields) = event.as_object_mut() {
+        fields.remove("body");
+        fields.remove("isBase64Encoded");
+        let (method, path) = (route.method, parts.uri.path());
+        let route_arn = format!("arn:aws:execute-api:{REGION}:{ACCOUNT}:local/$default/{method}{path}");
+        fields.insert("type".into(), json!("REQUEST"));
+        fields.insert("routeArn".into(), json!(route_arn));
+        fields.insert("identitySource".into(), json!([source]));
+    }
+    event
+}

@@ -1,0 +1,40 @@
+//! What the functions log in a simulated world: no secret, and nobody unmasked.
+
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+
+use super::run::{run, settings};
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(line)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn no_secret_and_no_person_is_in_any_log_line() {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber =
+        tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(move || writer.clone()).finish();
+    tracing::subscriber::with_default(subscriber, || {
+        for seed in 0..100 {
+            run(settings(seed, None));
+        }
+    });
+    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    for marker in ["secret-of", "person-", "1234560079"] {
+        let line = text.lines().find(|line| line.contains(marker));
+        assert_eq!(line, None, "{marker}");
+    }
+    for event in ["deposit.credited", "deposit.quarantined", "withdrawal.paid", "withdrawal.unknown"] {
+        assert!(text.contains(event), "{event} was never logged");
+    }
+}

@@ -1,0 +1,184 @@
+//! Runs of the world: many seeds, one seed with its trace, and a failing seed made small.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::chance::Chance;
+use super::faults::Faults;
+use super::provider::Model;
+use super::world::{Settings, World};
+use super::wrong::Wrong;
+use super::{people, rest};
+
+/// Until then things go wrong.
+const QUIET_FROM_MS: u64 = 3_600_000;
+
+/// What some seed must reach, or the runs show nothing.
+const REACHED: [&str; 26] = [
+    "a contradicted payment",
+    "a forged postback",
+    "a payment's conflict",
+    "a withdrawal's conflict",
+    "accepted",
+    "an opposite outcome",
+    "an undocumented status",
+    "claimed",
+    "credited",
+    "dead letter",
+    "failed",
+    "needs review",
+    "not sent",
+    "paid",
+    "quarantined",
+    "refused",
+    "refused and accepted",
+    "rejected",
+    "released",
+    "sending",
+    "several elements",
+    "submitted",
+    "unknown",
+    "unknown row",
+    "unmatched",
+    "waiting",
+];
+
+/// What a seed makes of everything that is settled before a run.
+pub(super) fn settings(seed: u64, wrong: Option<Wrong>) -> Settings {
+    let chance = Chance(seed);
+    Settings {
+        seed,
+        faults: Faults::ByChance(chance.one_of("faults", &[0, 20, 60, 150])),
+        wrong,
+        skipped: BTreeSet::new(),
+        is_traced: false,
+        quiet_from_ms: QUIET_FROM_MS,
+        provider: chance.one_of("provider", &Model::ALL),
+        resend_unknown: chance.percent("resend", 40),
+        max_receive_count: chance.one_of("receives", &[2, 4, 8]),
+        is_strict: true,
+    }
+}
+
+/// Runs a seed to its end.
+pub(super) fn run(settings: Settings) -> World {
+    let world = World::new(settings);
+    people::plan(&world);
+    world.run();
+    if world.with(|state| state.rules.broken.is_empty()) {
+        rest::at_rest(&world);
+    }
+    world
+}
+
+pub(super) fn broken(world: &World) -> Option<(&'static str, String)> {
+    world.with(|state| state.rules.broken.first().cloned())
+}
+
+/// Takes away one thing after the other, as long as the same rule is still broken.
+pub(super) fn shrink(failing: Settings) -> World {
+    let mut world = run(failing);
+    let rule = broken(&world).map(|(rule, _)| rule);
+    loop {
+        let (settings, happened) = world.with(|state| (state.settings.clone(), state.happened.clone()));
+        let smaller = happened.into_iter().rev().find_map(|thing| {
+            let mut settings = settings.clone();
+            settings.skipped.insert(thing);
+            let world = run(settings);
+            (broken(&world).map(|(rule, _)| rule) == rule).then_some(world)
+        });
+        match smaller {
+            Some(smaller) => world = smaller,
+            None => break,
+        }
+    }
+    let mut settings = world.with(|state| state.settings.clone());
+    settings.is_traced = true;
+    run(settings)
+}
+
+/// The rules that are broken, with how often and where first.
+pub(super) type Failing = BTreeMap<&'static str, (u64, u64)>;
+
+/// Does something with each of these on all cores, and gives the answers in their order.
+pub(super) fn in_parallel<T: Send + Sync + Clone, U: Send>(these: &[T], of: impl Fn(T) -> U + Sync) -> Vec<U> {
+    let (next, done) = (AtomicUsize::new(0), Mutex::new(BTreeMap::new()));
+    std::thread::scope(|scope| {
+        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(|| {
+                loop {
+                    let index = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(it) = these.get(index) else { break };
+                    let answer = of(it.clone());
+                    done.lock().unwrap().insert(index, answer);
+                }
+            });
+        }
+    });
+    done.into_inner().unwrap().into_values().collect()
+}
+
+/// Runs these seeds. Gives what failed, and how often each kind of thing was reached.
+pub(super) fn run_all(seeds: Range<u64>) -> (Failing, BTreeMap<&'static str, u64>) {
+    let outcomes = in_parallel(&seeds.collect::<Vec<_>>(), |seed| {
+        let world = run(settings(seed, None));
+        (seed, broken(&world), world.with(|state| std::mem::take(&mut state.reached)))
+    });
+    let (mut failing, mut all) = (Failing::new(), BTreeMap::new());
+    for (seed, broken, reached) in outcomes {
+        if let Some((rule, _)) = broken {
+            failing.entry(rule).or_insert((0, seed)).0 += 1;
+        }
+        for thing in reached {
+            *all.entry(thing).or_insert(0) += 1;
+        }
+    }
+    (failing, all)
+}
+
+/// What a person needs to see of a failing seed.
+pub(super) fn story(failing: Settings) -> String {
+    let seed = failing.seed;
+    let world = shrink(failing);
+    let (rule, how) = broken(&world).unwrap_or(("nothing is broken", String::new()));
+    let (trace, happened) = world.with(|state| (state.trace.join("\n"), state.happened.clone()));
+    format!(
+        "{trace}\n\nwhat had to happen: {happened:#?}\nseed {seed} breaks: {rule}\n{how}\nreplay: SEED={seed} cargo test -p tests a_seed_is_replayed -- --nocapture"
+    )
+}
+
+/// A number from the environment.
+pub(super) fn number(name: &str) -> Option<u64> {
+    #[expect(clippy::disallowed_methods, reason = "how a person asks for a seed, or for more of them")]
+    let text = std::env::var(name).ok()?;
+    Some(text.parse().unwrap())
+}
+
+#[test]
+fn every_rule_holds_in_every_seed() {
+    let seeds = number("SEEDS").unwrap_or(1_000);
+    let from = number("FROM").unwrap_or(0);
+    let (failing, reached) = run_all(from..from + seeds);
+    println!("{seeds} seeds, {} failing; reached: {reached:#?}", failing.values().map(|(times, _)| times).sum::<u64>());
+    for (rule, (times, seed)) in &failing {
+        println!("{times} times, first in seed {seed}: {rule}");
+    }
+    if seeds >= 1_000 {
+        let missing: Vec<_> = REACHED.iter().filter(|thing| !reached.contains_key(*thing)).collect();
+        assert!(missing.is_empty(), "never reached: {missing:?}");
+    }
+    if let Some((_, seed)) = failing.into_values().min_by_key(|(_, seed)| *seed) {
+        panic!("{}", story(settings(seed, None)));
+    }
+}
+
+#[test]
+fn a_seed_is_replayed() {
+    let mut settings = settings(number("SEED").unwrap_or(0), None);
+    settings.is_traced = true;
+    let world = run(settings);
+    println!("{}", world.with(|state| state.trace.join("\n")));
+    assert_eq!(broken(&world), None);
+}

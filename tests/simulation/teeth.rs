@@ -1,0 +1,57 @@
+//! The rules bite: each wrong variant is found, and the naive policies do the harm that they are known for.
+
+use super::rest;
+use super::run::{broken, in_parallel, run, settings};
+use super::world::Settings;
+use super::wrong::Wrong;
+
+/// Most seeds that a wrong variant may survive.
+const PATIENCE: u64 = 1_000;
+
+#[test]
+fn every_wrong_variant_is_found_within_1000_seeds() {
+    let find = |wrong: Wrong| {
+        let found = (0..PATIENCE).find_map(|seed| Some((seed, broken(&run(settings(seed, Some(wrong))))?.0)));
+        (wrong, found)
+    };
+    let all = in_parallel(Wrong::ALL, find);
+    for (wrong, found) in &all {
+        match found {
+            Some((seed, rule)) => println!("{wrong:?}: seed {seed}: {rule}"),
+            None => println!("{wrong:?}: NOT FOUND"),
+        }
+    }
+    let missed: Vec<_> = all.iter().filter(|(_, found)| found.is_none()).collect();
+    assert!(missed.is_empty() && all.len() >= 25, "{missed:?}");
+}
+
+/// The bugs that these runs have found in our own code, each kept as a wrong variant with a seed that shows it.
+const FOUND: [(Wrong, u64); 2] = [(Wrong::SharedSender, 499), (Wrong::ForgetLabels, 538)];
+
+#[test]
+fn the_seeds_of_the_bugs_found_show_them_and_hold_now() {
+    for (bug, seed) in FOUND {
+        assert!(broken(&run(settings(seed, Some(bug)))).is_some(), "{bug:?} is not in seed {seed} any more");
+        assert_eq!(broken(&run(settings(seed, None))), None);
+    }
+}
+
+#[test]
+fn naive_policies_pay_and_refund_and_ours_does_not() {
+    let seeds = super::run::number("SEEDS").unwrap_or(300);
+    for (name, wrong) in [
+        ("retry until it works", Some(Wrong::TimeoutIsNotSent)),
+        ("retry; a duplicate means accepted", Some(Wrong::RetryAndDuplicateIsAccepted)),
+        ("ours", None),
+    ] {
+        let harmed = in_parallel(&(0..seeds).collect::<Vec<_>>(), |seed| {
+            let settings = Settings { is_strict: false, resend_unknown: false, ..settings(seed, wrong) };
+            let world = run(settings);
+            (rest::is_harmed(&world), world.with(|state| !state.provider.payouts.is_empty()))
+        });
+        let runs = harmed.iter().filter(|(_, has_payouts)| *has_payouts).count();
+        let harmed = harmed.iter().filter(|(harmed, _)| *harmed).count();
+        println!("{name}: {harmed} of {runs} runs with payouts paid and released, or paid twice");
+        assert_eq!(harmed > 0, wrong.is_some());
+    }
+}

@@ -1,0 +1,168 @@
+//! What is kept, encrypted, secret, and not written down.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use super::document::{Template, between, functions, sources};
+
+#[test]
+fn the_table_outlives_everything() {
+    let template = Template::read();
+    let tables = template.of_type("AWS::DynamoDB::Table");
+    assert_eq!(tables.len(), 1);
+    let table = tables["Table"];
+    assert_eq!((&table["DeletionPolicy"], &table["UpdateReplacePolicy"]), (&json!("Retain"), &json!("Retain")));
+    let table = &table["Properties"];
+    assert_eq!(table["DeletionProtectionEnabled"], true);
+    assert_eq!(table["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"], true);
+    assert_eq!(table["SSESpecification"]["SSEEnabled"], true);
+    assert_eq!(table["BillingMode"], "PAY_PER_REQUEST");
+    assert_eq!(table["KeySchema"], json!([{"AttributeName": "transaction_id", "KeyType": "HASH"}]));
+    assert!(table["TimeToLiveSpecification"].is_null(), "a row that expires is a second credit");
+}
+
+#[test]
+fn queues_and_alarms_are_encrypted() {
+    let template = Template::read();
+    for (name, queue) in template.of_type("AWS::SQS::Queue") {
+        assert_eq!(queue["Properties"]["SqsManagedSseEnabled"], true, "{name}");
+    }
+    for (name, topic) in template.of_type("AWS::SNS::Topic") {
+        assert_eq!(topic["Properties"]["KmsMasterKeyId"], json!({"Ref": "AlarmKey"}), "{name}");
+    }
+    assert_eq!(template.properties("AlarmKey")["EnableKeyRotation"], true);
+}
+
+#[test]
+fn logs_end_some_day_and_every_function_has_one() {
+    let template = Template::read();
+    for (name, group) in template.of_type("AWS::Logs::LogGroup") {
+        assert_eq!(group["Properties"]["RetentionInDays"], json!({"Ref": "LogRetentionDays"}), "{name}");
+    }
+    assert_eq!(template.global()["LoggingConfig"]["LogGroup"], json!({"Ref": "Log"}));
+    for (name, function) in template.of_type("AWS::Serverless::Function") {
+        assert!(function["Properties"]["LoggingConfig"].is_null(), "{name} logs elsewhere");
+    }
+}
+
+#[test]
+fn the_access_log_holds_neither_paths_nor_bodies_nor_headers() {
+    let template = Template::read();
+    let format = template.properties("Stage")["AccessLogSettings"]["Format"].as_str().unwrap();
+    let fields: Value = serde_json::from_str(format).unwrap();
+    let logged: BTreeSet<_> = fields.as_object().unwrap().values().map(|field| field.as_str().unwrap()).collect();
+    let allowed = [
+        "$context.authorizer.error",
+        "$context.identity.sourceIp",
+        "$context.integration.error",
+        "$context.integrationLatency",
+        "$context.requestId",
+        "$context.requestTime",
+        "$context.responseLatency",
+        "$context.routeKey",
+        "$context.status",
+    ];
+    assert_eq!(logged, BTreeSet::from(allowed));
+}
+
+/// The secret's text with the given parameters, as `Fn::Sub` and `Fn::If` make it.
+fn secret(template: &Template, given: &dyn Fn(&str) -> String) -> Value {
+    let [text, parts] = template.properties("Secret")["SecretString"]["Fn::Sub"].as_array().unwrap().as_slice() else {
+        panic!();
+    };
+    let mut text = text.as_str().unwrap().to_owned();
+    for (name, part) in parts.as_object().unwrap() {
+        text = text.replace(&format!("${{{name}}}"), &decide(template, part, given));
+    }
+    for parameter in template.section("Parameters").keys() {
+        text = text.replace(&format!("${{{parameter}}}"), &given(parameter));
+    }
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+fn decide(template: &Template, value: &Value, given: &dyn Fn(&str) -> String) -> String {
+    match (value.as_str(), value["Fn::Sub"].as_str(), value["Fn::If"].as_array()) {
+        (Some(text), ..) | (_, Some(text), _) => text.to_owned(),
+        (.., Some(branches)) => {
+            let condition = &template.section("Conditions")[branches[0].as_str().unwrap()];
+            decide(template, &branches[if holds(template, condition, given) { 1 } else { 2 }], given)
+        }
+        _ => panic!("{value}"),
+    }
+}
+
+fn holds(template: &Template, condition: &Value, given: &dyn Fn(&str) -> String) -> bool {
+    let (name, operands) = condition.as_object().unwrap().iter().next().unwrap();
+    match name.as_str() {
+        "Fn::Not" => !holds(template, &operands[0], given),
+        "Fn::And" => operands.as_array().unwrap().iter().all(|operand| holds(template, operand, given)),
+        "Fn::Equals" => given(operands[0]["Ref"].as_str().unwrap()) == operands[1].as_str().unwrap(),
+        "Condition" => holds(template, &template.section("Conditions")[operands.as_str().unwrap()], given),
+        name => panic!("{name}"),
+    }
+}
+
+/// The fields of the functions' `Keys`.
+fn secrets_read() -> BTreeSet<String> {
+    let sources: Vec<_> = functions().iter().map(|function| sources(&format!("functions/{function}/src"))).collect();
+    let keys = sources.iter().flat_map(|source| between(source, "pub struct Keys {\n", "\n}"));
+    keys.flat_map(|keys| between(keys, "pub ", ":")).map(str::to_owned).collect()
+}
+
+#[test]
+fn the_secret_is_the_document_that_the_functions_read() {
+    let template = Template::read();
+    let whole = secret(&template, &|parameter| format!("<{parameter}>"));
+    assert_eq!(whole.as_object().unwrap().keys().cloned().collect::<BTreeSet<_>>(), secrets_read());
+    assert_eq!(whole["postback_private_key_previous"], "<PostbackPrivateKeyPrevious>");
+    assert_eq!(whole["merchant_token_hashes"], json!(["<MerchantTokenHash>", "<MerchantTokenHashPrevious>"]));
+}
+
+#[test]
+fn what_is_not_given_is_not_in_the_secret() {
+    let template = Template::read();
+    let bare = secret(&template, &|parameter| match parameter {
+        "PostbackPrivateKeyPrevious" | "MerchantTokenHashPrevious" => String::new(),
+        parameter => format!("<{parameter}>"),
+    });
+    assert!(bare.get("postback_private_key_previous").is_none(), "an empty key is one that anybody knows");
+    assert_eq!(bare["merchant_token_hashes"], json!(["<MerchantTokenHash>"]));
+    let nobody = secret(&template, &|parameter| if parameter.contains("Hash") { String::new() } else { "x".into() });
+    assert_eq!(nobody["merchant_token_hashes"], json!([]));
+}
+
+#[test]
+fn a_secret_is_not_echoed_and_goes_nowhere_but_into_the_secret() {
+    let template = Template::read();
+    let secret = template.properties("Secret")["SecretString"].to_string();
+    let mut elsewhere = template.section("Resources").clone();
+    elsewhere.remove("Secret");
+    let outputs = Value::from(template.section("Outputs").clone()).to_string();
+    let elsewhere = Value::from(elsewhere).to_string() + &outputs;
+    for (name, parameter) in template.section("Parameters") {
+        let is_secret = secret.contains(&format!("${{{name}}}"));
+        assert_eq!(parameter["NoEcho"] == true, is_secret, "{name}");
+        let used = [format!("{{\"Ref\":\"{name}\"}}"), format!("${{{name}}}")];
+        assert!(!is_secret || !used.iter().any(|used| elsewhere.contains(used)), "{name} is used in the open");
+    }
+}
+
+#[test]
+fn a_parameter_says_what_it_is_and_what_it_may_be() {
+    let template = Template::read();
+    let free = ["PaymentSystems", "PaymentWindowParameters"];
+    for (name, parameter) in template.section("Parameters") {
+        assert!(parameter["Description"].is_string(), "{name}");
+        let is_limited =
+            ["AllowedPattern", "AllowedValues", "MaxValue"].iter().any(|limit| !parameter[*limit].is_null());
+        assert!(is_limited || free.contains(&name.as_str()), "{name}");
+    }
+}
+
+#[test]
+fn an_unknown_withdrawal_is_not_sent_again_by_default() {
+    let template = Template::read();
+    assert_eq!(template.section("Parameters")["ResendUnknown"]["Default"], "off");
+    assert_eq!(template.variables("withdrawal-submitter")["RESEND_UNKNOWN"], json!({"Ref": "ResendUnknown"}));
+}

@@ -1,0 +1,154 @@
+//! What each function's role allows, held against the ports that its code asks for.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use super::document::{Template, between, functions, sources};
+
+/// An action, and what on.
+type Right = (String, String);
+
+/// Rows by the type that the code knows them as.
+const ROWS: [(&str, &str); 4] = [
+    ("DepositRow", "deposit#*"),
+    ("Payment", "payment#*"),
+    ("WithdrawalRow", "withdrawal#*"),
+    ("Unreadable", "unreadable#*"),
+];
+
+/// Ports whose name says it all, and what they do.
+const PORTS: [(&str, &[(&str, &str)]); 7] = [
+    (" WriteTogether", &[("dynamodb:PutItem", "deposit#*"), ("dynamodb:PutItem", "payment#*")]),
+    (" Credit", &[("dynamodb:UpdateItem", "deposit#*"), ("dynamodb:UpdateItem", "payment#*")]),
+    (" Settle", &[("dynamodb:UpdateItem", "withdrawal#*"), ("dynamodb:GetItem", "withdrawal#*")]),
+    (" SendLater", &[("sqs:SendMessage", "SubmissionQueue.Arn")]),
+    (" Defer", &[("sqs:ChangeMessageVisibility", "SubmissionQueue.Arn")]),
+    (" SecretStore<Keys>", &[("secretsmanager:GetSecretValue", "Secret")]),
+    // What Lambda does in the function's name.
+    (
+        " HandleMessage for ",
+        &[
+            ("sqs:ReceiveMessage", "SubmissionQueue.Arn"),
+            ("sqs:DeleteMessage", "SubmissionQueue.Arn"),
+            ("sqs:GetQueueAttributes", "SubmissionQueue.Arn"),
+            ("sqs:ChangeMessageVisibility", "SubmissionQueue.Arn"),
+        ],
+    ),
+];
+
+/// What the bounds of a function's code ask for.
+fn rights_of_code(source: &str) -> BTreeSet<Right> {
+    let code: String = source.lines().filter(|line| !line.starts_with("use ")).collect::<Vec<_>>().join("\n");
+    let mut rights = BTreeSet::new();
+    for (port, action) in [("Read<", "dynamodb:GetItem"), ("Write<", "dynamodb:PutItem")] {
+        for kind in between(&code, port, ">") {
+            let row = ROWS.iter().find(|(name, _)| *name == kind).unwrap_or_else(|| panic!("no row {kind}"));
+            rights.insert((action.to_owned(), row.1.to_owned()));
+        }
+    }
+    for (port, does) in PORTS {
+        let is_bound = code.match_indices(port).any(|(at, _)| {
+            let (before, after) = (&code[..at], &code[at + port.len()..]);
+            before.ends_with(['+', ':', '>']) && after.starts_with([' ', '\n', ',', '>', 'D'])
+        });
+        if is_bound {
+            rights.extend(does.iter().map(|(action, on)| ((*action).to_owned(), (*on).to_owned())));
+        }
+    }
+    rights.extend(["logs:CreateLogStream", "logs:PutLogEvents"].map(|it| (it.to_owned(), "Log.Arn".to_owned())));
+    rights
+}
+
+fn list(value: &Value) -> Vec<&str> {
+    match value {
+        Value::Array(values) => values.iter().map(|value| value.as_str().unwrap()).collect(),
+        value => vec![value.as_str().unwrap()],
+    }
+}
+
+fn rights_of_statement(statement: &Value) -> Vec<Right> {
+    assert_eq!(statement["Effect"], "Allow");
+    let resource = &statement["Resource"];
+    let resource = resource["Fn::GetAtt"].as_str().or(resource["Ref"].as_str()).unwrap_or_else(|| panic!("{resource}"));
+    let on = match (&statement["Condition"], resource) {
+        (Value::Null, "Table.Arn") => panic!("a right on all rows: {statement}"),
+        (Value::Null, resource) => vec![resource],
+        (condition, "Table.Arn") => {
+            let keys = &condition["ForAllValues:StringLike"]["dynamodb:LeadingKeys"];
+            assert_eq!(condition, &json!({"ForAllValues:StringLike": {"dynamodb:LeadingKeys": keys}}));
+            list(keys)
+        }
+        (condition, _) => panic!("not understood: {condition}"),
+    };
+    let actions = list(&statement["Action"]).into_iter();
+    actions.flat_map(|action| on.iter().map(move |on| (action.to_owned(), (*on).to_owned()))).collect()
+}
+
+fn statements(role: &Value) -> Vec<&Value> {
+    let policies = role["Policies"].as_array().unwrap().iter();
+    policies.flat_map(|policy| policy["PolicyDocument"]["Statement"].as_array().unwrap()).collect()
+}
+
+fn rights_of_role(template: &Template, function: &str) -> BTreeSet<Right> {
+    let resource = template.functions()[function];
+    let role = &template.properties(resource)["Role"]["Fn::GetAtt"];
+    assert_eq!(role, &format!("{resource}Role.Arn"), "each function has its own role");
+    statements(template.properties(&format!("{resource}Role"))).into_iter().flat_map(rights_of_statement).collect()
+}
+
+#[test]
+fn a_role_allows_what_its_function_does_and_nothing_else() {
+    let template = Template::read();
+    for function in functions() {
+        let code = rights_of_code(&sources(&format!("functions/{function}/src")));
+        assert_eq!(rights_of_role(&template, &function), code, "{function}");
+    }
+}
+
+#[test]
+fn who_may_do_what_to_money() {
+    let template = Template::read();
+    let may = |action: &str, on: &str| -> Vec<String> {
+        let right = (action.to_owned(), on.to_owned());
+        functions().into_iter().filter(|function| rights_of_role(&template, function).contains(&right)).collect()
+    };
+    assert_eq!(may("sqs:SendMessage", "SubmissionQueue.Arn"), ["create-withdrawal"]);
+    assert_eq!(may("dynamodb:UpdateItem", "deposit#*"), ["postback-receiver"]);
+    assert_eq!(may("dynamodb:PutItem", "payment#*"), ["activate", "create-deposit", "postback-receiver"]);
+    let payers = ["create-withdrawal", "postback-receiver", "withdrawal-submitter"];
+    assert_eq!(may("dynamodb:PutItem", "withdrawal#*"), payers);
+    let readers = ["activate", "authorizer", "create-deposit", "create-withdrawal", "postback-receiver"];
+    assert_eq!(may("secretsmanager:GetSecretValue", "Secret"), readers);
+}
+
+#[test]
+fn no_role_has_a_wildcard() {
+    let template = Template::read();
+    let roles = template.of_type("AWS::IAM::Role");
+    assert_eq!(roles.len(), functions().len());
+    for (name, role) in roles {
+        let role = &role["Properties"];
+        for statement in statements(role) {
+            assert_ne!(statement["Resource"], "*", "{name}");
+            assert!(list(&statement["Action"]).iter().all(|action| !action.contains('*')), "{name}");
+        }
+        let trusts = &role["AssumeRolePolicyDocument"]["Statement"][0]["Principal"];
+        assert_eq!(trusts, &json!({"Service": "lambda.amazonaws.com"}));
+        // The one managed policy is what Lambda needs to attach a function to the VPC.
+        let egress = json!([{"Fn::If": ["HasFixedEgress", {"Ref": "EgressPolicy"}, {"Ref": "AWS::NoValue"}]}]);
+        let managed = &role["ManagedPolicyArns"];
+        assert!(managed.is_null() || managed == &egress, "{name}");
+        let function = template.properties(name.strip_suffix("Role").unwrap());
+        assert_eq!(managed.is_null(), function["VpcConfig"].is_null(), "{name}");
+    }
+}
+
+#[test]
+fn those_who_call_the_provider_leave_from_the_fixed_address() {
+    let template = Template::read();
+    for (function, resource) in template.functions() {
+        let calls_provider = template.variables(function).contains_key("PROVIDER_API_URL");
+        assert_eq!(template.properties(resource)["VpcConfig"].is_object(), calls_provider, "{function}");
+    }
+}

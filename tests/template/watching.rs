@@ -1,0 +1,135 @@
+//! Metrics and alarms: what the code reports is counted, and what must not go unseen sets off an alarm.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use super::document::{Template, file, functions, sources};
+
+/// The events that the code reports, each with whether one of its lines is a warning or an error.
+fn events() -> BTreeSet<(String, bool)> {
+    let code = sources("functions") + &sources("shared");
+    let mut events = BTreeSet::new();
+    for (at, _) in code.match_indices("event = \"") {
+        let (before, after) = (&code[..at], &code[at + "event = \"".len()..]);
+        let (name, _) = after.split_once('"').unwrap();
+        let call = before.rsplit_once('!').unwrap().0;
+        let is_alarming = call.ends_with("error") || call.ends_with("warn");
+        assert!(is_alarming || call.ends_with("info"), "{name} is reported in a way not understood");
+        events.insert((name.to_owned(), is_alarming));
+    }
+    assert!(events.len() > 10, "the search has lost its way");
+    events
+}
+
+fn alarms(template: &Template) -> Vec<(&str, &Value)> {
+    let alarms = template.of_type("AWS::CloudWatch::Alarm").into_iter();
+    alarms.map(|(name, alarm)| (name, &alarm["Properties"])).collect()
+}
+
+/// The values of a dimension among an alarm's metrics.
+fn dimension<'a>(alarm: &'a Value, name: &str) -> Vec<&'a Value> {
+    let metrics = alarm["Metrics"].as_array().into_iter().flatten();
+    let own = metrics.map(|metric| &metric["MetricStat"]["Metric"]).chain([alarm]);
+    let dimensions = own.flat_map(|metric| metric["Dimensions"].as_array().into_iter().flatten());
+    dimensions.filter(|it| it["Name"] == name).map(|it| &it["Value"]).collect()
+}
+
+#[test]
+fn every_alarming_event_has_its_alarm_and_the_other_way_round() {
+    let template = Template::read();
+    let alarming: BTreeSet<_> =
+        events().into_iter().filter(|(_, is_alarming)| *is_alarming).map(|(name, _)| name).collect();
+    let of_one_event = alarms(&template).into_iter().filter(|(_, alarm)| alarm["MetricName"] == "Events");
+    let watched: BTreeSet<_> = of_one_event
+        .map(|(name, alarm)| {
+            assert_eq!(alarm["Namespace"]["Fn::Sub"], "Paykassma/${AWS::StackName}", "{name}");
+            assert_eq!((&alarm["Statistic"], &alarm["Threshold"]), (&json!("Sum"), &json!(1)), "{name}");
+            dimension(alarm, "event")[0].as_str().unwrap().to_owned()
+        })
+        .collect();
+    assert_eq!(watched, alarming);
+}
+
+#[test]
+fn every_event_and_every_refusal_is_counted() {
+    let template = Template::read();
+    for (filter, field, metric) in [("EventMetric", "event", "Events"), ("RefusalMetric", "code", "Refusals")] {
+        let filter = template.properties(filter);
+        assert_eq!(filter["LogGroupName"], json!({"Ref": "Log"}));
+        assert_eq!(filter["FilterPattern"], format!("{{ $.{field} = \"*\" }}"));
+        let made = &filter["MetricTransformations"][0];
+        assert_eq!(made["MetricNamespace"]["Fn::Sub"], "Paykassma/${AWS::StackName}");
+        assert_eq!((&made["MetricName"], &made["MetricValue"]), (&json!(metric), &json!("1")));
+        assert_eq!(made["Dimensions"], json!([{"Key": field, "Value": format!("$.{field}")}]));
+    }
+}
+
+#[test]
+fn an_alarm_watches_only_what_is_reported() {
+    let template = Template::read();
+    let events: BTreeSet<_> = events().into_iter().map(|(name, _)| name).collect();
+    let code = sources("functions") + &sources("shared/edge");
+    for (name, alarm) in alarms(&template) {
+        for event in dimension(alarm, "event") {
+            assert!(events.contains(event.as_str().unwrap()), "{name}: no code reports {event}");
+        }
+        for refusal in dimension(alarm, "code") {
+            assert!(code.contains(&refusal.to_string()), "{name}: no code refuses with {refusal}");
+        }
+    }
+}
+
+#[test]
+fn errors_and_throttles_of_every_function_set_off_an_alarm() {
+    let template = Template::read();
+    let all: BTreeSet<_> = functions().iter().map(|function| format!("${{AWS::StackName}}-{function}")).collect();
+    for (name, metric) in [("FunctionErrorsAlarm", "Errors"), ("FunctionThrottlesAlarm", "Throttles")] {
+        let alarm = template.properties(name);
+        let watched = dimension(alarm, "FunctionName").into_iter().map(|it| it["Fn::Sub"].as_str().unwrap().to_owned());
+        assert_eq!(watched.collect::<BTreeSet<_>>(), all, "{name}");
+        let metrics = alarm["Metrics"].as_array().unwrap();
+        assert_eq!(metrics[0]["Expression"], "SUM(METRICS())");
+        assert!(metrics[1..].iter().all(|it| it["MetricStat"]["Metric"]["MetricName"] == metric), "{name}");
+    }
+}
+
+#[test]
+fn the_queues_are_watched() {
+    let template = Template::read();
+    let queue_of = |alarm: &str| dimension(template.properties(alarm), "QueueName")[0]["Fn::GetAtt"].clone();
+    assert_eq!(queue_of("DeadLettersAlarm"), "DeadLetterQueue.QueueName");
+    assert_eq!(queue_of("QueueAgeAlarm"), "SubmissionQueue.QueueName");
+}
+
+#[test]
+fn an_alarm_tells_someone_when_it_comes_and_when_it_goes() {
+    let template = Template::read();
+    for (name, alarm) in alarms(&template) {
+        let topic = json!([{"Ref": "AlarmTopic"}]);
+        assert_eq!((&alarm["AlarmActions"], &alarm["OKActions"]), (&topic, &topic), "{name}");
+        assert_eq!(alarm["TreatMissingData"], "notBreaching", "{name}");
+        assert!(alarm["AlarmDescription"].is_string(), "{name}");
+    }
+}
+
+#[test]
+fn the_runbook_has_an_entry_for_each_alarm_and_no_other() {
+    let template = Template::read();
+    let alarms: BTreeSet<_> = alarms(&template)
+        .iter()
+        .map(|(_, alarm)| {
+            alarm["AlarmName"]["Fn::Sub"].as_str().unwrap().strip_prefix("${AWS::StackName}-").unwrap().to_owned()
+        })
+        .collect();
+    let runbook = file("RUNBOOK.md");
+    let mut entries = BTreeSet::new();
+    for entry in runbook.split("\n### ").skip(1) {
+        let (name, text) = entry.split_once('\n').unwrap();
+        for part in ["**Means.**", "**Look.**", "**Do.**", "**Never.**"] {
+            assert!(text.contains(part), "{name} lacks {part}");
+        }
+        assert!(entries.insert(name.to_owned()), "{name} is there twice");
+    }
+    assert_eq!(entries, alarms);
+}
