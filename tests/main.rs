@@ -8,6 +8,8 @@ mod deposits;
 mod events;
 mod postbacks;
 mod privacy;
+mod published;
+mod questions;
 mod simulation;
 mod submitter;
 mod support;

@@ -82,6 +82,7 @@ where
     S: Write<WithdrawalRow>,
     Q: SendLater,
     P: SubmitWithdrawal,
+    A: Ambient,
 {
     /// The message is sent before the row is written: from the row's first moment, someone will come back to it.
     async fn arm(&self, withdrawal_id: &WithdrawalId) -> Result<(), edge::Unavailable> {
@@ -96,7 +97,8 @@ where
         let submission = self.provider.submit(&journalled.row.body).await;
         let id = journalled.row.request.withdrawal_id.clone();
         info!(withdrawal = %id, ?submission, "submitted");
-        match advance(&self.table, journalled.clone(), None, |row| row.answered(&submission)).await {
+        let now = Timestamp(self.ambient.now_ms());
+        match advance(&self.table, journalled.clone(), now, None, |row| row.answered(&submission)).await {
             Ok(advanced) => {
                 if let Advanced::Conflicted(_, disagreement) = &advanced {
                     error!(event = "withdrawal.conflict", withdrawal = %id, ?disagreement, "the provider contradicts itself");
