@@ -13,4 +13,5 @@ mod questions;
 mod simulation;
 mod submitter;
 mod support;
+mod wallets;
 mod withdrawals;
