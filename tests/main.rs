@@ -6,6 +6,7 @@ mod architecture;
 mod bad_input;
 mod deposits;
 mod events;
+mod openapi;
 mod postbacks;
 mod privacy;
 mod published;
