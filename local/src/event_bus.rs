@@ -119,4 +119,27 @@ mod tests {
         }
         assert_eq!(bus.events(), [json!({"id": "1"})]);
     }
+
+    #[tokio::test]
+    async fn an_event_is_posted_until_it_is_taken() {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        let (seen, mut posted) = mpsc::unbounded_channel();
+        let mut answers = [StatusCode::INTERNAL_SERVER_ERROR, StatusCode::OK, StatusCode::OK].into_iter();
+        let answers = Arc::new(Mutex::new(move || answers.next().unwrap()));
+        let routes = Router::new().fallback(move |body: String| async move {
+            seen.send(body).unwrap();
+            let mut next = answers.lock().unwrap();
+            next()
+        });
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async { axum::serve(listener, routes).await.unwrap() });
+        tokio::spawn(post_events(crate::aws::http_client().unwrap(), url, receiver));
+        for id in ["1", "2"] {
+            sender.send(json!({"id": id})).unwrap();
+        }
+        for id in ["1", "1", "2"] {
+            assert_eq!(posted.recv().await.unwrap(), json!({"id": id}).to_string());
+        }
+    }
 }

@@ -16,8 +16,15 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::time::sleep;
 
-const FUNCTIONS: [&str; 5] =
-    ["create-deposit", "activate", "create-withdrawal", "postback-receiver", "withdrawal-submitter"];
+const FUNCTIONS: [&str; 7] = [
+    "create-deposit",
+    "activate",
+    "create-withdrawal",
+    "postback-receiver",
+    "withdrawal-submitter",
+    "transaction-reader",
+    "event-publisher",
+];
 
 /// A directory in which every function is the fake one.
 fn fakes() -> TempDir {
