@@ -6,8 +6,16 @@ use std::process::Command;
 
 use serde_json::Value;
 
-const FUNCTIONS: [&str; 6] =
-    ["activate", "authorizer", "create-deposit", "create-withdrawal", "postback-receiver", "withdrawal-submitter"];
+const FUNCTIONS: [&str; 8] = [
+    "activate",
+    "authorizer",
+    "create-deposit",
+    "create-withdrawal",
+    "event-publisher",
+    "postback-receiver",
+    "transaction-reader",
+    "withdrawal-submitter",
+];
 
 /// Each shared crate, and the shared crates that it may depend on.
 const SHARED: [(&str, &[&str]); 5] =

@@ -8,13 +8,13 @@ use serde_json::{Value, json};
 
 use crate::support::{Site, options};
 
-fn event(function: &str) -> Value {
+pub(crate) fn event(function: &str) -> Value {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../events").join(format!("{function}.json"));
     serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
 }
 
 /// The recorded postback is signed with these.
-fn recorded() -> Credentials {
+pub(crate) fn recorded() -> Credentials {
     Credentials {
         merchant_token: "test_merchant_token".into(),
         secrets: Secrets {
@@ -47,6 +47,12 @@ async fn each_function_takes_its_recorded_event() {
     assert_eq!((status, &body["state"]), (201, &json!("submitted")));
     let log = site.stack.provider().unwrap().log();
     assert!(log.contains(&"withdrawal 85858053: signature accepted".to_owned()), "{log:#?}");
+    let (status, body) = invoke(&site, "transaction-reader", &event("transaction-reader")).await;
+    assert_eq!((status, &body["state"], &body["credited"][0]["amount"]), (200, &json!("credited"), &json!("700")));
+    let answer = site.stack.invoke("event-publisher", &event("event-publisher")).await.unwrap();
+    assert_eq!(answer, json!({"batchItemFailures": []}));
+    let told = site.events("withdrawal.unmatched", 1).await;
+    assert_eq!(told[0]["data"]["withdrawal_id"], "85858053");
     let answer = site.stack.invoke("withdrawal-submitter", &event("withdrawal-submitter")).await.unwrap();
     assert_eq!(answer, json!({"batchItemFailures": []}));
     let answer = site.stack.invoke("authorizer", &event("authorizer")).await.unwrap();

@@ -9,7 +9,7 @@ use crate::support::{Site, order, with};
 const PAYMENT: &str = "payment#paytm#47752123519";
 
 /// A signed deposit postback for these payments: number, order, amount.
-fn postback(site: &Site, payments: &[(&str, &str, &str)]) -> Value {
+pub(crate) fn postback(site: &Site, payments: &[(&str, &str, &str)]) -> Value {
     let elements: Vec<_> = payments
         .iter()
         .map(|(number, order, amount)| {

@@ -100,10 +100,18 @@ impl Site {
         serde_json::from_str(&text).unwrap()
     }
 
+    /// Asks the merchant's API.
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.call(self.http.get(format!("{}{path}", self.stack.api_url()))).await
+    }
+
     async fn send(&self, url: &str, body: Vec<u8>) -> Answer {
+        self.call(self.http.post(url).header("content-type", "application/json").body(body)).await
+    }
+
+    async fn call(&self, request: reqwest::RequestBuilder) -> Answer {
         let token = format!("Bearer {}", self.stack.credentials().merchant_token);
-        let request = self.http.post(url).header("authorization", token).header("content-type", "application/json");
-        let response = request.body(body).send().await.unwrap();
+        let response = request.header("authorization", token).send().await.unwrap();
         let status = response.status().as_u16();
         let retry_after = response.headers().contains_key("retry-after");
         let text = response.text().await.unwrap();
@@ -156,8 +164,25 @@ impl Site {
             "create-withdrawal",
             "postback-receiver",
             "withdrawal-submitter",
+            "transaction-reader",
+            "event-publisher",
         ];
         functions.iter().flat_map(|function| self.stack.logs(function)).collect()
+    }
+
+    /// Waits until so many events of a kind were published, and gives them.
+    pub(crate) async fn events(&self, kind: &str, count: usize) -> Vec<Value> {
+        let mut seen = Vec::new();
+        for _ in 0..POLLS {
+            seen = self.stack.events();
+            seen.retain(|event| event["type"] == kind);
+            if seen.len() >= count {
+                break;
+            }
+            tokio::time::sleep(BETWEEN_POLLS).await;
+        }
+        assert_eq!(seen.len(), count, "{kind}: {seen:#?}; logs: {:#?}", self.logs());
+        seen
     }
 
     /// Registers an order.

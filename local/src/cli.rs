@@ -43,6 +43,10 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "DIR")]
     binaries: Option<PathBuf>,
 
+    /// Post every event to this URL as JSON (http:// only); events are printed anyway
+    #[arg(long, value_name = "URL")]
+    events: Option<String>,
+
     /// Print what the functions log
     #[arg(long)]
     verbose: bool,
@@ -64,6 +68,8 @@ impl Cli {
             data: self.data.clone(),
             binaries: self.binaries.clone(),
             verbose: self.verbose,
+            show_events: true,
+            events: self.events.clone(),
             ..StackOptions::default()
         }
     }

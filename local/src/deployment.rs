@@ -9,6 +9,7 @@ use crate::aws::REGION;
 use crate::binaries;
 use crate::environment::Recipe;
 use crate::error::{Doing, StartError};
+use crate::event_bus::BUS;
 use crate::function::Function;
 use crate::functions::{Deployed, FUNCTIONS, SHARED_SETTINGS};
 use crate::http_api::Functions;
@@ -59,10 +60,12 @@ fn settings(options: &StackOptions, services: &Services, provider_url: &str) -> 
     Settings::from([
         ("AWS_ACCESS_KEY_ID", "local".into()),
         ("AWS_ENDPOINT_URL_DYNAMODB", services.dynamodb.url().into()),
+        ("AWS_ENDPOINT_URL_EVENTBRIDGE", services.event_bus_url.clone()),
         ("AWS_ENDPOINT_URL_SECRETS_MANAGER", services.secrets_url.clone()),
         ("AWS_ENDPOINT_URL_SQS", services.sqs.url().into()),
         ("AWS_REGION", REGION.into()),
         ("AWS_SECRET_ACCESS_KEY", "local".into()),
+        ("EVENT_BUS_NAME", BUS.into()),
         ("LOG_LEVEL", options.log_level.clone()),
         ("PROVIDER_API_URL", provider_url.into()),
         // The provider's own hosts are api.{server} and plugin.{server}; the simulator is both.

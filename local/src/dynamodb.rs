@@ -18,12 +18,25 @@ pub(crate) fn open(directory: Option<&Path>) -> Result<Database, dynoxide::Dynox
     }
 }
 
-/// Creates the table, unless it is there already.
+/// Creates the table with its index and its stream, unless it is there already.
 pub(crate) async fn create_table(dynamodb: &Service, name: &str) -> Result<(), AwsError> {
     let table = json!({
         "TableName": name,
-        "AttributeDefinitions": [{"AttributeName": "transaction_id", "AttributeType": "S"}],
+        "AttributeDefinitions": [
+            {"AttributeName": "transaction_id", "AttributeType": "S"},
+            {"AttributeName": "attention", "AttributeType": "S"},
+            {"AttributeName": "attention_at", "AttributeType": "N"},
+        ],
         "KeySchema": [{"AttributeName": "transaction_id", "KeyType": "HASH"}],
+        "GlobalSecondaryIndexes": [{
+            "IndexName": "attention",
+            "KeySchema": [
+                {"AttributeName": "attention", "KeyType": "HASH"},
+                {"AttributeName": "attention_at", "KeyType": "RANGE"},
+            ],
+            "Projection": {"ProjectionType": "KEYS_ONLY"},
+        }],
+        "StreamSpecification": {"StreamEnabled": true, "StreamViewType": "NEW_AND_OLD_IMAGES"},
         "BillingMode": "PAY_PER_REQUEST",
     });
     match dynamodb.call("CreateTable", &table).await {

@@ -79,14 +79,16 @@ struct ItemFailure {
 /// Which messages are to be deleted, by Lambda's rules: without a usable answer none, and a failed item that cannot be
 /// told (an empty id, an id of no message) fails the whole batch. `null`, `{}` and an empty list mean success.
 fn done(messages: &[Value], outcome: Result<impl AsRef<[u8]>, Failure>) -> Vec<&Value> {
-    let Ok(answer) = outcome else { return Vec::new() };
-    let Ok(answer) = serde_json::from_slice::<Option<BatchAnswer>>(answer.as_ref()) else {
-        return Vec::new();
-    };
-    let failures = answer.and_then(|answer| answer.batch_item_failures).unwrap_or_default();
-    let failed: BTreeSet<_> = failures.iter().map(|item| item.item_identifier.as_str()).collect();
+    let Some(failed) = outcome.ok().and_then(|answer| failed_items(answer.as_ref())) else { return Vec::new() };
     let (kept, done): (Vec<_>, Vec<_>) = messages.iter().partition(|message| failed.contains(id(message)));
     if kept.len() == failed.len() { done } else { Vec::new() }
+}
+
+/// The items that a batch answer names as failed; `None` when it is no such answer.
+pub(crate) fn failed_items(answer: &[u8]) -> Option<BTreeSet<String>> {
+    let answer = serde_json::from_slice::<Option<BatchAnswer>>(answer).ok()?;
+    let failures = answer.and_then(|answer| answer.batch_item_failures).unwrap_or_default();
+    Some(failures.into_iter().map(|item| item.item_identifier).collect())
 }
 
 fn id(message: &Value) -> &str {

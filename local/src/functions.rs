@@ -9,7 +9,7 @@ pub(crate) struct Deployed {
 }
 
 /// All functions.
-pub(crate) const FUNCTIONS: [Deployed; 6] = [
+pub(crate) const FUNCTIONS: [Deployed; 8] = [
     Deployed { name: "create-deposit", settings: &["PROVIDER_API_URL", "PROVIDER_PLUGIN_URL", "PROVIDER_TIMEOUT_MS"] },
     Deployed { name: "activate", settings: &["PROVIDER_API_URL", "PROVIDER_TIMEOUT_MS"] },
     Deployed {
@@ -22,6 +22,8 @@ pub(crate) const FUNCTIONS: [Deployed; 6] = [
         name: SUBMITTER,
         settings: &["PROVIDER_API_URL", "PROVIDER_TIMEOUT_MS", "QUEUE_URL", "RESEND_UNKNOWN", "SUBMISSION_ATTEMPTS"],
     },
+    Deployed { name: "transaction-reader", settings: &[] },
+    Deployed { name: PUBLISHER, settings: &["AWS_ENDPOINT_URL_EVENTBRIDGE", "EVENT_BUS_NAME"] },
 ];
 
 /// The function in front of the routes that are not public.
@@ -29,6 +31,9 @@ pub(crate) const AUTHORIZER: &str = "authorizer";
 
 /// The function behind the queue.
 pub(crate) const SUBMITTER: &str = "withdrawal-submitter";
+
+/// The function behind the table's stream.
+pub(crate) const PUBLISHER: &str = "event-publisher";
 
 /// The settings that every function gets.
 pub(crate) const SHARED_SETTINGS: [&str; 9] = [
@@ -53,10 +58,13 @@ pub(crate) struct Route {
 }
 
 /// All routes.
-pub(crate) const ROUTES: [Route; 4] = [
+pub(crate) const ROUTES: [Route; 7] = [
     Route { method: "POST", path: "/deposits", function: "create-deposit", public: false },
     Route { method: "POST", path: "/deposits/{custom_transaction_id}/activation", function: "activate", public: false },
     Route { method: "POST", path: "/withdrawals", function: "create-withdrawal", public: false },
+    Route { method: "GET", path: "/deposits/{custom_transaction_id}", function: "transaction-reader", public: false },
+    Route { method: "GET", path: "/withdrawals/{withdrawal_id}", function: "transaction-reader", public: false },
+    Route { method: "GET", path: "/transactions", function: "transaction-reader", public: false },
     Route { method: "POST", path: "/postbacks/{token}", function: "postback-receiver", public: true },
 ];
 

@@ -12,6 +12,7 @@ mod dynamodb;
 mod environment;
 mod error;
 mod event;
+mod event_bus;
 mod event_source;
 mod function;
 mod functions;
@@ -27,6 +28,7 @@ mod secrets_manager;
 mod servers;
 mod sqs;
 mod stack;
+mod stream_source;
 
 pub use aws::AwsError;
 pub use console::{complain, say};

@@ -25,6 +25,10 @@ pub struct StackOptions {
     pub credentials: Option<Credentials>,
     /// Whether to print what the functions print.
     pub verbose: bool,
+    /// Whether to print events.
+    pub show_events: bool,
+    /// Where events are posted, `http://` only.
+    pub events: Option<String>,
     /// The table's name.
     pub table_name: String,
     /// How long a message that was received stays hidden.
@@ -63,6 +67,8 @@ impl Default for StackOptions {
             data: None,
             credentials: None,
             verbose: false,
+            show_events: false,
+            events: None,
             table_name: "paykassma".into(),
             visibility_timeout_seconds: 120,
             max_receive_count: 8,

@@ -1,16 +1,19 @@
 //! The stand-ins for AWS's services, each on a port of its own.
 
 use std::io::ErrorKind;
+use std::sync::Arc;
 
 use axum::Router;
 use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::aws::{Service, http_client};
 use crate::credentials::Credentials;
 use crate::error::{Doing, StartError};
+use crate::event_bus::{EventBus, post_events};
 use crate::options::StackOptions;
-use crate::{dynamodb, secrets_manager, sqs};
+use crate::{dynamodb, event_bus, secrets_manager, sqs};
 
 /// A listener and its address.
 pub(crate) struct Bound {
@@ -41,6 +44,8 @@ pub(crate) struct Services {
     pub(crate) dynamodb: Service,
     pub(crate) sqs: Service,
     pub(crate) secrets_url: String,
+    pub(crate) event_bus: Arc<EventBus>,
+    pub(crate) event_bus_url: String,
 }
 
 impl Services {
@@ -51,7 +56,10 @@ impl Services {
         tasks: &mut JoinSet<()>,
     ) -> Result<Services, StartError> {
         let http = http_client()?;
+        let (event_bus, event_bus_url) = start_event_bus(options, &http, tasks).await?;
         Ok(Services {
+            event_bus,
+            event_bus_url,
             dynamodb: start_dynamodb(options, &http, tasks).await?,
             sqs: start_sqs(options, &http, tasks).await?,
             secrets_url: start_secrets_manager(credentials, tasks).await?,
@@ -83,6 +91,22 @@ async fn start_sqs(
     let service = Service::new(http.clone(), bound.url, sqs::PREFIX);
     sqs::create_queues(&service, options.visibility_timeout_seconds, options.max_receive_count).await?;
     Ok(service)
+}
+
+async fn start_event_bus(
+    options: &StackOptions,
+    http: &reqwest::Client,
+    tasks: &mut JoinSet<()>,
+) -> Result<(Arc<EventBus>, String), StartError> {
+    let target = options.events.clone().map(|url| {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        tasks.spawn(post_events(http.clone(), url, receiver));
+        sender
+    });
+    let bus = EventBus::new(options.show_events, target);
+    let bound = bind(0, "EventBridge's port").await?;
+    serve(tasks, bound.listener, event_bus::router(Arc::clone(&bus)));
+    Ok((bus, bound.url))
 }
 
 async fn start_secrets_manager(credentials: &Credentials, tasks: &mut JoinSet<()>) -> Result<String, StartError> {

@@ -8,19 +8,20 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use crate::authorization::Authorizer;
-use crate::aws::AwsError;
+use crate::aws::{AwsError, Service};
 use crate::credentials::Credentials;
 use crate::deployment::deploy;
 use crate::environment::Failure;
 use crate::error::{Doing, StartError};
 use crate::event_source::EventSource;
-use crate::functions::SUBMITTER;
+use crate::functions::{PUBLISHER, SUBMITTER};
 use crate::http_api::{self, Functions, HttpApi};
 use crate::logs::Logs;
 use crate::options::StackOptions;
 use crate::provider::{Provider, ProviderOptions};
 use crate::servers::{Bound, Services, bind, serve};
 use crate::sqs::{DEAD_LETTER_QUEUE, QUEUE, arn, queue_url};
+use crate::stream_source::{self, StreamSource};
 
 /// A running stack. It ends, with all of its processes, when it is stopped or dropped.
 pub struct Stack {
@@ -59,8 +60,9 @@ impl Stack {
         let functions = deploy(&options, &services, &provider_url, &logs).await?;
 
         let api = HttpApi { functions: functions.clone(), authorizer: Authorizer::default() };
-        serve(&mut tasks, front.listener, http_api::router(api));
         start_event_source(&options, &services, &functions, &mut tasks);
+        start_stream_source(&options, &services, &functions, &logs, &mut tasks).await?;
+        serve(&mut tasks, front.listener, http_api::router(api));
         Ok(Stack {
             api_url: front.url,
             provider_url,
@@ -150,6 +152,12 @@ impl Stack {
     #[must_use]
     pub fn credentials(&self) -> &Credentials {
         &self.credentials
+    }
+
+    /// The events so far, oldest first.
+    #[must_use]
+    pub fn events(&self) -> Vec<Value> {
+        self.services.event_bus.events()
     }
 
     /// The last lines that the function printed, oldest first.
@@ -262,4 +270,18 @@ fn start_event_source(options: &StackOptions, services: &Services, functions: &F
     for _ in 0..options.event_source_concurrency {
         tasks.spawn(Arc::clone(&source).run());
     }
+}
+
+async fn start_stream_source(
+    options: &StackOptions,
+    services: &Services,
+    functions: &Functions,
+    logs: &Arc<Logs>,
+    tasks: &mut JoinSet<()>,
+) -> Result<(), StartError> {
+    let Some(function) = functions.get(PUBLISHER) else { return Ok(()) };
+    let streams = Service::new(services.http.clone(), services.dynamodb.url().to_owned(), stream_source::PREFIX);
+    let source = StreamSource::at_end(streams, &options.table_name, Arc::clone(function), Arc::clone(logs)).await?;
+    tasks.spawn(source.run());
+    Ok(())
 }

@@ -16,8 +16,16 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::time::sleep;
 
-const FUNCTIONS: [&str; 6] =
-    ["authorizer", "create-deposit", "activate", "create-withdrawal", "postback-receiver", "withdrawal-submitter"];
+const FUNCTIONS: [&str; 8] = [
+    "authorizer",
+    "create-deposit",
+    "activate",
+    "create-withdrawal",
+    "postback-receiver",
+    "withdrawal-submitter",
+    "transaction-reader",
+    "event-publisher",
+];
 
 /// A directory in which every function is the fake one.
 fn fakes() -> TempDir {

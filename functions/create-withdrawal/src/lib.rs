@@ -82,6 +82,7 @@ where
     S: Write<WithdrawalRow>,
     Q: SendLater,
     P: SubmitWithdrawal,
+    A: Ambient,
 {
     /// The message is sent before the row is written: from the row's first moment, someone will come back to it.
     async fn arm(&self, withdrawal_id: &WithdrawalId) -> Result<(), edge::Unavailable> {
@@ -96,8 +97,9 @@ where
         let submission = self.provider.submit(&journalled.row.body).await;
         let id = journalled.row.request.withdrawal_id.clone();
         info!(withdrawal = %id, ?submission, "submitted");
+        let now = Timestamp(self.ambient.now_ms());
         let answered = |row: &Withdrawal| row.answered(&journalled.row.sender, &submission);
-        match advance(&self.table, journalled.clone(), None, answered).await {
+        match advance(&self.table, journalled.clone(), now, None, answered).await {
             Ok(advanced) => {
                 if let Advanced::Conflicted(_, disagreement) = &advanced {
                     error!(event = "withdrawal.conflict", withdrawal = %id, ?disagreement, "the provider contradicts itself");

@@ -36,7 +36,8 @@ async fn contradict_or_repeat(
         return Ok(());
     };
     let stored = Stored { row: *row, version };
-    match advance(table, stored, Some(&report.receipt), |row: &Withdrawal| row.reported(report)).await? {
+    let now = report.receipt.evidence.received_at;
+    match advance(table, stored, now, Some(&report.receipt), |row: &Withdrawal| row.reported(report)).await? {
         Advanced::Moved(_) => settled(report),
         Advanced::Repeated(_) => info!(withdrawal = %report.withdrawal_id, "a repeated postback"),
         Advanced::Conflicted(_, disagreement) => {

@@ -91,13 +91,17 @@ where
         }
     }
 
+    fn now(&self) -> Timestamp {
+        Timestamp(self.ambient.now_ms())
+    }
+
     fn may_live(&self, since: Timestamp) -> bool {
         self.ambient.now_ms().abs_diff(since.0) < self.policy.sender_lifetime_ms
     }
 
     /// The sender must be dead: nobody knows whether its attempt arrived.
     async fn lose(&self, stored: Stored<Withdrawal>) -> Result<Next, Unavailable> {
-        let advanced = advance(&self.table, stored, None, Withdrawal::lose).await?;
+        let advanced = advance(&self.table, stored, self.now(), None, Withdrawal::lose).await?;
         let row = advanced.stands();
         if let Advanced::Moved(_) = advanced {
             error!(event = "withdrawal.unknown", withdrawal = %row.request.withdrawal_id, "its sender died");
@@ -106,8 +110,7 @@ where
     }
 
     async fn send_again(&self, stored: Stored<Withdrawal>) -> Result<Next, Unavailable> {
-        let now = Timestamp(self.ambient.now_ms());
-        let Some(row) = stored.row.send_again(self.ambient.nonce(), now, self.policy.resend_unknown) else {
+        let Some(row) = stored.row.send_again(self.ambient.nonce(), self.now(), self.policy.resend_unknown) else {
             return Ok(Next::Rest);
         };
         let change = Change { row: WithdrawalRow::Registered(Box::new(row.clone())), replaces: stored.version };
@@ -119,7 +122,8 @@ where
         let (id, sender) = (journalled.row.request.withdrawal_id.clone(), journalled.row.sender.clone());
         let attempt = journalled.row.attempts;
         info!(withdrawal = %id, attempt, ?submission, "submitted again");
-        let advanced = advance(&self.table, journalled, None, |row| row.answered(&sender, &submission)).await?;
+        let answered = |row: &Withdrawal| row.answered(&sender, &submission);
+        let advanced = advance(&self.table, journalled, self.now(), None, answered).await?;
         report(&id, &advanced, &submission);
         Ok(self.next(advanced.stands()))
     }
@@ -148,7 +152,7 @@ where
                 Some(row) => domain::Transition::Move(row),
                 None => domain::Transition::Repeat,
             };
-            advance(&self.table, stored, None, flag).await.map(|_| ())
+            advance(&self.table, stored, self.now(), None, flag).await.map(|_| ())
         };
         if let Err(cause) = flagged.await {
             let cause: Unavailable = cause;

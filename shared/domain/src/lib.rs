@@ -1,7 +1,9 @@
 //! What deposits, payments and withdrawals are, and which changes of them are allowed. Pure: no clock, no network, no AWS.
 
 mod amount;
+mod attention;
 mod deposit;
+mod event;
 mod evidence;
 mod ids;
 mod payment;
@@ -10,7 +12,9 @@ mod report;
 mod withdrawal;
 
 pub use amount::Amount;
+pub use attention::{Attention, AttentionKind};
 pub use deposit::{Attempt, AttemptState, Credit, Deposit, DepositRow, DepositState, MAX_ATTEMPTS, Order, Unannounced};
+pub use event::{Credited, Event, FailedActivation, HeldPayment, Payout, StrangePayout, UnreadableElement};
 pub use evidence::{Contradiction, Disagreement, Evidence, Receipt};
 pub use ids::{
     AccountNumber, AttemptId, Broken, Comment, CurrencyCode, CustomTransactionId, Label, Lang, PaymentKey,
@@ -24,7 +28,7 @@ pub use withdrawal::{PayoutRequest, Submission, UnknownWithdrawal, Withdrawal, W
 use serde::{Deserialize, Serialize};
 
 /// A moment: milliseconds since 1970 in UTC, by our own clock.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Timestamp(pub u64);
 

@@ -119,7 +119,7 @@ impl Payment {
         Self { state, ..self.clone() }
     }
 
-    fn receipt(&self) -> Option<&Receipt> {
+    pub(crate) fn receipt(&self) -> Option<&Receipt> {
         match &self.state {
             PaymentState::Claimed { .. } | PaymentState::Released { .. } => None,
             PaymentState::Unmatched { receipt, .. }

@@ -1,8 +1,9 @@
 //! The payment systems: their rules are data, so that the next one is a row and not a branch.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use crate::{Amount, Broken, CurrencyCode, Lang, WalletType};
 
@@ -77,12 +78,14 @@ impl Limits {
 #[serde(deny_unknown_fields)]
 pub struct PaymentSystem {
     /// The provider's name for it.
+    #[serde(deserialize_with = "checked::<_, WalletType>")]
     pub wallet_type: Cow<'static, str>,
     /// Its currency.
+    #[serde(deserialize_with = "checked::<_, CurrencyCode>")]
     pub currency_code: Cow<'static, str>,
     /// The number that a user enters.
     pub key1: TextRule,
-    /// Languages of the payment window; the first is the default.
+    /// Languages of the payment window.
     pub langs: Cow<'static, [Cow<'static, str>]>,
     /// What a deposit may be.
     pub deposit: Limits,
@@ -92,6 +95,13 @@ pub struct PaymentSystem {
     /// What a withdrawal may be: the provider takes whole units.
     #[serde(default)]
     pub withdrawal: Option<Limits>,
+}
+
+/// A row whose name nobody can ask for would be as good as none, and the rule that it was to tighten would stay as it is.
+fn checked<'de, D: Deserializer<'de>, T: Deserialize<'de> + Into<String>>(
+    deserializer: D,
+) -> Result<Cow<'static, str>, D::Error> {
+    T::deserialize(deserializer).map(|text| Cow::Owned(text.into()))
 }
 
 impl PaymentSystem {
@@ -134,11 +144,11 @@ impl PaymentSystems {
     /// # Errors
     /// [`Broken`] for a wallet without a row.
     pub fn find(&self, wallet: &WalletType) -> Result<&PaymentSystem, Broken> {
-        self.0
-            .iter()
-            .chain(BUILT_IN)
-            .find(|row| row.wallet_type == wallet.as_str())
-            .ok_or(Broken("must be a payment system of this deployment, such as paytm".into()))
+        let rows = || self.0.iter().chain(BUILT_IN);
+        rows().find(|row| row.wallet_type == wallet.as_str()).ok_or_else(|| {
+            let known: BTreeSet<_> = rows().map(|row| row.wallet_type.as_ref()).collect();
+            Broken(format!("must be one of {}", known.into_iter().collect::<Vec<_>>().join(", ")).into())
+        })
     }
 }
 
@@ -232,6 +242,42 @@ mod tests {
         assert_eq!(find(&systems, "paytm").unwrap().deposit.minimum, 500);
         assert_eq!(find(&systems, "new_one").unwrap().currency_code, "BDT");
         assert_eq!(find(&systems, "nagad").unwrap().key1, text(10, 10));
-        assert!(find(&systems, "cash").is_err());
+        let Broken(rule) = find(&systems, "cash").unwrap_err();
+        assert!(rule.starts_with("must be one of bkash, easypaisa, ") && rule.contains("new_one, paytm, "), "{rule}");
+    }
+
+    #[test]
+    fn a_setting_that_would_have_no_effect_is_refused() {
+        let row = |wallet: &str, currency: &str| {
+            let row = format!(
+                r#"[{{"wallet_type":"{wallet}","currency_code":"{currency}","key1":{{"least":1,"most":2}},"langs":[],
+                "deposit":{{"minimum":1,"maximum":2,"decimals":0}}}}]"#
+            );
+            serde_json::from_str::<Vec<PaymentSystem>>(&row)
+        };
+        assert!(row("paytm", "INR").is_ok());
+        assert!(row("PayTM", "INR").is_err() && row("paytm", "inr").is_err());
+    }
+
+    #[test]
+    fn the_wallets_of_the_protocol_are_rows_with_their_currencies() {
+        let known = [
+            ("INR", vec!["paytm", "phone_pe", "upi_l", "upi_ib", "upi_hb", "upi_in", "upi_w", "upi_m"]),
+            ("BDT", vec!["bkash", "nagad", "rocket"]),
+            ("PKR", vec!["easypaisa"]),
+            ("MMK", vec!["wavepay"]),
+            ("NPR", vec!["esewa_ml", "khalti_ml"]),
+        ];
+        for (currency, wallets) in known {
+            for wallet in wallets {
+                let row = find(&PaymentSystems::default(), wallet).unwrap();
+                assert_eq!(row.currency_code, currency, "{wallet}");
+                assert_eq!(
+                    row.account_number.is_some(),
+                    wallet == "paytm",
+                    "only PayTM's payouts are documented: {wallet}"
+                );
+            }
+        }
     }
 }

@@ -113,6 +113,9 @@ pub struct Withdrawal {
     pub attempts: u32,
     /// When it was journalled.
     pub created_at: Timestamp,
+    /// When it last changed.
+    #[serde(default)]
+    pub changed_at: Timestamp,
     /// Why a person must look, once the attempts are used up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub needs_review: Option<String>,
@@ -132,6 +135,7 @@ impl Withdrawal {
             body,
             attempts: 1,
             created_at: now,
+            changed_at: now,
             needs_review: None,
             contradictions: Vec::new(),
         }
@@ -163,7 +167,7 @@ impl Withdrawal {
             | WithdrawalState::Paid { .. }
             | WithdrawalState::Failed { .. } => return None,
         };
-        Some(Self { sender, attempts: self.attempts.saturating_add(1), ..self.with(state) })
+        Some(Self { sender, attempts: self.attempts.saturating_add(1), changed_at: now, ..self.with(state) })
     }
 
     /// Gives up waiting for the answer of an attempt whose sender must be dead.

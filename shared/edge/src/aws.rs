@@ -74,6 +74,12 @@ impl Aws {
         client!(self, environment, aws_sdk_dynamodb, "AWS_ENDPOINT_URL_DYNAMODB")
     }
 
+    /// The event bus' client.
+    #[must_use]
+    pub fn eventbridge(&self, environment: &Environment) -> aws_sdk_eventbridge::Client {
+        client!(self, environment, aws_sdk_eventbridge, "AWS_ENDPOINT_URL_EVENTBRIDGE")
+    }
+
     /// The queues' client.
     #[must_use]
     pub fn sqs(&self, environment: &Environment) -> aws_sdk_sqs::Client {

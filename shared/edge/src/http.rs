@@ -96,7 +96,7 @@ impl Reply {
         Self::new(status, &Refused { code, message: refusal.to_string(), field: refusal.field() })
     }
 
-    fn into_response(self) -> Result<Response<Body>, lambda_http::Error> {
+    pub(crate) fn into_response(self) -> Result<Response<Body>, lambda_http::Error> {
         let mut response = Response::builder().status(self.status).header(CONTENT_TYPE, "application/json");
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
             response = response.header(RETRY_AFTER, "5");
@@ -107,7 +107,7 @@ impl Reply {
 
 #[derive(Debug, thiserror::Error)]
 #[error("this function is not set up; its operator finds the reason in its log")]
-struct NotSetUp;
+pub(crate) struct NotSetUp;
 
 impl Refusal for NotSetUp {
     fn status(&self) -> StatusCode {

@@ -2,22 +2,28 @@
 
 mod ambient;
 mod aws;
+mod bus;
 mod environment;
 mod fields;
 mod http;
 mod log;
+mod question;
 mod queue;
 mod secrets;
+mod stream;
 
 pub use ambient::{Ambient, System};
 pub use aws::Aws;
+pub use bus::{EventBus, Publish, Published};
 pub use environment::{BadSetting, Environment};
 pub use fields::{BadRequest, Fields};
 pub use http::{Handle, Refusal, Reply, Request, serve};
 pub use lambda_http::http::StatusCode;
 pub use log::start as start_log;
+pub use question::{Answer, Question, serve_questions};
 pub use queue::{Defer, HandleMessage, Handled, Message, Queue, SendLater, serve_queue};
 pub use secrets::{Fixed, SecretStore, Secrets};
+pub use stream::{HandleChanges, RowChange, serve_stream};
 
 /// A service of AWS did not answer as it should. The reason is for the logs.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

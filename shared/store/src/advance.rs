@@ -1,6 +1,6 @@
 //! Carries an event to a withdrawal against whoever else writes its row.
 
-use domain::{Disagreement, Receipt, Transition, Withdrawal, WithdrawalRow};
+use domain::{Disagreement, Receipt, Timestamp, Transition, Withdrawal, WithdrawalRow};
 
 use crate::{Change, Stored, Unavailable, Write, Written};
 
@@ -28,14 +28,15 @@ impl Advanced {
     }
 }
 
-/// Applies an event to a withdrawal, again and again until what it comes to is written or needs no writing. A postback's
-/// receipt is recorded with the contradiction if there is one.
+/// Applies an event of this moment to a withdrawal, again and again until what it comes to is written or needs no writing.
+/// A postback's receipt is recorded with the contradiction if there is one.
 ///
 /// # Errors
 /// [`Unavailable`] when the table does not answer, the row is gone, or too many races are lost.
 pub async fn advance<S: Write<WithdrawalRow>>(
     table: &S,
     mut stands: Stored<Withdrawal>,
+    now: Timestamp,
     receipt: Option<&Receipt>,
     event: impl Fn(&Withdrawal) -> Transition<Withdrawal> + Send + Sync,
 ) -> Result<Advanced, Unavailable> {
@@ -48,6 +49,7 @@ pub async fn advance<S: Write<WithdrawalRow>>(
                 None => return Ok(Advanced::Conflicted(stands, disagreement)),
             },
         };
+        let row = Withdrawal { changed_at: now, ..row };
         let change = Change { row: WithdrawalRow::Registered(Box::new(row.clone())), replaces: stands.version };
         let written = Stored { row, version: stands.version.saturating_add(1) };
         match table.write(change).await? {

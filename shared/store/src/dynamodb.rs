@@ -12,7 +12,7 @@ use aws_sdk_dynamodb::types::{
 };
 use domain::{DepositRow, ExpectedCredit, Payment, WithdrawalReport, WithdrawalRow};
 
-use crate::item::{Item, KEY, VERSION, attribute, from_item, number, text, to_item};
+use crate::item::{ATTENTION, ATTENTION_AT, Item, KEY, VERSION, attribute, from_item, number, text, to_item};
 use crate::{Change, Credit, Read, Row, Settle, Stored, Unavailable, Write, WriteTogether, Written, WrittenTogether};
 
 const ALL_OLD: ReturnValuesOnConditionCheckFailure = ReturnValuesOnConditionCheckFailure::AllOld;
@@ -22,8 +22,8 @@ const IS_VERSION: &str = "version = :replaces";
 /// The table in DynamoDB.
 #[derive(Clone, Debug)]
 pub struct DynamoDb {
-    client: Client,
-    table: String,
+    pub(crate) client: Client,
+    pub(crate) table: String,
 }
 
 impl DynamoDb {
@@ -184,15 +184,18 @@ impl Settle for DynamoDb {
             .table_name(&self.table)
             .key(KEY, text(WithdrawalRow::key(&report.withdrawal_id)))
             .update_expression(format!(
-                "SET #state = :state, receipt = :receipt, {VERSION} = {VERSION} + :one REMOVE needs_review"
+                "SET #state = :state, receipt = :receipt, changed_at = :changed_at, {VERSION} = {VERSION} + :one \
+                 REMOVE needs_review, {ATTENTION}, {ATTENTION_AT}"
             ))
             .condition_expression(
                 "#state IN (:sending, :waiting, :unknown, :submitted) AND amount = :amount \
-                 AND currency_code = :currency_code AND payment_system = :payment_system AND label = :label",
+                 AND currency_code = :currency_code AND payment_system = :payment_system AND label = :label \
+                 AND attribute_not_exists(contradictions)",
             )
             .expression_attribute_names("#state", "state")
             .expression_attribute_values(":state", value("state")?)
             .expression_attribute_values(":receipt", value("receipt")?)
+            .expression_attribute_values(":changed_at", number(report.receipt.evidence.received_at.0))
             .expression_attribute_values(":one", number(1))
             .expression_attribute_values(":sending", text("sending"))
             .expression_attribute_values(":waiting", text("waiting"))
@@ -222,7 +225,7 @@ impl<R: Row> Change<R> {
 }
 
 /// Names the error by its code alone where the service gave one: a message may quote what is in a row.
-fn unavailable<E, H>(error: &SdkError<E, H>) -> Unavailable
+pub(crate) fn unavailable<E, H>(error: &SdkError<E, H>) -> Unavailable
 where
     SdkError<E, H>: std::error::Error + ProvideErrorMetadata,
 {

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, HashMap};
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use domain::{CustomTransactionId, DepositRow, Payment, PaymentKey, WithdrawalId, WithdrawalRow};
+use domain::{
+    Attention, AttentionKind, CustomTransactionId, DepositRow, Payment, PaymentKey, WithdrawalId, WithdrawalRow,
+};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -14,6 +16,10 @@ use crate::{Change, Stored, Unavailable, Unreadable};
 pub(crate) const KEY: &str = "transaction_id";
 /// How many times a row was written.
 pub(crate) const VERSION: &str = "version";
+/// Why somebody must look at the row; absent when nobody must. The hash key of the index of the same name.
+pub(crate) const ATTENTION: &str = "attention";
+/// Since when; the index's range key.
+pub(crate) const ATTENTION_AT: &str = "attention_at";
 
 pub(crate) type Item = HashMap<String, AttributeValue>;
 
@@ -28,6 +34,9 @@ pub trait Row: Clone + PartialEq + Serialize + DeserializeOwned + Send + Sync {
     /// The value of the partition key.
     fn key(id: &Self::Id) -> String;
 
+    /// Whether somebody must look at the row: only such rows are in the index.
+    fn attention(&self) -> Option<Attention>;
+
     #[doc(hidden)]
     fn rows(tables: &mut Rows) -> &mut BTreeMap<Self::Id, Stored<Self>>;
 }
@@ -41,6 +50,10 @@ impl Row for DepositRow {
 
     fn key(id: &Self::Id) -> String {
         format!("deposit#{id}")
+    }
+
+    fn attention(&self) -> Option<Attention> {
+        None
     }
 
     fn rows(tables: &mut Rows) -> &mut BTreeMap<Self::Id, Stored<Self>> {
@@ -59,6 +72,10 @@ impl Row for Payment {
         format!("payment#{}#{}", id.wallet_type, id.transaction_id)
     }
 
+    fn attention(&self) -> Option<Attention> {
+        self.attention()
+    }
+
     fn rows(tables: &mut Rows) -> &mut BTreeMap<Self::Id, Stored<Self>> {
         &mut tables.payments
     }
@@ -75,6 +92,10 @@ impl Row for WithdrawalRow {
         format!("withdrawal#{id}")
     }
 
+    fn attention(&self) -> Option<Attention> {
+        self.attention()
+    }
+
     fn rows(tables: &mut Rows) -> &mut BTreeMap<Self::Id, Stored<Self>> {
         &mut tables.withdrawals
     }
@@ -89,6 +110,10 @@ impl Row for Unreadable {
 
     fn key((signature, element): &Self::Id) -> String {
         format!("unreadable#{signature}#{element}")
+    }
+
+    fn attention(&self) -> Option<Attention> {
+        Some(Attention { kind: AttentionKind::Unreadable, at: self.evidence.received_at })
     }
 
     fn rows(tables: &mut Rows) -> &mut BTreeMap<Self::Id, Stored<Self>> {
@@ -113,12 +138,20 @@ pub(crate) fn to_item<R: Row>(change: &Change<R>) -> Result<Item, Unavailable> {
         serde_dynamo::to_item(&change.row).map_err(|error| Unavailable(format!("a row does not fit: {error}")))?;
     item.insert(KEY.into(), text(R::key(&change.row.id())));
     item.insert(VERSION.into(), number(change.replaces.saturating_add(1)));
+    if let Some(Attention { kind, at }) = change.row.attention() {
+        item.insert(ATTENTION.into(), text(kind.as_str()));
+        item.insert(ATTENTION_AT.into(), number(at.0));
+    }
     Ok(item)
 }
 
 /// Reads a row. A row that we cannot read is as good as a table that does not answer: nothing is decided on it.
-pub(crate) fn from_item<R: Row>(item: Item) -> Result<Stored<R>, Unavailable> {
-    let version = item.get(VERSION).and_then(|value| value.as_n().ok()).and_then(|digits| digits.parse().ok());
+pub(crate) fn from_item<R: Row>(item: impl Into<serde_dynamo::Item>) -> Result<Stored<R>, Unavailable> {
+    let item: serde_dynamo::Item = item.into();
+    let version = match item.get(VERSION) {
+        Some(serde_dynamo::AttributeValue::N(digits)) => digits.parse().ok(),
+        Some(_) | None => None,
+    };
     let version = version.ok_or_else(|| Unavailable("a row has no version".into()))?;
     let row = serde_dynamo::from_item(item).map_err(|error| Unavailable(format!("a row is unreadable: {error}")))?;
     Ok(Stored { row, version })

@@ -1,14 +1,18 @@
 //! The table: what a function may do to it, DynamoDB, and the in-memory twin. Both pass one contract.
 
 mod advance;
+mod attention;
 mod dynamodb;
 mod item;
 mod memory;
+mod told;
 
 pub use advance::{Advanced, advance};
+pub use attention::{Cursor, FindAttention, PAGE, Page, RowId};
 pub use dynamodb::DynamoDb;
 pub use item::Row;
 pub use memory::Memory;
+pub use told::{Told, told};
 
 use std::future::Future;
 
@@ -121,7 +125,7 @@ pub trait Credit: Sync {
 
 /// The right to end a withdrawal without reading it first.
 pub trait Settle: Sync {
-    /// Writes a report's outcome, if the withdrawal is not ended and its amount (to the letter), currency, payment system
+    /// Writes a report's outcome, if the withdrawal is not ended, nothing contradicts it, and its amount (to the letter), currency, payment system
     /// and label are those of the report. A report without an outcome changes nothing.
     fn settle(
         &self,

@@ -127,10 +127,15 @@ impl Settle for Memory {
             && request.currency_code == receipt.currency_code
             && request.payment_system == report.wallet_type
             && Some(&request.label) == receipt.label.as_ref();
-        if withdrawal.is_final() || !agrees {
+        if withdrawal.is_final() || !agrees || !withdrawal.contradictions.is_empty() {
             return Ok(Written::Stands(stands));
         }
-        let settled = domain::Withdrawal { state: outcome, needs_review: None, ..(**withdrawal).clone() };
+        let settled = domain::Withdrawal {
+            state: outcome,
+            needs_review: None,
+            changed_at: receipt.evidence.received_at,
+            ..(**withdrawal).clone()
+        };
         put(&mut rows, stored.becomes(WithdrawalRow::Registered(Box::new(settled))));
         Ok(Written::Done)
     }

@@ -5,12 +5,14 @@
 mod fixtures;
 
 use domain::{
-    CustomTransactionId, DepositRow, Payment, PaymentKey, PaymentState, Withdrawal, WithdrawalRow, WithdrawalState,
+    AttentionKind, CustomTransactionId, DepositRow, Payment, PaymentKey, PaymentState, Timestamp, Withdrawal,
+    WithdrawalRow, WithdrawalState,
 };
 use fixtures::{
-    Table, claimed, credited_sum, deposit, deposit_report, embedded, receipt, unreadable, withdrawal, withdrawal_report,
+    Table, claimed, credited_sum, deposit, deposit_report, embedded, receipt, unreadable, unreadable_at, withdrawal,
+    withdrawal_report,
 };
-use store::{Change, Memory, Read, Row, Stored, Written, WrittenTogether};
+use store::{Advanced, Change, Memory, PAGE, Read, Row, RowId, Stored, Written, WrittenTogether, advance};
 
 macro_rules! contract {
     ($($name:ident)*) => {$(
@@ -39,6 +41,9 @@ contract! {
     a_withdrawal_is_settled_once_and_only_as_it_was_asked
     an_element_that_was_not_understood_is_kept
     two_hundred_credits_at_once_credit_once
+    a_row_is_found_while_somebody_must_look_at_it
+    what_contradicts_a_payout_outlives_its_settlement
+    pages_follow_each_other_without_gap_or_repetition
 }
 
 fn id(deposit: &DepositRow) -> CustomTransactionId {
@@ -166,7 +171,10 @@ async fn a_withdrawal_is_settled_once_and_only_as_it_was_asked(table: &impl Tabl
     let WithdrawalRow::Registered(paid) = stands.row else { panic!() };
     let receipt = report.receipt.clone();
     let WithdrawalRow::Registered(asked) = row else { panic!() };
-    assert_eq!(*paid, Withdrawal { state: WithdrawalState::Paid { receipt }, ..*asked });
+    assert_eq!(
+        *paid,
+        Withdrawal { changed_at: receipt.evidence.received_at, state: WithdrawalState::Paid { receipt }, ..*asked }
+    );
     assert_eq!(stands.version, 2);
 }
 
@@ -188,6 +196,82 @@ async fn two_hundred_credits_at_once_credit_once(table: &impl Table) {
     let done = credits.join_all().await.into_iter().filter(|written| matches!(written, Ok(WrittenTogether::Done)));
     assert_eq!(done.count(), 1);
     assert_eq!(credited_sum(&read_deposit(table, "o1").await.unwrap()), ["700"]);
+}
+
+async fn found(table: &impl Table, kind: AttentionKind) -> Vec<RowId> {
+    table.find_attention(kind, Timestamp(0), None).await.unwrap().rows
+}
+
+async fn write_payout(table: &impl Table, stands: &Stored<WithdrawalRow>, row: Withdrawal) -> Stored<WithdrawalRow> {
+    let row = WithdrawalRow::Registered(Box::new(row));
+    assert_eq!(table.write(stands.becomes(row.clone())).await.unwrap(), Written::Done);
+    Stored { row, version: stands.version.saturating_add(1) }
+}
+
+fn ours(stored: &Stored<WithdrawalRow>) -> &Withdrawal {
+    let WithdrawalRow::Registered(row) = &stored.row else { panic!("{stored:?}") };
+    row
+}
+
+async fn a_row_is_found_while_somebody_must_look_at_it(table: &impl Table) {
+    table.write(Change::new(deposit("o1", "u1"))).await.unwrap();
+    table.write(Change::new(claimed("1", "o1"))).await.unwrap();
+    let first = Stored { row: withdrawal("w1", "100"), version: 1 };
+    table.write(Change::new(first.row.clone())).await.unwrap();
+    for kind in AttentionKind::ALL {
+        assert_eq!(found(table, kind).await, [], "{kind:?}");
+    }
+    let unknown =
+        write_payout(table, &first, Withdrawal { state: WithdrawalState::Unknown, ..ours(&first).clone() }).await;
+    let w1 = [RowId::Withdrawal(first.row.id().clone())];
+    assert_eq!(found(table, AttentionKind::Unknown).await, w1);
+    write_payout(table, &unknown, ours(&unknown).review("why").unwrap()).await;
+    assert_eq!(found(table, AttentionKind::Unknown).await, []);
+    assert_eq!(found(table, AttentionKind::NeedsReview).await, w1);
+    assert_eq!(table.settle(&withdrawal_report("w1", "100", Some(1))).await.unwrap(), Written::Done);
+    let report = deposit_report("1", "o1", "u1", "700");
+    assert_eq!(table.credit(&report.expected_credit().unwrap()).await.unwrap(), WrittenTogether::Done);
+    for kind in AttentionKind::ALL {
+        assert_eq!(found(table, kind).await, [], "{kind:?}");
+    }
+}
+
+async fn what_contradicts_a_payout_outlives_its_settlement(table: &impl Table) {
+    let first = Stored { row: withdrawal("w1", "100"), version: 1 };
+    table.write(Change::new(first.row.clone())).await.unwrap();
+    let report = withdrawal_report("w1", "100", Some(1));
+    let against = ours(&first).contradicted(domain::Disagreement::Status, Some(report.receipt.clone())).unwrap();
+    let stands = write_payout(table, &first, against).await;
+    let w1 = [RowId::Withdrawal(first.row.id().clone())];
+    assert_eq!(found(table, AttentionKind::Conflict).await, w1);
+    assert_eq!(table.settle(&report).await.unwrap(), Written::Stands(Some(stands.clone())));
+    let now = report.receipt.evidence.received_at;
+    let advanced =
+        advance(table, Stored { row: ours(&stands).clone(), version: 2 }, now, None, |row| row.reported(&report));
+    let Advanced::Moved(paid) = advanced.await.unwrap() else { panic!() };
+    assert_eq!((paid.row.changed_at, paid.version), (now, 3));
+    assert_eq!(found(table, AttentionKind::Conflict).await, w1);
+}
+
+async fn pages_follow_each_other_without_gap_or_repetition(table: &impl Table) {
+    for time in 1..=45 {
+        table.write(Change::new(unreadable_at(time))).await.unwrap();
+    }
+    let (mut after, mut elements, mut sizes) = (None, Vec::new(), Vec::new());
+    loop {
+        let page = table.find_attention(AttentionKind::Unreadable, Timestamp(4), after.as_ref()).await.unwrap();
+        sizes.push(page.rows.len());
+        elements.extend(page.rows.into_iter().map(|row| match row {
+            RowId::Unreadable(_, element) => element,
+            row @ (RowId::Payment(_) | RowId::Withdrawal(_)) => panic!("{row:?}"),
+        }));
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    assert_eq!(sizes, [PAGE, PAGE, 2]);
+    assert_eq!(elements, (4..=45).collect::<Vec<_>>());
 }
 
 #[tokio::test]

@@ -1,0 +1,71 @@
+//! The table's stream: tells the merchant what happened, in the order in which it happened, at least once.
+
+use domain::Event;
+use edge::{HandleChanges, Publish, Published, RowChange};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use store::{Told, Unavailable, told};
+use tracing::{error, info};
+
+/// Characters of an event's id: 128 bits.
+const ID_LENGTH: usize = 32;
+
+/// What this function works with.
+#[derive(Debug)]
+pub struct Deps<B> {
+    /// Where events leave.
+    pub bus: B,
+}
+
+/// What every event says beside its own data.
+#[derive(Serialize)]
+struct Envelope<'a> {
+    id: String,
+    r#type: &'static str,
+    transaction: &'a str,
+    version: u64,
+    time_ms: u64,
+    data: &'a Event,
+}
+
+impl<B: Publish + Send> HandleChanges for Deps<B> {
+    /// A change that cannot be read ends the batch where it stands: what came before it is published first.
+    async fn handle(&self, changes: &[RowChange]) -> usize {
+        let mut events = Vec::new();
+        let mut ends = Vec::new();
+        for change in changes {
+            match read(change) {
+                Ok(told) => events.extend(told),
+                Err(cause) => {
+                    error!(%cause, "a change of a row cannot be read");
+                    break;
+                }
+            }
+            ends.push(events.len());
+        }
+        let taken = self.bus.publish(&events).await;
+        info!(changes = changes.len(), events = events.len(), taken, "published");
+        ends.partition_point(|end| *end <= taken)
+    }
+}
+
+/// Gives the events of a change. A row is never deleted; were one, there is nothing to be told of it.
+fn read(change: &RowChange) -> Result<Vec<Published>, Unavailable> {
+    let Some(new) = change.new.clone() else { return Ok(Vec::new()) };
+    let Some(Told { transaction, version, events }) = told(change.old.clone(), new)? else { return Ok(Vec::new()) };
+    let published = events.iter().enumerate().map(|(index, data)| {
+        let id = id(&transaction, version, index);
+        let envelope =
+            Envelope { id, r#type: data.kind(), transaction: &transaction, version, time_ms: change.at_ms, data };
+        let detail = serde_json::to_string(&envelope).map_err(|error| Unavailable(error.to_string()))?;
+        Ok(Published { kind: data.kind().to_owned(), detail, at_ms: change.at_ms })
+    });
+    published.collect()
+}
+
+/// The same change always gives the same id: a row's version stands for one change of it.
+fn id(transaction: &str, version: u64, index: usize) -> String {
+    let mut id = hex::encode(Sha256::digest(format!("{transaction} {version} {index}")));
+    id.truncate(ID_LENGTH);
+    id
+}

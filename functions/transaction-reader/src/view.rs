@@ -1,0 +1,211 @@
+//! What a merchant sees of a row: never signed bytes, evidence, people or accounts.
+
+use domain::{
+    Amount, AttemptState, Contradiction, CurrencyCode, CustomTransactionId, Deposit, DepositState, Disagreement,
+    Payment, PaymentKey, PaymentState, Receipt, Timestamp, TransactionId, UnknownWithdrawal, WalletType, Withdrawal,
+    WithdrawalId, WithdrawalState,
+};
+use serde::Serialize;
+use store::{Stored, Unreadable};
+
+#[derive(Serialize)]
+pub(crate) struct DepositView<'a> {
+    custom_transaction_id: &'a CustomTransactionId,
+    state: DepositState,
+    currency_code: &'a CurrencyCode,
+    wallet_type: &'a WalletType,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    amount: Option<Amount>,
+    created_at_ms: Timestamp,
+    attempts: Vec<AttemptView<'a>>,
+    credited: Vec<CreditView<'a>>,
+    version: u64,
+}
+
+#[derive(Serialize)]
+struct AttemptView<'a> {
+    key1: &'a TransactionId,
+    amount: Amount,
+    outcome: AttemptState,
+    started_at_ms: Timestamp,
+}
+
+#[derive(Serialize)]
+struct CreditView<'a> {
+    #[serde(flatten)]
+    payment: &'a PaymentKey,
+    amount: Amount,
+}
+
+impl<'a> DepositView<'a> {
+    pub(crate) fn of(row: &'a Deposit, version: u64) -> Self {
+        let attempts = row.attempts.iter().map(|it| AttemptView {
+            key1: &it.transaction_id,
+            amount: it.amount,
+            outcome: it.outcome,
+            started_at_ms: it.started_at,
+        });
+        Self {
+            custom_transaction_id: &row.order.custom_transaction_id,
+            state: row.state,
+            currency_code: &row.order.currency_code,
+            wallet_type: &row.order.wallet_type,
+            amount: row.order.amount,
+            created_at_ms: row.created_at,
+            attempts: attempts.collect(),
+            credited: row.credited.iter().map(|it| CreditView { payment: &it.payment, amount: it.amount }).collect(),
+            version,
+        }
+    }
+}
+
+#[derive(Serialize)]
+pub(crate) struct ContradictionView {
+    disagreement: Disagreement,
+}
+
+fn contradictions(all: &[Contradiction]) -> Vec<ContradictionView> {
+    all.iter().map(|it| ContradictionView { disagreement: it.disagreement }).collect()
+}
+
+#[derive(Serialize)]
+pub(crate) struct WithdrawalView<'a> {
+    withdrawal_id: &'a WithdrawalId,
+    state: &'static str,
+    amount: Amount,
+    currency_code: &'a CurrencyCode,
+    payment_system: &'a WalletType,
+    is_test: bool,
+    attempts: u32,
+    created_at_ms: Timestamp,
+    changed_at_ms: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    needs_review: Option<&'a str>,
+    contradictions: Vec<ContradictionView>,
+    version: u64,
+}
+
+impl<'a> WithdrawalView<'a> {
+    pub(crate) fn of(row: &'a Withdrawal, version: u64) -> Self {
+        let (state, message) = match &row.state {
+            WithdrawalState::Sending { .. } => ("sending", None),
+            WithdrawalState::Waiting => ("waiting", None),
+            WithdrawalState::Unknown => ("unknown", None),
+            WithdrawalState::Submitted => ("submitted", None),
+            WithdrawalState::Rejected { message } => ("rejected", Some(message.as_str())),
+            WithdrawalState::Paid { .. } => ("paid", None),
+            WithdrawalState::Failed { .. } => ("failed", None),
+        };
+        Self {
+            withdrawal_id: &row.request.withdrawal_id,
+            state,
+            amount: row.request.amount,
+            currency_code: &row.request.currency_code,
+            payment_system: &row.request.payment_system,
+            is_test: row.request.is_test,
+            attempts: row.attempts,
+            created_at_ms: row.created_at,
+            changed_at_ms: row.changed_at,
+            message,
+            needs_review: row.needs_review.as_deref(),
+            contradictions: contradictions(&row.contradictions),
+            version,
+        }
+    }
+}
+
+/// A row that somebody must look at.
+#[derive(Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub(crate) enum Open<'a> {
+    Payment(PaymentView<'a>),
+    Withdrawal(WithdrawalView<'a>),
+    UnknownWithdrawal(UnknownWithdrawalView<'a>),
+    Unreadable(UnreadableView<'a>),
+}
+
+#[derive(Serialize)]
+pub(crate) struct PaymentView<'a> {
+    #[serde(flatten)]
+    payment: &'a PaymentKey,
+    state: &'static str,
+    /// The order that the provider names, as it stands in the signed text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    custom_transaction_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    amount: Option<Amount>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    currency_code: Option<&'a CurrencyCode>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    disagreement: Option<Disagreement>,
+    contradictions: Vec<ContradictionView>,
+    version: u64,
+}
+
+impl<'a> PaymentView<'a> {
+    pub(crate) fn of(Stored { row, version }: &'a Stored<Payment>) -> Self {
+        let (state, receipt, disagreement): (_, Option<&Receipt>, _) = match &row.state {
+            PaymentState::Claimed { .. } => ("claimed", None, None),
+            PaymentState::Released { .. } => ("released", None, None),
+            PaymentState::Unmatched { receipt, .. } => ("unmatched", Some(receipt), None),
+            PaymentState::Quarantined { receipt, disagreement, .. } => {
+                ("quarantined", Some(receipt), Some(*disagreement))
+            }
+            PaymentState::Credited { receipt, .. } => ("credited", Some(receipt), None),
+        };
+        Self {
+            payment: &row.key,
+            state,
+            custom_transaction_id: receipt.map(|it| it.custom_transaction_id.as_str()),
+            amount: receipt.map(|it| it.amount),
+            currency_code: receipt.map(|it| &it.currency_code),
+            disagreement,
+            contradictions: contradictions(&row.contradictions),
+            version: *version,
+        }
+    }
+}
+
+#[derive(Serialize)]
+pub(crate) struct UnknownWithdrawalView<'a> {
+    withdrawal_id: &'a WithdrawalId,
+    withdrawal_status: Option<i64>,
+    amount: Amount,
+    currency_code: &'a CurrencyCode,
+    version: u64,
+}
+
+impl<'a> UnknownWithdrawalView<'a> {
+    pub(crate) fn of(row: &'a UnknownWithdrawal, version: u64) -> Self {
+        Self {
+            withdrawal_id: &row.withdrawal_id,
+            withdrawal_status: row.withdrawal_status,
+            amount: row.unmatched.amount,
+            currency_code: &row.unmatched.currency_code,
+            version,
+        }
+    }
+}
+
+#[derive(Serialize)]
+pub(crate) struct UnreadableView<'a> {
+    signature: &'a str,
+    element: usize,
+    reason: &'a str,
+    received_at_ms: Timestamp,
+    version: u64,
+}
+
+impl<'a> UnreadableView<'a> {
+    pub(crate) fn of(Stored { row, version }: &'a Stored<Unreadable>) -> Self {
+        Self {
+            signature: &row.evidence.signature,
+            element: row.evidence.element,
+            reason: &row.reason,
+            received_at_ms: row.evidence.received_at,
+            version: *version,
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! Which rows somebody must look at, and since when.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Contradiction, Payment, PaymentState, Receipt, Timestamp, UnknownWithdrawal, WithdrawalRow, WithdrawalState,
+};
+
+/// Why somebody must look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AttentionKind {
+    /// Verified, but about an order or a withdrawal that we do not know.
+    Unmatched,
+    /// Verified money that is not credited, because something disagrees.
+    Quarantined,
+    /// A payout of which nobody knows whether the provider has it.
+    Unknown,
+    /// A payout for which a person was asked.
+    NeedsReview,
+    /// Something contradicts what was decided.
+    Conflict,
+    /// A verified element that was not understood.
+    Unreadable,
+}
+
+impl AttentionKind {
+    /// All kinds.
+    pub const ALL: [Self; 6] =
+        [Self::Unmatched, Self::Quarantined, Self::Unknown, Self::NeedsReview, Self::Conflict, Self::Unreadable];
+
+    /// Its name in the table and in the merchant's API.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unmatched => "unmatched",
+            Self::Quarantined => "quarantined",
+            Self::Unknown => "unknown",
+            Self::NeedsReview => "needs_review",
+            Self::Conflict => "conflict",
+            Self::Unreadable => "unreadable",
+        }
+    }
+
+    /// The kind of this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
+    }
+}
+
+/// That somebody must look at a row. What is open comes before what only contradicts a decision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Attention {
+    /// Why.
+    pub kind: AttentionKind,
+    /// When the row last changed in a way that matters for it.
+    pub at: Timestamp,
+}
+
+impl Payment {
+    /// Whether somebody must look at it.
+    #[must_use]
+    pub fn attention(&self) -> Option<Attention> {
+        let (kind, receipt) = match &self.state {
+            PaymentState::Unmatched { receipt, .. } => (AttentionKind::Unmatched, Some(receipt)),
+            PaymentState::Quarantined { receipt, .. } => (AttentionKind::Quarantined, Some(receipt)),
+            PaymentState::Claimed { .. } | PaymentState::Released { .. } | PaymentState::Credited { .. }
+                if self.contradictions.is_empty() =>
+            {
+                return None;
+            }
+            PaymentState::Claimed { .. } | PaymentState::Released { .. } | PaymentState::Credited { .. } => {
+                (AttentionKind::Conflict, None)
+            }
+        };
+        Some(Attention { kind, at: latest(receipt, &self.contradictions) })
+    }
+}
+
+fn latest(receipt: Option<&Receipt>, contradictions: &[Contradiction]) -> Timestamp {
+    let against = contradictions.iter().filter_map(|it| it.receipt.as_ref());
+    receipt.into_iter().chain(against).map(|it| it.evidence.received_at).max().unwrap_or_default()
+}
+
+impl WithdrawalRow {
+    /// Whether somebody must look at it.
+    #[must_use]
+    pub fn attention(&self) -> Option<Attention> {
+        let row = match self {
+            Self::Registered(row) => row,
+            Self::Unmatched(UnknownWithdrawal { unmatched, .. }) => {
+                return Some(Attention { kind: AttentionKind::Unmatched, at: unmatched.evidence.received_at });
+            }
+        };
+        let kind = if row.needs_review.is_some() {
+            AttentionKind::NeedsReview
+        } else if row.state == WithdrawalState::Unknown {
+            AttentionKind::Unknown
+        } else if !row.contradictions.is_empty() {
+            AttentionKind::Conflict
+        } else {
+            return None;
+        };
+        Some(Attention { kind, at: row.changed_at })
+    }
+}

@@ -1,0 +1,304 @@
+//! What a merchant is told of a change: told from the row as it was and the row as it is, so that a change and its events are
+//! one write.
+
+use std::mem::discriminant;
+
+use serde::Serialize;
+
+use crate::{
+    Amount, AttemptState, CurrencyCode, CustomTransactionId, Deposit, DepositRow, Disagreement, Label, Payment,
+    PaymentKey, PaymentState, TransactionId, UnknownWithdrawal, WalletType, Withdrawal, WithdrawalId, WithdrawalRow,
+    WithdrawalState,
+};
+
+/// What happened. Serializes as its data alone; [`Event::kind`] is its name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Event {
+    /// Money came in for an order, and is its user's.
+    DepositCredited(Credited),
+    /// The provider refused a number that a user entered.
+    DepositActivationFailed(FailedActivation),
+    /// Verified money is held, because something disagrees.
+    DepositQuarantined(HeldPayment),
+    /// Verified money is held, because its order is not known.
+    PaymentUnmatched(HeldPayment),
+    /// A postback contradicts what was decided of a payment.
+    PaymentConflict(HeldPayment),
+    /// The provider has taken a payout.
+    WithdrawalSubmitted(Payout),
+    /// The provider has paid.
+    WithdrawalPaid(Payout),
+    /// The payout will not be made: its funds may be released.
+    WithdrawalFailed(Payout),
+    /// Nobody knows whether the provider has it: nothing may be released.
+    WithdrawalUnknown(Payout),
+    /// Something contradicts what was decided of a payout.
+    WithdrawalConflict(Payout),
+    /// The attempts are used up: a person must decide.
+    WithdrawalNeedsReview(Payout),
+    /// The provider reports on a payout that was never made here.
+    WithdrawalUnmatched(StrangePayout),
+    /// A verified element of a postback was not understood: a person must read it.
+    PostbackUnreadable(UnreadableElement),
+}
+
+/// A credit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Credited {
+    /// The order.
+    pub custom_transaction_id: CustomTransactionId,
+    /// The user, as the order says.
+    pub label: Label,
+    /// The payment.
+    #[serde(flatten)]
+    pub payment: PaymentKey,
+    /// The signed amount: what is credited.
+    pub amount: Amount,
+    /// The signed currency, which is the order's.
+    pub currency_code: CurrencyCode,
+    /// What the order asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub requested_amount: Option<Amount>,
+    /// Whether both amounts are one; absent where none was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub amount_matches: Option<bool>,
+    /// 1 for the order's first payment; more marks a further one, which is real money too.
+    pub payment_number: usize,
+}
+
+/// A number that the provider refused.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FailedActivation {
+    /// The order.
+    pub custom_transaction_id: CustomTransactionId,
+    /// The number that the user entered.
+    pub key1: TransactionId,
+    /// What the user said was paid.
+    pub amount: Amount,
+}
+
+/// A payment that somebody must look at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct HeldPayment {
+    /// The payment.
+    #[serde(flatten)]
+    pub payment: PaymentKey,
+    /// The order that the provider names, verbatim.
+    pub custom_transaction_id: String,
+    /// The signed amount.
+    pub amount: Amount,
+    /// The signed currency.
+    pub currency_code: CurrencyCode,
+    /// What disagrees.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disagreement: Option<Disagreement>,
+}
+
+/// A payout.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Payout {
+    /// Which.
+    pub withdrawal_id: WithdrawalId,
+    /// How much.
+    pub amount: Amount,
+    /// In which currency.
+    pub currency_code: CurrencyCode,
+    /// By which payment system.
+    pub payment_system: WalletType,
+    /// The provider's message, or why a person is asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// What disagrees.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disagreement: Option<Disagreement>,
+}
+
+/// A payout that is not ours.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct StrangePayout {
+    /// Which.
+    pub withdrawal_id: WithdrawalId,
+    /// 1 success, 5 fail.
+    pub withdrawal_status: Option<i64>,
+    /// How much.
+    pub amount: Amount,
+    /// In which currency.
+    pub currency_code: CurrencyCode,
+}
+
+/// An element that was not understood.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct UnreadableElement {
+    /// The signature of its list.
+    pub signature: String,
+    /// Its place in the list, from 0.
+    pub element: usize,
+    /// What was not understood.
+    pub reason: String,
+}
+
+impl Event {
+    /// Its name.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::DepositCredited(_) => "deposit.credited",
+            Self::DepositActivationFailed(_) => "deposit.activation_failed",
+            Self::DepositQuarantined(_) => "deposit.quarantined",
+            Self::PaymentUnmatched(_) => "payment.unmatched",
+            Self::PaymentConflict(_) => "payment.conflict",
+            Self::WithdrawalSubmitted(_) => "withdrawal.submitted",
+            Self::WithdrawalPaid(_) => "withdrawal.paid",
+            Self::WithdrawalFailed(_) => "withdrawal.failed",
+            Self::WithdrawalUnknown(_) => "withdrawal.unknown",
+            Self::WithdrawalConflict(_) => "withdrawal.conflict",
+            Self::WithdrawalNeedsReview(_) => "withdrawal.needs_review",
+            Self::WithdrawalUnmatched(_) => "withdrawal.unmatched",
+            Self::PostbackUnreadable(_) => "postback.unreadable",
+        }
+    }
+}
+
+impl DepositRow {
+    /// What this row, which has replaced `old`, tells.
+    #[must_use]
+    pub fn events(&self, old: Option<&Self>) -> Vec<Event> {
+        let Self::Registered(deposit) = self else { return Vec::new() };
+        let old = old.and_then(|row| match row {
+            Self::Registered(deposit) => Some(deposit),
+            Self::Unannounced(_) => None,
+        });
+        deposit.failures(old).chain(deposit.credits(old)).collect()
+    }
+}
+
+impl Deposit {
+    fn credits(&self, old: Option<&Self>) -> impl Iterator<Item = Event> {
+        let known = old.map_or(0, |old| old.credited.len());
+        self.credited.iter().zip(1..).skip(known).map(|(credit, payment_number)| {
+            Event::DepositCredited(Credited {
+                custom_transaction_id: self.order.custom_transaction_id.clone(),
+                label: self.order.label.clone(),
+                payment: credit.payment.clone(),
+                amount: credit.amount,
+                currency_code: self.order.currency_code.clone(),
+                requested_amount: self.order.amount,
+                amount_matches: self.order.amount.map(|requested| requested == credit.amount),
+                payment_number,
+            })
+        })
+    }
+
+    fn failures(&self, old: Option<&Self>) -> impl Iterator<Item = Event> {
+        let before = move |index: usize| old.and_then(|old| old.attempts.get(index)).map(|attempt| attempt.outcome);
+        let failed = self.attempts.iter().enumerate().filter(move |(index, attempt)| {
+            attempt.outcome == AttemptState::Failed && before(*index) != Some(AttemptState::Failed)
+        });
+        failed.map(|(_, attempt)| {
+            Event::DepositActivationFailed(FailedActivation {
+                custom_transaction_id: self.order.custom_transaction_id.clone(),
+                key1: attempt.transaction_id.clone(),
+                amount: attempt.amount,
+            })
+        })
+    }
+}
+
+impl Payment {
+    /// What this row, which has replaced `old`, tells. A credit is told by its order's row.
+    #[must_use]
+    pub fn events(&self, old: Option<&Self>) -> Vec<Event> {
+        let held = |row: &Self| match &row.state {
+            PaymentState::Unmatched { .. } => row.held(None).map(Event::PaymentUnmatched),
+            PaymentState::Quarantined { disagreement, .. } => {
+                row.held(Some(*disagreement)).map(Event::DepositQuarantined)
+            }
+            PaymentState::Claimed { .. } | PaymentState::Released { .. } | PaymentState::Credited { .. } => None,
+        };
+        let state = held(self).filter(|event| old.and_then(held).as_ref() != Some(event));
+        let known = old.map_or(0, |old| old.contradictions.len());
+        let against = self.contradictions.iter().skip(known);
+        let against = against.filter_map(|it| self.held(Some(it.disagreement)).map(Event::PaymentConflict));
+        state.into_iter().chain(against).collect()
+    }
+
+    fn held(&self, disagreement: Option<Disagreement>) -> Option<HeldPayment> {
+        let receipt = self.receipt()?;
+        Some(HeldPayment {
+            payment: self.key.clone(),
+            custom_transaction_id: receipt.custom_transaction_id.clone(),
+            amount: receipt.amount,
+            currency_code: receipt.currency_code.clone(),
+            disagreement,
+        })
+    }
+}
+
+impl WithdrawalRow {
+    /// What this row, which has replaced `old`, tells.
+    #[must_use]
+    pub fn events(&self, old: Option<&Self>) -> Vec<Event> {
+        match (self, old) {
+            (Self::Unmatched(row), None) => vec![Event::WithdrawalUnmatched(row.told())],
+            (Self::Registered(row), Some(Self::Registered(old))) => row.events(Some(old)),
+            (Self::Registered(row), None | Some(Self::Unmatched(_))) => row.events(None),
+            (Self::Unmatched(_), Some(_)) => Vec::new(),
+        }
+    }
+}
+
+impl Withdrawal {
+    fn events(&self, old: Option<&Self>) -> Vec<Event> {
+        let is_new = old.is_none_or(|old| discriminant(&old.state) != discriminant(&self.state));
+        let state = if is_new { self.reached() } else { None };
+        let known = old.map_or(0, |old| old.contradictions.len());
+        let against = self
+            .contradictions
+            .iter()
+            .skip(known)
+            .map(|it| Event::WithdrawalConflict(Payout { disagreement: Some(it.disagreement), ..self.told() }));
+        let asked = old.is_none_or(|old| old.needs_review.is_none());
+        let review = self
+            .needs_review
+            .as_ref()
+            .filter(|_| asked)
+            .map(|reason| Event::WithdrawalNeedsReview(Payout { message: Some(reason.clone()), ..self.told() }));
+        state.into_iter().chain(against).chain(review).collect()
+    }
+
+    fn reached(&self) -> Option<Event> {
+        match &self.state {
+            WithdrawalState::Sending { .. } | WithdrawalState::Waiting => None,
+            WithdrawalState::Unknown => Some(Event::WithdrawalUnknown(self.told())),
+            WithdrawalState::Submitted => Some(Event::WithdrawalSubmitted(self.told())),
+            WithdrawalState::Paid { .. } => Some(Event::WithdrawalPaid(self.told())),
+            WithdrawalState::Failed { .. } => Some(Event::WithdrawalFailed(self.told())),
+            WithdrawalState::Rejected { message } => {
+                Some(Event::WithdrawalFailed(Payout { message: Some(message.clone()), ..self.told() }))
+            }
+        }
+    }
+
+    fn told(&self) -> Payout {
+        Payout {
+            withdrawal_id: self.request.withdrawal_id.clone(),
+            amount: self.request.amount,
+            currency_code: self.request.currency_code.clone(),
+            payment_system: self.request.payment_system.clone(),
+            message: None,
+            disagreement: None,
+        }
+    }
+}
+
+impl UnknownWithdrawal {
+    fn told(&self) -> StrangePayout {
+        StrangePayout {
+            withdrawal_id: self.withdrawal_id.clone(),
+            withdrawal_status: self.withdrawal_status,
+            amount: self.unmatched.amount,
+            currency_code: self.unmatched.currency_code.clone(),
+        }
+    }
+}

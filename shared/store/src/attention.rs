@@ -1,0 +1,145 @@
+//! The sparse index of the rows that somebody must look at.
+
+use std::future::Future;
+
+use domain::{AttentionKind, PaymentKey, Timestamp, TransactionId, WalletType, WithdrawalId};
+
+use crate::dynamodb::unavailable;
+use crate::item::{ATTENTION, ATTENTION_AT, Item, KEY, number, text};
+use crate::memory::Rows;
+use crate::{DynamoDb, Memory, Row, Stored, Unavailable};
+
+/// Most rows of a page.
+pub const PAGE: usize = 20;
+
+/// What names a row of the index.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RowId {
+    /// A payment.
+    Payment(PaymentKey),
+    /// A withdrawal, of ours or not.
+    Withdrawal(WithdrawalId),
+    /// A verified element that was not understood: the signature of its list, and its place in it.
+    Unreadable(String, usize),
+}
+
+impl RowId {
+    /// Reads a row's key. `None` when it is of a kind that is never in the index.
+    fn parse(key: &str) -> Option<Self> {
+        let (kind, rest) = key.split_once('#')?;
+        match kind {
+            "payment" => {
+                let (wallet_type, number) = rest.split_once('#')?;
+                let wallet_type = WalletType::parse(wallet_type).ok()?;
+                Some(Self::Payment(PaymentKey { wallet_type, transaction_id: TransactionId::parse(number).ok()? }))
+            }
+            "withdrawal" => Some(Self::Withdrawal(WithdrawalId::parse(rest).ok()?)),
+            "unreadable" => {
+                let (signature, element) = rest.split_once('#')?;
+                Some(Self::Unreadable(signature.to_owned(), element.parse().ok()?))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Where a page ended.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Cursor {
+    /// The last row's time.
+    pub at: Timestamp,
+    /// The last row's key.
+    pub key: String,
+}
+
+/// Some rows of the index, the oldest first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// The rows.
+    pub rows: Vec<RowId>,
+    /// Where to go on; `None` when there are no more.
+    pub next: Option<Cursor>,
+}
+
+/// The right to find the rows that somebody must look at. What was written a moment ago may be missing.
+pub trait FindAttention: Sync {
+    /// Finds at most [`PAGE`] rows of a kind that changed at this time or later, after the cursor.
+    fn find_attention(
+        &self,
+        kind: AttentionKind,
+        since: Timestamp,
+        after: Option<&Cursor>,
+    ) -> impl Future<Output = Result<Page, Unavailable>> + Send;
+}
+
+fn page(found: &[Cursor], has_more: bool) -> Result<Page, Unavailable> {
+    let next = found.last().filter(|_| has_more).cloned();
+    let rows = found.iter().map(|it| RowId::parse(&it.key)).collect::<Option<_>>();
+    Ok(Page { rows: rows.ok_or_else(|| Unavailable("the index has a row of no kind".into()))?, next })
+}
+
+impl FindAttention for DynamoDb {
+    async fn find_attention(
+        &self,
+        kind: AttentionKind,
+        since: Timestamp,
+        after: Option<&Cursor>,
+    ) -> Result<Page, Unavailable> {
+        let start = after.map(|Cursor { at, key }| {
+            Item::from([
+                (KEY.to_owned(), text(key)),
+                (ATTENTION.to_owned(), text(kind.as_str())),
+                (ATTENTION_AT.to_owned(), number(at.0)),
+            ])
+        });
+        let query = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .index_name(ATTENTION)
+            .key_condition_expression(format!("{ATTENTION} = :kind AND {ATTENTION_AT} >= :since"))
+            .expression_attribute_values(":kind", text(kind.as_str()))
+            .expression_attribute_values(":since", number(since.0))
+            .set_exclusive_start_key(start)
+            .limit(i32::try_from(PAGE).unwrap_or(i32::MAX));
+        let answer = query.send().await.map_err(|error| unavailable(&error))?;
+        let found = answer.items.unwrap_or_default().iter().map(cursor).collect::<Option<_>>();
+        let found: Vec<_> = found.ok_or_else(|| Unavailable("the index has a row without its keys".into()))?;
+        page(&found, answer.last_evaluated_key.is_some())
+    }
+}
+
+fn cursor(item: &Item) -> Option<Cursor> {
+    let at = item.get(ATTENTION_AT)?.as_n().ok()?.parse().ok()?;
+    Some(Cursor { at: Timestamp(at), key: item.get(KEY)?.as_s().ok()?.clone() })
+}
+
+impl FindAttention for Memory {
+    async fn find_attention(
+        &self,
+        kind: AttentionKind,
+        since: Timestamp,
+        after: Option<&Cursor>,
+    ) -> Result<Page, Unavailable> {
+        let Rows { payments, withdrawals, unreadables, .. } = self.rows();
+        let mut found: Vec<_> = of_kind(payments.values(), kind)
+            .chain(of_kind(withdrawals.values(), kind))
+            .chain(of_kind(unreadables.values(), kind))
+            .filter(|it| it.at >= since && after.is_none_or(|after| it > after))
+            .collect();
+        found.sort();
+        let has_more = found.len() > PAGE;
+        found.truncate(PAGE);
+        page(&found, has_more)
+    }
+}
+
+fn of_kind<'a, R: Row + 'a>(
+    rows: impl Iterator<Item = &'a Stored<R>>,
+    kind: AttentionKind,
+) -> impl Iterator<Item = Cursor> {
+    rows.filter_map(move |Stored { row, .. }| {
+        let attention = row.attention().filter(|it| it.kind == kind)?;
+        Some(Cursor { at: attention.at, key: R::key(&row.id()) })
+    })
+}

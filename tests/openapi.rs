@@ -1,0 +1,182 @@
+//! The description of the merchant's API: its examples work, and every answer is as it says.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use local::StackOptions;
+use serde_json::{Value, json};
+
+use crate::events::{event, recorded};
+use crate::postbacks::postback;
+use crate::support::{Answer, Site, options};
+
+fn description() -> Value {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../openapi.yaml");
+    serde_norway::from_slice(&std::fs::read(path).unwrap()).unwrap()
+}
+
+/// Follows references until there is none.
+fn resolve<'a>(description: &'a Value, mut value: &'a Value) -> &'a Value {
+    while let Some(reference) = value["$ref"].as_str() {
+        value = description.pointer(reference.strip_prefix('#').unwrap()).unwrap();
+    }
+    value
+}
+
+/// Checks that a value is as a schema of the description says.
+fn fits(description: &Value, schema: &Value, value: &Value) {
+    let whole = json!({"$schema": "https://json-schema.org/draft/2020-12/schema", "allOf": [schema],
+        "components": description["components"]});
+    let validator = jsonschema::validator_for(&whole).unwrap();
+    let found: Vec<_> = validator.iter_errors(value).map(|it| format!("{it} at {}", it.instance_path())).collect();
+    assert!(found.is_empty(), "{value}: {found:#?}");
+}
+
+struct Api {
+    description: Value,
+    site: Site,
+}
+
+impl Api {
+    fn operation(&self, path: &str, method: &str) -> &Value {
+        let operation = &self.description["paths"][path][method];
+        assert!(operation.is_object(), "{method} {path}");
+        operation
+    }
+
+    /// The only example of a request.
+    fn example(&self, path: &str) -> &Value {
+        let body = &self.operation(path, "post")["requestBody"]["content"]["application/json"];
+        let example = &body["examples"].as_object().unwrap().values().next().unwrap()["value"];
+        fits(&self.description, &body["schema"], example);
+        example
+    }
+
+    async fn send_example(&self, path: &str, at: &str) -> Answer {
+        let answer = self.site.post(at, self.example(path)).await;
+        self.check(path, "post", &answer);
+        answer
+    }
+
+    async fn get(&self, path: &str, at: &str) -> Answer {
+        let answer = self.site.get(at).await;
+        self.check(path, "get", &answer);
+        answer
+    }
+
+    fn check(&self, path: &str, method: &str, answer: &Answer) {
+        let response = &self.operation(path, method)["responses"][answer.status.to_string()];
+        assert!(response.is_object(), "{method} {path} does not say {answer:?}");
+        let schema = &resolve(&self.description, response)["content"]["application/json"]["schema"];
+        fits(&self.description, schema, &answer.body);
+    }
+}
+
+const ORDER: &str = "/deposits/{custom_transaction_id}";
+const ACTIVATION: &str = "/deposits/{custom_transaction_id}/activation";
+const PAYOUT: &str = "/withdrawals/{withdrawal_id}";
+const POSTBACK: &str = "/postbacks/{token}";
+
+#[tokio::test]
+async fn the_examples_work_and_are_answered_as_described() {
+    let site = Site::start_with(StackOptions { credentials: Some(recorded()), ..options() }).await;
+    let api = Api { description: description(), site };
+    let order = "/deposits/h8JxcM123DbmAvfn";
+    let activation = format!("{order}/activation");
+    assert_eq!(api.send_example(ACTIVATION, &activation).await.status, 404);
+    for status in [201, 200] {
+        assert_eq!(api.send_example("/deposits", "/deposits").await.status, status);
+    }
+    assert_eq!(api.send_example(ACTIVATION, &activation).await.state(), (200, "pending"));
+    // Its signature covers the order of names, which a description does not keep: the recorded bytes are sent.
+    let recorded = event("postback-receiver")["body"].as_str().unwrap().to_owned();
+    assert_eq!(serde_json::from_str::<Value>(&recorded).unwrap(), *api.example(POSTBACK));
+    for (at, status) in [("/postbacks/test_postback_token", 200), ("/postbacks/another", 404)] {
+        let answer = api.site.post_bytes(at, recorded.clone().into()).await;
+        assert_eq!(answer.status, status);
+        api.check(POSTBACK, "post", &answer);
+    }
+    assert_eq!(api.get(ORDER, order).await.state(), (200, "credited"));
+    assert_eq!(api.get(ORDER, "/deposits/none").await.status, 404);
+    for status in [201, 200] {
+        assert_eq!(api.send_example("/withdrawals", "/withdrawals").await.status, status);
+    }
+    assert_eq!(api.get(PAYOUT, "/withdrawals/85858053").await.state(), (200, "submitted"));
+    assert_eq!(api.get("/transactions", "/transactions").await.code(), "invalid_field");
+}
+
+#[tokio::test]
+async fn every_kind_of_row_that_is_listed_is_described() {
+    let api = Api { description: description(), site: Site::start().await };
+    let stray = json!({"transaction_id": "1", "amount": "700", "custom_transaction_id": "o1", "label": "x"});
+    api.site.control("payments", &stray).await;
+    let unreadable = postback(&api.site, &[("2", "o1", "much")]);
+    api.site.postback(unreadable.to_string().into()).await;
+    let held = json!({"transaction_id": "3", "custom_transaction_id": "o1", "label": "x", "amount": "7",
+        "direction": "ingoing", "tamper": {"amount": 8}});
+    api.site.control("postbacks", &held).await;
+    let stranger = json!({"withdrawal_id": "w1", "withdrawal_status": 1, "amount": "1000", "label": "160496026",
+        "direction": "outgoing"});
+    api.site.control("postbacks", &stranger).await;
+    api.site.fault("withdrawal", "accepted_but_lost", 1).await;
+    api.site.withdraw("w2").await;
+    api.site.until("payment#paytm#1", "unmatched").await;
+    let mut kinds = BTreeSet::new();
+    for state in ["unmatched", "quarantined", "unreadable", "unknown", "conflict", "needs_review"] {
+        let found = api.get("/transactions", &format!("/transactions?state={state}")).await;
+        assert_eq!(found.status, 200);
+        kinds.extend(found.body["transactions"].as_array().unwrap().iter().map(|row| row["kind"].to_string()));
+    }
+    let known = ["payment", "unknown_withdrawal", "unreadable", "withdrawal"].map(|kind| json!(kind).to_string());
+    assert_eq!(kinds, BTreeSet::from(known));
+}
+
+#[tokio::test]
+async fn refusals_are_answered_as_described() {
+    let api = Api { description: description(), site: Site::start().await };
+    let site = &api.site;
+    let order = crate::support::order("o1");
+    api.check("/deposits", "post", &site.post("/deposits", &order).await);
+    let cases = [
+        ("/deposits", "/deposits", json!([]), 400),
+        ("/deposits", "/deposits", crate::support::with(&order, "amount", &json!(5)), 409),
+        ("/deposits", "/deposits", crate::support::with(&order, "amount", &json!(0)), 422),
+        (ACTIVATION, "/deposits/o1/activation", json!({}), 422),
+        (ACTIVATION, "/deposits/o2/activation", json!({"key1": "47752123519", "amount": 5}), 404),
+        ("/withdrawals", "/withdrawals", json!({}), 422),
+        (POSTBACK, "/postbacks/none", json!({}), 404),
+    ];
+    for (path, at, body, status) in cases {
+        let answer = site.post(at, &body).await;
+        assert_eq!(answer.status, status, "{at}: {answer:?}");
+        api.check(path, "post", &answer);
+    }
+    site.fault("create", "reset_before", 1).await;
+    let unreachable = site.post("/deposits", &crate::support::order("o3")).await;
+    assert_eq!(unreachable.status, 503);
+    api.check("/deposits", "post", &unreachable);
+    let forged =
+        json!({"access_key": "x", "signature": "0d8103294d3457bd4d22d0ff94c859d45ff9abb1", "additional_data": []});
+    let forged = site.postback(forged.to_string().into()).await;
+    assert_eq!(forged.status, 401);
+    api.check(POSTBACK, "post", &forged);
+}
+
+#[test]
+fn every_example_of_an_answer_fits_its_schema_and_every_code_has_one() {
+    let description = description();
+    let mut codes = BTreeSet::new();
+    for path in description["paths"].as_object().unwrap().values() {
+        for operation in path.as_object().unwrap().values().filter(|it| it.is_object()) {
+            for response in operation["responses"].as_object().unwrap().values() {
+                let content = &resolve(&description, response)["content"]["application/json"];
+                for example in content["examples"].as_object().unwrap().values() {
+                    fits(&description, &content["schema"], &example["value"]);
+                    codes.extend(example["value"]["code"].as_str().map(str::to_owned));
+                }
+            }
+        }
+    }
+    let known = description["components"]["schemas"]["Error"]["properties"]["code"]["enum"].as_array().unwrap();
+    assert_eq!(codes, known.iter().map(|code| code.as_str().unwrap().to_owned()).collect());
+}

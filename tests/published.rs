@@ -1,0 +1,218 @@
+//! Events: what a merchant is told, in which form, and that nothing of it is lost.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Mutex;
+
+use edge::{HandleChanges, Publish, Published, RowChange};
+use event_publisher::Deps;
+use local::StackOptions;
+use serde_json::{Value, json};
+
+use crate::postbacks::postback;
+use crate::support::{Site, options, order, with};
+
+const NUMBER: &str = "47752123519";
+
+fn schemas() -> BTreeMap<String, Value> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../events/schemas");
+    let files = std::fs::read_dir(directory).unwrap().map(|file| file.unwrap().path());
+    let schema = |path: &Path| serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    files.map(|path| (path.file_stem().unwrap().to_str().unwrap().to_owned(), schema(&path))).collect()
+}
+
+/// Checks events against the schemas, and gives the kinds that there were.
+fn check(events: &[Value]) -> BTreeSet<String> {
+    let schemas = schemas();
+    let kinds = events.iter().map(|event| {
+        let kind = event["type"].as_str().unwrap();
+        let found: Vec<_> = jsonschema::validator_for(&schemas[kind])
+            .unwrap()
+            .iter_errors(event)
+            .map(|error| format!("{error} at {}", error.instance_path()))
+            .collect();
+        assert!(found.is_empty(), "{event}: {found:?}");
+        kind.to_owned()
+    });
+    kinds.collect()
+}
+
+async fn pay(site: &Site, number: &str, amount: &str, order: &str) {
+    let payment =
+        json!({"transaction_id": number, "amount": amount, "custom_transaction_id": order, "label": "631317234"});
+    site.control("payments", &payment).await;
+}
+
+#[tokio::test]
+async fn each_payment_of_an_order_is_told_and_a_further_one_is_marked() {
+    let site = Site::start().await;
+    site.order("o1").await;
+    pay(&site, NUMBER, "700.00", "o1").await;
+    site.events("deposit.credited", 1).await;
+    pay(&site, "47752123518", "5.5", "o1").await;
+    let told = site.events("deposit.credited", 2).await;
+    let first = json!({"custom_transaction_id": "o1", "label": "631317234", "wallet_type": "paytm",
+        "transaction_id": NUMBER, "amount": "700.00", "currency_code": "INR", "requested_amount": "700",
+        "amount_matches": true, "payment_number": 1});
+    assert_eq!(
+        (&told[0]["data"], &told[0]["transaction"], &told[0]["version"]),
+        (&first, &json!("deposit#o1"), &json!(2))
+    );
+    let further = &told[1]["data"];
+    let found = (&further["amount"], &further["amount_matches"], &further["payment_number"], &told[1]["version"]);
+    assert_eq!(found, (&json!("5.5"), &json!(false), &json!(2), &json!(3)));
+    check(&told);
+}
+
+#[tokio::test]
+async fn money_that_came_first_is_told_as_unmatched_and_then_as_credited() {
+    let site = Site::start().await;
+    pay(&site, NUMBER, "700", "o1").await;
+    pay(&site, "47752123518", "1", "o1").await;
+    site.events("payment.unmatched", 2).await;
+    site.order("o1").await;
+    let told = site.events("deposit.credited", 2).await;
+    assert_ne!(told[0]["id"], told[1]["id"], "one change may tell two things");
+    assert_eq!(told[0]["version"], told[1]["version"]);
+    let numbers = [&told[0]["data"]["payment_number"], &told[1]["data"]["payment_number"]];
+    assert_eq!(numbers, [&json!(1), &json!(2)]);
+}
+
+#[tokio::test]
+async fn every_kind_of_event_is_told_once_and_fits_its_schema() {
+    let site = Site::start_with(StackOptions { max_receive_count: 2, ..options() }).await;
+    site.order("o1").await;
+    site.control("faults", &json!({"on": "activate", "fault": "message_string", "message": "not found"})).await;
+    site.activate("o1", "11111111111").await;
+    pay(&site, NUMBER, "700", "o1").await;
+    site.until("payment#paytm#47752123519", "credited").await;
+    let batch = json!({"transaction_id": NUMBER, "custom_transaction_id": "o1", "label": "631317234", "amount": "7",
+        "direction": "ingoing"});
+    site.control("postbacks", &batch).await;
+    let altered = json!({"label": "thief"});
+    let held = with(&batch, "transaction_id", &json!("47752123518"));
+    site.control("postbacks", &with(&held, "tamper", &altered)).await;
+    pay(&site, "47752123517", "700", "o2").await;
+    let unreadable = postback(&site, &[("47752123516", "o1", "much")]);
+    site.postback(unreadable.to_string().into()).await;
+    withdrawals(&site).await;
+    site.events("withdrawal.needs_review", 1).await;
+    site.events("postback.unreadable", 1).await;
+    let events = site.stack.events();
+    let known: BTreeSet<_> = schemas().into_keys().collect();
+    assert_eq!(check(&events), known, "{:#?}", site.logs());
+    let ids: BTreeSet<_> = events.iter().map(|event| event["id"].to_string()).collect();
+    assert_eq!(ids.len(), events.len());
+    assert!(!json!(events).to_string().contains("1234560079"), "no account is told");
+}
+
+/// Paid, failed, rejected, unknown, contradicted, strange, and one whose attempts are used up.
+async fn withdrawals(site: &Site) {
+    for (id, status) in [("w1", 1), ("w2", 5)] {
+        site.withdraw(id).await;
+        site.settle(id, status).await;
+    }
+    site.until("withdrawal#w1", "paid").await;
+    site.settle("w1", 5).await;
+    site.fault("withdrawal", "accepted_but_lost", 1).await;
+    site.withdraw("w3").await;
+    let stranger = json!({"withdrawal_id": "w4", "withdrawal_status": 1, "amount": "1000", "label": "160496026",
+        "direction": "outgoing"});
+    site.control("postbacks", &stranger).await;
+    site.control("faults", &json!({"on": "withdrawal", "fault": "status", "code": 429, "times": 9})).await;
+    site.withdraw("w5").await;
+    let told = site.events("withdrawal.conflict", 1).await;
+    assert_eq!(told[0]["data"]["disagreement"], "outcome");
+}
+
+#[tokio::test]
+async fn a_rejection_by_the_provider_is_told_with_its_message() {
+    let site = Site::start().await;
+    site.control("settings", &json!({"balance": 1})).await;
+    site.withdraw("w1").await;
+    let told = site.events("withdrawal.failed", 1).await;
+    assert_eq!(told[0]["data"]["message"], "withdrawals_sum_amount: Insufficient balance");
+    check(&told);
+}
+
+#[tokio::test]
+async fn a_publisher_that_is_killed_loses_nothing() {
+    let site = Site::start().await;
+    for index in 0..10 {
+        site.post("/deposits", &order(&format!("o{index}"))).await;
+        pay(&site, &format!("4775212351{index}"), "700", &format!("o{index}")).await;
+        if index % 3 == 0 {
+            site.stack.kill("event-publisher").await;
+        }
+    }
+    let mut told = BTreeSet::new();
+    for _ in 0..200 {
+        let events = site.stack.events();
+        check(&events);
+        told = events.iter().map(|event| event["transaction"].to_string()).collect();
+        if told.len() == 10 {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    assert_eq!(told.len(), 10, "{:#?}", site.logs());
+}
+
+/// Takes so many events, and keeps what it was given.
+struct Bus {
+    takes: usize,
+    given: Mutex<Vec<Published>>,
+}
+
+impl Publish for Bus {
+    async fn publish(&self, events: &[Published]) -> usize {
+        self.given.lock().unwrap().extend_from_slice(events);
+        self.takes.min(events.len())
+    }
+}
+
+fn publisher(takes: usize) -> Deps<Bus> {
+    Deps { bus: Bus { takes, given: Mutex::default() } }
+}
+
+fn change(row: &Value) -> RowChange {
+    let new = serde_json::from_value(row.clone()).unwrap();
+    RowChange { old: None, new: Some(new), at_ms: 1_692_960_460_000 }
+}
+
+fn unreadable(element: usize) -> Value {
+    let signature = "538e53f8c22edacda31df8caa6a31efc8274c554";
+    json!({"transaction_id": {"S": format!("unreadable#{signature}#{element}")}, "version": {"N": "1"},
+        "state": {"S": "unreadable"}, "reason": {"S": "amount"}, "evidence": {"M": {"additional_data": {"S": "[1]"},
+        "element": {"N": element.to_string()}, "signature": {"S": signature}, "received_at": {"N": "5"}}}})
+}
+
+#[tokio::test]
+async fn the_same_change_is_the_same_event_to_the_letter() {
+    let (first, second) = (publisher(9), publisher(9));
+    for publisher in [&first, &second] {
+        assert_eq!(publisher.handle(&[change(&unreadable(0)), change(&unreadable(1))]).await, 2);
+    }
+    let (first, second) = (first.bus.given.into_inner().unwrap(), second.bus.given.into_inner().unwrap());
+    assert_eq!(first, second);
+    assert_ne!(first[0], first[1]);
+    let detail: Value = serde_json::from_str(&first[0].detail).unwrap();
+    check(&[detail]);
+}
+
+#[tokio::test]
+async fn what_the_bus_did_not_take_comes_again_and_what_tells_nothing_is_done() {
+    let strange = json!({"transaction_id": {"S": "audit#1"}, "version": {"N": "1"}});
+    let changes = [change(&strange), change(&unreadable(0)), change(&strange), change(&unreadable(1))];
+    for (takes, done) in [(0, 1), (1, 3), (2, 4)] {
+        assert_eq!(publisher(takes).handle(&changes).await, done, "{takes}");
+    }
+}
+
+#[tokio::test]
+async fn a_row_that_cannot_be_read_ends_the_batch_after_what_came_before() {
+    let broken = json!({"transaction_id": {"S": "withdrawal#w1"}, "version": {"N": "1"}, "state": {"S": "new"}});
+    let publisher = publisher(9);
+    assert_eq!(publisher.handle(&[change(&unreadable(0)), change(&broken), change(&unreadable(1))]).await, 1);
+    assert_eq!(publisher.bus.given.into_inner().unwrap().len(), 1);
+}

@@ -1,0 +1,172 @@
+//! What a merchant may ask, and what it is never told.
+
+use serde_json::{Value, json};
+
+use crate::support::{Site, payout, with};
+
+const NUMBER: &str = "47752123519";
+
+/// The order of names in an answer, so that a test sees every one that is added.
+fn names(value: &Value) -> Vec<&str> {
+    value.as_object().unwrap().keys().map(String::as_str).collect()
+}
+
+#[tokio::test]
+async fn a_deposit_is_told_with_its_attempts_and_payments() {
+    let site = Site::start().await;
+    assert_eq!(site.get("/deposits/o1").await.code(), "not_found");
+    site.order("o1").await;
+    site.control("faults", &json!({"on": "activate", "fault": "message_string", "message": "not found"})).await;
+    site.activate("o1", "11111111111").await;
+    site.pay(NUMBER, "650.5").await;
+    site.activate("o1", NUMBER).await;
+    site.until("payment#paytm#47752123519", "credited").await;
+    let answer = site.get("/deposits/o1").await;
+    let told = &answer.body;
+    assert_eq!((answer.status, &told["state"], &told["amount"]), (200, &json!("credited"), &json!("700")));
+    let known = [
+        "amount",
+        "attempts",
+        "created_at_ms",
+        "credited",
+        "currency_code",
+        "custom_transaction_id",
+        "state",
+        "version",
+        "wallet_type",
+    ];
+    assert_eq!(names(told), known);
+    let credited = json!([{"wallet_type": "paytm", "transaction_id": NUMBER, "amount": "650.5"}]);
+    assert_eq!(told["credited"], credited);
+    let attempts: Vec<_> =
+        told["attempts"].as_array().unwrap().iter().map(|it| (&it["key1"], &it["outcome"])).collect();
+    assert_eq!(attempts, [(&json!("11111111111"), &json!("failed")), (&json!(NUMBER), &json!("activated"))]);
+    assert_eq!(names(&told["attempts"][0]), ["amount", "key1", "outcome", "started_at_ms"]);
+    assert!(told["attempts"][0]["started_at_ms"].as_u64() >= told["created_at_ms"].as_u64());
+    assert!(!told.to_string().contains("631317234"), "the label: {told}");
+}
+
+#[tokio::test]
+async fn a_withdrawal_is_told_without_its_bytes_and_its_person() {
+    let site = Site::start().await;
+    assert_eq!(site.get("/withdrawals/w1").await.code(), "not_found");
+    site.post("/withdrawals", &with(&payout("w1"), "comment", &json!("marker-comment"))).await;
+    site.settle("w1", 3).await;
+    site.settle("w1", 1).await;
+    site.until("withdrawal#w1", "paid").await;
+    let answer = site.get("/withdrawals/w1").await;
+    let known = [
+        "amount",
+        "attempts",
+        "changed_at_ms",
+        "contradictions",
+        "created_at_ms",
+        "currency_code",
+        "is_test",
+        "payment_system",
+        "state",
+        "version",
+        "withdrawal_id",
+    ];
+    assert_eq!((answer.status, names(&answer.body)), (200, known.to_vec()));
+    assert_eq!(answer.body["state"], "paid");
+    assert_eq!(answer.body["contradictions"], json!([{"disagreement": "status"}]));
+    for secret in ["160496026", "1234560079", "marker-comment", "signature", "additional_data", "body"] {
+        assert!(!answer.body.to_string().contains(secret), "{secret}: {:?}", answer.body);
+    }
+    site.control("settings", &json!({"balance": 1})).await;
+    site.withdraw("w2").await;
+    let rejected = site.get("/withdrawals/w2").await.body;
+    assert_eq!(
+        (&rejected["state"], &rejected["message"]),
+        (&json!("rejected"), &json!("withdrawals_sum_amount: Insufficient balance"))
+    );
+}
+
+#[tokio::test]
+async fn what_the_merchant_never_made_is_not_found() {
+    let site = Site::start().await;
+    let payment = json!({"transaction_id": NUMBER, "amount": "700", "custom_transaction_id": "o1", "label": "x"});
+    site.control("payments", &payment).await;
+    site.until("payment#paytm#47752123519", "unmatched").await;
+    let stranger = json!({"withdrawal_id": "w1", "withdrawal_status": 1, "amount": "1000", "label": "160496026",
+        "direction": "outgoing"});
+    site.control("postbacks", &stranger).await;
+    site.until("withdrawal#w1", "unmatched").await;
+    for path in ["/deposits/o1", "/withdrawals/w1", "/deposits/a.b", "/withdrawals/a%20b"] {
+        let answer = site.get(path).await;
+        assert_eq!((answer.status, answer.code()), (404, "not_found"), "{path}: {answer:?}");
+    }
+    let found = site.get("/transactions?state=unmatched").await.body;
+    let kinds: Vec<_> = found["transactions"].as_array().unwrap().iter().map(|it| it["kind"].as_str()).collect();
+    assert_eq!(kinds, [Some("payment"), Some("unknown_withdrawal")], "{found}");
+    assert_eq!(found["transactions"][0]["custom_transaction_id"], "o1");
+    assert_eq!(site.order("o1").await.status, 201);
+    let label_differs = site.get("/transactions?state=quarantined").await.body;
+    assert_eq!(label_differs["transactions"][0]["disagreement"], "label", "{label_differs}");
+}
+
+#[tokio::test]
+async fn only_what_needs_attention_is_listed_and_only_while_it_does() {
+    let site = Site::start().await;
+    site.order("o1").await;
+    site.withdraw("w0").await;
+    for id in ["w1", "w2"] {
+        site.fault("withdrawal", "accepted_but_lost", 1).await;
+        site.withdraw(id).await;
+    }
+    let found = site.get("/transactions?state=unknown").await;
+    let rows = found.body["transactions"].as_array().unwrap();
+    let ids: Vec<_> = rows.iter().map(|row| row["withdrawal_id"].as_str().unwrap()).collect();
+    assert_eq!((found.status, ids), (200, vec!["w1", "w2"]), "the oldest first");
+    let since = rows[1]["attention_at_ms"].as_u64().unwrap();
+    let later = site.get(&format!("/transactions?state=unknown&updated_since={since}")).await.body;
+    assert_eq!(later["transactions"].as_array().unwrap().len(), 1, "{later}");
+    site.settle("w1", 1).await;
+    site.settle("w2", 5).await;
+    site.until("withdrawal#w1", "paid").await;
+    site.until("withdrawal#w2", "failed").await;
+    for state in ["unknown", "unmatched", "quarantined", "needs_review", "conflict", "unreadable"] {
+        let found = site.get(&format!("/transactions?state={state}")).await;
+        assert_eq!((found.status, &found.body), (200, &json!({"transactions": []})), "{state}");
+    }
+}
+
+#[tokio::test]
+async fn pages_follow_each_other_by_cursor() {
+    let site = Site::start().await;
+    for index in 0..25 {
+        let number = format!("4775212{index:04}");
+        let payment = json!({"transaction_id": number, "amount": "1", "custom_transaction_id": "o1", "label": "x"});
+        site.control("payments", &payment).await;
+        site.until(&format!("payment#paytm#{number}"), "unmatched").await;
+    }
+    let first = site.get("/transactions?state=unmatched").await.body;
+    let cursor = first["cursor"].as_str().unwrap();
+    let second = site.get(&format!("/transactions?state=unmatched&cursor={cursor}")).await.body;
+    assert!(second.get("cursor").is_none());
+    let pages = [&first, &second].map(|page| page["transactions"].as_array().unwrap().clone());
+    let mut numbers: Vec<_> = pages.concat().iter().map(|it| it["transaction_id"].to_string()).collect();
+    numbers.dedup();
+    assert_eq!((pages[0].len(), numbers.len()), (20, 25));
+}
+
+#[tokio::test]
+async fn a_question_that_is_none_is_refused_by_name() {
+    let site = Site::start().await;
+    for (query, field) in [
+        ("", "state"),
+        ("?state=paid", "state"),
+        ("?state=unknown&state=conflict", "state"),
+        ("?state=unknown&updated_since=yesterday", "updated_since"),
+        ("?state=unknown&cursor=%00", "cursor"),
+        ("?state=unknown&limit=9", "limit"),
+    ] {
+        let answer = site.get(&format!("/transactions{query}")).await;
+        assert_eq!(
+            (answer.status, answer.code(), answer.field()),
+            (422, "invalid_field", field),
+            "{query}: {answer:?}"
+        );
+    }
+}
