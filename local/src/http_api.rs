@@ -38,7 +38,6 @@ pub(crate) struct HttpApi {
 enum Refusal {
     NotFound,
     Unauthorized,
-    Forbidden,
     BodyTooLarge,
     FunctionFailed,
     FunctionTooSlow,
@@ -49,7 +48,6 @@ impl IntoResponse for Refusal {
         let (status, message) = match self {
             Refusal::NotFound => (StatusCode::NOT_FOUND, "Not Found"),
             Refusal::Unauthorized => (StatusCode::UNAUTHORIZED, "Unauthorized"),
-            Refusal::Forbidden => (StatusCode::FORBIDDEN, "Forbidden"),
             Refusal::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large"),
             Refusal::FunctionFailed => (StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"),
             Refusal::FunctionTooSlow => (StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable"),
@@ -85,8 +83,8 @@ impl HttpApi {
         let function = self.functions.get(AUTHORIZER).ok_or(Refusal::FunctionFailed)?;
         match self.authorizer.check(function, route, parameters, parts).await {
             Authorization::Granted => Ok(()),
-            Authorization::Missing => Err(Refusal::Unauthorized),
-            Authorization::Denied => Err(Refusal::Forbidden),
+            // API Gateway itself answers a wrong token with 403; here it is 401, as the API is documented.
+            Authorization::Missing | Authorization::Denied => Err(Refusal::Unauthorized),
             Authorization::Failed => Err(Refusal::FunctionFailed),
         }
     }

@@ -97,7 +97,7 @@ wrongs! {
     AcknowledgeAlways
     /// When the attempts are used up, the money is given back.
     RefundOnReview
-    /// All invocations send under one name.
+    /// All invocations send under one name, by a clock that shows the hour.
     SharedSender
     /// Of the copies of a waiting payment, only the first one's label is kept.
     ForgetLabels
@@ -105,6 +105,11 @@ wrongs! {
 
 pub(super) fn nonce(world: &World, name: String) -> String {
     if world.is(Wrong::SharedSender) { "the submitter".into() } else { name }
+}
+
+pub(super) fn now_ms(world: &World, now_ms: u64) -> u64 {
+    const HOUR_MS: u64 = 3_600_000;
+    if world.is(Wrong::SharedSender) { now_ms.saturating_sub(now_ms.checked_rem(HOUR_MS).unwrap_or(0)) } else { now_ms }
 }
 
 pub(super) fn arm(world: &World, body: &str) -> Option<Result<(), Unavailable>> {
