@@ -6,22 +6,22 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value, json};
 use serde_norway::Value as Yaml;
 
-pub fn root() -> PathBuf {
+pub(super) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-pub fn file(path: &str) -> String {
+pub(super) fn file(path: &str) -> String {
     std::fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
 /// The names of the functions: the folders of `functions/`.
-pub fn functions() -> BTreeSet<String> {
+pub(super) fn functions() -> BTreeSet<String> {
     let folders = std::fs::read_dir(root().join("functions")).unwrap();
     folders.map(|folder| folder.unwrap().file_name().into_string().unwrap()).collect()
 }
 
 /// The text of all Rust files below a folder.
-pub fn sources(folder: &str) -> String {
+pub(super) fn sources(folder: &str) -> String {
     fn collect(folder: &Path, text: &mut String) {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
@@ -38,55 +38,55 @@ pub fn sources(folder: &str) -> String {
 }
 
 /// What stands between `before` and `after`, everywhere in the text.
-pub fn between<'a>(text: &'a str, before: &str, after: &str) -> Vec<&'a str> {
+pub(super) fn between<'a>(text: &'a str, before: &str, after: &str) -> Vec<&'a str> {
     text.split(before).skip(1).filter_map(|rest| Some(rest.split_once(after)?.0)).collect()
 }
 
 /// The template, with `!Ref x` as `{"Ref": "x"}` and `!Sub x` as `{"Fn::Sub": "x"}`.
-pub struct Template(Value);
+pub(super) struct Template(Value);
 
 impl Template {
-    pub fn read() -> Self {
+    pub(super) fn read() -> Self {
         Self(json(serde_norway::from_str(&file("template.yaml")).unwrap()))
     }
 
-    pub fn section(&self, name: &str) -> &Map<String, Value> {
+    pub(super) fn section(&self, name: &str) -> &Map<String, Value> {
         self.0[name].as_object().unwrap_or_else(|| panic!("no section {name}"))
     }
 
-    pub fn global(&self) -> &Value {
+    pub(super) fn global(&self) -> &Value {
         &self.0["Globals"]["Function"]
     }
 
-    pub fn properties(&self, resource: &str) -> &Value {
+    pub(super) fn properties(&self, resource: &str) -> &Value {
         let properties = &self.0["Resources"][resource]["Properties"];
         assert!(properties.is_object(), "no resource {resource}");
         properties
     }
 
     /// The resources of a type, by name.
-    pub fn of_type(&self, kind: &str) -> BTreeMap<&str, &Value> {
+    pub(super) fn of_type(&self, kind: &str) -> BTreeMap<&str, &Value> {
         let resources = self.section("Resources").iter();
         resources.filter(|(_, it)| it["Type"] == kind).map(|(name, it)| (name.as_str(), it)).collect()
     }
 
     /// The functions: the name of each folder, with the name of its resource.
-    pub fn functions(&self) -> BTreeMap<&str, &str> {
+    pub(super) fn functions(&self) -> BTreeMap<&str, &str> {
         let functions = self.of_type("AWS::Serverless::Function").into_iter();
         functions.map(|(name, it)| (it["Metadata"]["BuildProperties"]["Binary"].as_str().unwrap(), name)).collect()
     }
 
     /// A function's own environment variables.
-    pub fn variables(&self, function: &str) -> &Map<String, Value> {
+    pub(super) fn variables(&self, function: &str) -> &Map<String, Value> {
         self.properties(self.functions()[function])["Environment"]["Variables"].as_object().unwrap()
     }
 
-    pub fn number(&self, function: &str, variable: &str) -> u64 {
+    pub(super) fn number(&self, function: &str, variable: &str) -> u64 {
         self.variables(function)[variable].as_str().unwrap().parse().unwrap()
     }
 
     /// A function's time limit in seconds.
-    pub fn time_limit(&self, function: &str) -> u64 {
+    pub(super) fn time_limit(&self, function: &str) -> u64 {
         let own = self.properties(self.functions()[function])["Timeout"].as_u64();
         own.or(self.global()["Timeout"].as_u64()).unwrap()
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::document::{Template, between, functions, sources};
+use super::document::{Template, between, file, functions, sources};
 
 #[test]
 fn the_table_outlives_everything() {
@@ -20,6 +20,27 @@ fn the_table_outlives_everything() {
     assert_eq!(table["BillingMode"], "PAY_PER_REQUEST");
     assert_eq!(table["KeySchema"], json!([{"AttributeName": "transaction_id", "KeyType": "HASH"}]));
     assert!(table["TimeToLiveSpecification"].is_null(), "a row that expires is a second credit");
+}
+
+#[test]
+fn the_table_tells_its_changes_and_finds_what_needs_attention() {
+    let template = Template::read();
+    let table = template.properties("Table");
+    assert_eq!(table["StreamSpecification"], json!({"StreamViewType": "NEW_AND_OLD_IMAGES"}));
+    let item = file("shared/store/src/item.rs");
+    let [hash, range] = ["ATTENTION", "ATTENTION_AT"].map(|name| {
+        let value = between(&item, &format!("const {name}: &str = \""), "\"");
+        value.first().copied().unwrap_or_else(|| panic!("no {name}"))
+    });
+    let keys = json!([{"AttributeName": hash, "KeyType": "HASH"}, {"AttributeName": range, "KeyType": "RANGE"}]);
+    let index = json!([{"IndexName": hash, "KeySchema": keys, "Projection": {"ProjectionType": "KEYS_ONLY"}}]);
+    assert_eq!(table["GlobalSecondaryIndexes"], index);
+    let attributes = json!([
+        {"AttributeName": "transaction_id", "AttributeType": "S"},
+        {"AttributeName": hash, "AttributeType": "S"},
+        {"AttributeName": range, "AttributeType": "N"},
+    ]);
+    assert_eq!(table["AttributeDefinitions"], attributes);
 }
 
 #[test]
@@ -133,15 +154,16 @@ fn what_is_not_given_is_not_in_the_secret() {
 }
 
 #[test]
-fn a_secret_is_not_echoed_and_goes_nowhere_but_into_the_secret() {
+fn a_secret_is_not_echoed_and_goes_nowhere_but_into_a_secret() {
     let template = Template::read();
     let secret = template.properties("Secret")["SecretString"].to_string();
+    let posted = &template.properties("EventsConnection")["AuthParameters"]["ApiKeyAuthParameters"]["ApiKeyValue"];
     let mut elsewhere = template.section("Resources").clone();
-    elsewhere.remove("Secret");
+    assert!(elsewhere.remove("Secret").is_some() && elsewhere.remove("EventsConnection").is_some());
     let outputs = Value::from(template.section("Outputs").clone()).to_string();
     let elsewhere = Value::from(elsewhere).to_string() + &outputs;
     for (name, parameter) in template.section("Parameters") {
-        let is_secret = secret.contains(&format!("${{{name}}}"));
+        let is_secret = secret.contains(&format!("${{{name}}}")) || posted["Ref"] == name.as_str();
         assert_eq!(parameter["NoEcho"] == true, is_secret, "{name}");
         let used = [format!("{{\"Ref\":\"{name}\"}}"), format!("${{{name}}}")];
         assert!(!is_secret || !used.iter().any(|used| elsewhere.contains(used)), "{name} is used in the open");

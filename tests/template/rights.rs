@@ -18,12 +18,14 @@ const ROWS: [(&str, &str); 4] = [
 ];
 
 /// Ports whose name says it all, and what they do.
-const PORTS: [(&str, &[(&str, &str)]); 7] = [
+const PORTS: [(&str, &[(&str, &str)]); 10] = [
     (" WriteTogether", &[("dynamodb:PutItem", "deposit#*"), ("dynamodb:PutItem", "payment#*")]),
     (" Credit", &[("dynamodb:UpdateItem", "deposit#*"), ("dynamodb:UpdateItem", "payment#*")]),
     (" Settle", &[("dynamodb:UpdateItem", "withdrawal#*"), ("dynamodb:GetItem", "withdrawal#*")]),
     (" SendLater", &[("sqs:SendMessage", "SubmissionQueue.Arn")]),
     (" Defer", &[("sqs:ChangeMessageVisibility", "SubmissionQueue.Arn")]),
+    (" FindAttention", &[("dynamodb:Query", "${Table.Arn}/index/attention")]),
+    (" Publish", &[("events:PutEvents", "EventBus.Arn")]),
     (" SecretStore<Keys>", &[("secretsmanager:GetSecretValue", "Secret")]),
     // What Lambda does in the function's name.
     (
@@ -33,6 +35,16 @@ const PORTS: [(&str, &[(&str, &str)]); 7] = [
             ("sqs:DeleteMessage", "SubmissionQueue.Arn"),
             ("sqs:GetQueueAttributes", "SubmissionQueue.Arn"),
             ("sqs:ChangeMessageVisibility", "SubmissionQueue.Arn"),
+        ],
+    ),
+    (
+        " HandleChanges for ",
+        &[
+            ("dynamodb:DescribeStream", "Table.StreamArn"),
+            ("dynamodb:GetRecords", "Table.StreamArn"),
+            ("dynamodb:GetShardIterator", "Table.StreamArn"),
+            ("dynamodb:ListStreams", "Table.StreamArn"),
+            ("sqs:SendMessage", "UnpublishedQueue.Arn"),
         ],
     ),
 ];
@@ -48,11 +60,10 @@ fn rights_of_code(source: &str) -> BTreeSet<Right> {
         }
     }
     for (port, does) in PORTS {
-        let is_bound = code.match_indices(port).any(|(at, _)| {
-            let (before, after) = (&code[..at], &code[at + port.len()..]);
-            before.ends_with(['+', ':', '>']) && after.starts_with([' ', '\n', ',', '>', 'D'])
-        });
-        if is_bound {
+        let parts: Vec<_> = code.split(port).collect();
+        let is_bound =
+            |around: &[&str]| around[0].ends_with(['+', ':', '>']) && around[1].starts_with([' ', '\n', ',', '>', 'D']);
+        if parts.windows(2).any(is_bound) {
             rights.extend(does.iter().map(|(action, on)| ((*action).to_owned(), (*on).to_owned())));
         }
     }
@@ -61,16 +72,15 @@ fn rights_of_code(source: &str) -> BTreeSet<Right> {
 }
 
 fn list(value: &Value) -> Vec<&str> {
-    match value {
-        Value::Array(values) => values.iter().map(|value| value.as_str().unwrap()).collect(),
-        value => vec![value.as_str().unwrap()],
-    }
+    let values = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
+    values.iter().map(|value| value.as_str().unwrap()).collect()
 }
 
 fn rights_of_statement(statement: &Value) -> Vec<Right> {
     assert_eq!(statement["Effect"], "Allow");
     let resource = &statement["Resource"];
-    let resource = resource["Fn::GetAtt"].as_str().or(resource["Ref"].as_str()).unwrap_or_else(|| panic!("{resource}"));
+    let known = ["Fn::GetAtt", "Ref", "Fn::Sub"].iter().find_map(|by| resource[*by].as_str());
+    let resource = known.unwrap_or_else(|| panic!("{resource}"));
     let on = match (&statement["Condition"], resource) {
         (Value::Null, "Table.Arn") => panic!("a right on all rows: {statement}"),
         (Value::Null, resource) => vec![resource],
@@ -88,6 +98,10 @@ fn rights_of_statement(statement: &Value) -> Vec<Right> {
 fn statements(role: &Value) -> Vec<&Value> {
     let policies = role["Policies"].as_array().unwrap().iter();
     policies.flat_map(|policy| policy["PolicyDocument"]["Statement"].as_array().unwrap()).collect()
+}
+
+fn trusts(role: &Value) -> &Value {
+    &role["AssumeRolePolicyDocument"]["Statement"][0]["Principal"]
 }
 
 fn rights_of_role(template: &Template, function: &str) -> BTreeSet<Right> {
@@ -120,21 +134,33 @@ fn who_may_do_what_to_money() {
     assert_eq!(may("dynamodb:PutItem", "withdrawal#*"), payers);
     let readers = ["activate", "authorizer", "create-deposit", "create-withdrawal", "postback-receiver"];
     assert_eq!(may("secretsmanager:GetSecretValue", "Secret"), readers);
+    assert_eq!(may("events:PutEvents", "EventBus.Arn"), ["event-publisher"], "an event is what the table says");
 }
 
 #[test]
 fn no_role_has_a_wildcard() {
     let template = Template::read();
     let roles = template.of_type("AWS::IAM::Role");
+    for role in roles.values() {
+        for statement in statements(&role["Properties"]) {
+            assert_ne!(statement["Resource"], "*", "{statement}");
+            assert!(list(&statement["Action"]).iter().all(|action| !action.contains('*')), "{statement}");
+        }
+    }
+}
+
+#[test]
+fn a_role_is_a_functions_or_posts_events() {
+    let template = Template::read();
+    let mut roles = template.of_type("AWS::IAM::Role");
+    let poster = &roles.remove("EventsRuleRole").unwrap()["Properties"];
+    assert_eq!(trusts(poster), &json!({"Service": "events.amazonaws.com"}));
+    let right = ("events:InvokeApiDestination".to_owned(), "EventsDestination.Arn".to_owned());
+    assert_eq!(statements(poster).into_iter().flat_map(rights_of_statement).collect::<Vec<_>>(), [right]);
     assert_eq!(roles.len(), functions().len());
     for (name, role) in roles {
         let role = &role["Properties"];
-        for statement in statements(role) {
-            assert_ne!(statement["Resource"], "*", "{name}");
-            assert!(list(&statement["Action"]).iter().all(|action| !action.contains('*')), "{name}");
-        }
-        let trusts = &role["AssumeRolePolicyDocument"]["Statement"][0]["Principal"];
-        assert_eq!(trusts, &json!({"Service": "lambda.amazonaws.com"}));
+        assert_eq!(trusts(role), &json!({"Service": "lambda.amazonaws.com"}));
         // The one managed policy is what Lambda needs to attach a function to the VPC.
         let egress = json!([{"Fn::If": ["HasFixedEgress", {"Ref": "EgressPolicy"}, {"Ref": "AWS::NoValue"}]}]);
         let managed = &role["ManagedPolicyArns"];

@@ -1,8 +1,8 @@
-//! Functions, their settings, their routes and their time limits.
+//! Functions, their settings and their time limits.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::document::{Template, between, file, functions, sources};
 
@@ -106,72 +106,4 @@ fn the_queue_and_the_submitter_agree() {
     assert_eq!(source["BatchSize"], 1);
     assert_eq!(source["FunctionResponseTypes"], json!(["ReportBatchItemFailures"]));
     assert!(source["ScalingConfig"]["MaximumConcurrency"].as_u64().unwrap() >= 2, "AWS's least");
-}
-
-/// Each route's key, with the name of its function's resource and the route's properties.
-fn routes(template: &Template) -> BTreeMap<&str, (&str, &Value)> {
-    let routes = template.of_type("AWS::ApiGatewayV2::Route").into_iter();
-    let routes = routes.map(|(name, route)| {
-        let function = name.strip_suffix("Route").unwrap();
-        assert_eq!(route["Properties"]["Target"]["Fn::Sub"], format!("integrations/${{{function}Integration}}"));
-        let integration = template.properties(&format!("{function}Integration"));
-        assert_eq!(integration["IntegrationUri"]["Ref"], format!("{function}.Alias"));
-        assert_eq!(integration["PayloadFormatVersion"], "2.0");
-        (route["Properties"]["RouteKey"].as_str().unwrap(), (function, &route["Properties"]))
-    });
-    routes.collect()
-}
-
-#[test]
-fn only_the_postbacks_route_is_public() {
-    let template = Template::read();
-    for (key, (_, route)) in routes(&template) {
-        if key == "POST /postbacks/{token}" {
-            assert_eq!(route["AuthorizationType"], "NONE");
-        } else {
-            assert_eq!(route["AuthorizationType"], json!({"Fn::If": ["UsesTokens", "CUSTOM", "AWS_IAM"]}), "{key}");
-            let authorizer = json!({"Fn::If": ["UsesTokens", {"Ref": "TokenAuthorizer"}, {"Ref": "AWS::NoValue"}]});
-            assert_eq!(route["AuthorizerId"], authorizer, "{key}");
-        }
-    }
-    let authorizer = template.properties("TokenAuthorizer");
-    assert_eq!(authorizer["IdentitySource"], json!(["$request.header.Authorization"]));
-    assert_eq!(
-        (&authorizer["AuthorizerPayloadFormatVersion"], &authorizer["EnableSimpleResponses"]),
-        (&json!("2.0"), &json!(true))
-    );
-    assert_eq!(authorizer["AuthorizerResultTtlInSeconds"], 300);
-}
-
-#[test]
-fn the_routes_are_those_of_the_local_stack() {
-    let template = Template::read();
-    let local = file("local/src/functions.rs");
-    let deployed = template.functions();
-    let local: BTreeMap<_, _> = between(&local, "Route { method: ", " }")
-        .into_iter()
-        .map(|route| {
-            let quoted: Vec<_> = route.split('"').skip(1).step_by(2).collect();
-            (format!("{} {}", quoted[0], quoted[1]), deployed[quoted[2]])
-        })
-        .collect();
-    let deployed: BTreeMap<_, _> =
-        routes(&template).into_iter().map(|(key, (name, _))| (key.to_owned(), name)).collect();
-    assert_eq!(deployed, local);
-}
-
-#[test]
-fn every_route_is_throttled() {
-    let template = Template::read();
-    let throttled = template.properties("Stage")["RouteSettings"].as_object().unwrap();
-    assert_eq!(
-        throttled.keys().map(String::as_str).collect::<Vec<_>>(),
-        routes(&template).into_keys().collect::<Vec<_>>()
-    );
-    for (key, settings) in
-        throttled.iter().chain([(&"default".to_owned(), &template.properties("Stage")["DefaultRouteSettings"])])
-    {
-        assert!(settings["ThrottlingRateLimit"].as_u64() > Some(0), "{key}");
-        assert!(settings["ThrottlingBurstLimit"].as_u64() > Some(0), "{key}");
-    }
 }

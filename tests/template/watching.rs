@@ -10,10 +10,10 @@ use super::document::{Template, file, functions, sources};
 fn events() -> BTreeSet<(String, bool)> {
     let code = sources("functions") + &sources("shared");
     let mut events = BTreeSet::new();
-    for (at, _) in code.match_indices("event = \"") {
-        let (before, after) = (&code[..at], &code[at + "event = \"".len()..]);
-        let (name, _) = after.split_once('"').unwrap();
-        let call = before.rsplit_once('!').unwrap().0;
+    let parts: Vec<_> = code.split("event = \"").collect();
+    for around in parts.windows(2) {
+        let (name, _) = around[1].split_once('"').unwrap();
+        let call = around[0].rsplit_once('!').unwrap().0;
         let is_alarming = call.ends_with("error") || call.ends_with("warn");
         assert!(is_alarming || call.ends_with("info"), "{name} is reported in a way not understood");
         events.insert((name.to_owned(), is_alarming));
@@ -100,6 +100,41 @@ fn the_queues_are_watched() {
     let queue_of = |alarm: &str| dimension(template.properties(alarm), "QueueName")[0]["Fn::GetAtt"].clone();
     assert_eq!(queue_of("DeadLettersAlarm"), "DeadLetterQueue.QueueName");
     assert_eq!(queue_of("QueueAgeAlarm"), "SubmissionQueue.QueueName");
+    assert_eq!(queue_of("EventsUnpublishedAlarm"), "UnpublishedQueue.QueueName");
+    assert_eq!(queue_of("EventsUndeliveredAlarm"), "UndeliveredQueue.QueueName");
+    let watched: BTreeSet<_> = alarms(&template)
+        .into_iter()
+        .flat_map(|(_, alarm)| dimension(alarm, "QueueName"))
+        .map(|queue| queue["Fn::GetAtt"].as_str().unwrap().strip_suffix(".QueueName").unwrap())
+        .collect();
+    assert_eq!(watched, template.of_type("AWS::SQS::Queue").into_keys().collect());
+}
+
+#[test]
+fn events_that_come_late_set_off_an_alarm() {
+    let template = Template::read();
+    let alarm = template.properties("EventsLateAlarm");
+    assert_eq!((&alarm["Namespace"], &alarm["MetricName"]), (&json!("AWS/Lambda"), &json!("IteratorAge")));
+    assert_eq!(dimension(alarm, "FunctionName"), [&json!({"Fn::Sub": "${AWS::StackName}-event-publisher"})]);
+}
+
+#[test]
+fn the_dashboard_shows_every_function_and_queue() {
+    let template = Template::read();
+    let text = template.properties("Dashboard")["DashboardBody"]["Fn::Sub"].as_str().unwrap();
+    let body: Value = serde_json::from_str(text).unwrap();
+    let metrics = |title: &str| {
+        let widgets = body["widgets"].as_array().unwrap();
+        widgets.iter().find(|it| it["properties"]["title"] == title).unwrap()["properties"]["metrics"].to_string()
+    };
+    for function in functions() {
+        for title in ["Function errors", "Function duration, p99 (ms)"] {
+            assert!(metrics(title).contains(&format!("\"${{AWS::StackName}}-{function}\"")), "{title}: {function}");
+        }
+    }
+    for queue in ["SubmissionQueue", "DeadLetterQueue", "UnpublishedQueue"] {
+        assert!(metrics("Messages").contains(&format!("${{{queue}.QueueName}}")), "{queue}");
+    }
 }
 
 #[test]
