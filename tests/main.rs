@@ -4,8 +4,10 @@
 
 mod architecture;
 mod bad_input;
+mod crowds;
 mod deposits;
 mod events;
+mod injector;
 mod openapi;
 mod postbacks;
 mod privacy;

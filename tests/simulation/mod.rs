@@ -22,3 +22,5 @@ mod table;
 mod teeth;
 mod world;
 mod wrong;
+
+pub(crate) use run::number;

@@ -150,7 +150,7 @@ pub(super) fn story(failing: Settings) -> String {
 }
 
 /// A number from the environment.
-pub(super) fn number(name: &str) -> Option<u64> {
+pub(crate) fn number(name: &str) -> Option<u64> {
     #[expect(clippy::disallowed_methods, reason = "how a person asks for a seed, or for more of them")]
     let text = std::env::var(name).ok()?;
     Some(text.parse().unwrap())
