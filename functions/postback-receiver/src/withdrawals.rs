@@ -53,6 +53,7 @@ async fn keep_unmatched(table: &impl Table, report: &WithdrawalReport) -> Result
         withdrawal_id: report.withdrawal_id.clone(),
         withdrawal_status: report.withdrawal_status,
         unmatched: report.receipt.clone(),
+        resolutions: Vec::new(),
     };
     match table.write(Change::new(WithdrawalRow::Unmatched(unknown))).await? {
         Written::Done => unmatched(report),

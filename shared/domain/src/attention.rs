@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::resolution::has_open;
 use crate::{
     Contradiction, Payment, PaymentState, Receipt, Timestamp, UnknownWithdrawal, WithdrawalRow, WithdrawalState,
 };
@@ -65,12 +66,13 @@ impl Payment {
         let (kind, receipt) = match &self.state {
             PaymentState::Unmatched { receipt, .. } => (AttentionKind::Unmatched, Some(receipt)),
             PaymentState::Quarantined { receipt, .. } => (AttentionKind::Quarantined, Some(receipt)),
-            PaymentState::Claimed { .. } | PaymentState::Released { .. } | PaymentState::Credited { .. }
-                if self.contradictions.is_empty() =>
-            {
-                return None;
-            }
-            PaymentState::Claimed { .. } | PaymentState::Released { .. } | PaymentState::Credited { .. } => {
+            PaymentState::Claimed { .. }
+            | PaymentState::Released { .. }
+            | PaymentState::Credited { .. }
+            | PaymentState::Rejected { .. } => {
+                if !has_open(&self.contradictions, &self.resolutions) {
+                    return None;
+                }
                 (AttentionKind::Conflict, None)
             }
         };
@@ -89,6 +91,7 @@ impl WithdrawalRow {
     pub fn attention(&self) -> Option<Attention> {
         let row = match self {
             Self::Registered(row) => row,
+            Self::Unmatched(row) if !row.resolutions.is_empty() => return None,
             Self::Unmatched(UnknownWithdrawal { unmatched, .. }) => {
                 return Some(Attention { kind: AttentionKind::Unmatched, at: unmatched.evidence.received_at });
             }
@@ -97,7 +100,7 @@ impl WithdrawalRow {
             AttentionKind::NeedsReview
         } else if row.state == WithdrawalState::Unknown {
             AttentionKind::Unknown
-        } else if !row.contradictions.is_empty() {
+        } else if has_open(&row.contradictions, &row.resolutions) {
             AttentionKind::Conflict
         } else {
             return None;
