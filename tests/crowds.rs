@@ -112,7 +112,10 @@ async fn shuffled_copies_of_which_a_tenth_contradicts_credit_each_payment_once()
         assert_eq!((&row["state"]["S"], signature(&row["receipt"])), (&json!("credited"), decided.as_str()));
         let against: Vec<_> = row["contradictions"]["L"].as_array().unwrap().iter().collect();
         let other = both.iter().find(|it| *it != decided).unwrap();
-        assert!(against.iter().any(|it| signature(&it["M"]["receipt"]) == other), "o{index} keeps what was said against it");
+        assert!(
+            against.iter().any(|it| signature(&it["M"]["receipt"]) == other),
+            "o{index} keeps what was said against it"
+        );
     }
     println!("{dearer} payments were credited with what came first of theirs, the other amount");
     assert_eq!(site.rows().await, 2 * u64::try_from(payments).unwrap());

@@ -18,8 +18,10 @@ mod queue;
 mod rest;
 mod rules;
 mod run;
+mod stream;
 mod table;
 mod teeth;
+mod telling;
 mod world;
 mod wrong;
 

@@ -62,6 +62,7 @@ fn run(order: &[Thing], said: Said, gap_ms: u64, resend_unknown: bool, is_traced
         resend_unknown,
         is_traced,
         max_receive_count: 4,
+        is_told: false,
         ..settings(0, None)
     });
     world.with(|state| {

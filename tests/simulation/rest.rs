@@ -3,6 +3,7 @@
 use domain::{DepositRow, PaymentState, WithdrawalRow, WithdrawalState};
 
 use super::rules::{DURABLE, FINAL, ONCE, RELEASED, TWICE, break_rule, check, order_of, payment_row, payout_row};
+use super::stream;
 use super::table::row;
 use super::world::World;
 
@@ -21,6 +22,7 @@ pub(super) fn at_rest(world: &World) {
         check(world, ONCE, is_credited == is_due, || format!("{number}: due {is_due}, but {state:?}"));
     }
     payouts_at_rest(world);
+    stream::at_rest(world);
     for stored in world.table.rows().withdrawals.into_values() {
         let WithdrawalRow::Registered(row) = stored.row else { continue };
         let id = row.request.withdrawal_id.as_str();

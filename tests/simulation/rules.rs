@@ -54,7 +54,7 @@ pub(super) const ONCE: &str = "each real payment is credited once";
 pub(super) const FINAL: &str = "every row is final or has an alarm";
 pub(super) const TWICE: &str = "no withdrawal is paid twice";
 const NUMBER: &str = "a number is asked for by one order at a time";
-const SECRET: &str = "no secret and no unmasked person in any output";
+pub(super) const SECRET: &str = "no secret and no unmasked person in any output";
 
 /// The contradictions on record only grow.
 fn grows(old: &[Contradiction], new: &[Contradiction]) -> bool {

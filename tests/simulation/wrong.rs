@@ -4,7 +4,7 @@ use domain::{
     Amount, Credit, CustomTransactionId, DepositRow, ExpectedCredit, Payment, PaymentState, Submission, Withdrawal,
     WithdrawalId, WithdrawalReport, WithdrawalRow, WithdrawalState,
 };
-use edge::Unavailable;
+use edge::{RowChange, Unavailable};
 use paykassma::{Activation, ActivationRequest};
 use serde_json::Value;
 use signing::Spelling;
@@ -101,6 +101,37 @@ wrongs! {
     SharedSender
     /// Of the copies of a waiting payment, only the first one's label is kept.
     ForgetLabels
+    /// The publisher says done before the bus has taken anything.
+    TellAndForget
+    /// What the bus refused of a call counts as taken.
+    ForgetRefusedEvents
+    /// Each delivery of an event has an id of its own.
+    NewEventIds
+    /// An event's id says of which row it is, and not of which version.
+    EventIdWithoutVersion
+    /// Changes are told without a look at what stood before.
+    TellWithoutOld
+}
+
+/// The change as a publisher sees it that is told of new rows alone.
+pub(super) fn image(wrong: Option<Wrong>, change: RowChange) -> RowChange {
+    if wrong == Some(Wrong::TellWithoutOld) { RowChange { old: None, ..change } } else { change }
+}
+
+pub(super) fn published(world: &World, changes: usize, done: usize) -> usize {
+    if world.is(Wrong::TellAndForget) { changes } else { done }
+}
+
+pub(super) fn detail(world: &World, call: &str, detail: &str) -> String {
+    let mut event: Value = serde_json::from_str(detail).unwrap();
+    if world.is(Wrong::NewEventIds) {
+        event["id"] = format!("{call} {}", event["id"]).into();
+    } else if world.is(Wrong::EventIdWithoutVersion) {
+        event["id"] = format!("{} {}", event["transaction"], event["type"]).into();
+    } else {
+        return detail.to_owned();
+    }
+    event.to_string()
 }
 
 pub(super) fn nonce(world: &World, name: String) -> String {
