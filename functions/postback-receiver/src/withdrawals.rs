@@ -55,7 +55,7 @@ async fn keep_unmatched(table: &impl Table, report: &WithdrawalReport) -> Result
         unmatched: report.receipt.clone(),
         resolutions: Vec::new(),
     };
-    match table.write(Change::new(WithdrawalRow::Unmatched(unknown))).await? {
+    match table.write(Change::new(WithdrawalRow::Unmatched(Box::new(unknown)))).await? {
         Written::Done => unmatched(report),
         Written::Stands(Some(stored)) => return contradict_or_repeat(table, stored, report).await,
         Written::Stands(None) => return Err(Unavailable("a withdrawal's row came and went".into())),

@@ -3,9 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::resolution::has_open;
-use crate::{
-    Contradiction, Payment, PaymentState, Receipt, Timestamp, UnknownWithdrawal, WithdrawalRow, WithdrawalState,
-};
+use crate::{Contradiction, Payment, PaymentState, Receipt, Timestamp, WithdrawalRow, WithdrawalState};
 
 /// Why somebody must look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -92,8 +90,8 @@ impl WithdrawalRow {
         let row = match self {
             Self::Registered(row) => row,
             Self::Unmatched(row) if !row.resolutions.is_empty() => return None,
-            Self::Unmatched(UnknownWithdrawal { unmatched, .. }) => {
-                return Some(Attention { kind: AttentionKind::Unmatched, at: unmatched.evidence.received_at });
+            Self::Unmatched(row) => {
+                return Some(Attention { kind: AttentionKind::Unmatched, at: row.unmatched.evidence.received_at });
             }
         };
         let kind = if row.needs_review.is_some() {

@@ -333,7 +333,7 @@ pub enum WithdrawalRow {
     /// A payout of ours.
     Registered(Box<Withdrawal>),
     /// Postbacks only: the id is taken, and no payout may be made under it.
-    Unmatched(UnknownWithdrawal),
+    Unmatched(Box<UnknownWithdrawal>),
 }
 
 impl WithdrawalRow {

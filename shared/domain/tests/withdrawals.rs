@@ -182,8 +182,8 @@ fn what_was_found_out_of_a_payout_that_is_not_ours_is_noted_once() {
     assert_eq!(row.resolve(resolution(Outcome::Rejected)), Err(NotResolved::OutcomeOfAnotherKind));
     let closed = row.resolve(resolution(Outcome::Paid)).unwrap();
     assert_eq!(closed.resolve(resolution(Outcome::Paid)), Err(NotResolved::NothingOpen));
-    assert!(WithdrawalRow::Unmatched(row).attention().is_some());
-    assert_eq!(WithdrawalRow::Unmatched(closed).attention(), None);
+    assert!(WithdrawalRow::Unmatched(Box::new(row)).attention().is_some());
+    assert_eq!(WithdrawalRow::Unmatched(Box::new(closed)).attention(), None);
 }
 
 #[derive(Clone, Debug)]

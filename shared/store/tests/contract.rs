@@ -244,13 +244,13 @@ async fn a_row_is_found_while_somebody_must_look_at_it(table: &impl Table) {
 async fn what_a_person_has_resolved_is_found_no_more(table: &impl Table) {
     let (element, strange) = (unreadable(), unknown_withdrawal("w1"));
     table.write(Change::new(element.clone())).await.unwrap();
-    table.write(Change::new(WithdrawalRow::Unmatched(strange.clone()))).await.unwrap();
+    table.write(Change::new(WithdrawalRow::Unmatched(Box::new(strange.clone())))).await.unwrap();
     assert_eq!(found(table, AttentionKind::Unreadable).await.len(), 1);
     assert_eq!(found(table, AttentionKind::Unmatched).await.len(), 1);
     let resolved = Change { row: element.resolve(resolution()).unwrap(), replaces: 1 };
     assert_eq!(table.write(resolved.clone()).await.unwrap(), Written::Done);
     assert_eq!(table.write(resolved).await.unwrap(), Written::Done, "our own write");
-    let resolved = WithdrawalRow::Unmatched(strange.resolve(resolution()).unwrap());
+    let resolved = WithdrawalRow::Unmatched(Box::new(strange.resolve(resolution()).unwrap()));
     assert_eq!(table.write(Change { row: resolved.clone(), replaces: 1 }).await.unwrap(), Written::Done);
     assert_eq!(stored::<WithdrawalRow>(table, resolved.id()).await.row, resolved);
     for kind in AttentionKind::ALL {
