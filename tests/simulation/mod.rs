@@ -5,10 +5,12 @@
 
 mod chance;
 mod crashes;
+mod decisions;
 mod deposits;
 mod faults;
 mod functions;
 mod guarantees;
+mod operators;
 mod orders;
 mod output;
 mod payouts;
