@@ -1,5 +1,8 @@
 //! Crowds of postbacks and payouts over real sockets: at once, shuffled, contradicting, and with a table that fails. `FULL=1`
 //! runs the full counts.
+#![expect(clippy::arithmetic_side_effects, reason = "small numbers of a test")]
+#![expect(clippy::disallowed_methods, reason = "the figures: how long it takes on a real clock")]
+#![expect(clippy::print_stdout, reason = "the figures")]
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;

@@ -1,4 +1,5 @@
 //! A `DynamoDB` that throttles, conflicts and loses answers: in front of the local stack's.
+#![expect(clippy::arithmetic_side_effects, reason = "small numbers of a test")]
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock};

@@ -66,11 +66,11 @@ fn finding(world: &World, name: &str, case: &Case) -> Outcome {
         Case::Payment(_) if is_wrong => Outcome::Rejected,
         Case::Payment(_) => Outcome::Credited,
         Case::Withdrawal(id) => {
-            let said = world.with(|state| {
+            let is_paid = world.with(|state| {
                 let payout = state.provider.payouts.iter().find(|it| it.id == id.as_str());
                 payout.is_some_and(|payout| payout.said != Some(5))
             });
-            if said != is_wrong { Outcome::Paid } else { Outcome::Failed }
+            if is_paid == is_wrong { Outcome::Failed } else { Outcome::Paid }
         }
     }
 }

@@ -49,6 +49,7 @@ struct Task {
 
 /// What a run is made with.
 #[derive(Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a part of the world that is there or not")]
 pub(super) struct Settings {
     pub seed: u64,
     pub faults: Faults,
