@@ -4,8 +4,10 @@
 
 mod architecture;
 mod bad_input;
+mod bad_settings;
 mod deposits;
 mod events;
+mod following;
 mod openapi;
 mod postbacks;
 mod privacy;

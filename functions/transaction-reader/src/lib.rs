@@ -11,6 +11,7 @@ use domain::{AttentionKind, CustomTransactionId, DepositRow, Payment, Timestamp,
 use edge::{Answer, Question, Reply, StatusCode};
 use serde::Serialize;
 use store::{FindAttention, Read, Row, RowId, Stored, Unavailable, Unreadable};
+use tracing::info;
 
 use crate::search::Search;
 use crate::view::{DepositView, Open, PaymentView, UnknownWithdrawalView, UnreadableView, WithdrawalView};
@@ -50,6 +51,7 @@ impl<S: Table> Answer for Deps<S> {
 impl<S: Table> Deps<S> {
     async fn deposit(&self, id: &str) -> Result<Reply, Refused> {
         let id = CustomTransactionId::parse(id).map_err(|_| Refused::NotFound)?;
+        info!(reference = DepositRow::key(&id), "asked for");
         match Read::<DepositRow>::read(&self.table, &id).await? {
             Some(Stored { row: DepositRow::Registered(row), version }) => {
                 Ok(Reply::new(StatusCode::OK, &DepositView::of(&row, version)))
@@ -60,6 +62,7 @@ impl<S: Table> Deps<S> {
 
     async fn withdrawal(&self, id: &str) -> Result<Reply, Refused> {
         let id = WithdrawalId::parse(id).map_err(|_| Refused::NotFound)?;
+        info!(reference = WithdrawalRow::key(&id), "asked for");
         match Read::<WithdrawalRow>::read(&self.table, &id).await? {
             Some(Stored { row: WithdrawalRow::Registered(row), version }) => {
                 Ok(Reply::new(StatusCode::OK, &WithdrawalView::of(&row, version)))

@@ -8,7 +8,7 @@ use domain::{Submission, Timestamp, Withdrawal, WithdrawalId, WithdrawalRow, Wit
 use edge::{Ambient, Defer, HandleMessage, Handled, Message};
 use paykassma::SubmitWithdrawal;
 use serde::Deserialize;
-use store::{Advanced, Change, Read, Stored, Unavailable, Write, Written, advance};
+use store::{Advanced, Change, Read, Row, Stored, Unavailable, Write, Written, advance};
 use tracing::{error, info, warn};
 
 /// What this function works with. It needs no secret: what it sends was signed when it was journalled.
@@ -55,14 +55,14 @@ where
         match self.come_back(&withdrawal_id).await {
             Ok(Next::Rest) => return Handled::Done,
             Ok(Next::Retry) => {}
-            Err(cause) => error!(withdrawal = %withdrawal_id, %cause, "the table failed"),
+            Err(cause) => error!(reference = WithdrawalRow::key(&withdrawal_id), %cause, "the table failed"),
         }
         if message.receive_count >= self.policy.attempts {
             self.ask_for_review(&withdrawal_id).await;
         } else if let Err(cause) =
             self.queue.defer(message.receipt_handle, self.policy.back_off(message.receive_count, &self.ambient)).await
         {
-            warn!(withdrawal = %withdrawal_id, %cause, "not put off: it comes out when its visibility ends");
+            warn!(reference = WithdrawalRow::key(&withdrawal_id), %cause, "not put off: it comes out when its visibility ends");
         }
         Handled::Again
     }
@@ -76,7 +76,7 @@ where
 {
     async fn come_back(&self, id: &WithdrawalId) -> Result<Next, Unavailable> {
         let Some(Stored { row: WithdrawalRow::Registered(row), version }) = self.table.read(id).await? else {
-            info!(withdrawal = %id, "armed, but never journalled: nothing was sent");
+            info!(reference = WithdrawalRow::key(id), "armed, but never journalled: nothing was sent");
             return Ok(Next::Rest);
         };
         let stored = Stored { row: *row, version };
@@ -104,7 +104,8 @@ where
         let advanced = advance(&self.table, stored, self.now(), None, Withdrawal::lose).await?;
         let row = advanced.stands();
         if let Advanced::Moved(_) = advanced {
-            error!(event = "withdrawal.unknown", withdrawal = %row.request.withdrawal_id, "its sender died");
+            let reference = WithdrawalRow::key(&row.request.withdrawal_id);
+            error!(event = "withdrawal.unknown", reference, "its sender died");
         }
         Ok(self.next(row))
     }
@@ -121,7 +122,7 @@ where
         let submission = self.provider.submit(&journalled.row.body).await;
         let (id, sender) = (journalled.row.request.withdrawal_id.clone(), journalled.row.sender.clone());
         let attempt = journalled.row.attempts;
-        info!(withdrawal = %id, attempt, ?submission, "submitted again");
+        info!(reference = WithdrawalRow::key(&id), attempt, ?submission, "submitted again");
         let answered = |row: &Withdrawal| row.answered(&sender, &submission);
         let advanced = advance(&self.table, journalled, self.now(), None, answered).await?;
         report(&id, &advanced, &submission);
@@ -142,7 +143,7 @@ where
 
     /// The message now goes to the dead letters. Nothing is refunded: a person decides.
     async fn ask_for_review(&self, id: &WithdrawalId) {
-        error!(event = "withdrawal.needs_review", withdrawal = %id, "the attempts are used up");
+        error!(event = "withdrawal.needs_review", reference = WithdrawalRow::key(id), "the attempts are used up");
         let flagged = async {
             let Some(Stored { row: WithdrawalRow::Registered(row), version }) = self.table.read(id).await? else {
                 return Ok(());
@@ -156,7 +157,7 @@ where
         };
         if let Err(cause) = flagged.await {
             let cause: Unavailable = cause;
-            error!(withdrawal = %id, %cause, "not flagged: the dead letter is what is left of it");
+            error!(reference = WithdrawalRow::key(id), %cause, "not flagged: the dead letter is what is left of it");
         }
     }
 }
@@ -164,13 +165,18 @@ where
 fn report(id: &WithdrawalId, advanced: &Advanced, submission: &Submission) {
     match (advanced, submission) {
         (Advanced::Conflicted(_, disagreement), _) => {
-            error!(event = "withdrawal.conflict", withdrawal = %id, ?disagreement, "the provider contradicts itself");
+            error!(
+                event = "withdrawal.conflict",
+                reference = WithdrawalRow::key(id),
+                ?disagreement,
+                "the provider contradicts itself"
+            );
         }
         (Advanced::Repeated(_), Submission::Rejected(_)) => {
-            warn!(withdrawal = %id, "a fail after an unknown attempt releases nothing");
+            warn!(reference = WithdrawalRow::key(id), "a fail after an unknown attempt releases nothing");
         }
         (Advanced::Moved(_), Submission::Unknown(_)) => {
-            error!(event = "withdrawal.unknown", withdrawal = %id, "nobody knows whether it arrived");
+            error!(event = "withdrawal.unknown", reference = WithdrawalRow::key(id), "nobody knows whether it arrived");
         }
         (Advanced::Moved(_) | Advanced::Repeated(_), _) => {}
     }
