@@ -145,6 +145,6 @@ impl<S: Table, K: SecretStore<Keys>, A: Ambient> Deps<S, K, A> {
         let reference = Unreadable::key(&(evidence.signature.clone(), evidence.element));
         error!(event = "postback.unreadable", reference, reason);
         // Where a row stands already, it is this one: its key is the signature.
-        self.table.write(Change::new(Unreadable { evidence, reason: reason.to_owned() })).await.map(|_| ())
+        self.table.write(Change::new(Unreadable::new(evidence, reason))).await.map(|_| ())
     }
 }
