@@ -75,6 +75,7 @@ pub fn start(environment: &Environment) {
         .json()
         .flatten_event(true)
         .with_target(false)
+        .with_span_list(false)
         .with_max_level(level)
         .map_event_format(|lines| Metered { lines, namespace })
         .init();
