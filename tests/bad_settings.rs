@@ -16,26 +16,26 @@ const BAD: [(&str, &str); 25] = [
     ("AWS_REGION", ""),
     ("AWS_SECRET_ACCESS_KEY", ""),
     ("EVENT_BUS_NAME", ""),
-    ("FIRST_RETRY_SECONDS", "marker"),
-    ("PAYMENT_SYSTEMS", "[marker"),
-    ("PAYMENT_SYSTEMS", r#"[{"marker":"marker"}]"#),
-    ("PAYMENT_WINDOW_PARAMETERS", r#"["marker"]"#),
+    ("FIRST_RETRY_SECONDS", "wrong-value"),
+    ("PAYMENT_SYSTEMS", "[wrong-value"),
+    ("PAYMENT_SYSTEMS", r#"[{"wrong-value":"wrong-value"}]"#),
+    ("PAYMENT_WINDOW_PARAMETERS", r#"["wrong-value"]"#),
     ("PROVIDER_API_URL", ""),
-    ("PROVIDER_API_URL", "http://marker.example.com"),
-    ("PROVIDER_API_URL", "marker"),
+    ("PROVIDER_API_URL", "http://wrong-value.example.com"),
+    ("PROVIDER_API_URL", "wrong-value"),
     ("PROVIDER_PLUGIN_URL", ""),
-    ("PROVIDER_PLUGIN_URL", "http://marker.example.com"),
+    ("PROVIDER_PLUGIN_URL", "http://wrong-value.example.com"),
     ("PROVIDER_TIMEOUT_MS", "0"),
-    ("PROVIDER_TIMEOUT_MS", "marker"),
+    ("PROVIDER_TIMEOUT_MS", "wrong-value"),
     ("QUEUE_URL", ""),
-    ("RESEND_UNKNOWN", "marker"),
-    ("RETRY_CEILING_SECONDS", "1.5 marker"),
+    ("RESEND_UNKNOWN", "wrong-value"),
+    ("RETRY_CEILING_SECONDS", "1.5 wrong-value"),
     ("SECRET_ID", ""),
     ("SENDER_LIFETIME_MS", "-1"),
-    ("SENDER_LIFETIME_MS", "marker"),
+    ("SENDER_LIFETIME_MS", "wrong-value"),
     ("SUBMISSION_ATTEMPTS", "99999999999"),
-    ("SUBMISSION_ATTEMPTS", "marker"),
-    ("SUBMISSION_DELAY_SECONDS", "marker"),
+    ("SUBMISSION_ATTEMPTS", "wrong-value"),
+    ("SUBMISSION_DELAY_SECONDS", "wrong-value"),
     ("TABLE_NAME", ""),
 ];
 
@@ -89,7 +89,7 @@ async fn a_bad_setting_is_named_once_and_nothing_is_done() {
             assert!(said[0].contains(&format!("not set up: setting {setting} ")), "{function}: {said:?}");
             let level: Value = serde_json::from_str(said[0]).unwrap();
             assert_eq!(level["level"], "ERROR");
-            assert!(!log.iter().any(|line| line.contains("marker")), "{function}: {log:#?}");
+            assert!(!log.iter().any(|line| line.contains("wrong-value")), "{function}: {log:#?}");
         }
         assert_eq!((site.rows().await, site.stack.events()), (0, Vec::<Value>::new()));
         assert_eq!(site.ask("log").await, json!([]), "the provider heard nothing");

@@ -1,5 +1,6 @@
 //! What the deployment template promises, without AWS: it and the code say the same.
 
+mod deployment;
 pub(crate) mod document;
 mod events;
 mod protection;
