@@ -57,6 +57,15 @@ fn every_alarming_event_has_its_alarm_and_the_other_way_round() {
 }
 
 #[test]
+fn every_event_says_what_it_is_about() {
+    let code = sources("functions") + &sources("shared");
+    for report in code.split("event = \"").skip(1) {
+        let report = report.split(';').next().unwrap();
+        assert!(report.contains("reference") || report.starts_with("provider.misconfigured\""), "{report}");
+    }
+}
+
+#[test]
 fn what_an_alarm_counts_is_what_the_log_counts() {
     let template = Template::read();
     let log = file("shared/edge/src/log.rs");
