@@ -5,9 +5,11 @@
 mod architecture;
 mod bad_input;
 mod bad_settings;
+mod crowds;
 mod deposits;
 mod events;
 mod following;
+mod injector;
 mod openapi;
 mod postbacks;
 mod privacy;
