@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::simulate::Simulate;
+
 /// Sees which payments and payouts need a person, and lets that person decide with evidence.
 ///
 /// Money changes hands in `resolve` alone, and only where the state machine allows it; everything else looks, or goes the way that
@@ -29,7 +31,7 @@ pub(crate) struct Where {
     #[arg(long, global = true, conflicts_with = "env_file")]
     pub(crate) local: bool,
 
-    /// KEY=VALUE lines that tell where the stack is, as its output OperatorEnvironment has them
+    /// KEY=VALUE lines that tell where the stack is, as its output `OperatorEnvironment` has them
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) env_file: Option<PathBuf>,
 }
@@ -38,6 +40,16 @@ pub(crate) struct Where {
 pub(crate) enum Command {
     /// List what needs a person, the oldest first
     List(List),
+    /// Show a transaction: what happened, on what evidence, and why the rules decided so
+    Show(Show),
+    /// End an open transaction, or close what contradicts its end
+    Resolve(Resolve),
+    /// Send a kept postback, or one from a file, through the receiver again
+    Replay(Replay),
+    /// Send dead letters back to the submission queue
+    Redrive(Redrive),
+    /// Send signed postbacks to a stack, to try it
+    Simulate(Simulate),
 }
 
 /// What to list.

@@ -29,9 +29,9 @@ struct Open {
 pub(crate) async fn run(deployment: &Deployment, output: Output, arguments: &List) -> Result<Done, Failure> {
     let table = deployment.table()?;
     let now_ms = System.now_ms();
-    let until_ms = arguments.older_than.map_or(now_ms, |age| {
-        now_ms.saturating_sub(u64::try_from(age.as_millis()).unwrap_or(u64::MAX))
-    });
+    let until_ms = arguments
+        .older_than
+        .map_or(now_ms, |age| now_ms.saturating_sub(u64::try_from(age.as_millis()).unwrap_or(u64::MAX)));
     let mut found = Vec::new();
     for kind in AttentionKind::ALL {
         if arguments.kind.is_empty() || arguments.kind.iter().any(|it| it.kind() == kind) {

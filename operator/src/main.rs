@@ -5,8 +5,16 @@ mod deployment;
 mod failure;
 mod id;
 mod list;
+mod mask;
 mod output;
+mod postback;
+mod redrive;
+mod replay;
+mod resolve;
 mod rows;
+mod send;
+mod show;
+mod simulate;
 
 use std::process::ExitCode;
 
@@ -34,5 +42,10 @@ async fn run(cli: &Cli) -> Result<Done, Failure> {
     let output = Output::new(cli.json);
     match &cli.command {
         Command::List(arguments) => list::run(&deployment, output, arguments).await,
+        Command::Show(arguments) => show::run(&deployment, output, arguments).await,
+        Command::Resolve(arguments) => resolve::run(&deployment, output, arguments).await,
+        Command::Replay(arguments) => replay::run(&deployment, output, arguments).await,
+        Command::Redrive(arguments) => redrive::run(&deployment, output, arguments).await,
+        Command::Simulate(arguments) => simulate::run(&deployment, output, arguments).await,
     }
 }

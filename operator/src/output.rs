@@ -24,7 +24,7 @@ impl Output {
     ) {
         if self.json {
             for record in records {
-                self.line(record, || String::new());
+                self.line(record, String::new);
             }
             return;
         }
