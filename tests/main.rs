@@ -7,6 +7,7 @@ mod bad_input;
 mod deposits;
 mod events;
 mod openapi;
+mod operator;
 mod postbacks;
 mod privacy;
 mod published;
