@@ -11,6 +11,7 @@ mod events;
 mod following;
 mod injector;
 mod openapi;
+mod operator;
 mod postbacks;
 mod privacy;
 mod published;
