@@ -134,6 +134,7 @@ fn who_may_do_what_to_money() {
     assert_eq!(may("dynamodb:PutItem", "withdrawal#*"), payers);
     let readers = ["activate", "authorizer", "create-deposit", "create-withdrawal", "postback-receiver"];
     assert_eq!(may("secretsmanager:GetSecretValue", "Secret"), readers);
+    assert_eq!(may("dynamodb:Query", "${Table.Arn}/index/attention"), ["attention-reporter", "transaction-reader"]);
     assert_eq!(may("events:PutEvents", "EventBus.Arn"), ["event-publisher"], "an event is what the table says");
 }
 
