@@ -331,6 +331,22 @@ fn a_rejected_payment_stays_rejected_and_what_contradicts_it_is_looked_at_once()
     assert_eq!((claim("o"), claim("p")), (Claim::Held, Claim::InUse));
 }
 
+#[test]
+fn another_order_under_the_same_id_differs_by_the_names_of_its_fields() {
+    let known = order("o1", "u1", "INR");
+    assert!(known.differing(&known).is_empty());
+    let others = [
+        ("label", Order { label: Label::parse("u2").unwrap(), ..known.clone() }),
+        ("currency_code", Order { currency_code: CurrencyCode::parse("BDT").unwrap(), ..known.clone() }),
+        ("wallet_type", Order { wallet_type: WalletType::parse("upi_l").unwrap(), ..known.clone() }),
+        ("amount", Order { amount: Amount::parse("1").ok(), ..known.clone() }),
+        ("lang", Order { lang: domain::Lang::parse("en").ok(), ..known.clone() }),
+    ];
+    for (name, other) in others {
+        assert_eq!(known.differing(&other), [name]);
+    }
+}
+
 #[derive(Clone, Debug)]
 enum Event {
     Report { order: &'static str, label: &'static str, amount: &'static str, altered: bool },

@@ -186,6 +186,47 @@ fn what_was_found_out_of_a_payout_that_is_not_ours_is_noted_once() {
     assert_eq!(WithdrawalRow::Unmatched(Box::new(closed)).attention(), None);
 }
 
+#[test]
+fn another_payout_under_the_same_id_differs_by_the_names_of_its_fields() {
+    let known = journalled().request;
+    assert!(known.differing(&known).is_empty());
+    let others = [
+        ("label", PayoutRequest { label: Label::parse("u2").unwrap(), ..known.clone() }),
+        ("amount", PayoutRequest { amount: Amount::parse("1001").unwrap(), ..known.clone() }),
+        ("currency_code", PayoutRequest { currency_code: CurrencyCode::parse("BDT").unwrap(), ..known.clone() }),
+        ("account_number", PayoutRequest { account_number: AccountNumber::parse("1").unwrap(), ..known.clone() }),
+        ("payment_system", PayoutRequest { payment_system: WalletType::parse("upi_l").unwrap(), ..known.clone() }),
+        ("comment", PayoutRequest { comment: domain::Comment::parse("x").ok(), ..known.clone() }),
+        ("is_test", PayoutRequest { is_test: true, ..known.clone() }),
+    ];
+    for (name, other) in others {
+        assert_eq!(known.differing(&other), [name]);
+    }
+}
+
+#[test]
+fn a_row_keeps_64_kib_of_what_contradicts_it_and_no_word_twice() {
+    let said = |signature: &str, bytes: usize| {
+        let mut receipt = report(Some(3), "1000", "u").receipt;
+        receipt.evidence.signature = signature.into();
+        receipt.evidence.additional_data = " ".repeat(bytes);
+        Some(receipt)
+    };
+    let half = journalled().contradicted(Disagreement::Status, said("first", 32 * 1024)).unwrap();
+    assert_eq!(half.contradicted(Disagreement::Status, said("first", 1)), None, "known already");
+    assert!(half.contradicted(Disagreement::Outcome, said("first", 1)).is_some(), "another disagreement");
+    let full = half.contradicted(Disagreement::Status, said("second", 32 * 1024)).unwrap();
+    assert_eq!(full.contradicted(Disagreement::Status, said("third", 1)), None, "no room");
+    let shown = format!("{:?}", report(Some(1), "1000", "u").receipt.evidence);
+    assert!(shown.contains("signature") && !shown.contains("[Some(1)1000]"), "{shown}");
+}
+
+#[test]
+fn a_label_of_36_characters_fits_a_withdrawal() {
+    assert!(Label::parse("ü".repeat(36)).unwrap().fits_withdrawal());
+    assert!(!Label::parse("u".repeat(37)).unwrap().fits_withdrawal());
+}
+
 #[derive(Clone, Debug)]
 enum Event {
     Answer(Submission),

@@ -1,0 +1,215 @@
+//! What each change of a row is told as, and what is told of nothing.
+
+#![cfg(test)]
+
+use domain::{
+    AccountNumber, Amount, AttemptState, Contradiction, CurrencyCode, CustomTransactionId, Deposit, DepositRow,
+    Disagreement, Event, Evidence, Label, Order, Outcome, Payment, PaymentKey, PaymentState, PayoutRequest, Receipt,
+    Remark, Resolution, Timestamp, TransactionId, Unannounced, UnknownWithdrawal, WalletType, Withdrawal, WithdrawalId,
+    WithdrawalRow, WithdrawalState,
+};
+use serde_json::{Value, json};
+
+fn amount(text: &str) -> Amount {
+    Amount::parse(text).unwrap()
+}
+
+fn inr() -> CurrencyCode {
+    CurrencyCode::parse("INR").unwrap()
+}
+
+fn key(number: &str) -> PaymentKey {
+    let wallet_type = WalletType::parse("paytm").unwrap();
+    PaymentKey { wallet_type, transaction_id: TransactionId::parse(number).unwrap() }
+}
+
+fn receipt(received_at: u64) -> Receipt {
+    let evidence = Evidence {
+        additional_data: "[]".into(),
+        element: 0,
+        signature: format!("signature {received_at}"),
+        received_at: Timestamp(received_at),
+    };
+    Receipt {
+        custom_transaction_id: "o".into(),
+        amount: amount("700.10"),
+        currency_code: inr(),
+        label: Some(Label::parse("u").unwrap()),
+        evidence,
+    }
+}
+
+fn against(disagreement: Disagreement) -> Contradiction {
+    Contradiction { disagreement, receipt: Some(receipt(9)) }
+}
+
+fn resolution(outcome: Outcome) -> Resolution {
+    let remark = |text: &str| Remark::parse(text).unwrap();
+    let (by, reason, evidence) = (remark("ann"), remark("statement"), remark("line 7"));
+    Resolution { outcome, by, reason, evidence, at: Timestamp(10), closes: 0 }
+}
+
+fn deposit() -> Deposit {
+    let order = Order {
+        custom_transaction_id: CustomTransactionId::parse("o").unwrap(),
+        label: Label::parse("u").unwrap(),
+        currency_code: inr(),
+        wallet_type: key("1").wallet_type,
+        amount: Some(amount("700.1")),
+        lang: None,
+    };
+    Deposit::new(order, "{}".into(), Timestamp(0))
+}
+
+fn payout(state: WithdrawalState) -> Withdrawal {
+    let request = PayoutRequest {
+        withdrawal_id: WithdrawalId::parse("w").unwrap(),
+        label: Label::parse("u").unwrap(),
+        amount: amount("1000"),
+        currency_code: inr(),
+        account_number: AccountNumber::parse("1234560079").unwrap(),
+        payment_system: key("1").wallet_type,
+        comment: None,
+        is_test: false,
+    };
+    Withdrawal { state, ..Withdrawal::new(request, "{}".into(), "first".into(), Timestamp(0)) }
+}
+
+/// The events' names, each with its data.
+fn told(events: &[Event]) -> Vec<(&'static str, Value)> {
+    events.iter().map(|event| (event.kind(), serde_json::to_value(event).unwrap())).collect()
+}
+
+fn kinds(events: &[Event]) -> Vec<&'static str> {
+    events.iter().map(Event::kind).collect()
+}
+
+#[test]
+fn a_credit_is_told_once_with_its_number_and_whether_it_is_what_was_asked_for() {
+    let credit = |number: &str, text: &str| domain::Credit { payment: key(number), amount: amount(text) };
+    let old = deposit().credit(credit("11", "700.10"));
+    let new = DepositRow::Registered(old.clone().credit(credit("12", "5")));
+    let of = |number: &str, amount: &str, matches: bool, place: usize| {
+        json!({"custom_transaction_id": "o", "label": "u", "wallet_type": "paytm", "transaction_id": number,
+            "amount": amount, "currency_code": "INR", "requested_amount": "700.1", "amount_matches": matches,
+            "payment_number": place})
+    };
+    let both = [("deposit.credited", of("11", "700.10", true, 1)), ("deposit.credited", of("12", "5", false, 2))];
+    assert_eq!(told(&new.events(None)), both);
+    assert_eq!(told(&new.events(Some(&DepositRow::Registered(old)))), both[1..]);
+    let place = Unannounced { custom_transaction_id: new.id().clone(), unmatched: vec![key("11"), key("12")] };
+    let place = DepositRow::Unannounced(place);
+    assert_eq!((told(&new.events(Some(&place))), place.events(None)), (both.into(), Vec::new()));
+    assert_eq!(new.events(Some(&new)), []);
+}
+
+#[test]
+fn a_refused_number_is_told_when_it_becomes_so() {
+    let [first, second] = ["11", "12"].map(|number| key(number).transaction_id);
+    let (entered, _) = deposit().attempt(&first, amount("7"), Timestamp(1)).unwrap();
+    let (entered, _) = entered.attempt(&second, amount("8"), Timestamp(2)).unwrap();
+    let row = |deposit: &Deposit| DepositRow::Registered(deposit.clone());
+    assert_eq!(row(&entered).events(None), []);
+    let failed = entered.clone().answered(&second, AttemptState::Failed);
+    let data = json!({"custom_transaction_id": "o", "key1": "12", "amount": "8"});
+    let told_once = [("deposit.activation_failed", data)];
+    assert_eq!(told(&row(&failed).events(Some(&row(&entered)))), told_once);
+    assert_eq!(told(&row(&failed).events(None)), told_once);
+    let both = failed.clone().answered(&first, AttemptState::Failed);
+    assert_eq!(told(&row(&both).events(Some(&row(&failed))))[0].1["key1"], "11");
+    assert_eq!(row(&failed).events(Some(&row(&failed))), []);
+}
+
+#[test]
+fn a_held_payment_is_told_when_it_becomes_so_and_each_contradiction_once() {
+    let with = |state| Payment::new(key("11"), state);
+    let unmatched = with(PaymentState::Unmatched { receipt: receipt(1), labels: Vec::new() });
+    let disagreement = Disagreement::Label;
+    let quarantined = with(PaymentState::Quarantined { receipt: receipt(1), disagreement });
+    let claimed = with(PaymentState::Claimed { order: CustomTransactionId::parse("o").unwrap() });
+    let mut data = json!({"wallet_type": "paytm", "transaction_id": "11", "custom_transaction_id": "o",
+        "amount": "700.10", "currency_code": "INR"});
+    assert_eq!(told(&unmatched.events(Some(&claimed))), [("payment.unmatched", data.clone())]);
+    data["disagreement"] = json!("label");
+    assert_eq!(told(&quarantined.events(Some(&unmatched))), [("deposit.quarantined", data.clone())]);
+    assert_eq!((quarantined.events(Some(&quarantined)), claimed.events(None)), (Vec::new(), Vec::new()));
+    let mut contradicted = quarantined.clone();
+    contradicted.contradictions.push(against(Disagreement::EarlierPostback));
+    data["disagreement"] = json!("earlier_postback");
+    assert_eq!(told(&contradicted.events(Some(&quarantined))), [("payment.conflict", data)]);
+    assert_eq!(contradicted.events(Some(&contradicted)), []);
+    let (resolved, _) = contradicted.resolve(None, resolution(Outcome::Rejected)).unwrap();
+    let data = json!({"outcome": "rejected", "by": "ann", "reason": "statement", "evidence": "line 7"});
+    assert_eq!(told(&resolved.events(Some(&contradicted))), [("transaction.resolved", data)]);
+    assert_eq!(kinds(&resolved.events(None)), ["payment.conflict", "transaction.resolved"]);
+}
+
+#[test]
+fn a_payout_is_told_when_its_state_changes_and_what_is_said_against_it_once() {
+    use WithdrawalState::{Failed, Paid, Rejected, Sending, Submitted, Unknown, Waiting};
+    let row = |row: &Withdrawal| WithdrawalRow::Registered(Box::new(row.clone()));
+    let states = [
+        (Sending, None),
+        (Waiting, None),
+        (Unknown, Some("withdrawal.unknown")),
+        (Submitted, Some("withdrawal.submitted")),
+        (Paid { receipt: None }, Some("withdrawal.paid")),
+        (Failed { receipt: None }, Some("withdrawal.failed")),
+        (Rejected { message: "poor".into() }, Some("withdrawal.failed")),
+    ];
+    for (state, kind) in &states {
+        let new = row(&payout(state.clone()));
+        assert_eq!(kinds(&new.events(None)), Vec::from_iter(*kind), "{state:?}");
+        for (old, _) in &states {
+            let changes = old != state;
+            assert_eq!(kinds(&new.events(Some(&row(&payout(old.clone()))))), Vec::from_iter(kind.filter(|_| changes)));
+        }
+    }
+    let of = |more: &Value| {
+        let mut data =
+            json!({"withdrawal_id": "w", "amount": "1000", "currency_code": "INR", "payment_system": "paytm"});
+        data.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        data
+    };
+    let rejected = row(&payout(Rejected { message: "poor".into() }));
+    assert_eq!(told(&rejected.events(None)), [("withdrawal.failed", of(&json!({"message": "poor"})))]);
+    let unknown = payout(Unknown);
+    let mut asked = unknown.review("used up").unwrap();
+    asked.contradictions.push(against(Disagreement::Status));
+    let both = [
+        ("withdrawal.conflict", of(&json!({"disagreement": "status"}))),
+        ("withdrawal.needs_review", of(&json!({"message": "used up"}))),
+    ];
+    assert_eq!(told(&row(&asked).events(Some(&row(&unknown)))), both);
+    assert_eq!(row(&asked).events(Some(&row(&asked))), []);
+    let resolved = asked.resolve(resolution(Outcome::Paid)).unwrap();
+    assert_eq!(kinds(&row(&resolved).events(Some(&row(&asked)))), ["withdrawal.paid", "transaction.resolved"]);
+}
+
+#[test]
+fn a_payout_that_is_not_ours_is_told_once_and_so_is_what_was_found_out() {
+    let strange = UnknownWithdrawal {
+        withdrawal_id: WithdrawalId::parse("w").unwrap(),
+        withdrawal_status: Some(1),
+        unmatched: receipt(1),
+        resolutions: Vec::new(),
+    };
+    let row = |row: &UnknownWithdrawal| WithdrawalRow::Unmatched(Box::new(row.clone()));
+    let data = json!({"withdrawal_id": "w", "withdrawal_status": 1, "amount": "700.10", "currency_code": "INR"});
+    assert_eq!(told(&row(&strange).events(None)), [("withdrawal.unmatched", data)]);
+    assert_eq!(row(&strange).events(Some(&row(&strange))), []);
+    let resolved = strange.resolve(resolution(Outcome::Paid)).unwrap();
+    assert_eq!(kinds(&row(&resolved).events(Some(&row(&strange)))), ["transaction.resolved"]);
+}
+
+#[test]
+fn attention_has_the_time_of_the_latest_word_and_its_kinds_have_names() {
+    let mut payment = Payment::new(key("11"), PaymentState::Unmatched { receipt: receipt(1), labels: Vec::new() });
+    assert_eq!(payment.attention().unwrap().at, Timestamp(1));
+    payment.contradictions.push(against(Disagreement::EarlierPostback));
+    assert_eq!(payment.attention().unwrap().at, Timestamp(9));
+    let names = domain::AttentionKind::ALL.map(domain::AttentionKind::as_str);
+    assert_eq!(names, ["unmatched", "quarantined", "unknown", "needs_review", "conflict", "unreadable"]);
+    assert_eq!(names.map(domain::AttentionKind::named), domain::AttentionKind::ALL.map(Some));
+    assert_eq!(domain::AttentionKind::named("xyzzy"), None);
+}
