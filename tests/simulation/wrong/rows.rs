@@ -1,0 +1,180 @@
+//! Wrong tables, and wrong people who write to them.
+
+use domain::{
+    Amount, DepositRow, ExpectedCredit, NotResolved, Payment, PaymentState, Resolution, Withdrawal, WithdrawalReport,
+    WithdrawalRow, WithdrawalState,
+};
+use store::{Change, Row, Stored, Written, WrittenTogether};
+
+use super::super::operators;
+use super::super::table::{put, stored};
+use super::super::world::World;
+use super::{Wrong, add_credit, registered};
+
+/// What a wrong person makes of a payout.
+pub(in super::super) fn resolved(
+    world: &World,
+    row: &Withdrawal,
+    resolution: &Resolution,
+) -> Result<Withdrawal, NotResolved> {
+    if world.is(Wrong::TurnEnd) && row.is_final() && !row.contradictions.is_empty() {
+        return Ok(operators::turned(row, resolution.outcome));
+    }
+    if world.is(Wrong::DecideWhileSending) && row.state == WithdrawalState::Sending {
+        return Withdrawal { state: WithdrawalState::Unknown, ..row.clone() }.resolve(resolution.clone());
+    }
+    row.resolve(resolution.clone())
+}
+
+/// What a wrong tool writes of a decision.
+pub(in super::super) fn decision<R: Decided>(world: &World, mut change: Change<R>) -> Change<R> {
+    let resolutions = change.row.resolutions();
+    if world.is(Wrong::ForgetDecision) {
+        resolutions.clear();
+    } else if let Some(last) = resolutions.last_mut().filter(|_| world.is(Wrong::CloseForEver)) {
+        last.closes = usize::MAX;
+    }
+    change
+}
+
+fn is_blind<R: Decided>(world: &World, change: &Change<R>, stands: Option<&Stored<R>>) -> bool {
+    let decisions = |row: &R| row.clone().resolutions().len();
+    let is_decision = decisions(&change.row) > stands.map_or(0, |it| decisions(&it.row));
+    world.is(Wrong::DropCondition) || (is_decision && world.is(Wrong::DecideBlindly))
+}
+
+/// A row about which people decide.
+pub(in super::super) trait Decided: Row {
+    fn resolutions(&mut self) -> &mut Vec<Resolution>;
+}
+
+impl Decided for Payment {
+    fn resolutions(&mut self) -> &mut Vec<Resolution> {
+        &mut self.resolutions
+    }
+}
+
+impl Decided for WithdrawalRow {
+    fn resolutions(&mut self) -> &mut Vec<Resolution> {
+        match self {
+            Self::Registered(row) => &mut row.resolutions,
+            Self::Unmatched(row) => &mut row.resolutions,
+        }
+    }
+}
+
+pub(in super::super) fn deposit(
+    world: &World,
+    change: Change<DepositRow>,
+    stands: Option<&Stored<DepositRow>>,
+) -> Change<DepositRow> {
+    let is_unannounced = matches!(stands, Some(Stored { row: DepositRow::Unannounced(_), .. }));
+    let is_new = matches!(change.row, DepositRow::Registered(_)) && change.replaces == 0;
+    let overwrites = world.is(Wrong::OverwriteUnannounced) && is_unannounced && is_new;
+    if overwrites || world.is(Wrong::DropCondition) { Change::of(change.row, stands) } else { change }
+}
+
+pub(in super::super) fn payment(
+    world: &World,
+    change: Change<Payment>,
+    stands: Option<&Stored<Payment>>,
+) -> Option<Change<Payment>> {
+    let is_dropped = match change.row.state {
+        PaymentState::Unmatched { .. } => world.is(Wrong::DropUnmatched),
+        PaymentState::Quarantined { .. } => world.is(Wrong::DropQuarantined),
+        PaymentState::Claimed { .. } => world.is(Wrong::DropClaim),
+        PaymentState::Released { .. } | PaymentState::Credited { .. } | PaymentState::Rejected { .. } => false,
+    };
+    if is_dropped {
+        return None;
+    }
+    let mut change = if is_blind(world, &change, stands) { Change::of(change.row, stands) } else { change };
+    if world.is(Wrong::ForgetConflicts) {
+        change.row.contradictions.clear();
+    }
+    if let PaymentState::Unmatched { labels, .. } = &mut change.row.state
+        && world.is(Wrong::ForgetLabels)
+    {
+        labels.clear();
+    }
+    Some(change)
+}
+
+pub(in super::super) fn withdrawal(
+    world: &World,
+    change: Change<WithdrawalRow>,
+    stands: Option<&Stored<WithdrawalRow>>,
+) -> Change<WithdrawalRow> {
+    let change = if is_blind(world, &change, stands) { Change::of(change.row, stands) } else { change };
+    let WithdrawalRow::Registered(mut row) = change.row else { return change };
+    if row.state == WithdrawalState::Unknown && world.is(Wrong::ForgetUnknown) {
+        row.state = WithdrawalState::Waiting;
+    }
+    if world.is(Wrong::ForgetConflicts) {
+        row.contradictions.clear();
+    }
+    if row.needs_review.is_some() && world.is(Wrong::RefundOnReview) {
+        row.state = WithdrawalState::Rejected { message: "the attempts are used up".into() };
+    }
+    registered(*row, change.replaces)
+}
+
+/// What a wrong table does with a credit; `None`: what the right one does.
+pub(in super::super) fn credit(world: &World, expected: &ExpectedCredit) -> Option<WrittenTogether> {
+    let PaymentState::Credited { receipt, .. } = &expected.payment.state else { return None };
+    if world.is(Wrong::FirstElementOnly) && receipt.evidence.element > 0 {
+        return Some(WrittenTogether::Done);
+    }
+    let order = match stored::<DepositRow>(world, &expected.order)?.row {
+        DepositRow::Registered(deposit) => deposit.order,
+        DepositRow::Unannounced(_) => return None,
+    };
+    let decided = stored::<Payment>(world, &expected.payment.key).and_then(|it| match it.row.state {
+        PaymentState::Credited { receipt, .. } => Some(receipt.evidence),
+        _ => None,
+    });
+    let is_forgotten = decided.as_ref().is_some_and(|evidence| {
+        let age_ms = world.clock_ms().abs_diff(evidence.received_at.0);
+        (world.is(Wrong::ExpireDedupRow) && age_ms > 120_000)
+            || (world.is(Wrong::DedupBySignature) && evidence.signature != receipt.evidence.signature)
+    });
+    let float: Option<f64> = expected.credit.amount.to_string().parse().ok();
+    let float = float.and_then(|it| Amount::parse(&it.to_string()).ok()).filter(|_| world.is(Wrong::CreditAsFloat));
+    let trusts = world.is(Wrong::TrustTopLabel) && order.label != expected.label && decided.is_none();
+    let is_wrong = is_forgotten || trusts || float.is_some() || world.is(Wrong::TearCredit);
+    if !is_wrong && !world.is(Wrong::CreditEachTime) {
+        return None;
+    }
+    let mut expected = expected.clone();
+    if let Some(float) = float {
+        expected.credit.amount = float;
+    }
+    credit_anyway(world, expected);
+    Some(WrittenTogether::Done)
+}
+
+fn credit_anyway(world: &World, expected: ExpectedCredit) {
+    let stands = stored::<Payment>(world, &expected.payment.key);
+    put(world, Change::of(expected.payment, stands.as_ref()));
+    add_credit(world, &expected.order, expected.credit);
+}
+
+/// What a wrong table does with the end of a withdrawal; `None`: what the right one does.
+pub(in super::super) fn settle(world: &World, report: &WithdrawalReport) -> Option<Written<WithdrawalRow>> {
+    if world.is(Wrong::FirstElementOnly) && report.receipt.evidence.element > 0 {
+        return Some(Written::Done);
+    }
+    let Stored { row: WithdrawalRow::Registered(row), version } = stored(world, &report.withdrawal_id)? else {
+        return None;
+    };
+    let any_amount = world.is(Wrong::SettleAnyAmount) && !row.is_final();
+    let last_wins = world.is(Wrong::LastPostbackWins) && row.request.amount == report.receipt.amount;
+    let overrules = world.is(Wrong::OverrulePerson)
+        && row.request.amount == report.receipt.amount
+        && matches!(row.state, WithdrawalState::Paid { receipt: None } | WithdrawalState::Failed { receipt: None });
+    if !any_amount && !last_wins && !overrules {
+        return None;
+    }
+    put(world, registered(Withdrawal { state: report.outcome()?, ..*row }, version));
+    Some(Written::Done)
+}
