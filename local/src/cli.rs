@@ -54,7 +54,7 @@ pub(crate) struct Cli {
 
 const AFTER_HELP: &str = "\
 The file of --env-file has API_URL, POSTBACK_URL, PROVIDER_URL, DYNAMODB_URL, SQS_URL, SECRETS_URL, SECRET_ID,
-TABLE_NAME, QUEUE_URL, MERCHANT_TOKEN, ACCESS_KEY, POSTBACK_PRIVATE_KEY, WITHDRAWAL_PRIVATE_KEY and PLUGINAPI_SECRET.
+EVENT_BUS_URL, EVENT_BUS_NAME, TABLE_NAME, QUEUE_URL, MERCHANT_TOKEN, ACCESS_KEY, POSTBACK_PRIVATE_KEY, WITHDRAWAL_PRIVATE_KEY and PLUGINAPI_SECRET.
 
 The credentials are new in every run, unless --data keeps them. To use your own, for instance with --provider, put them
 into DIR/credentials.json. Ctrl-C or SIGTERM ends everything; no process is left behind, not even after SIGKILL.";

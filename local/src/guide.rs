@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::aws::AUTHORIZATION;
 use crate::credentials::write_private;
+use crate::event_bus::BUS;
 use crate::ids::Ids;
 use crate::secrets_manager::SECRET_ID;
 use crate::stack::Stack;
@@ -26,6 +27,8 @@ pub fn env_file(stack: &Stack, file: &Path) -> io::Result<()> {
         ("DYNAMODB_URL", stack.dynamodb_url()),
         ("SQS_URL", stack.sqs_url()),
         ("SECRETS_URL", stack.secrets_url()),
+        ("EVENT_BUS_URL", stack.event_bus_url()),
+        ("EVENT_BUS_NAME", BUS),
         ("SECRET_ID", SECRET_ID),
         ("TABLE_NAME", stack.table_name()),
         ("QUEUE_URL", &stack.queue_url()),
