@@ -1,6 +1,7 @@
 //! The table: what a function may do to it, DynamoDB, and the in-memory twin. Both pass one contract.
 
 mod advance;
+mod any;
 mod attention;
 mod dynamodb;
 mod item;
@@ -8,7 +9,8 @@ mod memory;
 mod told;
 
 pub use advance::{Advanced, advance};
-pub use attention::{Cursor, FindAttention, PAGE, Page, RowId};
+pub use any::{AnyRow, ReadAny, RowId, read_any};
+pub use attention::{Cursor, FindAttention, PAGE, Page};
 pub use dynamodb::DynamoDb;
 pub use item::Row;
 pub use memory::Memory;

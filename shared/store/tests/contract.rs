@@ -286,7 +286,7 @@ async fn pages_follow_each_other_without_gap_or_repetition(table: &impl Table) {
         firsts.push(page.first_at.unwrap().0);
         elements.extend(page.rows.into_iter().map(|row| match row {
             RowId::Unreadable(_, element) => element,
-            row @ (RowId::Payment(_) | RowId::Withdrawal(_)) => panic!("{row:?}"),
+            row @ (RowId::Deposit(_) | RowId::Payment(_) | RowId::Withdrawal(_)) => panic!("{row:?}"),
         }));
         after = page.next;
         if after.is_none() {
