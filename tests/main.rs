@@ -4,9 +4,14 @@
 
 mod architecture;
 mod bad_input;
+mod bad_settings;
+mod crowds;
 mod deposits;
 mod events;
+mod following;
+mod injector;
 mod openapi;
+mod operator;
 mod postbacks;
 mod privacy;
 mod published;

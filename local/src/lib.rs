@@ -36,6 +36,7 @@ pub use credentials::{Credentials, Secrets};
 pub use demo::demonstrate;
 pub use environment::Failure;
 pub use error::StartError;
+pub use functions::function_names;
 pub use guide::{default_env_file, env_file, guide};
 pub use options::StackOptions;
 pub use process::{EXEC_ARGUMENT, exec_child};

@@ -10,7 +10,8 @@ pub use refused::Refused;
 use domain::{AttentionKind, CustomTransactionId, DepositRow, Timestamp, WithdrawalId, WithdrawalRow};
 use edge::{Answer, Question, Reply, StatusCode};
 use serde::Serialize;
-use store::{AnyRow, FindAttention, Read, ReadAny, Stored, read_any};
+use store::{AnyRow, FindAttention, Read, ReadAny, Row, Stored, read_any};
+use tracing::info;
 
 use crate::search::Search;
 use crate::view::{DepositView, Open, PaymentView, UnknownWithdrawalView, UnreadableView, WithdrawalView};
@@ -39,6 +40,7 @@ impl<S: ReadAny + FindAttention + Send> Answer for Deps<S> {
 impl<S: ReadAny + FindAttention> Deps<S> {
     async fn deposit(&self, id: &str) -> Result<Reply, Refused> {
         let id = CustomTransactionId::parse(id).map_err(|_| Refused::NotFound)?;
+        info!(reference = DepositRow::key(&id), "asked for");
         match Read::<DepositRow>::read(&self.table, &id).await? {
             Some(Stored { row: DepositRow::Registered(row), version }) => {
                 Ok(Reply::new(StatusCode::OK, &DepositView::of(&row, version)))
@@ -49,6 +51,7 @@ impl<S: ReadAny + FindAttention> Deps<S> {
 
     async fn withdrawal(&self, id: &str) -> Result<Reply, Refused> {
         let id = WithdrawalId::parse(id).map_err(|_| Refused::NotFound)?;
+        info!(reference = WithdrawalRow::key(&id), "asked for");
         match Read::<WithdrawalRow>::read(&self.table, &id).await? {
             Some(Stored { row: WithdrawalRow::Registered(row), version }) => {
                 Ok(Reply::new(StatusCode::OK, &WithdrawalView::of(&row, version)))

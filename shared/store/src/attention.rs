@@ -26,6 +26,8 @@ pub struct Cursor {
 pub struct Page {
     /// The rows.
     pub rows: Vec<RowId>,
+    /// Since when the first of them has been waiting.
+    pub first_at: Option<Timestamp>,
     /// Where to go on; `None` when there are no more.
     pub next: Option<Cursor>,
 }
@@ -44,7 +46,8 @@ pub trait FindAttention: Sync {
 fn page(found: &[Cursor], has_more: bool) -> Result<Page, Unavailable> {
     let next = found.last().filter(|_| has_more).cloned();
     let rows = found.iter().map(|it| RowId::parse(&it.key)).collect::<Option<_>>();
-    Ok(Page { rows: rows.ok_or_else(|| Unavailable("the index has a row of no kind".into()))?, next })
+    let rows = rows.ok_or_else(|| Unavailable("the index has a row of no kind".into()))?;
+    Ok(Page { rows, first_at: found.first().map(|it| it.at), next })
 }
 
 impl FindAttention for DynamoDb {

@@ -283,10 +283,11 @@ async fn pages_follow_each_other_without_gap_or_repetition(table: &impl Table) {
     for time in 1..=45 {
         table.write(Change::new(unreadable_at(time))).await.unwrap();
     }
-    let (mut after, mut elements, mut sizes) = (None, Vec::new(), Vec::new());
+    let (mut after, mut elements, mut sizes, mut firsts) = (None, Vec::new(), Vec::new(), Vec::new());
     loop {
         let page = table.find_attention(AttentionKind::Unreadable, Timestamp(4), after.as_ref()).await.unwrap();
         sizes.push(page.rows.len());
+        firsts.push(page.first_at.unwrap().0);
         elements.extend(page.rows.into_iter().map(|row| match row {
             RowId::Unreadable(_, element) => element,
             row @ (RowId::Deposit(_) | RowId::Payment(_) | RowId::Withdrawal(_)) => panic!("{row:?}"),
@@ -297,6 +298,7 @@ async fn pages_follow_each_other_without_gap_or_repetition(table: &impl Table) {
         }
     }
     assert_eq!(sizes, [PAGE, PAGE, 2]);
+    assert_eq!(firsts, [4, 24, 44]);
     assert_eq!(elements, (4..=45).collect::<Vec<_>>());
 }
 
