@@ -96,7 +96,7 @@ impl Process {
         let Report::Answered(answered, status, answer) = self.report().await? else {
             return Err(format!("{} did not answer", subject.name).into());
         };
-        let answer = String::from_utf8_lossy(&answer);
+        let answer = String::from_utf8_lossy(&answer).replace("\": ", "\":");
         if status != StatusCode::ACCEPTED || !answer.contains(subject.expected) {
             return Err(format!("{} answered {answer}", subject.name).into());
         }

@@ -121,6 +121,7 @@ async fn environment(
         // The peers take the certificate as their own tools have it.
         ("AWS_CA_BUNDLE", &certificate),
         ("NODE_EXTRA_CA_CERTS", &certificate),
+        ("NODE_NO_WARNINGS", "1"),
         ("POWERTOOLS_SERVICE_NAME", "postback-receiver"),
     ]
     .map(|(name, value)| (name, value.to_owned()))
