@@ -98,12 +98,24 @@ async fn every_kind_of_event_is_told_once_and_fits_its_schema() {
     withdrawals(&site).await;
     site.events("withdrawal.needs_review", 1).await;
     site.events("postback.unreadable", 1).await;
+    resolve(&site, "withdrawal#w3").await;
+    site.events("transaction.resolved", 1).await;
     let events = site.stack.events();
     let known: BTreeSet<_> = schemas().into_keys().collect();
     assert_eq!(check(&events), known, "{:#?}", site.logs());
     let ids: BTreeSet<_> = events.iter().map(|event| event["id"].to_string()).collect();
     assert_eq!(ids.len(), events.len());
     assert!(!json!(events).to_string().contains("1234560079"), "no account is told");
+}
+
+/// A person decides on a row.
+async fn resolve(site: &Site, key: &str) {
+    let resolution = json!({"M": {"outcome": {"S": "paid"}, "by": {"S": "an operator"}, "reason": {"S": "seen in the back office"},
+        "evidence": {"S": "line 7"}, "at": {"N": "1692960460000"}}});
+    let update = json!({"TableName": site.stack.table_name(), "Key": {"transaction_id": {"S": key}},
+        "UpdateExpression": "SET resolutions = :resolutions, version = version + :one",
+        "ExpressionAttributeValues": {":resolutions": {"L": [resolution]}, ":one": {"N": "1"}}});
+    site.stack.dynamodb("UpdateItem", &update).await.unwrap();
 }
 
 /// Paid, failed, rejected, unknown, contradicted, strange, and one whose attempts are used up.

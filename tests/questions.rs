@@ -64,12 +64,15 @@ async fn a_withdrawal_is_told_without_its_bytes_and_its_person() {
         "currency_code",
         "is_test",
         "payment_system",
+        "resolutions",
         "state",
         "version",
         "withdrawal_id",
     ];
     assert_eq!((answer.status, names(&answer.body)), (200, known.to_vec()));
     assert_eq!(answer.body["state"], "paid");
+    assert_eq!(names(&answer.body["attempts"][0]), ["ended_at_ms", "outcome", "started_at_ms"]);
+    assert_eq!(answer.body["attempts"][0]["outcome"], "accepted");
     assert_eq!(answer.body["contradictions"], json!([{"disagreement": "status"}]));
     for secret in ["160496026", "1234560079", "marker-comment", "signature", "additional_data", "body"] {
         assert!(!answer.body.to_string().contains(secret), "{secret}: {:?}", answer.body);

@@ -35,7 +35,7 @@ pub(super) fn begin(world: &World, body: &str) -> Sending {
         WithdrawalRow::Unmatched(_) => false,
         WithdrawalRow::Registered(journal) => {
             let is_idle = matches!(journal.state, WithdrawalState::Waiting | WithdrawalState::Rejected { .. });
-            journal.body == body && !is_idle && usize::try_from(journal.attempts).unwrap() > sends
+            journal.body == body && !is_idle && journal.attempts.len() > sends
         }
     });
     if !is_journalled {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
     Contradiction, CustomTransactionId, Deposit, DepositRow, Disagreement, Payment, PaymentKey, PaymentState, Receipt,
-    TransactionId, WalletType, Withdrawal, WithdrawalId, WithdrawalRow, WithdrawalState,
+    SubmissionAttempt, TransactionId, WalletType, Withdrawal, WithdrawalId, WithdrawalRow, WithdrawalState,
 };
 
 use super::payouts::Send;
@@ -109,7 +109,7 @@ fn credits(world: &World, deposit: &Deposit) {
 }
 
 pub(super) fn payment(world: &World, old: Option<&Payment>, new: Option<&Payment>) {
-    use PaymentState::{Claimed, Credited, Quarantined, Released, Unmatched};
+    use PaymentState::{Claimed, Credited, Quarantined, Rejected, Released, Unmatched};
     let Some(new) = new else { return break_rule(world, BACKWARDS, "a payment's row is gone") };
     let number = &new.key.transaction_id;
     if let Some(old) = old {
@@ -117,7 +117,7 @@ pub(super) fn payment(world: &World, old: Option<&Payment>, new: Option<&Payment
             (Claimed { order: old }, Claimed { order: new }) => old == new,
             (Claimed { .. } | Released { .. }, _) => true,
             (Unmatched { .. } | Quarantined { .. }, it) => !matches!(it, Claimed { .. } | Released { .. }),
-            (Credited { .. }, _) => old.state == new.state,
+            (Credited { .. } | Rejected { .. }, _) => old.state == new.state,
         };
         let holds = may && grows(&old.contradictions, &new.contradictions);
         check(world, BACKWARDS, holds, || format!("{number}: {:?} -> {:?}", old.state, new.state));
@@ -129,14 +129,13 @@ pub(super) fn payment(world: &World, old: Option<&Payment>, new: Option<&Payment
             Unmatched { .. } => "unmatched",
             Quarantined { .. } => "quarantined",
             Credited { .. } => "credited",
+            Rejected { .. } => "rejected payment",
         });
         if !new.contradictions.is_empty() {
             state.reached.insert("a payment's conflict");
         }
     });
-    let (Unmatched { receipt, .. } | Quarantined { receipt, .. } | Credited { receipt, .. }) = &new.state else {
-        return;
-    };
+    let Some(receipt) = new.receipt() else { return };
     let is_signed = signed(world, receipt).is_some_and(|fact| {
         is_amount(receipt, &fact)
             && fact.subject
@@ -165,7 +164,7 @@ pub(super) fn withdrawal(world: &World, old: Option<&WithdrawalRow>, new: Option
             let holds = may_become(&old.state, &new.state)
                 && old.request == new.request
                 && old.body == new.body
-                && old.attempts <= new.attempts
+                && attempts_grow(&old.attempts, &new.attempts)
                 && grows(&old.contradictions, &new.contradictions);
             check(world, BACKWARDS, holds, || format!("{old:?} -> {new:?}"));
             payout(world, new);
@@ -173,14 +172,23 @@ pub(super) fn withdrawal(world: &World, old: Option<&WithdrawalRow>, new: Option
     }
 }
 
+/// Attempts are only added, and an end that is noted stays.
+fn attempts_grow(old: &[SubmissionAttempt], new: &[SubmissionAttempt]) -> bool {
+    let is_kept = |(old, new): (&SubmissionAttempt, &SubmissionAttempt)| {
+        old.sender == new.sender && old.started_at == new.started_at && (old.ended.is_none() || old.ended == new.ended)
+    };
+    old.len() <= new.len() && old.iter().zip(new).all(is_kept)
+}
+
 fn may_become(old: &WithdrawalState, new: &WithdrawalState) -> bool {
     use WithdrawalState::{Failed, Paid, Rejected, Sending, Submitted, Unknown, Waiting};
     match (old, new) {
-        (Sending { .. }, Sending { .. }) => old == new,
         (Waiting, Rejected { .. }) => false,
-        (Sending { .. } | Waiting, _) => true,
+        (Sending | Waiting, _) => true,
         (Unknown, it) => matches!(it, Unknown | Submitted | Paid { .. } | Failed { .. }),
         (Submitted, it) => matches!(it, Submitted | Paid { .. } | Failed { .. }),
+        (Paid { receipt: None }, it) => matches!(it, Paid { .. }),
+        (Failed { receipt: None }, it) => matches!(it, Failed { .. }),
         (Rejected { .. } | Paid { .. } | Failed { .. }, it) => it == old,
     }
 }
@@ -190,7 +198,7 @@ fn payout(world: &World, row: &Withdrawal) {
     let id = row.request.withdrawal_id.as_str();
     let is_forgotten = world.with(|state| {
         state.reached.insert(match row.state {
-            Sending { .. } => "sending",
+            Sending => "sending",
             Waiting => "waiting",
             Unknown => "unknown row",
             Submitted => "submitted",
@@ -215,7 +223,10 @@ fn payout(world: &World, row: &Withdrawal) {
         Waiting | Rejected { .. } => {
             check(world, FORGOTTEN, !is_forgotten, || format!("{id} is {:?}", row.state));
         }
-        Paid { receipt } | Failed { receipt } => {
+        Paid { receipt: None } | Failed { receipt: None } => {
+            check(world, EVIDENCE, !row.resolutions.is_empty(), || format!("{id} is {:?}", row.state));
+        }
+        Paid { receipt: Some(receipt) } | Failed { receipt: Some(receipt) } => {
             let status = if matches!(row.state, Paid { .. }) { 1 } else { 5 };
             let is_signed = signed(world, receipt).is_some_and(|fact| {
                 is_amount(receipt, &fact)
@@ -224,7 +235,7 @@ fn payout(world: &World, row: &Withdrawal) {
             });
             check(world, EVIDENCE, is_signed, || format!("{id}: {receipt:?}"));
         }
-        Sending { .. } | Unknown | Submitted => {}
+        Sending | Unknown | Submitted => {}
     }
 }
 
@@ -248,11 +259,7 @@ pub(super) fn asks(world: &World, order: &str, attempt: &str, number: &str) {
 
 /// Whether the provider has signed that the payment is this order's, whoever claims it.
 fn is_signed_over(world: &World, number: &str, order: &CustomTransactionId) -> bool {
-    use PaymentState::{Claimed, Credited, Quarantined, Released, Unmatched};
-    payment_row(world, number).is_some_and(|row| match row.state {
-        Claimed { .. } | Released { .. } => false,
-        Unmatched { receipt, .. } | Quarantined { receipt, .. } | Credited { receipt, .. } => receipt.names(order),
-    })
+    payment_row(world, number).is_some_and(|row| row.receipt().is_some_and(|receipt| receipt.names(order)))
 }
 
 /// The provider has said fail.

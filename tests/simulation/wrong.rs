@@ -274,7 +274,7 @@ pub(super) fn payment(
         PaymentState::Unmatched { .. } => world.is(Wrong::DropUnmatched),
         PaymentState::Quarantined { .. } => world.is(Wrong::DropQuarantined),
         PaymentState::Claimed { .. } => world.is(Wrong::DropClaim),
-        PaymentState::Released { .. } | PaymentState::Credited { .. } => false,
+        PaymentState::Released { .. } | PaymentState::Credited { .. } | PaymentState::Rejected { .. } => false,
     };
     if is_dropped {
         return None;

@@ -65,10 +65,11 @@ where
         let body = withdrawal_body(&payout, &secrets.withdrawal_private_key);
         self.arm(&payout.withdrawal_id).await?;
         let now = Timestamp(self.ambient.now_ms());
-        let journalled = Withdrawal::new(payout, body, self.ambient.nonce(), now);
+        let sender = self.ambient.nonce();
+        let journalled = Withdrawal::new(payout, body, sender.clone(), now);
         let change = Change::new(WithdrawalRow::Registered(Box::new(journalled.clone())));
         match self.table.write(change).await? {
-            Written::Done => self.submit(Stored { row: journalled, version: 1 }).await,
+            Written::Done => self.submit(Stored { row: journalled, version: 1 }, &sender).await,
             Written::Stands(Some(Stored { row: WithdrawalRow::Registered(known), .. })) => {
                 repeat(&journalled.request, &known)
             }
@@ -93,12 +94,12 @@ where
 
     /// Submits what is journalled. When what came of it cannot be written, the armed message finds the attempt without an
     /// end, and it counts as unknown.
-    async fn submit(&self, journalled: Stored<Withdrawal>) -> Result<Reply, Refused> {
+    async fn submit(&self, journalled: Stored<Withdrawal>, sender: &str) -> Result<Reply, Refused> {
         let submission = self.provider.submit(&journalled.row.body).await;
         let id = journalled.row.request.withdrawal_id.clone();
         info!(withdrawal = %id, ?submission, "submitted");
         let now = Timestamp(self.ambient.now_ms());
-        let answered = |row: &Withdrawal| row.answered(&journalled.row.sender, &submission);
+        let answered = |row: &Withdrawal| row.answered(sender, &submission, now);
         match advance(&self.table, journalled.clone(), now, None, answered).await {
             Ok(advanced) => {
                 if let Advanced::Conflicted(_, disagreement) = &advanced {
@@ -131,7 +132,7 @@ fn reply(status: StatusCode, row: &Withdrawal) -> Result<Reply, Refused> {
         WithdrawalState::Submitted | WithdrawalState::Paid { .. } | WithdrawalState::Failed { .. } => {
             Ok(Reply::new(status, &Accepted { withdrawal_id, state: "submitted" }))
         }
-        WithdrawalState::Sending { .. } | WithdrawalState::Waiting | WithdrawalState::Unknown => {
+        WithdrawalState::Sending | WithdrawalState::Waiting | WithdrawalState::Unknown => {
             Ok(Reply::new(StatusCode::ACCEPTED, &Accepted { withdrawal_id, state: "pending" }))
         }
         WithdrawalState::Rejected { message } => Err(Refused::Rejected(message.clone())),

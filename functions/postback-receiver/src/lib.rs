@@ -144,6 +144,6 @@ impl<S: Table, K: SecretStore<Keys>, A: Ambient> Deps<S, K, A> {
     async fn keep_unreadable(&self, evidence: Evidence, reason: &str) -> Result<(), Unavailable> {
         error!(event = "postback.unreadable", signature = evidence.signature, element = evidence.element, reason);
         // Where a row stands already, it is this one: its key is the signature.
-        self.table.write(Change::new(Unreadable { evidence, reason: reason.to_owned() })).await.map(|_| ())
+        self.table.write(Change::new(Unreadable::new(evidence, reason))).await.map(|_| ())
     }
 }

@@ -53,8 +53,9 @@ async fn keep_unmatched(table: &impl Table, report: &WithdrawalReport) -> Result
         withdrawal_id: report.withdrawal_id.clone(),
         withdrawal_status: report.withdrawal_status,
         unmatched: report.receipt.clone(),
+        resolutions: Vec::new(),
     };
-    match table.write(Change::new(WithdrawalRow::Unmatched(unknown))).await? {
+    match table.write(Change::new(WithdrawalRow::Unmatched(Box::new(unknown)))).await? {
         Written::Done => unmatched(report),
         Written::Stands(Some(stored)) => return contradict_or_repeat(table, stored, report).await,
         Written::Stands(None) => return Err(Unavailable("a withdrawal's row came and went".into())),

@@ -2,8 +2,8 @@
 
 use domain::{
     Amount, AttemptState, Contradiction, CurrencyCode, CustomTransactionId, Deposit, DepositState, Disagreement,
-    Payment, PaymentKey, PaymentState, Receipt, Timestamp, TransactionId, UnknownWithdrawal, WalletType, Withdrawal,
-    WithdrawalId, WithdrawalState,
+    Outcome, Payment, PaymentKey, PaymentState, Receipt, Remark, Resolution, Submission, SubmissionAttempt, Timestamp,
+    TransactionId, UnknownWithdrawal, WalletType, Withdrawal, WithdrawalId, WithdrawalState,
 };
 use serde::Serialize;
 use store::{Stored, Unreadable};
@@ -69,6 +69,53 @@ fn contradictions(all: &[Contradiction]) -> Vec<ContradictionView> {
 }
 
 #[derive(Serialize)]
+struct ResolutionView<'a> {
+    outcome: Outcome,
+    by: &'a Remark,
+    reason: &'a Remark,
+    evidence: &'a Remark,
+    at_ms: Timestamp,
+}
+
+fn resolutions(all: &[Resolution]) -> Vec<ResolutionView<'_>> {
+    all.iter()
+        .map(|Resolution { outcome, by, reason, evidence, at, closes: _ }| ResolutionView {
+            outcome: *outcome,
+            by,
+            reason,
+            evidence,
+            at_ms: *at,
+        })
+        .collect()
+}
+
+/// One submission of a payout.
+#[derive(Serialize)]
+struct SubmissionView<'a> {
+    started_at_ms: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ended_at_ms: Option<Timestamp>,
+    outcome: &'static str,
+    /// The provider's own words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<&'a str>,
+}
+
+impl<'a> SubmissionView<'a> {
+    fn of(attempt: &'a SubmissionAttempt) -> Self {
+        let (outcome, message) = match attempt.ended.as_ref().map(|it| &it.submission) {
+            None => ("started", None),
+            Some(Submission::Accepted) => ("accepted", None),
+            Some(Submission::Rejected(message)) => ("rejected", Some(message.as_str())),
+            Some(Submission::NotSent(_)) => ("not_sent", None),
+            Some(Submission::Unknown(_)) => ("unknown", None),
+        };
+        let ended_at_ms = attempt.ended.as_ref().map(|it| it.at);
+        Self { started_at_ms: attempt.started_at, ended_at_ms, outcome, message }
+    }
+}
+
+#[derive(Serialize)]
 pub(crate) struct WithdrawalView<'a> {
     withdrawal_id: &'a WithdrawalId,
     state: &'static str,
@@ -76,7 +123,7 @@ pub(crate) struct WithdrawalView<'a> {
     currency_code: &'a CurrencyCode,
     payment_system: &'a WalletType,
     is_test: bool,
-    attempts: u32,
+    attempts: Vec<SubmissionView<'a>>,
     created_at_ms: Timestamp,
     changed_at_ms: Timestamp,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -84,13 +131,14 @@ pub(crate) struct WithdrawalView<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     needs_review: Option<&'a str>,
     contradictions: Vec<ContradictionView>,
+    resolutions: Vec<ResolutionView<'a>>,
     version: u64,
 }
 
 impl<'a> WithdrawalView<'a> {
     pub(crate) fn of(row: &'a Withdrawal, version: u64) -> Self {
         let (state, message) = match &row.state {
-            WithdrawalState::Sending { .. } => ("sending", None),
+            WithdrawalState::Sending => ("sending", None),
             WithdrawalState::Waiting => ("waiting", None),
             WithdrawalState::Unknown => ("unknown", None),
             WithdrawalState::Submitted => ("submitted", None),
@@ -105,12 +153,13 @@ impl<'a> WithdrawalView<'a> {
             currency_code: &row.request.currency_code,
             payment_system: &row.request.payment_system,
             is_test: row.request.is_test,
-            attempts: row.attempts,
+            attempts: row.attempts.iter().map(SubmissionView::of).collect(),
             created_at_ms: row.created_at,
             changed_at_ms: row.changed_at,
             message,
             needs_review: row.needs_review.as_deref(),
             contradictions: contradictions(&row.contradictions),
+            resolutions: resolutions(&row.resolutions),
             version,
         }
     }
@@ -141,6 +190,7 @@ pub(crate) struct PaymentView<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     disagreement: Option<Disagreement>,
     contradictions: Vec<ContradictionView>,
+    resolutions: Vec<ResolutionView<'a>>,
     version: u64,
 }
 
@@ -154,6 +204,7 @@ impl<'a> PaymentView<'a> {
                 ("quarantined", Some(receipt), Some(*disagreement))
             }
             PaymentState::Credited { receipt, .. } => ("credited", Some(receipt), None),
+            PaymentState::Rejected { receipt } => ("rejected", Some(receipt), None),
         };
         Self {
             payment: &row.key,
@@ -163,6 +214,7 @@ impl<'a> PaymentView<'a> {
             currency_code: receipt.map(|it| &it.currency_code),
             disagreement,
             contradictions: contradictions(&row.contradictions),
+            resolutions: resolutions(&row.resolutions),
             version: *version,
         }
     }
@@ -174,6 +226,7 @@ pub(crate) struct UnknownWithdrawalView<'a> {
     withdrawal_status: Option<i64>,
     amount: Amount,
     currency_code: &'a CurrencyCode,
+    resolutions: Vec<ResolutionView<'a>>,
     version: u64,
 }
 
@@ -184,6 +237,7 @@ impl<'a> UnknownWithdrawalView<'a> {
             withdrawal_status: row.withdrawal_status,
             amount: row.unmatched.amount,
             currency_code: &row.unmatched.currency_code,
+            resolutions: resolutions(&row.resolutions),
             version,
         }
     }

@@ -4,7 +4,7 @@ mod policy;
 
 pub use policy::Policy;
 
-use domain::{Submission, Timestamp, Withdrawal, WithdrawalId, WithdrawalRow, WithdrawalState};
+use domain::{Submission, SubmissionAttempt, Timestamp, Withdrawal, WithdrawalId, WithdrawalRow, WithdrawalState};
 use edge::{Ambient, Defer, HandleMessage, Handled, Message};
 use paykassma::SubmitWithdrawal;
 use serde::Deserialize;
@@ -81,8 +81,8 @@ where
         };
         let stored = Stored { row: *row, version };
         match &stored.row.state {
-            WithdrawalState::Sending { since, .. } if self.may_live(*since) => Ok(Next::Retry),
-            WithdrawalState::Sending { .. } => self.lose(stored).await,
+            WithdrawalState::Sending if self.may_live(&stored.row) => Ok(Next::Retry),
+            WithdrawalState::Sending => self.lose(stored).await,
             WithdrawalState::Waiting | WithdrawalState::Unknown => self.send_again(stored).await,
             WithdrawalState::Submitted
             | WithdrawalState::Rejected { .. }
@@ -95,8 +95,10 @@ where
         Timestamp(self.ambient.now_ms())
     }
 
-    fn may_live(&self, since: Timestamp) -> bool {
-        self.ambient.now_ms().abs_diff(since.0) < self.policy.sender_lifetime_ms
+    /// Whether the sender of the last attempt may still be at it.
+    fn may_live(&self, row: &Withdrawal) -> bool {
+        let age = |it: &SubmissionAttempt| self.ambient.now_ms().abs_diff(it.started_at.0);
+        row.last_attempt().is_some_and(|it| age(it) < self.policy.sender_lifetime_ms)
     }
 
     /// The sender must be dead: nobody knows whether its attempt arrived.
@@ -110,7 +112,8 @@ where
     }
 
     async fn send_again(&self, stored: Stored<Withdrawal>) -> Result<Next, Unavailable> {
-        let Some(row) = stored.row.send_again(self.ambient.nonce(), self.now(), self.policy.resend_unknown) else {
+        let sender = self.ambient.nonce();
+        let Some(row) = stored.row.send_again(sender.clone(), self.now(), self.policy.resend_unknown) else {
             return Ok(Next::Rest);
         };
         let change = Change { row: WithdrawalRow::Registered(Box::new(row.clone())), replaces: stored.version };
@@ -119,18 +122,19 @@ where
         }
         let journalled = Stored { row, version: stored.version.saturating_add(1) };
         let submission = self.provider.submit(&journalled.row.body).await;
-        let (id, sender) = (journalled.row.request.withdrawal_id.clone(), journalled.row.sender.clone());
-        let attempt = journalled.row.attempts;
+        let id = journalled.row.request.withdrawal_id.clone();
+        let attempt = journalled.row.attempts.len();
         info!(withdrawal = %id, attempt, ?submission, "submitted again");
-        let answered = |row: &Withdrawal| row.answered(&sender, &submission);
-        let advanced = advance(&self.table, journalled, self.now(), None, answered).await?;
+        let now = self.now();
+        let answered = |row: &Withdrawal| row.answered(&sender, &submission, now);
+        let advanced = advance(&self.table, journalled, now, None, answered).await?;
         report(&id, &advanced, &submission);
         Ok(self.next(advanced.stands()))
     }
 
     fn next(&self, row: &Withdrawal) -> Next {
         match row.state {
-            WithdrawalState::Waiting | WithdrawalState::Sending { .. } => Next::Retry,
+            WithdrawalState::Waiting | WithdrawalState::Sending => Next::Retry,
             WithdrawalState::Unknown if self.policy.resend_unknown => Next::Retry,
             WithdrawalState::Unknown
             | WithdrawalState::Submitted
@@ -162,14 +166,15 @@ where
 }
 
 fn report(id: &WithdrawalId, advanced: &Advanced, submission: &Submission) {
+    let is_unknown = advanced.stands().state == WithdrawalState::Unknown;
     match (advanced, submission) {
         (Advanced::Conflicted(_, disagreement), _) => {
             error!(event = "withdrawal.conflict", withdrawal = %id, ?disagreement, "the provider contradicts itself");
         }
-        (Advanced::Repeated(_), Submission::Rejected(_)) => {
+        (_, Submission::Rejected(_)) if is_unknown => {
             warn!(withdrawal = %id, "a fail after an unknown attempt releases nothing");
         }
-        (Advanced::Moved(_), Submission::Unknown(_)) => {
+        (Advanced::Moved(_), Submission::Unknown(_)) if is_unknown => {
             error!(event = "withdrawal.unknown", withdrawal = %id, "nobody knows whether it arrived");
         }
         (Advanced::Moved(_) | Advanced::Repeated(_), _) => {}

@@ -2,9 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    Contradiction, Payment, PaymentState, Receipt, Timestamp, UnknownWithdrawal, WithdrawalRow, WithdrawalState,
-};
+use crate::resolution::has_open;
+use crate::{Contradiction, Payment, PaymentState, Receipt, Timestamp, WithdrawalRow, WithdrawalState};
 
 /// Why somebody must look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -65,12 +64,13 @@ impl Payment {
         let (kind, receipt) = match &self.state {
             PaymentState::Unmatched { receipt, .. } => (AttentionKind::Unmatched, Some(receipt)),
             PaymentState::Quarantined { receipt, .. } => (AttentionKind::Quarantined, Some(receipt)),
-            PaymentState::Claimed { .. } | PaymentState::Released { .. } | PaymentState::Credited { .. }
-                if self.contradictions.is_empty() =>
-            {
-                return None;
-            }
-            PaymentState::Claimed { .. } | PaymentState::Released { .. } | PaymentState::Credited { .. } => {
+            PaymentState::Claimed { .. }
+            | PaymentState::Released { .. }
+            | PaymentState::Credited { .. }
+            | PaymentState::Rejected { .. } => {
+                if !has_open(&self.contradictions, &self.resolutions) {
+                    return None;
+                }
                 (AttentionKind::Conflict, None)
             }
         };
@@ -89,15 +89,16 @@ impl WithdrawalRow {
     pub fn attention(&self) -> Option<Attention> {
         let row = match self {
             Self::Registered(row) => row,
-            Self::Unmatched(UnknownWithdrawal { unmatched, .. }) => {
-                return Some(Attention { kind: AttentionKind::Unmatched, at: unmatched.evidence.received_at });
+            Self::Unmatched(row) if !row.resolutions.is_empty() => return None,
+            Self::Unmatched(row) => {
+                return Some(Attention { kind: AttentionKind::Unmatched, at: row.unmatched.evidence.received_at });
             }
         };
         let kind = if row.needs_review.is_some() {
             AttentionKind::NeedsReview
         } else if row.state == WithdrawalState::Unknown {
             AttentionKind::Unknown
-        } else if !row.contradictions.is_empty() {
+        } else if has_open(&row.contradictions, &row.resolutions) {
             AttentionKind::Conflict
         } else {
             return None;

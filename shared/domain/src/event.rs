@@ -6,9 +6,9 @@ use std::mem::discriminant;
 use serde::Serialize;
 
 use crate::{
-    Amount, AttemptState, CurrencyCode, CustomTransactionId, Deposit, DepositRow, Disagreement, Label, Payment,
-    PaymentKey, PaymentState, TransactionId, UnknownWithdrawal, WalletType, Withdrawal, WithdrawalId, WithdrawalRow,
-    WithdrawalState,
+    Amount, AttemptState, CurrencyCode, CustomTransactionId, Deposit, DepositRow, Disagreement, Label, Outcome,
+    Payment, PaymentKey, PaymentState, Remark, Resolution, TransactionId, UnknownWithdrawal, WalletType, Withdrawal,
+    WithdrawalId, WithdrawalRow, WithdrawalState,
 };
 
 /// What happened. Serializes as its data alone; [`Event::kind`] is its name.
@@ -41,6 +41,8 @@ pub enum Event {
     WithdrawalUnmatched(StrangePayout),
     /// A verified element of a postback was not understood: a person must read it.
     PostbackUnreadable(UnreadableElement),
+    /// A person has decided.
+    TransactionResolved(Resolved),
 }
 
 /// A credit.
@@ -138,7 +140,29 @@ pub struct UnreadableElement {
     pub reason: String,
 }
 
+/// A person's decision.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Resolved {
+    /// What was found out.
+    pub outcome: Outcome,
+    /// Who decided.
+    pub by: Remark,
+    /// Why.
+    pub reason: Remark,
+    /// Where the evidence is.
+    pub evidence: Remark,
+}
+
 impl Event {
+    /// What the decisions tell that `old` did not have.
+    pub fn resolved<'a>(new: &'a [Resolution], old: Option<&[Resolution]>) -> impl Iterator<Item = Self> + use<'a> {
+        let decided = new.iter().skip(old.map_or(0, <[_]>::len));
+        decided.map(|Resolution { outcome, by, reason, evidence, at: _, closes: _ }| {
+            let (by, reason, evidence) = (by.clone(), reason.clone(), evidence.clone());
+            Self::TransactionResolved(Resolved { outcome: *outcome, by, reason, evidence })
+        })
+    }
+
     /// Its name.
     #[must_use]
     pub fn kind(&self) -> &'static str {
@@ -156,6 +180,7 @@ impl Event {
             Self::WithdrawalNeedsReview(_) => "withdrawal.needs_review",
             Self::WithdrawalUnmatched(_) => "withdrawal.unmatched",
             Self::PostbackUnreadable(_) => "postback.unreadable",
+            Self::TransactionResolved(_) => "transaction.resolved",
         }
     }
 }
@@ -214,13 +239,17 @@ impl Payment {
             PaymentState::Quarantined { disagreement, .. } => {
                 row.held(Some(*disagreement)).map(Event::DepositQuarantined)
             }
-            PaymentState::Claimed { .. } | PaymentState::Released { .. } | PaymentState::Credited { .. } => None,
+            PaymentState::Claimed { .. }
+            | PaymentState::Released { .. }
+            | PaymentState::Credited { .. }
+            | PaymentState::Rejected { .. } => None,
         };
         let state = held(self).filter(|event| old.and_then(held).as_ref() != Some(event));
         let known = old.map_or(0, |old| old.contradictions.len());
         let against = self.contradictions.iter().skip(known);
         let against = against.filter_map(|it| self.held(Some(it.disagreement)).map(Event::PaymentConflict));
-        state.into_iter().chain(against).collect()
+        let resolved = Event::resolved(&self.resolutions, old.map(|old| old.resolutions.as_slice()));
+        state.into_iter().chain(against).chain(resolved).collect()
     }
 
     fn held(&self, disagreement: Option<Disagreement>) -> Option<HeldPayment> {
@@ -243,7 +272,10 @@ impl WithdrawalRow {
             (Self::Unmatched(row), None) => vec![Event::WithdrawalUnmatched(row.told())],
             (Self::Registered(row), Some(Self::Registered(old))) => row.events(Some(old)),
             (Self::Registered(row), None | Some(Self::Unmatched(_))) => row.events(None),
-            (Self::Unmatched(_), Some(_)) => Vec::new(),
+            (Self::Unmatched(row), Some(Self::Unmatched(old))) => {
+                Event::resolved(&row.resolutions, Some(&old.resolutions)).collect()
+            }
+            (Self::Unmatched(_), Some(Self::Registered(_))) => Vec::new(),
         }
     }
 }
@@ -264,12 +296,13 @@ impl Withdrawal {
             .as_ref()
             .filter(|_| asked)
             .map(|reason| Event::WithdrawalNeedsReview(Payout { message: Some(reason.clone()), ..self.told() }));
-        state.into_iter().chain(against).chain(review).collect()
+        let resolved = Event::resolved(&self.resolutions, old.map(|old| old.resolutions.as_slice()));
+        state.into_iter().chain(against).chain(review).chain(resolved).collect()
     }
 
     fn reached(&self) -> Option<Event> {
         match &self.state {
-            WithdrawalState::Sending { .. } | WithdrawalState::Waiting => None,
+            WithdrawalState::Sending | WithdrawalState::Waiting => None,
             WithdrawalState::Unknown => Some(Event::WithdrawalUnknown(self.told())),
             WithdrawalState::Submitted => Some(Event::WithdrawalSubmitted(self.told())),
             WithdrawalState::Paid { .. } => Some(Event::WithdrawalPaid(self.told())),

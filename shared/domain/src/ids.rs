@@ -123,6 +123,12 @@ checked_text!(
     |text| is_printable(text, 0, 190)
 );
 checked_text!(
+    /// What an operator gives for the record. Shown in full: it is no place for people's data.
+    Remark,
+    "must be 1 to 500 characters without control characters",
+    |text| is_printable(text, 1, 500)
+);
+checked_text!(
     /// A currency: three capital letters.
     CurrencyCode,
     "must be three capital letters, such as INR",
@@ -142,7 +148,7 @@ checked_text!(
     |text| text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_lowercase())
 );
 
-shown!(CustomTransactionId WithdrawalId TransactionId CurrencyCode WalletType Lang);
+shown!(CustomTransactionId WithdrawalId TransactionId CurrencyCode WalletType Lang Remark);
 masked!(Label AccountNumber Comment);
 
 impl Label {

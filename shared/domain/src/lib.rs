@@ -9,6 +9,7 @@ mod ids;
 mod payment;
 mod payment_system;
 mod report;
+mod resolution;
 mod withdrawal;
 
 pub use amount::Amount;
@@ -17,13 +18,16 @@ pub use deposit::{Attempt, AttemptState, Credit, Deposit, DepositRow, DepositSta
 pub use event::{Credited, Event, FailedActivation, HeldPayment, Payout, StrangePayout, UnreadableElement};
 pub use evidence::{Contradiction, Disagreement, Evidence, Receipt};
 pub use ids::{
-    AccountNumber, AttemptId, Broken, Comment, CurrencyCode, CustomTransactionId, Label, Lang, PaymentKey,
+    AccountNumber, AttemptId, Broken, Comment, CurrencyCode, CustomTransactionId, Label, Lang, PaymentKey, Remark,
     TransactionId, WalletType, WithdrawalId,
 };
 pub use payment::{Claim, Decision, ExpectedCredit, Payment, PaymentState, decide, match_waiting};
 pub use payment_system::{Limits, PaymentSystem, PaymentSystems, TextRule};
 pub use report::{DepositReport, Direction, Unsigned, WithdrawalReport};
-pub use withdrawal::{PayoutRequest, Submission, UnknownWithdrawal, Withdrawal, WithdrawalRow, WithdrawalState};
+pub use resolution::{NotResolved, Outcome, Resolution};
+pub use withdrawal::{
+    Ended, PayoutRequest, Submission, SubmissionAttempt, UnknownWithdrawal, Withdrawal, WithdrawalRow, WithdrawalState,
+};
 
 use serde::{Deserialize, Serialize};
 

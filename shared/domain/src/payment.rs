@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     AttemptId, Contradiction, Credit, CurrencyCode, CustomTransactionId, Deposit, DepositReport, DepositRow,
-    Disagreement, Label, PaymentKey, Receipt, Unannounced,
+    Disagreement, Label, PaymentKey, Receipt, Resolution, Unannounced,
 };
 
 /// What is known of a payment.
@@ -45,6 +45,11 @@ pub enum PaymentState {
         /// What the provider said.
         receipt: Receipt,
     },
+    /// Verified money that a person has found to be nobody's here.
+    Rejected {
+        /// What the provider said.
+        receipt: Receipt,
+    },
 }
 
 /// One real payment.
@@ -59,6 +64,9 @@ pub struct Payment {
     /// What contradicted the decision later.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub contradictions: Vec<Contradiction>,
+    /// What people decided.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub resolutions: Vec<Resolution>,
 }
 
 /// What entering a number comes to.
@@ -78,25 +86,23 @@ impl Payment {
     /// A payment in a state, with nothing said against it.
     #[must_use]
     pub fn new(key: PaymentKey, state: PaymentState) -> Self {
-        Self { key, state, contradictions: Vec::new() }
+        Self { key, state, contradictions: Vec::new(), resolutions: Vec::new() }
     }
 
     /// Claims the number for an order.
     #[must_use]
     pub fn claim(stands: Option<&Self>, key: &PaymentKey, order: &CustomTransactionId) -> Claim {
-        let taken = || {
-            let state = PaymentState::Claimed { order: order.clone() };
-            let contradictions = stands.map(|it| it.contradictions.clone()).unwrap_or_default();
-            Claim::Taken(Self { key: key.clone(), state, contradictions })
-        };
-        let Some(payment) = stands else { return taken() };
+        let claimed = || PaymentState::Claimed { order: order.clone() };
+        let Some(payment) = stands else { return Claim::Taken(Self::new(key.clone(), claimed())) };
         match &payment.state {
-            PaymentState::Released { .. } => taken(),
+            PaymentState::Released { .. } => Claim::Taken(payment.with(claimed())),
             PaymentState::Claimed { order: holder } if holder == order => Claim::Held,
             PaymentState::Credited { order: holder, receipt, .. } if holder == order => {
                 Claim::Credited(receipt.clone())
             }
-            PaymentState::Unmatched { receipt, .. } | PaymentState::Quarantined { receipt, .. }
+            PaymentState::Unmatched { receipt, .. }
+            | PaymentState::Quarantined { receipt, .. }
+            | PaymentState::Rejected { receipt }
                 if receipt.names(order) =>
             {
                 Claim::Held
@@ -104,7 +110,8 @@ impl Payment {
             PaymentState::Claimed { .. }
             | PaymentState::Credited { .. }
             | PaymentState::Unmatched { .. }
-            | PaymentState::Quarantined { .. } => Claim::InUse,
+            | PaymentState::Quarantined { .. }
+            | PaymentState::Rejected { .. } => Claim::InUse,
         }
     }
 
@@ -115,16 +122,28 @@ impl Payment {
         (holder == order).then(|| Self { state: PaymentState::Released { order: order.clone() }, ..self.clone() })
     }
 
-    fn with(&self, state: PaymentState) -> Self {
+    pub(crate) fn with(&self, state: PaymentState) -> Self {
         Self { state, ..self.clone() }
     }
 
-    pub(crate) fn receipt(&self) -> Option<&Receipt> {
+    fn is_final(&self) -> bool {
+        matches!(self.state, PaymentState::Credited { .. } | PaymentState::Rejected { .. })
+    }
+
+    fn label_disagreement(&self, report: &DepositReport) -> Option<Disagreement> {
+        let PaymentState::Credited { credited_label, .. } = &self.state else { return None };
+        (report.receipt.label.as_ref() != Some(credited_label)).then_some(Disagreement::Label)
+    }
+
+    /// What the provider said of it, once it has said something.
+    #[must_use]
+    pub fn receipt(&self) -> Option<&Receipt> {
         match &self.state {
             PaymentState::Claimed { .. } | PaymentState::Released { .. } => None,
             PaymentState::Unmatched { receipt, .. }
             | PaymentState::Quarantined { receipt, .. }
-            | PaymentState::Credited { receipt, .. } => Some(receipt),
+            | PaymentState::Credited { receipt, .. }
+            | PaymentState::Rejected { receipt } => Some(receipt),
         }
     }
 }
@@ -224,9 +243,8 @@ pub fn decide(stands: Option<&Payment>, order: Option<&DepositRow>, report: &Dep
     if decided.is_some_and(|receipt| !receipt.agrees_with(&report.receipt)) {
         return conflict(payment, report, Disagreement::EarlierPostback);
     }
-    if let PaymentState::Credited { credited_label, .. } = &payment.state {
-        let label = (report.receipt.label.as_ref() != Some(credited_label)).then_some(Disagreement::Label);
-        return match report.disagreement.or(label) {
+    if payment.is_final() {
+        return match report.disagreement.or(payment.label_disagreement(report)) {
             Some(disagreement) => conflict(payment, report, disagreement),
             None => Decision::Repeat,
         };

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AccountNumber, Amount, Comment, Contradiction, CurrencyCode, Disagreement, Label, Receipt, Timestamp, Transition,
-    WalletType, WithdrawalId, WithdrawalReport,
+    AccountNumber, Amount, Comment, Contradiction, CurrencyCode, Disagreement, Label, Receipt, Resolution, Timestamp,
+    Transition, WalletType, WithdrawalId, WithdrawalReport,
 };
 
 /// What the merchant asked for. The same id always stands for the same payout.
@@ -51,7 +51,8 @@ impl PayoutRequest {
 }
 
 /// What one submission came to, by the HTTP client's own evidence.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "outcome", content = "message", rename_all = "snake_case")]
 pub enum Submission {
     /// The provider said `ok`.
     Accepted,
@@ -59,19 +60,38 @@ pub enum Submission {
     Rejected(String),
     /// Surely never processed: the connection was never made, or 429.
     NotSent(String),
-    /// Everything else: it may have been processed. The reason is for the logs.
+    /// Everything else: it may have been processed, for this reason.
     Unknown(String),
+}
+
+/// One submission, journalled before a byte of it leaves.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SubmissionAttempt {
+    /// Which invocation began it: makes the journal entry its own, also where two begin one at a time.
+    pub sender: String,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// How it ended; absent while it is on its way, and for ever if its sender has died.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<Ended>,
+}
+
+/// The end of a submission.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ended {
+    /// When its sender had the answer.
+    pub at: Timestamp,
+    /// What it came to.
+    #[serde(flatten)]
+    pub submission: Submission,
 }
 
 /// How far a payout has come.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum WithdrawalState {
-    /// An attempt is on its way; if nothing more is heard of it, it is unknown.
-    Sending {
-        /// When it began.
-        since: Timestamp,
-    },
+    /// The last attempt is on its way; if nothing more is heard of it, it is unknown.
+    Sending,
     /// No attempt has reached the provider; it will be tried again.
     Waiting,
     /// An attempt may have been processed. Only a signed postback, the provider's `ok`, or an operator ends this.
@@ -83,15 +103,17 @@ pub enum WithdrawalState {
         /// The provider's message.
         message: String,
     },
-    /// A signed postback said 1.
+    /// A signed postback said 1, or a person found that out.
     Paid {
-        /// What it said.
-        receipt: Receipt,
+        /// What the postback said; absent while it is a person's word alone.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        receipt: Option<Receipt>,
     },
-    /// A signed postback said 5: the funds are free.
+    /// A signed postback said 5, or a person found that out: the funds are free.
     Failed {
-        /// What it said.
-        receipt: Receipt,
+        /// What the postback said; absent while it is a person's word alone.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        receipt: Option<Receipt>,
     },
 }
 
@@ -104,17 +126,13 @@ pub struct Withdrawal {
     /// How far it has come.
     #[serde(flatten)]
     pub state: WithdrawalState,
-    /// Which invocation began the last attempt: makes its journal entry its own, also where two begin one at a time.
-    #[serde(default)]
-    pub sender: String,
     /// The exact signed bytes, the same for every attempt.
     pub body: String,
-    /// How many times sending was begun.
-    pub attempts: u32,
+    /// The submissions, in order.
+    pub attempts: Vec<SubmissionAttempt>,
     /// When it was journalled.
     pub created_at: Timestamp,
     /// When it last changed.
-    #[serde(default)]
     pub changed_at: Timestamp,
     /// Why a person must look, once the attempts are used up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -122,6 +140,9 @@ pub struct Withdrawal {
     /// What contradicted the decision.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub contradictions: Vec<Contradiction>,
+    /// What people decided.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub resolutions: Vec<Resolution>,
 }
 
 impl Withdrawal {
@@ -130,15 +151,21 @@ impl Withdrawal {
     pub fn new(request: PayoutRequest, body: String, sender: String, now: Timestamp) -> Self {
         Self {
             request,
-            state: WithdrawalState::Sending { since: now },
-            sender,
+            state: WithdrawalState::Sending,
             body,
-            attempts: 1,
+            attempts: vec![SubmissionAttempt { sender, started_at: now, ended: None }],
             created_at: now,
             changed_at: now,
             needs_review: None,
             contradictions: Vec::new(),
+            resolutions: Vec::new(),
         }
+    }
+
+    /// The last attempt.
+    #[must_use]
+    pub fn last_attempt(&self) -> Option<&SubmissionAttempt> {
+        self.attempts.last()
     }
 
     /// Whether nothing is left to be done or to be waited for.
@@ -146,7 +173,7 @@ impl Withdrawal {
     pub fn is_final(&self) -> bool {
         match self.state {
             WithdrawalState::Rejected { .. } | WithdrawalState::Paid { .. } | WithdrawalState::Failed { .. } => true,
-            WithdrawalState::Sending { .. }
+            WithdrawalState::Sending
             | WithdrawalState::Waiting
             | WithdrawalState::Unknown
             | WithdrawalState::Submitted => false,
@@ -158,23 +185,25 @@ impl Withdrawal {
     #[must_use]
     pub fn send_again(&self, sender: String, now: Timestamp, resend_unknown: bool) -> Option<Self> {
         let state = match self.state {
-            WithdrawalState::Waiting => WithdrawalState::Sending { since: now },
+            WithdrawalState::Waiting => WithdrawalState::Sending,
             WithdrawalState::Unknown if resend_unknown => WithdrawalState::Unknown,
             WithdrawalState::Unknown
-            | WithdrawalState::Sending { .. }
+            | WithdrawalState::Sending
             | WithdrawalState::Submitted
             | WithdrawalState::Rejected { .. }
             | WithdrawalState::Paid { .. }
             | WithdrawalState::Failed { .. } => return None,
         };
-        Some(Self { sender, attempts: self.attempts.saturating_add(1), changed_at: now, ..self.with(state) })
+        let mut row = Self { changed_at: now, ..self.with(state) };
+        row.attempts.push(SubmissionAttempt { sender, started_at: now, ended: None });
+        Some(row)
     }
 
     /// Gives up waiting for the answer of an attempt whose sender must be dead.
     #[must_use]
     pub fn lose(&self) -> Transition<Self> {
         match self.state {
-            WithdrawalState::Sending { .. } => Transition::Move(self.with(WithdrawalState::Unknown)),
+            WithdrawalState::Sending => Transition::Move(self.with(WithdrawalState::Unknown)),
             WithdrawalState::Waiting
             | WithdrawalState::Unknown
             | WithdrawalState::Submitted
@@ -184,26 +213,38 @@ impl Withdrawal {
         }
     }
 
-    /// Applies what a sender's submission came to. Only the sender of the attempt on its way can say that it did not
-    /// arrive: another's answer says nothing of it.
+    /// Applies what a sender's submission came to, and notes it in its attempt. Only the sender of the attempt on its way can say
+    /// that it did not arrive: another's answer says nothing of it.
     #[must_use]
-    pub fn answered(&self, sender: &str, submission: &Submission) -> Transition<Self> {
+    pub fn answered(&self, sender: &str, submission: &Submission, now: Timestamp) -> Transition<Self> {
         use WithdrawalState::{Failed, Paid, Rejected, Sending, Submitted, Unknown, Waiting};
-        let is_own = self.sender == sender;
+        let is_own = self.last_attempt().is_some_and(|it| it.sender == sender);
         let state = match (&self.state, submission) {
-            (Sending { .. } | Waiting | Unknown, Submission::Accepted) => Submitted,
-            (Sending { .. }, Submission::Rejected(message)) if is_own => Rejected { message: message.clone() },
-            (Sending { .. }, Submission::NotSent(_)) if is_own => Waiting,
-            (Sending { .. } | Waiting, Submission::Unknown(_)) => Unknown,
-            (Paid { .. }, Submission::Rejected(_)) | (Rejected { .. }, Submission::Accepted) => {
+            (Sending | Waiting | Unknown, Submission::Accepted) => Some(Submitted),
+            (Sending, Submission::Rejected(message)) if is_own => Some(Rejected { message: message.clone() }),
+            (Sending, Submission::NotSent(_)) if is_own => Some(Waiting),
+            (Sending | Waiting, Submission::Unknown(_)) => Some(Unknown),
+            (Paid { .. }, Submission::Rejected(_))
+            | (Rejected { .. } | Failed { receipt: None }, Submission::Accepted) => {
                 return Transition::Conflict(Disagreement::Outcome);
             }
             (Unknown | Submitted | Rejected { .. } | Paid { .. } | Failed { .. }, _)
-            | (Sending { .. } | Waiting, Submission::Rejected(_) | Submission::NotSent(_)) => {
-                return Transition::Repeat;
-            }
+            | (Sending | Waiting, Submission::Rejected(_) | Submission::NotSent(_)) => None,
         };
-        Transition::Move(self.with(state))
+        let ended = Ended { at: now, submission: submission.clone() };
+        match (state, self.noted(sender, ended)) {
+            (None, None) => Transition::Repeat,
+            (None, Some(noted)) => Transition::Move(noted),
+            (Some(state), noted) => Transition::Move(noted.as_ref().unwrap_or(self).with(state)),
+        }
+    }
+
+    /// Notes the end of a sender's attempt. `None` when it is noted already.
+    fn noted(&self, sender: &str, ended: Ended) -> Option<Self> {
+        let mut row = self.clone();
+        let attempt = row.attempts.iter_mut().find(|it| it.sender == sender && it.ended.is_none())?;
+        attempt.ended = Some(ended);
+        Some(row)
     }
 
     /// Applies what a signed postback says.
@@ -215,7 +256,10 @@ impl Withdrawal {
         }
         let Some(outcome) = report.outcome() else { return Transition::Conflict(Disagreement::Status) };
         match (&self.state, &outcome) {
-            (Sending { .. } | Waiting | Unknown | Submitted, _) => Transition::Move(self.with(outcome)),
+            (Sending | Waiting | Unknown | Submitted, _) => Transition::Move(self.with(outcome)),
+            (Paid { receipt: None }, Paid { .. }) | (Failed { receipt: None }, Failed { .. }) => {
+                Transition::Move(self.with(outcome))
+            }
             (Paid { .. }, Paid { .. }) | (Failed { .. } | Rejected { .. }, Failed { .. }) => Transition::Repeat,
             (Paid { .. } | Failed { .. } | Rejected { .. }, _) => Transition::Conflict(Disagreement::Outcome),
         }
@@ -249,7 +293,7 @@ impl Withdrawal {
         }
     }
 
-    fn with(&self, state: WithdrawalState) -> Self {
+    pub(crate) fn with(&self, state: WithdrawalState) -> Self {
         Self { state, needs_review: None, ..self.clone() }
     }
 }
@@ -258,7 +302,7 @@ impl WithdrawalReport {
     /// The final state that the report's status stands for. `None` for a status without a known meaning.
     #[must_use]
     pub fn outcome(&self) -> Option<WithdrawalState> {
-        let receipt = self.receipt.clone();
+        let receipt = Some(self.receipt.clone());
         match self.withdrawal_status {
             Some(1) => Some(WithdrawalState::Paid { receipt }),
             Some(5) => Some(WithdrawalState::Failed { receipt }),
@@ -277,6 +321,9 @@ pub struct UnknownWithdrawal {
     pub withdrawal_status: Option<i64>,
     /// What it said.
     pub unmatched: Receipt,
+    /// What people found out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub resolutions: Vec<Resolution>,
 }
 
 /// What stands under a withdrawal's key.
@@ -286,7 +333,7 @@ pub enum WithdrawalRow {
     /// A payout of ours.
     Registered(Box<Withdrawal>),
     /// Postbacks only: the id is taken, and no payout may be made under it.
-    Unmatched(UnknownWithdrawal),
+    Unmatched(Box<UnknownWithdrawal>),
 }
 
 impl WithdrawalRow {

@@ -3,9 +3,9 @@
 #![cfg(test)]
 
 use domain::{
-    Amount, Claim, CurrencyCode, CustomTransactionId, Decision, Deposit, DepositReport, DepositRow, Disagreement,
-    Evidence, Label, Order, Payment, PaymentKey, PaymentState, Receipt, Timestamp, TransactionId, Unannounced,
-    WalletType, decide, match_waiting,
+    Amount, AttentionKind, Claim, CurrencyCode, CustomTransactionId, Decision, Deposit, DepositReport, DepositRow,
+    Disagreement, Evidence, Label, NotResolved, Order, Outcome, Payment, PaymentKey, PaymentState, Receipt, Remark,
+    Resolution, Timestamp, TransactionId, Unannounced, WalletType, decide, match_waiting,
 };
 use proptest::prelude::*;
 
@@ -112,6 +112,21 @@ impl World {
         }
     }
 
+    /// A person decides. Whether that was allowed.
+    fn resolve(&mut self, outcome: Outcome, order: &str) -> Result<(), NotResolved> {
+        let order = self.order(order).and_then(|row| match row {
+            DepositRow::Registered(deposit) => Some(deposit),
+            DepositRow::Unannounced(_) => None,
+        });
+        let payment = self.payment.as_ref().ok_or(NotResolved::NothingOpen)?;
+        let (payment, deposit) = payment.resolve(order, resolution(outcome))?;
+        self.payment = Some(payment);
+        if let Some(deposit) = deposit {
+            self.put(DepositRow::Registered(deposit));
+        }
+        Ok(())
+    }
+
     fn credits(&self) -> Vec<(&Deposit, &domain::Credit)> {
         let registered = self.orders.values().filter_map(|row| match row {
             DepositRow::Registered(deposit) => Some(deposit),
@@ -123,6 +138,12 @@ impl World {
     fn state(&self) -> &PaymentState {
         &self.payment.as_ref().unwrap().state
     }
+}
+
+fn resolution(outcome: Outcome) -> Resolution {
+    let remark = |text: &str| Remark::parse(text).unwrap();
+    let (by, reason, evidence) = (remark("an operator"), remark("the user's receipt"), remark("ticket 7"));
+    Resolution { outcome, by, reason, evidence, at: Timestamp(8), closes: 0 }
 }
 
 fn with_order(label: &str) -> World {
@@ -265,12 +286,58 @@ fn the_same_number_is_the_same_attempt() {
     assert!(full.attempt(&number("22222222222"), amount, Timestamp(1)).is_some());
 }
 
+#[test]
+fn a_person_credits_what_is_held_to_the_order_that_is_signed() {
+    let mut world = with_order("u");
+    world.register(deposit("p", "u", "INR"));
+    world.report(&report("o", "thief", "700", None));
+    assert_eq!(world.payment.as_ref().unwrap().attention().unwrap().kind, AttentionKind::Quarantined);
+    assert_eq!(world.resolve(Outcome::Credited, "q"), Err(NotResolved::NoOrder));
+    assert_eq!(world.resolve(Outcome::Credited, "p"), Err(NotResolved::OrderOfAnother));
+    assert_eq!(world.resolve(Outcome::Paid, "o"), Err(NotResolved::OutcomeOfAnotherKind));
+    assert_eq!(world.resolve(Outcome::Credited, "o"), Ok(()));
+    assert_eq!(world.credits().len(), 1);
+    assert_eq!(world.payment.as_ref().unwrap().attention(), None);
+    assert_eq!(world.resolve(Outcome::Credited, "o"), Err(NotResolved::NothingOpen));
+    assert_eq!(world.report(&report("o", "u", "700", None)), Decision::Repeat);
+}
+
+#[test]
+fn a_person_names_the_order_only_where_the_signed_one_is_not_known() {
+    let mut world = with_order("u");
+    world.report(&report("gone", "u", "700", None));
+    world.register(deposit("b", "u", "BDT"));
+    assert_eq!(world.resolve(Outcome::Credited, "b"), Err(NotResolved::CurrencyOfAnother));
+    assert_eq!(world.resolve(Outcome::Credited, "o"), Ok(()));
+    world.register(deposit("gone", "u", "INR"));
+    assert_eq!(world.credits().len(), 1, "the order that comes later finds nothing that waits");
+}
+
+#[test]
+fn a_rejected_payment_stays_rejected_and_what_contradicts_it_is_looked_at_once() {
+    let mut world = with_order("u");
+    world.report(&report("o", "thief", "700", None));
+    assert_eq!(world.resolve(Outcome::Rejected, "o"), Ok(()));
+    assert_eq!(world.report(&report("o", "u", "700", None)), Decision::Repeat);
+    assert!(matches!(world.report(&report("o", "u", "7", None)), Decision::Conflict(Some(_), _)));
+    assert_eq!(world.payment.as_ref().unwrap().attention().unwrap().kind, AttentionKind::Conflict);
+    assert_eq!(world.resolve(Outcome::Rejected, "o"), Ok(()));
+    assert_eq!(world.payment.as_ref().unwrap().attention(), None);
+    assert!(matches!(world.report(&report("o", "u", "8", None)), Decision::Conflict(Some(_), _)));
+    assert!(world.payment.as_ref().unwrap().attention().is_some(), "what comes later is open again");
+    assert!(matches!(world.state(), PaymentState::Rejected { .. }));
+    let key = &report("o", "u", "1", None).payment;
+    let claim = |order| Payment::claim(world.payment.as_ref(), key, &CustomTransactionId::parse(order).unwrap());
+    assert_eq!((claim("o"), claim("p")), (Claim::Held, Claim::InUse));
+}
+
 #[derive(Clone, Debug)]
 enum Event {
     Report { order: &'static str, label: &'static str, amount: &'static str, altered: bool },
     Register { order: &'static str, label: &'static str },
     Claim(&'static str),
     Release(&'static str),
+    Resolve(Outcome, &'static str),
 }
 
 fn event() -> impl Strategy<Value = Event> {
@@ -284,6 +351,8 @@ fn event() -> impl Strategy<Value = Event> {
         1 => (order(), label()).prop_map(|(order, label)| Event::Register { order, label }),
         1 => order().prop_map(Event::Claim),
         1 => order().prop_map(Event::Release),
+        1 => (prop::sample::select(vec![Outcome::Credited, Outcome::Rejected]), order())
+            .prop_map(|(outcome, order)| Event::Resolve(outcome, order)),
     ]
 }
 
@@ -291,7 +360,7 @@ fn rank(state: &PaymentState) -> u8 {
     match state {
         PaymentState::Claimed { .. } | PaymentState::Released { .. } => 0,
         PaymentState::Unmatched { .. } | PaymentState::Quarantined { .. } => 1,
-        PaymentState::Credited { .. } => 2,
+        PaymentState::Credited { .. } | PaymentState::Rejected { .. } => 2,
     }
 }
 
@@ -304,6 +373,7 @@ proptest! {
     ) {
         let mut world = World::default();
         let mut first_signed: Option<Receipt> = None;
+        let mut is_decided_by_a_person = false;
         for event in events {
             let before = world.payment.as_ref().map_or(0, |payment| rank(&payment.state));
             match event {
@@ -313,7 +383,7 @@ proptest! {
                     let first = first_signed.get_or_insert(said.receipt.clone());
                     let is_genuine = !altered && first.agrees_with(&said.receipt);
                     if let Some(DepositRow::Registered(deposit)) = world.order("o")
-                        && is_genuine && said.receipt.names(&deposit.order.custom_transaction_id)
+                        && is_genuine && !is_decided_by_a_person && said.receipt.names(&deposit.order.custom_transaction_id)
                         && deposit.order.label.as_str() == label
                     {
                         prop_assert!(matches!(world.state(), PaymentState::Credited { .. }), "owed: {said:?}");
@@ -322,6 +392,9 @@ proptest! {
                 Event::Register { order, label } => world.register(deposit(order, label, "INR")),
                 Event::Claim(order) => world.claim(order),
                 Event::Release(order) => world.release(order),
+                Event::Resolve(outcome, order) => {
+                    is_decided_by_a_person |= world.resolve(outcome, order).is_ok() && before < 2;
+                }
             }
             prop_assert!(world.payment.as_ref().map_or(0, |payment| rank(&payment.state)) >= before);
             let credits = world.credits();
@@ -329,14 +402,15 @@ proptest! {
             if let Some((deposit, credit)) = credits.first() {
                 let first = first_signed.as_ref().unwrap();
                 prop_assert_eq!(credit.amount, first.amount);
-                prop_assert!(first.names(&deposit.order.custom_transaction_id));
+                prop_assert!(is_decided_by_a_person || first.names(&deposit.order.custom_transaction_id));
                 let PaymentState::Credited { credited_label, order, .. } = world.state() else {
                     return Err(TestCaseError::fail("credited, but the payment does not say so"));
                 };
                 prop_assert_eq!(credited_label, &deposit.order.label);
                 prop_assert_eq!(order, &deposit.order.custom_transaction_id);
             }
-            prop_assert_eq!(credits.len() == 1, world.payment.as_ref().is_some_and(|it| rank(&it.state) == 2));
+            let is_credited = |it: &Payment| matches!(it.state, PaymentState::Credited { .. });
+            prop_assert_eq!(credits.len() == 1, world.payment.as_ref().is_some_and(is_credited));
         }
     }
 }

@@ -2,11 +2,16 @@
 
 #![cfg(test)]
 
+use std::mem::discriminant;
+
 use domain::{
-    AccountNumber, Amount, CurrencyCode, Disagreement, Evidence, Label, PayoutRequest, Receipt, Submission, Timestamp,
-    Transition, WalletType, Withdrawal, WithdrawalId, WithdrawalReport, WithdrawalState,
+    AccountNumber, Amount, AttentionKind, CurrencyCode, Disagreement, Evidence, Label, NotResolved, Outcome,
+    PayoutRequest, Receipt, Remark, Resolution, Submission, SubmissionAttempt, Timestamp, Transition,
+    UnknownWithdrawal, WalletType, Withdrawal, WithdrawalId, WithdrawalReport, WithdrawalRow, WithdrawalState,
 };
 use proptest::prelude::*;
+
+const LATER: Timestamp = Timestamp(9);
 
 fn paytm() -> WalletType {
     WalletType::parse("paytm").unwrap()
@@ -58,41 +63,51 @@ fn fail() -> Submission {
     Submission::Rejected("withdrawals_sum_amount: Insufficient balance".into())
 }
 
+fn outcomes(row: &Withdrawal) -> Vec<Option<Submission>> {
+    row.attempts.iter().map(|it| it.ended.as_ref().map(|ended| ended.submission.clone())).collect()
+}
+
 fn unknown() -> Submission {
     Submission::Unknown("reset".into())
 }
 
 #[test]
 fn after_an_unknown_attempt_no_fail_releases_the_money() {
-    let row = moved(journalled().answered("first", &unknown()));
+    let row = moved(journalled().answered("first", &unknown(), LATER));
     let again = row.send_again("second".into(), Timestamp(2), true).unwrap();
     assert_eq!(again.state, WithdrawalState::Unknown);
-    assert_eq!(again.answered("second", &fail()), Transition::Repeat);
-    assert_eq!(again.answered("second", &Submission::NotSent("refused".into())), Transition::Repeat);
-    assert_eq!(moved(again.answered("second", &Submission::Accepted)).state, WithdrawalState::Submitted);
+    for ended in [fail(), Submission::NotSent("refused".into())] {
+        let row = moved(again.answered("second", &ended, LATER));
+        assert_eq!(row.state, WithdrawalState::Unknown);
+        assert_eq!(outcomes(&row), [Some(unknown()), Some(ended.clone())], "the answer is noted all the same");
+        assert_eq!(row.answered("second", &ended, LATER), Transition::Repeat);
+    }
+    assert_eq!(moved(again.answered("second", &Submission::Accepted, LATER)).state, WithdrawalState::Submitted);
     assert!(matches!(moved(again.reported(&report(Some(5), "1000", "u"))).state, WithdrawalState::Failed { .. }));
 }
 
 #[test]
 fn an_unknown_attempt_is_sent_again_only_where_the_deployment_says_so() {
-    let row = moved(journalled().answered("first", &unknown()));
+    let row = moved(journalled().answered("first", &unknown(), LATER));
     assert_eq!(row.send_again("second".into(), Timestamp(2), false), None);
-    let waiting = moved(journalled().answered("first", &Submission::NotSent("refused".into())));
+    let waiting = moved(journalled().answered("first", &Submission::NotSent("refused".into()), LATER));
     let again = waiting.send_again("second".into(), Timestamp(2), false).unwrap();
-    assert_eq!((again.attempts, &again.body), (2, &waiting.body));
+    assert_eq!((again.attempts.len(), &again.body), (2, &waiting.body));
 }
 
 #[test]
 fn a_postback_may_come_before_the_answer() {
     let paid = moved(journalled().reported(&report(Some(1), "1000.00", "u")));
-    assert_eq!(paid.answered("first", &Submission::Accepted), Transition::Repeat);
-    assert_eq!(paid.answered("first", &unknown()), Transition::Repeat);
-    assert_eq!(paid.answered("first", &fail()), Transition::Conflict(Disagreement::Outcome));
+    for answer in [Submission::Accepted, unknown()] {
+        let noted = moved(paid.answered("first", &answer, LATER));
+        assert_eq!((&noted.state, outcomes(&noted)), (&paid.state, vec![Some(answer)]));
+    }
+    assert_eq!(paid.answered("first", &fail(), LATER), Transition::Conflict(Disagreement::Outcome));
 }
 
 #[test]
 fn another_amount_label_or_status_changes_nothing() {
-    let row = moved(journalled().answered("first", &Submission::Accepted));
+    let row = moved(journalled().answered("first", &Submission::Accepted, LATER));
     for (report, expected) in [
         (report(Some(1), "100", "u"), Disagreement::WithdrawalAmount),
         (report(Some(1), "1000", "thief"), Disagreement::Label),
@@ -108,12 +123,12 @@ fn another_amount_label_or_status_changes_nothing() {
 
 #[test]
 fn an_answer_to_one_attempt_says_nothing_of_the_next() {
-    let waiting = moved(journalled().answered("first", &Submission::NotSent("refused".into())));
+    let waiting = moved(journalled().answered("first", &Submission::NotSent("refused".into()), LATER));
     let again = waiting.send_again("second".into(), Timestamp(2), false).unwrap();
     for late in [Submission::NotSent("refused".into()), fail()] {
-        assert_eq!(again.answered("first", &late), Transition::Repeat, "the second may have arrived");
+        assert_eq!(again.answered("first", &late, LATER), Transition::Repeat, "the second may have arrived");
     }
-    assert_eq!(moved(again.answered("first", &Submission::Accepted)).state, WithdrawalState::Submitted);
+    assert_eq!(moved(again.answered("first", &Submission::Accepted, LATER)).state, WithdrawalState::Submitted);
 }
 
 #[test]
@@ -123,12 +138,61 @@ fn two_who_send_an_unknown_attempt_again_write_two_rows() {
     assert_ne!(again("second"), again("third"), "neither takes the other's row for its own");
 }
 
+fn resolution(outcome: Outcome) -> Resolution {
+    let remark = |text: &str| Remark::parse(text).unwrap();
+    let (by, reason, evidence) = (remark("an operator"), remark("seen in the back office"), remark("line 7"));
+    Resolution { outcome, by, reason, evidence, at: Timestamp(8), closes: 0 }
+}
+
+fn attention(row: &Withdrawal) -> Option<AttentionKind> {
+    WithdrawalRow::Registered(Box::new(row.clone())).attention().map(|it| it.kind)
+}
+
+#[test]
+fn a_person_ends_what_is_open_and_the_signed_proof_may_come_later() {
+    let unknown = moved(journalled().answered("first", &unknown(), LATER));
+    assert_eq!(journalled().resolve(resolution(Outcome::Paid)), Err(NotResolved::OnItsWay));
+    assert_eq!(unknown.resolve(resolution(Outcome::Credited)), Err(NotResolved::OutcomeOfAnotherKind));
+    let paid = unknown.resolve(resolution(Outcome::Paid)).unwrap();
+    assert_eq!((attention(&paid), paid.changed_at), (None, Timestamp(8)));
+    assert_eq!(paid.resolve(resolution(Outcome::Paid)), Err(NotResolved::NothingOpen));
+    let proved = moved(paid.reported(&report(Some(1), "1000", "u")));
+    assert!(matches!(proved.state, WithdrawalState::Paid { receipt: Some(_) }));
+    assert_eq!(proved.reported(&report(Some(1), "1000", "u")), Transition::Repeat);
+    assert_eq!(paid.reported(&report(Some(5), "1000", "u")), Transition::Conflict(Disagreement::Outcome));
+}
+
+#[test]
+fn a_person_closes_a_conflict_and_changes_no_end() {
+    let unknown = moved(journalled().lose());
+    let failed = unknown.resolve(resolution(Outcome::Failed)).unwrap();
+    assert_eq!(failed.answered("first", &Submission::Accepted, LATER), Transition::Conflict(Disagreement::Outcome));
+    let against = failed.contradicted(Disagreement::Outcome, None).unwrap();
+    assert_eq!(attention(&against), Some(AttentionKind::Conflict));
+    let closed = against.resolve(resolution(Outcome::Paid)).unwrap();
+    assert_eq!((&closed.state, attention(&closed)), (&failed.state, None));
+    let again = closed.contradicted(Disagreement::Status, None).unwrap();
+    assert_eq!(attention(&again), Some(AttentionKind::Conflict), "what comes later is open again");
+}
+
+#[test]
+fn what_was_found_out_of_a_payout_that_is_not_ours_is_noted_once() {
+    let WithdrawalReport { withdrawal_id, withdrawal_status, receipt, .. } = report(Some(1), "1000", "u");
+    let row = UnknownWithdrawal { withdrawal_id, withdrawal_status, unmatched: receipt, resolutions: Vec::new() };
+    assert_eq!(row.resolve(resolution(Outcome::Rejected)), Err(NotResolved::OutcomeOfAnotherKind));
+    let closed = row.resolve(resolution(Outcome::Paid)).unwrap();
+    assert_eq!(closed.resolve(resolution(Outcome::Paid)), Err(NotResolved::NothingOpen));
+    assert!(WithdrawalRow::Unmatched(Box::new(row)).attention().is_some());
+    assert_eq!(WithdrawalRow::Unmatched(Box::new(closed)).attention(), None);
+}
+
 #[derive(Clone, Debug)]
 enum Event {
     Answer(Submission),
     Report(i64),
     Lose,
     SendAgain,
+    Resolve(Outcome),
 }
 
 fn event() -> impl Strategy<Value = Event> {
@@ -138,6 +202,7 @@ fn event() -> impl Strategy<Value = Event> {
         prop::sample::select(vec![1, 5, 3]).prop_map(Event::Report),
         Just(Event::Lose),
         Just(Event::SendAgain),
+        prop::sample::select(vec![Outcome::Paid, Outcome::Failed]).prop_map(Event::Resolve),
     ]
 }
 
@@ -154,12 +219,18 @@ proptest! {
         for event in events {
             let before = row.clone();
             let transition = match &event {
-                Event::Answer(submission) => before.answered(&before.sender, submission),
+                Event::Answer(submission) => {
+                    before.answered(&before.last_attempt().unwrap().sender, submission, LATER)
+                }
                 Event::Report(status) => before.reported(&report(Some(*status), "1000", "u")),
                 Event::Lose => before.lose(),
                 Event::SendAgain => match before.send_again("next".into(), Timestamp(3), resend) {
                     Some(next) => Transition::Move(next),
                     None => Transition::Repeat,
+                },
+                Event::Resolve(outcome) => match before.resolve(resolution(*outcome)) {
+                    Ok(next) => Transition::Move(next),
+                    Err(_) => Transition::Repeat,
                 },
             };
             match &transition {
@@ -171,7 +242,11 @@ proptest! {
                 said.push(status);
             }
             prop_assert_eq!(&row.body, &before.body, "one id, one body");
-            prop_assert!(!before.is_final() || row.state == before.state, "an end is an end");
+            let is_same = discriminant(&row.state) == discriminant(&before.state);
+            prop_assert!(!before.is_final() || is_same, "an end is an end");
+            prop_assert!(row.attempts.len() >= before.attempts.len());
+            let is_kept = |(old, new): (&SubmissionAttempt, &SubmissionAttempt)| old.ended.is_none() || old == new;
+            prop_assert!(before.attempts.iter().zip(&row.attempts).all(is_kept), "an answer that is noted stays");
             had_unknown |= row.state == WithdrawalState::Unknown;
             let released_by_answer = matches!(row.state, WithdrawalState::Rejected { .. });
             prop_assert!(!(had_unknown && released_by_answer), "after a doubt, no answer releases the money");

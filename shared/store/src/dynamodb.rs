@@ -63,7 +63,7 @@ impl DynamoDb {
         Ok(TransactWriteItem::builder().put(put).build())
     }
 
-    /// The whole payment is written, without what stood there losing its contradictions.
+    /// The whole payment is written, without what stood there losing what was said against it.
     fn credit_payment(&self, payment: &Payment) -> Result<TransactWriteItem, Unavailable> {
         let item: Item = serde_dynamo::to_item(payment).map_err(|error| Unavailable(error.to_string()))?;
         let mut set = String::from("SET version = if_not_exists(version, :zero) + :one");

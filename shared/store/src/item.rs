@@ -113,7 +113,8 @@ impl Row for Unreadable {
     }
 
     fn attention(&self) -> Option<Attention> {
-        Some(Attention { kind: AttentionKind::Unreadable, at: self.evidence.received_at })
+        let attention = Attention { kind: AttentionKind::Unreadable, at: self.evidence.received_at };
+        self.resolutions.is_empty().then_some(attention)
     }
 
     fn rows(tables: &mut Rows) -> &mut BTreeMap<Self::Id, Stored<Self>> {

@@ -16,7 +16,7 @@ pub use told::{Told, told};
 
 use std::future::Future;
 
-use domain::{Evidence, ExpectedCredit, Payment, WithdrawalReport, WithdrawalRow};
+use domain::{Evidence, ExpectedCredit, NotResolved, Payment, Resolution, WithdrawalReport, WithdrawalRow};
 use serde::{Deserialize, Serialize};
 
 /// The table could not do it, or did not say that it did. What was asked may stand all the same.
@@ -91,6 +91,29 @@ pub struct Unreadable {
     pub evidence: Evidence,
     /// What was not understood.
     pub reason: String,
+    /// What people found out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub resolutions: Vec<Resolution>,
+}
+
+impl Unreadable {
+    /// An element that nobody has looked at.
+    #[must_use]
+    pub fn new(evidence: Evidence, reason: impl Into<String>) -> Self {
+        Self { evidence, reason: reason.into(), resolutions: Vec::new() }
+    }
+
+    /// Notes what was found out about it, whatever that is: no money depends on this row.
+    ///
+    /// # Errors
+    /// [`NotResolved`] when that was done already.
+    pub fn resolve(&self, resolution: Resolution) -> Result<Self, NotResolved> {
+        if self.resolutions.is_empty() {
+            Ok(Self { resolutions: vec![resolution], ..self.clone() })
+        } else {
+            Err(NotResolved::NothingOpen)
+        }
+    }
 }
 
 /// The right to read rows of a kind. A read sees every write that was answered before it.

@@ -106,8 +106,10 @@ impl Credit for Memory {
         {
             return Ok(WrittenTogether::Stands(None));
         }
-        let contradictions = payment.as_ref().map(|it| it.row.contradictions.clone()).unwrap_or_default();
-        let credited = Payment { contradictions, ..expected.payment.clone() };
+        let credited = match &payment {
+            Some(Stored { row, .. }) => Payment { state: expected.payment.state.clone(), ..row.clone() },
+            None => expected.payment.clone(),
+        };
         put(&mut rows, Change::of(credited, payment.as_ref()));
         put(&mut rows, stored.becomes(DepositRow::Registered(deposit.clone().credit(expected.credit.clone()))));
         Ok(WrittenTogether::Done)

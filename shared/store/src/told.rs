@@ -47,11 +47,15 @@ fn compare<R: Row>(
 
 impl Unreadable {
     fn events(&self, old: Option<&Self>) -> Vec<Event> {
-        let element = UnreadableElement {
+        let Some(old) = old else { return vec![Event::PostbackUnreadable(self.told())] };
+        Event::resolved(&self.resolutions, Some(&old.resolutions)).collect()
+    }
+
+    fn told(&self) -> UnreadableElement {
+        UnreadableElement {
             signature: self.evidence.signature.clone(),
             element: self.evidence.element,
             reason: self.reason.clone(),
-        };
-        if old.is_none() { vec![Event::PostbackUnreadable(element)] } else { Vec::new() }
+        }
     }
 }

@@ -9,8 +9,8 @@ use domain::{
     WithdrawalRow, WithdrawalState,
 };
 use fixtures::{
-    Table, claimed, credited_sum, deposit, deposit_report, embedded, receipt, unreadable, unreadable_at, withdrawal,
-    withdrawal_report,
+    Table, claimed, credited_sum, deposit, deposit_report, embedded, receipt, resolution, unknown_withdrawal,
+    unreadable, unreadable_at, withdrawal, withdrawal_report,
 };
 use store::{Advanced, Change, Memory, PAGE, Read, Row, RowId, Stored, Written, WrittenTogether, advance};
 
@@ -42,6 +42,7 @@ contract! {
     an_element_that_was_not_understood_is_kept
     two_hundred_credits_at_once_credit_once
     a_row_is_found_while_somebody_must_look_at_it
+    what_a_person_has_resolved_is_found_no_more
     what_contradicts_a_payout_outlives_its_settlement
     pages_follow_each_other_without_gap_or_repetition
 }
@@ -173,7 +174,11 @@ async fn a_withdrawal_is_settled_once_and_only_as_it_was_asked(table: &impl Tabl
     let WithdrawalRow::Registered(asked) = row else { panic!() };
     assert_eq!(
         *paid,
-        Withdrawal { changed_at: receipt.evidence.received_at, state: WithdrawalState::Paid { receipt }, ..*asked }
+        Withdrawal {
+            changed_at: receipt.evidence.received_at,
+            state: WithdrawalState::Paid { receipt: Some(receipt.clone()) },
+            ..*asked
+        }
     );
     assert_eq!(stands.version, 2);
 }
@@ -231,6 +236,23 @@ async fn a_row_is_found_while_somebody_must_look_at_it(table: &impl Table) {
     assert_eq!(table.settle(&withdrawal_report("w1", "100", Some(1))).await.unwrap(), Written::Done);
     let report = deposit_report("1", "o1", "u1", "700");
     assert_eq!(table.credit(&report.expected_credit().unwrap()).await.unwrap(), WrittenTogether::Done);
+    for kind in AttentionKind::ALL {
+        assert_eq!(found(table, kind).await, [], "{kind:?}");
+    }
+}
+
+async fn what_a_person_has_resolved_is_found_no_more(table: &impl Table) {
+    let (element, strange) = (unreadable(), unknown_withdrawal("w1"));
+    table.write(Change::new(element.clone())).await.unwrap();
+    table.write(Change::new(WithdrawalRow::Unmatched(Box::new(strange.clone())))).await.unwrap();
+    assert_eq!(found(table, AttentionKind::Unreadable).await.len(), 1);
+    assert_eq!(found(table, AttentionKind::Unmatched).await.len(), 1);
+    let resolved = Change { row: element.resolve(resolution()).unwrap(), replaces: 1 };
+    assert_eq!(table.write(resolved.clone()).await.unwrap(), Written::Done);
+    assert_eq!(table.write(resolved).await.unwrap(), Written::Done, "our own write");
+    let resolved = WithdrawalRow::Unmatched(Box::new(strange.resolve(resolution()).unwrap()));
+    assert_eq!(table.write(Change { row: resolved.clone(), replaces: 1 }).await.unwrap(), Written::Done);
+    assert_eq!(stored::<WithdrawalRow>(table, resolved.id()).await.row, resolved);
     for kind in AttentionKind::ALL {
         assert_eq!(found(table, kind).await, [], "{kind:?}");
     }

@@ -1,0 +1,171 @@
+//! What a person decides, where the provider's word does not suffice: it ends what is open and closes what contradicts an end,
+//! and never turns one end into another.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    AttemptId, Contradiction, Credit, Deposit, Payment, PaymentState, Receipt, Remark, Timestamp, UnknownWithdrawal,
+    Withdrawal, WithdrawalState,
+};
+
+/// What a person found out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// The provider has paid a payout.
+    Paid,
+    /// The provider has not paid a payout, and will not.
+    Failed,
+    /// A payment is its order's.
+    Credited,
+    /// A payment is nobody's here.
+    Rejected,
+}
+
+/// An audited decision.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resolution {
+    /// What was found out.
+    pub outcome: Outcome,
+    /// Who decided.
+    pub by: Remark,
+    /// Why.
+    pub reason: Remark,
+    /// Where the evidence is: a ticket, a line of a statement.
+    pub evidence: Remark,
+    /// When.
+    pub at: Timestamp,
+    /// How many of the row's contradictions it closes: the first so many.
+    #[serde(default)]
+    pub closes: usize,
+}
+
+/// Why a person's decision is not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotResolved {
+    /// The outcome is one of the other direction.
+    #[error("a withdrawal is paid or failed, a payment is credited or rejected")]
+    OutcomeOfAnotherKind,
+    /// An attempt is being sent.
+    #[error("an attempt is on its way: once its sender must be dead it is unknown, and can be resolved")]
+    OnItsWay,
+    /// Nothing is open, and nothing contradicts what was decided.
+    #[error("nothing is open: it was decided, and nothing contradicts the decision")]
+    NothingOpen,
+    /// A credit needs the order.
+    #[error("a payment is credited to a registered order; there is none")]
+    NoOrder,
+    /// The signed order id names another order.
+    #[error("the provider has signed that the payment is another order's")]
+    OrderOfAnother,
+    /// The order is kept in another currency.
+    #[error("the signed currency is not the order's")]
+    CurrencyOfAnother,
+}
+
+impl Withdrawal {
+    /// Ends an open payout, or closes what contradicts its end.
+    ///
+    /// # Errors
+    /// [`NotResolved`] when the state does not allow it.
+    pub fn resolve(&self, resolution: Resolution) -> Result<Self, NotResolved> {
+        let end = match resolution.outcome {
+            Outcome::Paid => WithdrawalState::Paid { receipt: None },
+            Outcome::Failed => WithdrawalState::Failed { receipt: None },
+            Outcome::Credited | Outcome::Rejected => return Err(NotResolved::OutcomeOfAnotherKind),
+        };
+        let mut row = match self.state {
+            WithdrawalState::Sending => return Err(NotResolved::OnItsWay),
+            WithdrawalState::Waiting | WithdrawalState::Unknown | WithdrawalState::Submitted => self.with(end),
+            WithdrawalState::Rejected { .. } | WithdrawalState::Paid { .. } | WithdrawalState::Failed { .. } => {
+                if !has_open(&self.contradictions, &self.resolutions) {
+                    return Err(NotResolved::NothingOpen);
+                }
+                self.clone()
+            }
+        };
+        row.changed_at = resolution.at;
+        row.resolutions.push(Resolution { closes: self.contradictions.len(), ..resolution });
+        Ok(row)
+    }
+}
+
+impl UnknownWithdrawal {
+    /// Notes what was found out about a payout that is not ours.
+    ///
+    /// # Errors
+    /// [`NotResolved`] when that was done already.
+    pub fn resolve(&self, resolution: Resolution) -> Result<Self, NotResolved> {
+        match resolution.outcome {
+            Outcome::Credited | Outcome::Rejected => Err(NotResolved::OutcomeOfAnotherKind),
+            Outcome::Paid | Outcome::Failed if !self.resolutions.is_empty() => Err(NotResolved::NothingOpen),
+            Outcome::Paid | Outcome::Failed => Ok(Self { resolutions: vec![resolution], ..self.clone() }),
+        }
+    }
+}
+
+impl Payment {
+    /// Credits a held payment to an order or rejects it, or closes what contradicts its end. Gives the order too where it
+    /// changes: both rows change together.
+    ///
+    /// # Errors
+    /// [`NotResolved`] when the state, the signed order id or the signed currency does not allow it.
+    pub fn resolve(
+        &self,
+        order: Option<&Deposit>,
+        resolution: Resolution,
+    ) -> Result<(Self, Option<Deposit>), NotResolved> {
+        if matches!(resolution.outcome, Outcome::Paid | Outcome::Failed) {
+            return Err(NotResolved::OutcomeOfAnotherKind);
+        }
+        let (mut row, credited) = match &self.state {
+            PaymentState::Unmatched { receipt, .. } | PaymentState::Quarantined { receipt, .. } => {
+                if resolution.outcome == Outcome::Rejected {
+                    (self.with(PaymentState::Rejected { receipt: receipt.clone() }), None)
+                } else {
+                    let order = order.ok_or(NotResolved::NoOrder)?;
+                    let (row, order) = self.credited_to(order, receipt)?;
+                    (row, Some(order))
+                }
+            }
+            PaymentState::Claimed { .. }
+            | PaymentState::Released { .. }
+            | PaymentState::Credited { .. }
+            | PaymentState::Rejected { .. } => {
+                if !has_open(&self.contradictions, &self.resolutions) {
+                    return Err(NotResolved::NothingOpen);
+                }
+                (self.clone(), None)
+            }
+        };
+        row.resolutions.push(Resolution { closes: self.contradictions.len(), ..resolution });
+        Ok((row, credited))
+    }
+
+    /// The signed order id decides, where there is such an order: only a payment whose order is not known, or whose id cannot be
+    /// one of ours, is credited to the order that the person names.
+    fn credited_to(&self, order: &Deposit, receipt: &Receipt) -> Result<(Self, Deposit), NotResolved> {
+        let id = &order.order.custom_transaction_id;
+        let is_named = receipt.names(id)
+            || matches!(self.state, PaymentState::Unmatched { .. })
+            || AttemptId::parse(&receipt.custom_transaction_id).is_none();
+        if !is_named {
+            return Err(NotResolved::OrderOfAnother);
+        }
+        if order.order.currency_code != receipt.currency_code {
+            return Err(NotResolved::CurrencyOfAnother);
+        }
+        let credited = self.with(PaymentState::Credited {
+            order: id.clone(),
+            credited_label: order.order.label.clone(),
+            receipt: receipt.clone(),
+        });
+        let credit = Credit { payment: self.key.clone(), amount: receipt.amount };
+        Ok((credited, order.clone().credit(credit)))
+    }
+}
+
+/// Whether something contradicts a decision that no person has looked at yet.
+pub(crate) fn has_open(contradictions: &[Contradiction], resolutions: &[Resolution]) -> bool {
+    contradictions.len() > resolutions.last().map_or(0, |it| it.closes)
+}
