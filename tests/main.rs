@@ -4,6 +4,7 @@
 
 mod architecture;
 mod bad_input;
+mod calls;
 mod deposits;
 mod events;
 mod openapi;

@@ -71,7 +71,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
 /// Builds what ships as it ships: without the features that other members of the workspace would bring into it.
 fn build(places: &Places) -> Result<(), Box<dyn Error>> {
-    for packages in [&["--workspace", "--exclude=local", "--exclude=tests", "--exclude=benches", "--exclude=floor"][..], &["-p", "floor"]] {
+    for packages in [
+        &["--workspace", "--exclude=local", "--exclude=tests", "--exclude=benches", "--exclude=floor"][..],
+        &["-p", "floor"],
+    ] {
         let mut cargo = Command::new(env!("CARGO"));
         cargo.args(["build", "--release", "--quiet", "--bins"]).args(packages).current_dir(&places.root);
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("CARGO_")) {
@@ -110,7 +113,10 @@ async fn times(subjects: &[Subject], rounds: usize) -> Result<(), Box<dyn Error>
         }
     }
     say(&format!("microseconds: CPU p50/p99, wall p50/p99; {rounds} processes, {WARM} warm requests of each"));
-    say(&line("", &["start CPU", "start wall", "first CPU", "first wall", "warm CPU", "warm wall", "peak KiB", "bytes/zipped"]));
+    say(&line(
+        "",
+        &["start CPU", "start wall", "first CPU", "first wall", "warm CPU", "warm wall", "peak KiB", "bytes/zipped"],
+    ));
     for (subject, Measured { start, first, warm, peak_kib }) in subjects.iter().zip(&all) {
         let mut cells: Vec<_> = [start, first, warm].into_iter().flat_map(|took| both(took)).collect();
         cells.push(peak_kib.to_string());

@@ -56,7 +56,9 @@ pub(crate) async fn measure(subjects: &[Subject], rounds: usize) -> Result<(), B
             process.end().await?;
         }
     }
-    say(&format!("microseconds by the wall's clock, p50/p99, with {QUOTA_US} us per {PERIOD_US} us; {rounds} processes"));
+    say(&format!(
+        "microseconds by the wall's clock, p50/p99, with {QUOTA_US} us per {PERIOD_US} us; {rounds} processes"
+    ));
     say(&line("", &["first request", "later request"]));
     for (subject, (first, warm)) in subjects.iter().zip(all) {
         say(&line(&subject.name, &[percentiles(first), percentiles(warm)]));

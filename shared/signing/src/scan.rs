@@ -1,5 +1,7 @@
 //! Strict JSON (RFC 8259): one pass over the text that says where values stand and builds none.
 
+#![expect(clippy::inline_always, reason = "a call for each token takes a fifth of the whole; the compiler will not see it")]
+
 use std::borrow::Cow;
 
 use crate::escape::{decoded, unescape};
