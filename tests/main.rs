@@ -5,6 +5,7 @@
 mod architecture;
 mod bad_input;
 mod bad_settings;
+mod calls;
 mod crowds;
 mod deposits;
 mod events;
