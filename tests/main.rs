@@ -13,6 +13,7 @@ mod following;
 mod injector;
 mod openapi;
 mod operator;
+mod operator_reconcile;
 mod postbacks;
 mod privacy;
 mod published;

@@ -4,6 +4,8 @@
 
 mod credits;
 mod rules;
+#[cfg(test)]
+mod tests;
 
 use edge::{Ambient, System};
 use indicatif::ProgressBar;

@@ -2,7 +2,11 @@
 
 use std::future::Future;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::Duration;
 
+use aws_sdk_dynamodb::config::retry::RetryConfig;
+use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
+use aws_sdk_dynamodb::config::{self, Config};
 use domain::{Attention, AttentionKind, Timestamp};
 
 use crate::attention::PAGE;
@@ -64,10 +68,17 @@ impl Walk for DynamoDb {
             .segment(segment.number.into())
             .total_segments(segment.of.into())
             .set_exclusive_start_key(after.map(|key| Item::from([(KEY.to_owned(), text(key))])));
-        let answer = scan.send().await.map_err(|error| unavailable(&error))?;
+        let answer = scan.customize().config_override(patient()).send().await.map_err(|error| unavailable(&error))?;
         let next = answer.last_evaluated_key.as_ref().map(|key| of_text(key, KEY)).map(str::to_owned);
         Ok(Stretch { rows: answer.items.unwrap_or_default().into_iter().map(seen).collect(), next })
     }
+}
+
+/// A page is up to a megabyte, and a walk reads many: it may take longer than a row, and gives up later where it is throttled.
+fn patient() -> config::Builder {
+    let time = Duration::from_secs(30);
+    let timeouts = TimeoutConfig::builder().operation_attempt_timeout(time).operation_timeout(time.saturating_mul(4));
+    Config::builder().timeout_config(timeouts.build()).retry_config(RetryConfig::standard().with_max_attempts(8))
 }
 
 fn of_text<'a>(item: &'a Item, name: &str) -> &'a str {
