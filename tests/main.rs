@@ -5,6 +5,7 @@
 mod architecture;
 mod bad_input;
 mod bad_settings;
+mod calls;
 mod crowds;
 mod deposits;
 mod events;
@@ -12,6 +13,7 @@ mod following;
 mod injector;
 mod openapi;
 mod operator;
+mod operator_reconcile;
 mod postbacks;
 mod privacy;
 mod published;

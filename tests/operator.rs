@@ -1,5 +1,6 @@
 //! The operator's tool, as a person runs it, against a running stack.
 
+use std::path::Path;
 use std::process::{Command, Output};
 
 use local::{StackOptions, env_file};
@@ -12,16 +13,22 @@ const NUMBER: &str = "47752123519";
 const PAYMENT: &str = "payment#paytm#47752123519";
 
 /// The tool, beside the functions' programs.
-struct Tool(TempDir);
+pub(crate) struct Tool(TempDir);
 
 impl Tool {
-    fn of(site: &Site) -> Self {
+    pub(crate) fn of(site: &Site) -> Self {
         let directory = tempfile::tempdir().unwrap();
         env_file(&site.stack, &directory.path().join("stack.env")).unwrap();
         Self(directory)
     }
 
-    async fn run(&self, arguments: &[&str]) -> (i32, String) {
+    /// The directory that is its own.
+    pub(crate) fn directory(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// Runs it. Gives its exit status and what it prints.
+    pub(crate) async fn run(&self, arguments: &[&str]) -> (i32, String) {
         let program = std::env::current_exe().unwrap().parent().unwrap().parent().unwrap().join("operator");
         let mut command = Command::new(program);
         command.arg("--env-file").arg(self.0.path().join("stack.env")).args(arguments).env("USER", "alice");
@@ -38,7 +45,8 @@ impl Tool {
         said.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {said}"))).collect()
     }
 
-    async fn resolve(&self, id: &str, outcome: &str, more: &[&str]) -> (i32, String) {
+    /// Has it write down a decision.
+    pub(crate) async fn resolve(&self, id: &str, outcome: &str, more: &[&str]) -> (i32, String) {
         let decision = ["resolve", id, "--as", outcome, "--reason", "seen in the back office", "--evidence", "line 7"];
         self.run(&[&decision, more].concat()).await
     }

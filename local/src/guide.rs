@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::aws::{AUTHORIZATION, REGION};
 use crate::binaries;
 use crate::credentials::write_private;
+use crate::event_bus::BUS;
 use crate::ids::Ids;
 use crate::secrets_manager::SECRET_ID;
 use crate::stack::Stack;
@@ -40,6 +41,8 @@ pub fn env_file(stack: &Stack, file: &Path) -> io::Result<()> {
         ("AWS_ENDPOINT_URL_DYNAMODB", stack.dynamodb_url()),
         ("AWS_ENDPOINT_URL_SQS", stack.sqs_url()),
         ("AWS_ENDPOINT_URL_SECRETS_MANAGER", stack.secrets_url()),
+        ("AWS_ENDPOINT_URL_EVENTBRIDGE", stack.event_bus_url()),
+        ("EVENT_BUS_NAME", BUS),
         ("SECRET_ID", SECRET_ID),
         ("TABLE_NAME", stack.table_name()),
         ("QUEUE_URL", &stack.queue_url()),

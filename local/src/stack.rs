@@ -130,7 +130,7 @@ impl Stack {
         &self.services.secrets_url
     }
 
-    /// The EventBridge server's address.
+    /// The event bus' address.
     #[must_use]
     pub fn event_bus_url(&self) -> &str {
         &self.services.event_bus_url

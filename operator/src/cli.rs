@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::reconcile::Reconcile;
 use crate::simulate::Simulate;
 
 /// Sees which payments and payouts need a person, and lets that person decide with evidence.
@@ -48,6 +49,10 @@ pub(crate) enum Command {
     Replay(Replay),
     /// Send dead letters back to the submission queue
     Redrive(Redrive),
+    /// Compare the provider's back-office export with the table
+    Reconcile(Reconcile),
+    /// Check the money invariants of all rows
+    Audit(Audit),
     /// Send signed postbacks to a stack, to try it
     Simulate(Simulate),
 }
@@ -174,6 +179,28 @@ pub(crate) struct Redrive {
     #[arg(long)]
     pub(crate) dry_run: bool,
 }
+
+/// How to check.
+#[derive(Debug, Args)]
+#[command(after_help = AUDIT_HELP)]
+pub(crate) struct Audit {
+    /// Take evidence that no key of today verifies for a broken rule
+    #[arg(long)]
+    pub(crate) strict: bool,
+}
+
+const AUDIT_HELP: &str = "\
+Rules, of which each break is a line:
+  unreadable    every row can be read, under its own key
+  evidence      what a row keeps of the provider says, signed, what the row says
+  decision      each end was signed by the provider or decided by a person; nothing was refused while it was in doubt
+  credits       each credited payment stands once in its order, with its amount, currency and label, and so do the sums
+  journal       the bytes that are sent to the provider say what was asked for
+  state         no row is in a state that cannot be
+  index         what needs a person is in the index `attention`, and nothing else
+  unverifiable  no break, unless --strict: evidence that no key of today verifies, such as that of a key that was rotated away
+
+Rows are read as the walk comes by them; where two disagree they are read again before it is said.";
 
 const AFTER_HELP: &str = "\
 Where the stack is: --local, or --env-file, or the environment variables TABLE_NAME, QUEUE_URL, DEAD_LETTER_QUEUE_URL, SECRET_ID

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use aws_credential_types::provider::SharedCredentialsProvider;
-use aws_sdk_dynamodb::config::BehaviorVersion;
+use aws_sdk_dynamodb::config::{BehaviorVersion, Region};
 use edge::{Aws, Environment, SecretStore, Secrets, System, aws_http};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -58,7 +58,7 @@ impl Deployment {
         };
         let aws = match environment.optional("AWS_ACCESS_KEY_ID") {
             Some(_) => Aws::new(&environment)?,
-            None => usual().await?,
+            None => usual(environment.optional("AWS_REGION")).await?,
         };
         Ok(Self { environment, aws })
     }
@@ -96,10 +96,14 @@ pub(crate) fn http() -> Result<reqwest::Client, Failure> {
     client.map_err(|error| Failure::Usage(format!("HTTP: {error}")))
 }
 
-/// Credentials and region as all AWS tools find them.
-async fn usual() -> Result<Aws, Failure> {
+/// Credentials, and the region where none is given, as all AWS tools find them.
+async fn usual(region: Option<&str>) -> Result<Aws, Failure> {
     let http = aws_http()?;
-    let found = aws_config::defaults(BehaviorVersion::v2026_01_12()).http_client(http.clone()).load().await;
+    let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12()).http_client(http.clone());
+    if let Some(region) = region {
+        loader = loader.region(Region::new(region.to_owned()));
+    }
+    let found = loader.load().await;
     let missing = |what: &str| Failure::Usage(format!("no {what}: set AWS_PROFILE, or log in as for the AWS CLI"));
     let region = found.region().cloned().ok_or_else(|| missing("AWS region"))?;
     let credentials: SharedCredentialsProvider =

@@ -52,6 +52,13 @@ impl From<store::Unavailable> for Failure {
     }
 }
 
+/// Of files: those of the network are [`store::Unavailable`].
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        Self::Usage(format!("a file: {error}"))
+    }
+}
+
 impl From<edge::Unavailable> for Failure {
     fn from(error: edge::Unavailable) -> Self {
         Self::Unavailable(error.to_string())

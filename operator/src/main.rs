@@ -1,5 +1,6 @@
 //! The operator's tool: what needs a person, and what a person may do about it.
 
+mod audit;
 mod cli;
 mod deployment;
 mod failure;
@@ -8,6 +9,7 @@ mod list;
 mod mask;
 mod output;
 mod postback;
+mod reconcile;
 mod redrive;
 mod replay;
 mod resolve;
@@ -15,6 +17,8 @@ mod rows;
 mod send;
 mod show;
 mod simulate;
+mod sorted;
+mod walk;
 
 use std::process::ExitCode;
 
@@ -46,6 +50,8 @@ async fn run(cli: &Cli) -> Result<Done, Failure> {
         Command::Resolve(arguments) => resolve::run(&deployment, output, arguments).await,
         Command::Replay(arguments) => replay::run(&deployment, output, arguments).await,
         Command::Redrive(arguments) => redrive::run(&deployment, output, arguments).await,
+        Command::Reconcile(arguments) => reconcile::run(&deployment, output, arguments).await,
+        Command::Audit(arguments) => audit::run(&deployment, output, arguments).await,
         Command::Simulate(arguments) => simulate::run(&deployment, output, arguments).await,
     }
 }

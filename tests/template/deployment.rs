@@ -1,8 +1,10 @@
 //! How it is deployed: the processor, the way to new code and back, the fixed address, and what a person is told afterwards.
 
+use std::collections::BTreeSet;
+
 use serde_json::json;
 
-use super::document::Template;
+use super::document::{Template, between, sources};
 
 #[test]
 fn new_code_goes_back_by_itself_when_an_alarm_goes_off() {
@@ -73,4 +75,15 @@ fn a_person_is_told_what_is_needed_next() {
     for (name, output) in outputs {
         assert!(output["Description"].is_string(), "{name}");
     }
+}
+
+#[test]
+fn the_operators_tool_is_told_where_everything_is() {
+    let template = Template::read();
+    let told = template.section("Outputs")["OperatorEnvironment"]["Value"]["Fn::Sub"].as_str().unwrap().to_owned();
+    let told: BTreeSet<_> = told.lines().map(|line| line.split_once('=').unwrap().0.to_owned()).collect();
+    let source = sources("operator/src");
+    let asked = ["required(\"", "setting(\""].iter().flat_map(|call| between(&source, call, "\""));
+    let asked: BTreeSet<_> = asked.map(str::to_owned).chain(["AWS_REGION".to_owned()]).collect();
+    assert_eq!(told, asked);
 }

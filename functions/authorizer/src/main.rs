@@ -1,17 +1,19 @@
 //! Wires authorizer.
 
 use authorizer::{Deps, Keys, serve};
-use edge::{Aws, BadSetting, Environment, Secrets, System, start_log};
+use edge::{Aws, BadSetting, Environment, SecretStore, Secrets, System, prime, start_log};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     let environment = Environment::of_process();
     start_log(&environment);
-    serve(set_up(&environment)).await
+    serve(set_up(&environment).await).await
 }
 
-fn set_up(environment: &Environment) -> Result<Deps<Secrets<Keys, System>>, BadSetting> {
+async fn set_up(environment: &Environment) -> Result<Deps<Secrets<Keys, System>>, BadSetting> {
     let aws = Aws::new(environment)?;
     let secret_id = environment.required("SECRET_ID")?.to_owned();
-    Ok(Deps { keys: Secrets::new(aws.secrets_manager(environment), secret_id, System) })
+    let deps = Deps { keys: Secrets::new(aws.secrets_manager(environment), secret_id, System) };
+    prime(deps.keys.current()).await;
+    Ok(deps)
 }

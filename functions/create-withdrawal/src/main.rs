@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use create_withdrawal::{Deps, Keys};
 use domain::PaymentSystems;
-use edge::{Aws, BadSetting, Environment, Handle, Queue, Secrets, System, serve, start_log};
+use edge::{Aws, BadSetting, Environment, Handle, Queue, SecretStore, Secrets, System, prime, serve, start_log};
 use paykassma::Client;
 use store::DynamoDb;
 
@@ -12,20 +12,22 @@ use store::DynamoDb;
 async fn main() -> Result<(), lambda_http::Error> {
     let environment = Environment::of_process();
     start_log(&environment);
-    serve("", set_up(&environment)).await
+    serve("", set_up(&environment).await).await
 }
 
-fn set_up(environment: &Environment) -> Result<impl Handle + use<>, BadSetting> {
+async fn set_up(environment: &Environment) -> Result<impl Handle + use<>, BadSetting> {
     let aws = Aws::new(environment)?;
     let timeout = Duration::from_millis(environment.number("PROVIDER_TIMEOUT_MS", 8_000)?);
     let delay = Duration::from_secs(environment.number("SUBMISSION_DELAY_SECONDS", 60)?);
     let secret_id = environment.required("SECRET_ID")?.to_owned();
-    Ok(Deps {
+    let deps = Deps {
         table: DynamoDb::new(aws.dynamodb(environment), environment.required("TABLE_NAME")?.to_owned()),
         queue: Queue::new(aws.sqs(environment), environment.required("QUEUE_URL")?.to_owned(), delay),
         provider: environment.parsed("PROVIDER_API_URL", |url| Client::at(url, timeout))?,
         keys: Secrets::<Keys, _>::new(aws.secrets_manager(environment), secret_id, System),
         ambient: System,
         systems: environment.json("PAYMENT_SYSTEMS")?.map(PaymentSystems::with).unwrap_or_default(),
-    })
+    };
+    prime(deps.keys.current()).await;
+    Ok(deps)
 }

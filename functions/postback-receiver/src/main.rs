@@ -1,6 +1,6 @@
 //! Wires postback-receiver.
 
-use edge::{Aws, BadSetting, Environment, Handle, Secrets, System, serve, start_log};
+use edge::{Aws, BadSetting, Environment, Handle, SecretStore, Secrets, System, prime, serve, start_log};
 use postback_receiver::{Deps, Keys};
 use store::DynamoDb;
 
@@ -8,15 +8,17 @@ use store::DynamoDb;
 async fn main() -> Result<(), lambda_http::Error> {
     let environment = Environment::of_process();
     start_log(&environment);
-    serve("token", set_up(&environment)).await
+    serve("token", set_up(&environment).await).await
 }
 
-fn set_up(environment: &Environment) -> Result<impl Handle + use<>, BadSetting> {
+async fn set_up(environment: &Environment) -> Result<impl Handle + use<>, BadSetting> {
     let aws = Aws::new(environment)?;
     let secret_id = environment.required("SECRET_ID")?.to_owned();
-    Ok(Deps {
+    let deps = Deps {
         table: DynamoDb::new(aws.dynamodb(environment), environment.required("TABLE_NAME")?.to_owned()),
         keys: Secrets::<Keys, _>::new(aws.secrets_manager(environment), secret_id, System),
         ambient: System,
-    })
+    };
+    prime(async { tokio::join!(deps.keys.current(), deps.table.prime("deposit")) }).await;
+    Ok(deps)
 }

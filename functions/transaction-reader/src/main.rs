@@ -1,6 +1,6 @@
 //! Wires transaction-reader.
 
-use edge::{Answer, Aws, BadSetting, Environment, serve_questions, start_log};
+use edge::{Answer, Aws, BadSetting, Environment, prime, serve_questions, start_log};
 use store::DynamoDb;
 use transaction_reader::Deps;
 
@@ -8,10 +8,12 @@ use transaction_reader::Deps;
 async fn main() -> Result<(), lambda_http::Error> {
     let environment = Environment::of_process();
     start_log(&environment);
-    serve_questions(set_up(&environment)).await
+    serve_questions(set_up(&environment).await).await
 }
 
-fn set_up(environment: &Environment) -> Result<impl Answer + use<>, BadSetting> {
+async fn set_up(environment: &Environment) -> Result<impl Answer + use<>, BadSetting> {
     let aws = Aws::new(environment)?;
-    Ok(Deps { table: DynamoDb::new(aws.dynamodb(environment), environment.required("TABLE_NAME")?.to_owned()) })
+    let deps = Deps { table: DynamoDb::new(aws.dynamodb(environment), environment.required("TABLE_NAME")?.to_owned()) };
+    prime(deps.table.prime("deposit")).await;
+    Ok(deps)
 }

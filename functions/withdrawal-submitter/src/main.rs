@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use edge::{Aws, BadSetting, Environment, HandleMessage, Queue, System, serve_queue, start_log};
+use edge::{Aws, BadSetting, Environment, HandleMessage, Queue, System, prime, serve_queue, start_log};
 use paykassma::Client;
 use store::DynamoDb;
 use withdrawal_submitter::{Deps, Policy};
@@ -13,10 +13,10 @@ use withdrawal_submitter::{Deps, Policy};
 async fn main() -> Result<(), lambda_runtime::Error> {
     let environment = Environment::of_process();
     start_log(&environment);
-    serve_queue(set_up(&environment)).await
+    serve_queue(set_up(&environment).await).await
 }
 
-fn set_up(environment: &Environment) -> Result<impl HandleMessage + use<>, BadSetting> {
+async fn set_up(environment: &Environment) -> Result<impl HandleMessage + use<>, BadSetting> {
     let aws = Aws::new(environment)?;
     let timeout = Duration::from_millis(environment.number("PROVIDER_TIMEOUT_MS", 8_000)?);
     let policy = Policy {
@@ -26,11 +26,13 @@ fn set_up(environment: &Environment) -> Result<impl HandleMessage + use<>, BadSe
         sender_lifetime_ms: environment.number("SENDER_LIFETIME_MS", 30_000)?,
         resend_unknown: environment.switch("RESEND_UNKNOWN")?,
     };
-    Ok(Deps {
+    let deps = Deps {
         table: DynamoDb::new(aws.dynamodb(environment), environment.required("TABLE_NAME")?.to_owned()),
         queue: Queue::new(aws.sqs(environment), environment.required("QUEUE_URL")?.to_owned(), Duration::ZERO),
         provider: environment.parsed("PROVIDER_API_URL", |url| Client::at(url, timeout))?,
         ambient: System,
         policy,
-    })
+    };
+    prime(deps.table.prime("withdrawal")).await;
+    Ok(deps)
 }

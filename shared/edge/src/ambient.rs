@@ -41,3 +41,9 @@ impl Ambient for System {
         tokio::time::sleep(time)
     }
 }
+
+/// Does during start-up, for which Lambda gives a whole processor whatever the function's memory, what the first request
+/// would else do on its share: connections, secrets. Waits for it for a second at most; what fails is left to the request.
+pub async fn prime(calls: impl Future) {
+    let _ = tokio::time::timeout(Duration::from_secs(1), calls).await;
+}

@@ -12,7 +12,7 @@ mod queue;
 mod secrets;
 mod stream;
 
-pub use ambient::{Ambient, System};
+pub use ambient::{Ambient, System, prime};
 pub use aws::{Aws, http as aws_http};
 pub use bus::{EventBus, Publish, Published};
 pub use environment::{BadSetting, Environment};

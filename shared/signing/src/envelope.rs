@@ -21,7 +21,7 @@ impl<'a> Envelope<'a> {
                 "additional_data" => {
                     let behind = scanner.signed_list(rest)?;
                     additional_data = Some(scanner.between(rest, behind));
-                    Ok(behind)
+                    Some(behind)
                 }
                 _ => scanner.value(rest, Nest::BODY, Keys::Any),
             })
@@ -34,10 +34,10 @@ impl<'a> Envelope<'a> {
     }
 }
 
-fn text<'a>(scanner: &Scanner<'a>, rest: &'a [u8], found: &mut Option<Cow<'a, str>>) -> Rest<'a> {
+fn text<'a>(scanner: &mut Scanner<'a>, rest: &'a [u8], found: &mut Option<Cow<'a, str>>) -> Rest<'a> {
     let string = scanner.string(rest)?;
     *found = Some(scanner.content(rest, &string));
-    Ok(string.behind)
+    Some(string.behind)
 }
 
 /// The list in a text that holds nothing else, by the rules for the list in a postback.
@@ -46,7 +46,7 @@ pub(crate) fn signed_list(text: &str) -> Result<&str, Malformed> {
     Scanner::new(text).whole(|scanner, rest| {
         let behind = scanner.signed_list(rest)?;
         list = scanner.between(rest, behind);
-        Ok(behind)
+        Some(behind)
     })?;
     Ok(list)
 }

@@ -1,5 +1,10 @@
 //! Strict JSON (RFC 8259): one pass over the text that says where values stand and builds none.
 
+#![expect(
+    clippy::inline_always,
+    reason = "a call for each token takes a fifth of the whole; the compiler will not see it"
+)]
+
 use std::borrow::Cow;
 
 use crate::escape::{decoded, unescape};
@@ -33,8 +38,9 @@ pub enum Malformed {
     Missing(&'static str),
 }
 
-/// What is left of the text behind something that was scanned.
-pub(crate) type Rest<'a> = Result<&'a [u8], Malformed>;
+/// What is left of the text behind something that was scanned; `None` where the scanner has noted what is wrong with it. It
+/// travels in registers, which a `Result` with the error in it does not.
+pub(crate) type Rest<'a> = Option<&'a [u8]>;
 
 /// The lists and objects that are open: a bit for each, set for an object.
 #[derive(Clone, Copy, Default)]
@@ -47,13 +53,10 @@ impl Nest {
     /// Inside the postback's own object.
     pub(crate) const BODY: Self = Self { depth: 1, objects: 1 };
 
-    fn open(self, bracket: u8) -> Result<Self, Malformed> {
+    fn open(self, bracket: u8) -> Option<Self> {
         let depth = self.depth.saturating_add(1);
-        if depth > MAX_DEPTH {
-            return Err(Malformed::TooDeep);
-        }
         let objects = self.objects << 1 | u64::from(bracket == b'{');
-        Ok(Self { depth, objects })
+        (depth <= MAX_DEPTH).then_some(Self { depth, objects })
     }
 
     fn close(self) -> Self {
@@ -81,20 +84,19 @@ pub(crate) struct Scanner<'a> {
     text: &'a str,
     /// The keys of all objects that are still open and checked, each with its depth.
     keys: Vec<(u32, Cow<'a, str>)>,
+    fault: Malformed,
 }
 
 impl<'a> Scanner<'a> {
     pub(crate) fn new(text: &'a str) -> Self {
-        Self { text, keys: Vec::with_capacity(USUAL_KEYS) }
+        Self { text, keys: Vec::with_capacity(USUAL_KEYS), fault: Malformed::TooDeep }
     }
 
     /// Scans all of the text: one value, as `top` scans it, and whitespace around it.
     pub(crate) fn whole(&mut self, top: impl FnOnce(&mut Self, &'a [u8]) -> Rest<'a>) -> Result<(), Malformed> {
-        let rest = space(top(self, space(self.text.as_bytes()))?);
-        if rest.is_empty() {
-            return Ok(());
-        }
-        Err(self.unexpected(rest))
+        let scanned = top(self, space(self.text.as_bytes())).map(space);
+        let whole = scanned.and_then(|rest| if rest.is_empty() { Some(()) } else { self.unexpected(rest) });
+        whole.ok_or(self.fault)
     }
 
     /// Scans the postback's own object; `member` is given each key and must scan its value.
@@ -128,7 +130,7 @@ impl<'a> Scanner<'a> {
         let (mut rest, mut nest) = (rest, outer);
         loop {
             if let [bracket @ (b'{' | b'['), inner @ ..] = rest {
-                nest = nest.open(*bracket)?;
+                nest = nest.open(*bracket).or_else(|| self.refuse(Malformed::TooDeep))?;
                 rest = space(inner);
                 if rest.first() != Some(&nest.closing_bracket()) {
                     rest = self.item(rest, nest, keys)?;
@@ -139,7 +141,7 @@ impl<'a> Scanner<'a> {
             }
             loop {
                 if nest.depth == outer.depth {
-                    return Ok(rest);
+                    return Some(rest);
                 }
                 rest = space(rest);
                 if let [b',', behind @ ..] = rest {
@@ -156,54 +158,54 @@ impl<'a> Scanner<'a> {
     }
 
     /// Scans up to the value of a list's next item or an object's next member.
-    #[inline]
+    #[inline(always)]
     fn item(&mut self, rest: &'a [u8], nest: Nest, keys: Keys) -> Rest<'a> {
         match (nest.in_object(), keys) {
-            (false, _) => Ok(rest),
+            (false, _) => Some(rest),
             (true, Keys::Any) => {
                 let rest = space(self.string(rest)?.behind);
-                Ok(space(self.expect(b':', rest)?))
+                Some(space(self.expect(b':', rest)?))
             }
             (true, Keys::Unique) => {
                 let (key, value) = self.key(rest)?;
                 self.keys.push((nest.depth, key));
-                Ok(value)
+                Some(value)
             }
         }
     }
 
-    fn key(&self, rest: &'a [u8]) -> Result<(Cow<'a, str>, &'a [u8]), Malformed> {
+    fn key(&mut self, rest: &'a [u8]) -> Option<(Cow<'a, str>, &'a [u8])> {
         let string = self.string(rest)?;
         let key = self.content(rest, &string);
         let rest = self.expect(b':', space(string.behind))?;
-        Ok((key, space(rest)))
+        Some((key, space(rest)))
     }
 
-    #[inline]
-    fn scalar(&self, rest: &'a [u8]) -> Rest<'a> {
+    #[inline(always)]
+    fn scalar(&mut self, rest: &'a [u8]) -> Rest<'a> {
         let behind = match rest {
-            [b'"', ..] => return Ok(self.string(rest)?.behind),
+            [b'"', ..] => return Some(self.string(rest)?.behind),
             [b't', ..] => rest.strip_prefix(b"true"),
             [b'f', ..] => rest.strip_prefix(b"false"),
             [b'n', ..] => rest.strip_prefix(b"null"),
             _ => number(rest),
         };
-        behind.ok_or_else(|| self.unexpected(rest))
+        behind.or_else(|| self.unexpected(rest))
     }
 
-    #[inline]
-    pub(crate) fn string(&self, rest: &'a [u8]) -> Result<Quoted<'a>, Malformed> {
+    #[inline(always)]
+    pub(crate) fn string(&mut self, rest: &'a [u8]) -> Option<Quoted<'a>> {
         let mut behind = self.expect(b'"', rest)?;
         let mut escaped = false;
         loop {
             match behind {
                 [first, rest @ ..] if is_plain(*first) => behind = rest,
-                [b'"', behind @ ..] => return Ok(Quoted { behind, escaped }),
+                [b'"', behind @ ..] => return Some(Quoted { behind, escaped }),
                 [b'\\', ..] => {
                     escaped = true;
                     behind = self.escape(behind)?;
                 }
-                _ => return Err(self.unexpected(behind)),
+                _ => return self.unexpected(behind),
             }
         }
     }
@@ -224,15 +226,15 @@ impl<'a> Scanner<'a> {
         self.text.get(span).unwrap_or_default()
     }
 
-    fn escape(&self, rest: &'a [u8]) -> Rest<'a> {
+    fn escape(&mut self, rest: &'a [u8]) -> Rest<'a> {
         let text = self.text.get(self.at(rest)..).unwrap_or_default();
         let decoded = text.strip_prefix('\\').and_then(unescape);
         let behind = decoded.map(|(_, behind)| behind.as_bytes());
-        behind.ok_or_else(|| self.unexpected(rest))
+        behind.or_else(|| self.unexpected(rest))
     }
 
     /// Sorting keeps this cheap however many keys are sent; by length first, it seldom compares texts.
-    fn unique_keys(&mut self, nest: Nest) -> Result<(), Malformed> {
+    fn unique_keys(&mut self, nest: Nest) -> Option<()> {
         let inner = self.keys.iter().rev();
         let count = inner.take_while(|(depth, _)| *depth == nest.depth).count();
         let outer = self.keys.len().saturating_sub(count);
@@ -243,15 +245,12 @@ impl<'a> Scanner<'a> {
         });
         let twice = keys.windows(2).any(|pair| pair.first() == pair.last());
         self.keys.truncate(outer);
-        if twice {
-            return Err(Malformed::DuplicateKey);
-        }
-        Ok(())
+        if twice { self.refuse(Malformed::DuplicateKey) } else { Some(()) }
     }
 
-    #[inline]
-    fn expect(&self, wanted: u8, rest: &'a [u8]) -> Rest<'a> {
-        eat(wanted, rest).ok_or_else(|| self.unexpected(rest))
+    #[inline(always)]
+    fn expect(&mut self, wanted: u8, rest: &'a [u8]) -> Rest<'a> {
+        eat(wanted, rest).or_else(|| self.unexpected(rest))
     }
 
     fn at(&self, rest: &[u8]) -> usize {
@@ -259,8 +258,14 @@ impl<'a> Scanner<'a> {
     }
 
     #[cold]
-    fn unexpected(&self, rest: &[u8]) -> Malformed {
-        Malformed::Unexpected { at: self.at(rest) }
+    fn unexpected<T>(&mut self, rest: &[u8]) -> Option<T> {
+        self.refuse(Malformed::Unexpected { at: self.at(rest) })
+    }
+
+    #[cold]
+    fn refuse<T>(&mut self, fault: Malformed) -> Option<T> {
+        self.fault = fault;
+        None
     }
 }
 
@@ -271,12 +276,12 @@ pub(crate) struct Quoted<'a> {
 }
 
 /// Whether a byte stands for itself in a string.
-#[inline]
+#[inline(always)]
 fn is_plain(byte: u8) -> bool {
     !matches!(byte, ..b' ' | b'"' | b'\\')
 }
 
-#[inline]
+#[inline(always)]
 fn eat(wanted: u8, rest: &[u8]) -> Option<&[u8]> {
     match rest {
         [first, behind @ ..] if *first == wanted => Some(behind),
@@ -284,15 +289,24 @@ fn eat(wanted: u8, rest: &[u8]) -> Option<&[u8]> {
     }
 }
 
-#[inline]
-fn space(mut rest: &[u8]) -> &[u8] {
+#[inline(always)]
+fn space(rest: &[u8]) -> &[u8] {
+    match rest {
+        [first, ..] if *first > b' ' => rest,
+        [b' ', behind @ ..] if behind.first() > Some(&b' ') => behind,
+        _ => much_space(rest),
+    }
+}
+
+#[cold]
+fn much_space(mut rest: &[u8]) -> &[u8] {
     while let [b' ' | b'\n' | b'\r' | b'\t', behind @ ..] = rest {
         rest = behind;
     }
     rest
 }
 
-#[inline]
+#[inline(always)]
 fn number(rest: &[u8]) -> Option<&[u8]> {
     let rest = eat(b'-', rest).unwrap_or(rest);
     let mut rest = match eat(b'0', rest) {
@@ -308,7 +322,7 @@ fn number(rest: &[u8]) -> Option<&[u8]> {
     Some(rest)
 }
 
-#[inline]
+#[inline(always)]
 fn digits(rest: &[u8]) -> Option<&[u8]> {
     let [b'0'..=b'9', rest @ ..] = rest else {
         return None;

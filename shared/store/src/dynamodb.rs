@@ -33,6 +33,13 @@ impl DynamoDb {
         Self { client, table }
     }
 
+    /// Makes the connection that the first request will need, by reading a row that cannot be there. What it answers does not
+    /// matter; `kind` is one of those that the function may read.
+    pub async fn prime(&self, kind: &str) {
+        let get = self.client.get_item().table_name(&self.table).key(KEY, text(format!("{kind}#")));
+        let _ = get.send().await;
+    }
+
     async fn transact(&self, items: Vec<TransactWriteItem>) -> Result<Option<Vec<CancellationReason>>, Unavailable> {
         let sent = self.client.transact_write_items().set_transact_items(Some(items)).send().await;
         let Err(error) = sent else { return Ok(None) };

@@ -7,6 +7,7 @@ mod dynamodb;
 mod item;
 mod memory;
 mod told;
+mod walk;
 
 pub use advance::{Advanced, advance};
 pub use any::{AnyRow, ReadAny, RowId, read_any};
@@ -15,6 +16,7 @@ pub use dynamodb::DynamoDb;
 pub use item::Row;
 pub use memory::Memory;
 pub use told::{Told, told};
+pub use walk::{Misread, Seen, Segment, Stretch, Walk};
 
 use std::future::Future;
 

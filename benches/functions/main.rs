@@ -1,0 +1,146 @@
+//! Runs the release builds of all functions, the floor and the peers against stand-ins over TLS, and prints what they take.
+//!
+//!     cargo bench -p benches --bench functions [-- [--as-built] [--instructions] [--share] [--rounds N] [NAME]]
+
+mod callgrind;
+mod certificate;
+mod process;
+mod report;
+mod share;
+mod stand_in;
+mod subjects;
+
+use std::error::Error;
+use std::process::Command;
+use std::time::Duration;
+
+use crate::callgrind::Instructions;
+use crate::process::{Process, Subject, Took};
+use crate::report::{line, say};
+use crate::subjects::{Places, all};
+
+/// Warm requests of one process.
+const WARM: usize = 50;
+/// Requests of one process that count as neither first nor warm.
+const BETWEEN: usize = 5;
+
+#[derive(Debug, Default)]
+struct Options {
+    as_built: bool,
+    instructions: bool,
+    share: bool,
+    rounds: Option<usize>,
+    filter: String,
+}
+
+impl Options {
+    fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Self, Box<dyn Error>> {
+        let mut options = Self::default();
+        while let Some(argument) = arguments.next() {
+            match argument.as_str() {
+                // cargo's own
+                "--bench" => {}
+                "--as-built" => options.as_built = true,
+                "--instructions" => options.instructions = true,
+                "--share" => options.share = true,
+                "--rounds" => options.rounds = Some(arguments.next().ok_or("--rounds needs a number")?.parse()?),
+                name if !name.starts_with('-') => options.filter = name.into(),
+                unknown => return Err(format!("{unknown} is not an option").into()),
+            }
+        }
+        Ok(options)
+    }
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let options = Options::parse(std::env::args().skip(1))?;
+    let places = Places::find()?;
+    if !options.as_built {
+        build(&places)?;
+    }
+    let subjects = all(&places, &options.filter).await?;
+    if options.instructions {
+        count(&subjects, &places).await
+    } else if options.share {
+        share::measure(&subjects, options.rounds.unwrap_or(10)).await
+    } else {
+        times(&subjects, options.rounds.unwrap_or(10)).await
+    }
+}
+
+/// Builds what ships as it ships: without the features that other members of the workspace would bring into it.
+fn build(places: &Places) -> Result<(), Box<dyn Error>> {
+    for packages in [
+        &["--workspace", "--exclude=local", "--exclude=tests", "--exclude=benches", "--exclude=floor"][..],
+        &["-p", "floor"],
+    ] {
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.args(["build", "--release", "--quiet", "--bins"]).args(packages).current_dir(&places.root);
+        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("CARGO_")) {
+            cargo.env_remove(name);
+        }
+        if !cargo.status()?.success() {
+            return Err("the functions cannot be built".into());
+        }
+    }
+    Ok(())
+}
+
+async fn count(subjects: &[Subject], places: &Places) -> Result<(), Box<dyn Error>> {
+    say(&line("thousands of instructions", &["start", "first request", "warm request"]));
+    for subject in subjects {
+        let Instructions { start, first, warm } = Instructions::count(subject, &places.work).await?;
+        say(&line(&subject.name, &[start, first, warm].map(|count| report::thousands(count))));
+    }
+    Ok(())
+}
+
+#[derive(Clone, Debug, Default)]
+struct Measured {
+    start: Vec<Took>,
+    first: Vec<Took>,
+    warm: Vec<Took>,
+    peak_kib: u64,
+}
+
+/// All subjects in turn, again and again, so that whatever else the machine does meets all of them.
+async fn times(subjects: &[Subject], rounds: usize) -> Result<(), Box<dyn Error>> {
+    let mut all = vec![Measured::default(); subjects.len()];
+    for _ in 0..rounds {
+        for (subject, measured) in subjects.iter().zip(&mut all) {
+            measure(subject, measured).await?;
+        }
+    }
+    say(&format!("microseconds: CPU p50/p99, wall p50/p99; {rounds} processes, {WARM} warm requests of each"));
+    say(&line(
+        "",
+        &["start CPU", "start wall", "first CPU", "first wall", "warm CPU", "warm wall", "peak KiB", "bytes/zipped"],
+    ));
+    for (subject, Measured { start, first, warm, peak_kib }) in subjects.iter().zip(&all) {
+        let mut cells: Vec<_> = [start, first, warm].into_iter().flat_map(|took| both(took)).collect();
+        cells.push(peak_kib.to_string());
+        cells.push(report::size(&subject.program)?);
+        say(&line(&subject.name, &cells));
+    }
+    Ok(())
+}
+
+async fn measure(subject: &Subject, measured: &mut Measured) -> Result<(), Box<dyn Error>> {
+    let (mut process, start) = Process::start(subject, &[]).await?;
+    measured.start.push(start);
+    measured.first.push(process.invoke(subject).await?);
+    for request in 0..BETWEEN.saturating_add(WARM) {
+        let took = process.invoke(subject).await?;
+        if request >= BETWEEN {
+            measured.warm.push(took);
+        }
+    }
+    measured.peak_kib = measured.peak_kib.max(process.peak_kib()?);
+    process.end().await
+}
+
+fn both(took: &[Took]) -> [String; 2] {
+    let of = |part: fn(&Took) -> Duration| report::percentiles(took.iter().map(part).collect());
+    [of(|took| took.cpu), of(|took| took.wall)]
+}

@@ -1,0 +1,140 @@
+//! What is measured: every function as it ships, the floor, and the peers if they are installed.
+
+use std::error::Error;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use rustls::ServerConfig;
+use serde_json::{Value, json};
+
+use crate::certificate::Authority;
+use crate::process::Subject;
+use crate::stand_in;
+
+/// Each function, and a piece of the answer to its recorded event.
+const FUNCTIONS: [(&str, &str); 8] = [
+    (RECEIVER, CREATED_OR_OK),
+    ("create-deposit", CREATED_OR_OK),
+    ("activate", CREATED_OR_OK),
+    ("create-withdrawal", CREATED_OR_OK),
+    ("withdrawal-submitter", r#"{"batchItemFailures":[]}"#),
+    ("event-publisher", r#"{"batchItemFailures":[]}"#),
+    ("transaction-reader", CREATED_OR_OK),
+    ("authorizer", r#""isAuthorized":true"#),
+];
+const CREATED_OR_OK: &str = r#""statusCode":20"#;
+
+/// The function whose like the floor and the peers are.
+pub(crate) const RECEIVER: &str = "postback-receiver";
+
+/// The provider's sample postback, as large as it comes.
+const POSTBACK: &str = include_str!("../../shared/signing/tests/fixtures/deposit.json");
+
+/// Where things are.
+pub(crate) struct Places {
+    pub(crate) root: PathBuf,
+    /// For what is made anew each time.
+    pub(crate) work: PathBuf,
+}
+
+impl Places {
+    pub(crate) fn find() -> Result<Self, Box<dyn Error>> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize()?;
+        let work = root.join("target/benches");
+        fs::create_dir_all(&work)?;
+        Ok(Self { root, work })
+    }
+
+    pub(crate) fn program(&self, name: &str) -> PathBuf {
+        self.root.join("target/release").join(name)
+    }
+}
+
+/// Prepares all subjects whose name has `filter` in it.
+pub(crate) async fn all(places: &Places, filter: &str) -> Result<Vec<Subject>, Box<dyn Error>> {
+    let authority = Authority::new()?;
+    let certificate = places.work.join("authority.pem");
+    fs::write(&certificate, &authority.pem)?;
+    let environment = environment(&authority.server, &certificate).await?;
+    let mut subjects = Vec::new();
+    let ours = FUNCTIONS.into_iter().chain([("floor", CREATED_OR_OK)]);
+    for (name, expected) in ours.filter(|(name, _)| name.contains(filter)) {
+        let copy = places.work.join(name);
+        authority.swap_into(&places.program(name), &copy)?;
+        let event = event(places, if name == "floor" { RECEIVER } else { name })?;
+        subjects.push(Subject {
+            name: name.into(),
+            program: vec![copy],
+            environment: environment.clone(),
+            event,
+            expected,
+        });
+    }
+    for (name, program) in peers(places).into_iter().filter(|(name, _)| name.contains(filter)) {
+        if program.iter().all(|file| file.exists()) {
+            let (environment, event) = (environment.clone(), event(places, RECEIVER)?);
+            subjects.push(Subject { name: name.into(), program, environment, event, expected: CREATED_OR_OK });
+        }
+    }
+    Ok(subjects)
+}
+
+fn peers(places: &Places) -> [(&'static str, Vec<PathBuf>); 2] {
+    let installed = places.root.join("target/peers");
+    let of = |program: &str, file: &str| vec![installed.join(program), installed.join(file)];
+    [
+        ("python + Powertools", of("python/bin/python", "python/bootstrap.py")),
+        ("node + Powertools", of("node/node", "node/bootstrap.mjs")),
+    ]
+}
+
+fn event(places: &Places, function: &str) -> Result<Bytes, Box<dyn Error>> {
+    let mut event: Value = serde_json::from_slice(&fs::read(places.root.join(format!("events/{function}.json")))?)?;
+    if function == RECEIVER {
+        event["body"] = json!(POSTBACK);
+    }
+    Ok(event.to_string().into())
+}
+
+/// The settings of all, each service at an address of its own.
+async fn environment(
+    tls: &Arc<ServerConfig>,
+    certificate: &Path,
+) -> Result<Vec<(&'static str, String)>, Box<dyn Error>> {
+    let certificate = certificate.display().to_string();
+    let mut environment: Vec<_> = [
+        ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
+        ("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"),
+        ("AWS_REGION", "ap-south-1"),
+        ("AWS_DEFAULT_REGION", "ap-south-1"),
+        ("AWS_LAMBDA_FUNCTION_NAME", "subject"),
+        ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
+        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128"),
+        ("AWS_LAMBDA_LOG_GROUP_NAME", "subject"),
+        ("AWS_LAMBDA_LOG_STREAM_NAME", "subject"),
+        ("TABLE_NAME", "paykassma"),
+        ("SECRET_ID", "paykassma"),
+        ("EVENT_BUS_NAME", "paykassma"),
+        ("PROVIDER_PLUGIN_URL", "https://plugin.example.com"),
+        // The peers take the certificate as their own tools have it.
+        ("AWS_CA_BUNDLE", &certificate),
+        ("NODE_EXTRA_CA_CERTS", &certificate),
+        ("NODE_NO_WARNINGS", "1"),
+        ("POWERTOOLS_SERVICE_NAME", "postback-receiver"),
+    ]
+    .map(|(name, value)| (name, value.to_owned()))
+    .into();
+    for name in [
+        "AWS_ENDPOINT_URL_DYNAMODB",
+        "AWS_ENDPOINT_URL_SECRETS_MANAGER",
+        "AWS_ENDPOINT_URL_SQS",
+        "AWS_ENDPOINT_URL_EVENTBRIDGE",
+        "PROVIDER_API_URL",
+        "QUEUE_URL",
+    ] {
+        environment.push((name, stand_in::start(tls).await?));
+    }
+    Ok(environment)
+}

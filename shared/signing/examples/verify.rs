@@ -1,0 +1,18 @@
+//! Verifies the provider's sample postback as often as its argument says: `scripts/check-instructions` counts what that takes.
+
+use std::hint::black_box;
+use std::process::ExitCode;
+
+use secrecy::SecretString;
+use signing::{PostbackKeys, verify};
+
+const POSTBACK: &str = include_str!("../tests/fixtures/deposit.json");
+const ACCESS_KEY: &str = "FQ9jMwrNSkFbyMNqYFf6Ed4xeKmjHK";
+
+fn main() -> ExitCode {
+    let times = std::env::args().nth(1).and_then(|times| times.parse().ok()).unwrap_or(1);
+    let private_key = SecretString::from("test_private_key");
+    let keys = PostbackKeys { access_key: ACCESS_KEY, private_key: &private_key, previous_private_key: None };
+    let verified = (0..times).all(|_| verify(black_box(POSTBACK.as_bytes()), &keys).is_ok());
+    if verified { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}

@@ -1,0 +1,176 @@
+//! What each operation costs in AWS's units: calls of the functions, counted on their way, and the bytes of the rows.
+
+use std::sync::{Arc, Mutex, OnceLock};
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use local::StackOptions;
+use serde_json::Value;
+
+use crate::postbacks::postback;
+use crate::support::{Site, options};
+
+/// What DynamoDB counts as one unit of writing.
+const UNIT: usize = 1024;
+
+/// Stands between the functions and the stack's services, and writes down which function called what.
+struct Counter {
+    calls: Mutex<Vec<(String, String)>>,
+    behind: OnceLock<(reqwest::Client, [(&'static str, String); 3])>,
+}
+
+impl Counter {
+    /// Starts it. The functions' names are in the paths that they call.
+    async fn start() -> (Arc<Self>, String) {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let counter = Arc::new(Self { calls: Mutex::default(), behind: OnceLock::new() });
+        let routes = Router::new().fallback(pass).with_state(Arc::clone(&counter));
+        tokio::spawn(async { axum::serve(listener, routes).await });
+        (counter, url)
+    }
+
+    /// What a function called since this was last asked, in order.
+    fn taken(&self, function: &str) -> Vec<String> {
+        let mut calls = self.calls.lock().unwrap();
+        let (taken, left) = calls.drain(..).partition(|(of, _)| of == function);
+        *calls = left;
+        let taken: Vec<(String, String)> = taken;
+        taken.into_iter().map(|(_, operation)| operation).collect()
+    }
+
+    /// The same, once there is something.
+    async fn some(&self, function: &str) -> Vec<String> {
+        for _ in 0..400 {
+            let taken = self.taken(function);
+            if !taken.is_empty() {
+                return taken;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+        panic!("{function} called nothing");
+    }
+}
+
+async fn pass(State(counter): State<Arc<Counter>>, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
+    let target = headers["x-amz-target"].to_str().unwrap().to_owned();
+    let (service, operation) = target.split_once('.').unwrap();
+    let (http, services) = counter.behind.get().unwrap();
+    let (_, url) = services.iter().find(|(prefix, _)| *prefix == service).unwrap();
+    let mut request = http.post(url).body(body);
+    for name in ["x-amz-target", "x-amz-date", "authorization", "content-type"] {
+        request = request.header(name, headers[name].clone());
+    }
+    let function = uri.path().trim_matches('/').to_owned();
+    counter.calls.lock().unwrap().push((function, operation.to_owned()));
+    let answer = request.send().await.unwrap();
+    let status = StatusCode::from_u16(answer.status().as_u16()).unwrap();
+    (status, [(header::CONTENT_TYPE, "application/x-amz-json-1.0")], answer.bytes().await.unwrap()).into_response()
+}
+
+/// A stack whose functions call by way of the counter, each warm.
+async fn counted(functions: &[&str]) -> (Site, Arc<Counter>) {
+    let (counter, url) = Counter::start().await;
+    let mut environment = Vec::new();
+    for function in functions {
+        for service in ["DYNAMODB", "SQS", "SECRETS_MANAGER"] {
+            let (name, url) = (format!("AWS_ENDPOINT_URL_{service}"), format!("{url}/{function}"));
+            environment.push(((*function).to_owned(), name, url));
+        }
+    }
+    let site = Site::start_with(StackOptions { environment, ..options() }).await;
+    let services = [
+        ("DynamoDB_20120810", site.stack.dynamodb_url().to_owned()),
+        ("AmazonSQS", site.stack.sqs_url().to_owned()),
+        ("secretsmanager", site.stack.secrets_url().to_owned()),
+    ];
+    let http = reqwest::Client::builder().no_proxy().tls_certs_only([]).build().unwrap();
+    counter.behind.set((http, services)).unwrap();
+    (site, counter)
+}
+
+/// The rows' sizes as DynamoDB counts them: names and values, and what lists and maps add.
+fn bytes(value: &Value) -> usize {
+    let (kind, content) = value.as_object().unwrap().iter().next().unwrap();
+    match (kind.as_str(), content) {
+        ("S", Value::String(text)) => text.len(),
+        ("N", Value::String(digits)) => digits.len().div_ceil(2) + 1,
+        ("BOOL" | "NULL", _) => 1,
+        ("L", Value::Array(items)) => 3 + items.iter().map(|item| 1 + bytes(item)).sum::<usize>(),
+        ("M", Value::Object(_)) => 3 + row_bytes(content) + content.as_object().unwrap().len(),
+        _ => panic!("{value}"),
+    }
+}
+
+fn row_bytes(row: &Value) -> usize {
+    row.as_object().unwrap().iter().map(|(name, value)| name.len() + bytes(value)).sum()
+}
+
+async fn row(site: &Site, key: &str) -> usize {
+    row_bytes(&site.stack.item(key).await.unwrap().unwrap())
+}
+
+#[tokio::test]
+async fn a_deposit_takes_these_calls_and_a_repeated_postback_one() {
+    let (site, calls) = counted(&["create-deposit", "activate", "postback-receiver"]).await;
+    // the first round also makes connections and reads the secrets
+    for (round, order, number) in [(0, "cold", "47752123518"), (1, "warm", "47752123519")] {
+        assert_eq!(site.order(order).await.status, 201);
+        assert_eq!(site.activate(order, number).await.status, 200);
+        let postback = postback(&site, &[(number, order, "700")]).to_string();
+        assert_eq!(site.postback(postback.clone().into()).await.status, 200);
+        assert_eq!(site.credits(order).await, ["700"]);
+        let counts = ["create-deposit", "activate", "postback-receiver"].map(|function| calls.taken(function));
+        assert_eq!(site.postback(postback.into()).await.status, 200);
+        let repeated = calls.taken("postback-receiver");
+        if round == 1 {
+            // the provider is asked with what the order says; then the claim; then what the provider said
+            let activation = vec!["GetItem", "TransactWriteItems", "PutItem"];
+            assert_eq!(counts, [vec!["PutItem"], activation, vec!["TransactWriteItems"]]);
+            assert_eq!(repeated, ["TransactWriteItems"]);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_withdrawal_takes_these_calls_and_its_armed_message_one() {
+    let (site, calls) = counted(&["create-withdrawal", "postback-receiver", "withdrawal-submitter"]).await;
+    for (round, id) in [(0, "cold"), (1, "warm")] {
+        assert_eq!(site.withdraw(id).await.state(), (201, "submitted"));
+        site.settle(id, 1).await;
+        site.until(&format!("withdrawal#{id}"), "paid").await;
+        let counts = ["create-withdrawal", "postback-receiver"].map(|function| calls.taken(function));
+        let armed = calls.some("withdrawal-submitter").await;
+        if round == 1 {
+            assert_eq!(counts, [vec!["SendMessage", "PutItem", "PutItem"], vec!["UpdateItem"]]);
+            assert_eq!(armed, ["GetItem"]);
+        }
+    }
+}
+
+#[tokio::test]
+async fn rows_are_as_large_as_they_were() {
+    let site = Site::start().await;
+    site.pay("47752123519", "700").await;
+    site.order("order-1").await;
+    let created = row(&site, "deposit#order-1").await;
+    site.activate("order-1", "47752123519").await;
+    site.until("payment#paytm#47752123519", "credited").await;
+    site.withdraw("payout-1").await;
+    let submitted = row(&site, "withdrawal#payout-1").await;
+    site.settle("payout-1", 1).await;
+    site.until("withdrawal#payout-1", "paid").await;
+    let rows = [
+        ("a created order", created),
+        ("a credited order", row(&site, "deposit#order-1").await),
+        ("a credited payment", row(&site, "payment#paytm#47752123519").await),
+        ("a submitted withdrawal", submitted),
+        ("a paid withdrawal", row(&site, "withdrawal#payout-1").await),
+    ];
+    let units = rows.map(|(what, bytes)| (what, bytes.div_ceil(UNIT)));
+    let expected = [1, 1, 1, 1, 2];
+    assert_eq!(units.map(|(_, units)| units), expected, "{rows:?}");
+}
