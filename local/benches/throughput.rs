@@ -27,7 +27,8 @@ struct Merchant {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let stack = Stack::start(StackOptions { build: false, log_level: "error".into(), ..StackOptions::default() }).await?;
+    let stack =
+        Stack::start(StackOptions { build: false, log_level: "error".into(), ..StackOptions::default() }).await?;
     let http = Client::builder().no_proxy().tls_certs_only([]).timeout(Duration::from_secs(30)).build()?;
     let merchant = Arc::new(Merchant { stack, http });
     say("parallel  requests/s   p50 us   p99 us   processors: stack  functions");
@@ -106,7 +107,8 @@ fn processors() -> Result<(u64, u64), Box<dyn Error>> {
     for process in fs::read_dir("/proc")? {
         let Ok(stat) = fs::read_to_string(process?.path().join("stat")) else { continue };
         // behind the name, which may have anything in it: state, parent, .., and the 12th and 13th are the times
-        let Some((id, fields)) = stat.split_once(' ').zip(stat.rsplit_once(')')).map(|((id, _), (_, it))| (id, it)) else {
+        let Some((id, fields)) = stat.split_once(' ').zip(stat.rsplit_once(')')).map(|((id, _), (_, it))| (id, it))
+        else {
             continue;
         };
         let fields: Vec<&str> = fields.split_whitespace().collect();

@@ -1,6 +1,9 @@
 //! Strict JSON (RFC 8259): one pass over the text that says where values stand and builds none.
 
-#![expect(clippy::inline_always, reason = "a call for each token takes a fifth of the whole; the compiler will not see it")]
+#![expect(
+    clippy::inline_always,
+    reason = "a call for each token takes a fifth of the whole; the compiler will not see it"
+)]
 
 use std::borrow::Cow;
 
