@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use local::StackOptions;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::postbacks::postback;
 use crate::support::{Site, options};
@@ -19,8 +19,7 @@ const UNIT: usize = 1024;
 /// Stands between the functions and the stack's services, and writes down which function called what.
 struct Counter {
     calls: Mutex<Vec<(String, String)>>,
-    services: OnceLock<[(&'static str, String); 3]>,
-    http: reqwest::Client,
+    behind: OnceLock<(reqwest::Client, [(&'static str, String); 3])>,
 }
 
 impl Counter {
@@ -28,8 +27,7 @@ impl Counter {
     async fn start() -> (Arc<Self>, String) {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let http = reqwest::Client::builder().no_proxy().tls_certs_only([]).build().unwrap();
-        let counter = Arc::new(Self { calls: Mutex::default(), services: OnceLock::new(), http });
+        let counter = Arc::new(Self { calls: Mutex::default(), behind: OnceLock::new() });
         let routes = Router::new().fallback(pass).with_state(Arc::clone(&counter));
         tokio::spawn(async { axum::serve(listener, routes).await });
         (counter, url)
@@ -60,9 +58,9 @@ impl Counter {
 async fn pass(State(counter): State<Arc<Counter>>, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
     let target = headers["x-amz-target"].to_str().unwrap().to_owned();
     let (service, operation) = target.split_once('.').unwrap();
-    let services = counter.services.get().unwrap();
+    let (http, services) = counter.behind.get().unwrap();
     let (_, url) = services.iter().find(|(prefix, _)| *prefix == service).unwrap();
-    let mut request = counter.http.post(url).body(body);
+    let mut request = http.post(url).body(body);
     for name in ["x-amz-target", "x-amz-date", "authorization", "content-type"] {
         request = request.header(name, headers[name].clone());
     }
@@ -89,7 +87,8 @@ async fn counted(functions: &[&str]) -> (Site, Arc<Counter>) {
         ("AmazonSQS", site.stack.sqs_url().to_owned()),
         ("secretsmanager", site.stack.secrets_url().to_owned()),
     ];
-    counter.services.set(services).unwrap();
+    let http = reqwest::Client::builder().no_proxy().tls_certs_only([]).build().unwrap();
+    counter.behind.set((http, services)).unwrap();
     (site, counter)
 }
 
