@@ -18,6 +18,21 @@ async fn credited(site: &Site, order: &str, number: &str) {
     site.until(&format!("payment#paytm#{number}"), "credited").await;
 }
 
+/// Three payments credited, one payout paid, and one of which nobody knows.
+async fn busy() -> (Site, Tool) {
+    let site = Site::start().await;
+    let tool = Tool::of(&site);
+    for (order, number) in [("o1", "11111111111"), ("o2", "22222222222"), ("o3", "33333333333")] {
+        credited(&site, order, number).await;
+    }
+    site.withdraw("w1").await;
+    site.settle("w1", 1).await;
+    site.until("withdrawal#w1", "paid").await;
+    site.fault("withdrawal", "accepted_but_lost", 1).await;
+    site.withdraw("w2").await;
+    (site, tool)
+}
+
 impl Tool {
     /// Compares an export with the table. Gives the exit status, and the classes that have something in them.
     async fn reconcile(&self, lines: &str, more: &[&str]) -> (i32, Vec<(String, u64)>) {
@@ -42,16 +57,7 @@ fn of(classes: &[(&str, u64)]) -> Vec<(String, u64)> {
 
 #[tokio::test]
 async fn an_export_is_told_apart_from_the_table() {
-    let site = Site::start().await;
-    let tool = Tool::of(&site);
-    for (order, number) in [("o1", "11111111111"), ("o2", "22222222222"), ("o3", "33333333333")] {
-        credited(&site, order, number).await;
-    }
-    site.withdraw("w1").await;
-    site.settle("w1", 1).await;
-    site.until("withdrawal#w1", "paid").await;
-    site.fault("withdrawal", "accepted_but_lost", 1).await;
-    site.withdraw("w2").await;
+    let (site, tool) = busy().await;
     let right = "Deposit,11111111111,,700.00,INR,Success,PayTM,\nWithdrawal,,w1,1000,INR,Success,PayTM,API\n";
     let w2 = "Withdrawal,,w2,\"1,000.00\",INR,Completed,PayTM,API\n";
     let wrong = "Deposit,11111111111,,700,INR,Success,PayTM,\nDeposit,22222222222,,70,INR,Success,PayTM,\n\
@@ -98,16 +104,7 @@ async fn damage(site: &Site, key: &str, set: &str, names: Value, value: &Value) 
 
 #[tokio::test]
 async fn an_audit_finds_what_was_changed_past_the_rules() {
-    let site = Site::start().await;
-    let tool = Tool::of(&site);
-    for (order, number) in [("o1", "11111111111"), ("o2", "22222222222"), ("o3", "33333333333")] {
-        credited(&site, order, number).await;
-    }
-    site.withdraw("w1").await;
-    site.settle("w1", 1).await;
-    site.until("withdrawal#w1", "paid").await;
-    site.fault("withdrawal", "accepted_but_lost", 1).await;
-    site.withdraw("w2").await;
+    let (site, tool) = busy().await;
     assert_eq!(tool.resolve("w2", "failed", &[]).await.0, 0);
     let (status, said) = tool.run(&["audit", "--strict"]).await;
     assert_eq!((status, said.contains("8 rows in ") && said.contains(": 0 broken")), (0, true), "{said}");

@@ -3,6 +3,12 @@
 //! `ROWS=1000000 cargo test --release -p operator --test volume -- --nocapture` measures.
 
 #![cfg(test)]
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "it counts, it is told how many, and it measures"
+)]
 
 use std::fmt::Write as _;
 use std::fs;
@@ -188,7 +194,6 @@ fn peak_kib(child: &Child) -> Option<u64> {
 }
 
 /// Runs the tool. Gives its exit status and what it printed, and says what it took.
-#[expect(clippy::disallowed_methods, reason = "it measures")]
 fn run(env_file: &Path, arguments: &[&str]) -> (i32, Vec<Value>) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_operator"));
     command.arg("--env-file").arg(env_file).arg("--json").args(arguments).stdout(Stdio::piped());
@@ -206,7 +211,6 @@ fn run(env_file: &Path, arguments: &[&str]) -> (i32, Vec<Value>) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[expect(clippy::disallowed_methods, reason = "how many rows is the caller's to say")]
 async fn what_is_planted_among_many_is_found() {
     let count: u64 = std::env::var("ROWS").map_or(2_000, |rows| rows.parse().unwrap());
     assert_eq!(count % OF, 0, "ROWS must be a multiple of {OF}");

@@ -38,7 +38,7 @@ pub(crate) struct Columns {
     pub(crate) origin: Option<String>,
 }
 
-/// What stands in columns of few texts.
+/// What stands in columns of few texts; kept in lower case.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Texts {
@@ -64,8 +64,16 @@ impl Config {
     pub(crate) fn read(file: &Path) -> Result<Self, Failure> {
         let wrong = |cause: String| Failure::Usage(format!("{}: {cause}", file.display()));
         let text = std::fs::read_to_string(file).map_err(|error| wrong(error.to_string()))?;
-        let config: Self = toml::from_str(&text).map_err(|error| wrong(error.to_string()))?;
-        config.check().map_err(|cause| wrong(cause.into()))?;
+        Self::parse(&text).map_err(wrong)
+    }
+
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let mut config: Self = toml::from_str(text).map_err(|error| error.to_string())?;
+        config.check()?;
+        let Texts { deposit, withdrawal, success, fail, other, by_hand } = &mut config.texts;
+        for text in [deposit, withdrawal, success, fail, other, by_hand].into_iter().flatten() {
+            *text = text.to_lowercase();
+        }
         Ok(config)
     }
 

@@ -159,7 +159,7 @@ impl<'a, R: Read> Export<'a, R> {
 }
 
 fn is_one_of(text: &str, texts: &[String]) -> bool {
-    texts.iter().any(|it| it.to_lowercase() == text.to_lowercase())
+    texts.contains(&text.to_lowercase())
 }
 
 /// Reads an amount as the export spells it.
@@ -200,7 +200,7 @@ mod tests {
     }
 
     fn sample() -> Config {
-        toml::from_str(SAMPLE).unwrap()
+        Config::parse(SAMPLE).unwrap()
     }
 
     #[test]
@@ -267,6 +267,21 @@ mod tests {
         assert_eq!(exactly("1234567,89"), Ok("1234567.89".into()));
         for bad in ["1.5", "12.34.56", "1,234.567", ".500", "1..000", ""] {
             assert!(exactly(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_configuration_that_cannot_do_is_refused_by_its_name() {
+        for (from, to, named) in [
+            ("delimiter = \",\"", "delimiter = \"€\"", "delimiter"),
+            ("thousands_separator = \",\"", "thousands_separator = \".\"", "thousands_separator"),
+            ("wallet_type = \"Wallet\"", "", "wallet_type"),
+            ("origin = \"Created by\"", "", "origin"),
+            ("amount = \"Amount\"", "", "amount"),
+            ("[texts]", "[texts]\nperhaps = []", "perhaps"),
+        ] {
+            let why = Config::parse(&SAMPLE.replace(from, to)).unwrap_err();
+            assert!(why.contains(named), "{why}");
         }
     }
 

@@ -31,7 +31,7 @@ pub(crate) struct Files {
 
 /// What is said of a file in the end.
 #[derive(Serialize)]
-pub(crate) struct Count {
+pub(crate) struct Total {
     pub(crate) class: &'static str,
     pub(crate) count: u64,
     pub(crate) differs: bool,
@@ -77,7 +77,7 @@ impl Files {
     }
 
     /// Ends all files.
-    pub(crate) fn finish(self) -> Result<Vec<Count>, Failure> {
+    pub(crate) fn finish(self) -> Result<Vec<Total>, Failure> {
         self.classes.into_iter().chain([self.bad_lines, self.bad_rows]).map(Listing::finish).collect()
     }
 }
@@ -112,9 +112,9 @@ impl Listing {
         self.writer.write_record(cells).map_err(|error| unwritten(&self.path, &error))
     }
 
-    fn finish(mut self) -> Result<Count, Failure> {
+    fn finish(mut self) -> Result<Total, Failure> {
         self.writer.flush().map_err(|error| unwritten(&self.path, &error))?;
-        Ok(Count { class: self.class, count: self.count, differs: self.differs, file: self.path })
+        Ok(Total { class: self.class, count: self.count, differs: self.differs, file: self.path })
     }
 }
 

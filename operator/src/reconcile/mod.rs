@@ -102,10 +102,10 @@ pub(crate) async fn run(deployment: &Deployment, output: Output, arguments: &Rec
         until: arguments.until.unwrap_or(Timestamp(u64::MAX)),
     };
     compare(sorter.sorted()?, period, |finding| files.finding(finding))?;
-    let counts = files.finish()?;
-    output.records(&counts, ["CLASS", "COUNT", "FILE"], |it| {
+    let totals = files.finish()?;
+    output.records(&totals, ["CLASS", "COUNT", "FILE"], |it| {
         [it.class.to_owned(), it.count.to_string(), it.file.display().to_string()]
     });
-    let is_well = counts.iter().all(|it| !it.differs || it.count == 0);
+    let is_well = totals.iter().all(|it| !it.differs || it.count == 0);
     Ok(if is_well { Done::Well } else { Done::Found })
 }
