@@ -55,6 +55,8 @@ async fn each_function_takes_its_recorded_event() {
     assert_eq!(told[0]["data"]["withdrawal_id"], "85858053");
     let answer = site.stack.invoke("withdrawal-submitter", &event("withdrawal-submitter")).await.unwrap();
     assert_eq!(answer, json!({"batchItemFailures": []}));
+    let answer = site.stack.invoke("attention-reporter", &event("attention-reporter")).await.unwrap();
+    assert_eq!(answer, json!(null));
     let answer = site.stack.invoke("authorizer", &event("authorizer")).await.unwrap();
     assert_eq!(answer, json!({"isAuthorized": true}));
 }

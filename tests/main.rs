@@ -4,10 +4,16 @@
 
 mod architecture;
 mod bad_input;
+mod bad_settings;
 mod calls;
+mod crowds;
 mod deposits;
 mod events;
+mod following;
+mod injector;
 mod openapi;
+mod operator;
+mod operator_reconcile;
 mod postbacks;
 mod privacy;
 mod published;

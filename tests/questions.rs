@@ -52,6 +52,7 @@ async fn a_withdrawal_is_told_without_its_bytes_and_its_person() {
     assert_eq!(site.get("/withdrawals/w1").await.code(), "not_found");
     site.post("/withdrawals", &with(&payout("w1"), "comment", &json!("marker-comment"))).await;
     site.settle("w1", 3).await;
+    site.events("withdrawal.conflict", 1).await;
     site.settle("w1", 1).await;
     site.until("withdrawal#w1", "paid").await;
     let answer = site.get("/withdrawals/w1").await;

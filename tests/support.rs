@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use local::{Stack, StackOptions};
+use local::{Stack, StackOptions, function_names};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
@@ -157,17 +157,7 @@ impl Site {
 
     /// Everything that any function has printed.
     pub(crate) fn logs(&self) -> Vec<String> {
-        let functions = [
-            "authorizer",
-            "create-deposit",
-            "activate",
-            "create-withdrawal",
-            "postback-receiver",
-            "withdrawal-submitter",
-            "transaction-reader",
-            "event-publisher",
-        ];
-        functions.iter().flat_map(|function| self.stack.logs(function)).collect()
+        function_names().flat_map(|function| self.stack.logs(function)).collect()
     }
 
     /// Waits until so many events of a kind were published, and gives them.

@@ -14,7 +14,7 @@ use crate::process::Subject;
 use crate::stand_in;
 
 /// Each function, and a piece of the answer to its recorded event.
-const FUNCTIONS: [(&str, &str); 8] = [
+const FUNCTIONS: [(&str, &str); 9] = [
     (RECEIVER, CREATED_OR_OK),
     ("create-deposit", CREATED_OR_OK),
     ("activate", CREATED_OR_OK),
@@ -23,6 +23,7 @@ const FUNCTIONS: [(&str, &str); 8] = [
     ("event-publisher", r#"{"batchItemFailures":[]}"#),
     ("transaction-reader", CREATED_OR_OK),
     ("authorizer", r#""isAuthorized":true"#),
+    ("attention-reporter", ""),
 ];
 const CREATED_OR_OK: &str = r#""statusCode":20"#;
 

@@ -35,7 +35,8 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
 
-    /// Write KEY=VALUE lines for scripts to this file once everything is up
+    /// Write KEY=VALUE lines for scripts to this file once everything is up; by default to stack.env in cargo's target
+    /// directory, where `operator --local` finds it, for as long as the stack runs
     #[arg(long, value_name = "FILE")]
     pub(crate) env_file: Option<PathBuf>,
 
@@ -53,8 +54,10 @@ pub(crate) struct Cli {
 }
 
 const AFTER_HELP: &str = "\
-The file of --env-file has API_URL, POSTBACK_URL, PROVIDER_URL, DYNAMODB_URL, SQS_URL, SECRETS_URL, SECRET_ID,
-TABLE_NAME, QUEUE_URL, MERCHANT_TOKEN, ACCESS_KEY, POSTBACK_PRIVATE_KEY, WITHDRAWAL_PRIVATE_KEY and PLUGINAPI_SECRET.
+The file of --env-file has API_URL, POSTBACK_URL, PROVIDER_URL, TABLE_NAME, QUEUE_URL, EVENT_BUS_NAME, DEAD_LETTER_QUEUE_URL, SECRET_ID,
+MERCHANT_TOKEN, ACCESS_KEY, POSTBACK_PRIVATE_KEY, WITHDRAWAL_PRIVATE_KEY, PLUGINAPI_SECRET, and what SDKs of AWS take: AWS_REGION,
+AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_ENDPOINT_URL_DYNAMODB, AWS_ENDPOINT_URL_SQS, AWS_ENDPOINT_URL_SECRETS_MANAGER,
+AWS_ENDPOINT_URL_EVENTBRIDGE.
 
 The credentials are new in every run, unless --data keeps them. To use your own, for instance with --provider, put them
 into DIR/credentials.json. Ctrl-C or SIGTERM ends everything; no process is left behind, not even after SIGKILL.";

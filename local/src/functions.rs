@@ -9,7 +9,7 @@ pub(crate) struct Deployed {
 }
 
 /// All functions.
-pub(crate) const FUNCTIONS: [Deployed; 8] = [
+pub(crate) const FUNCTIONS: [Deployed; 9] = [
     Deployed { name: "create-deposit", settings: &["PROVIDER_API_URL", "PROVIDER_PLUGIN_URL", "PROVIDER_TIMEOUT_MS"] },
     Deployed { name: "activate", settings: &["PROVIDER_API_URL", "PROVIDER_TIMEOUT_MS"] },
     Deployed {
@@ -23,8 +23,14 @@ pub(crate) const FUNCTIONS: [Deployed; 8] = [
         settings: &["PROVIDER_API_URL", "PROVIDER_TIMEOUT_MS", "QUEUE_URL", "RESEND_UNKNOWN", "SUBMISSION_ATTEMPTS"],
     },
     Deployed { name: "transaction-reader", settings: &[] },
+    Deployed { name: "attention-reporter", settings: &[] },
     Deployed { name: PUBLISHER, settings: &["AWS_ENDPOINT_URL_EVENTBRIDGE", "EVENT_BUS_NAME"] },
 ];
+
+/// The names of all functions.
+pub fn function_names() -> impl Iterator<Item = &'static str> {
+    FUNCTIONS.iter().map(|function| function.name)
+}
 
 /// The function in front of the routes that are not public.
 pub(crate) const AUTHORIZER: &str = "authorizer";

@@ -1,15 +1,27 @@
 //! How to use a running stack: for a person, and for a script.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use crate::aws::AUTHORIZATION;
+use crate::aws::{AUTHORIZATION, REGION};
+use crate::binaries;
 use crate::credentials::write_private;
+use crate::event_bus::BUS;
 use crate::ids::Ids;
 use crate::secrets_manager::SECRET_ID;
 use crate::stack::Stack;
+
+/// Where programs of this workspace look for the stack that runs: `stack.env` in cargo's target directory.
+///
+/// # Errors
+///
+/// This program's path cannot be read.
+pub fn default_env_file() -> io::Result<PathBuf> {
+    let built = binaries::directory()?;
+    Ok(built.parent().unwrap_or(&built).join("stack.env"))
+}
 
 /// Writes what a script needs, as KEY=VALUE lines; the file appears whole or not at all.
 ///
@@ -23,12 +35,18 @@ pub fn env_file(stack: &Stack, file: &Path) -> io::Result<()> {
         ("API_URL", stack.api_url()),
         ("POSTBACK_URL", &stack.postback_url()),
         ("PROVIDER_URL", stack.provider_url()),
-        ("DYNAMODB_URL", stack.dynamodb_url()),
-        ("SQS_URL", stack.sqs_url()),
-        ("SECRETS_URL", stack.secrets_url()),
+        ("AWS_REGION", REGION),
+        ("AWS_ACCESS_KEY_ID", "local"),
+        ("AWS_SECRET_ACCESS_KEY", "local"),
+        ("AWS_ENDPOINT_URL_DYNAMODB", stack.dynamodb_url()),
+        ("AWS_ENDPOINT_URL_SQS", stack.sqs_url()),
+        ("AWS_ENDPOINT_URL_SECRETS_MANAGER", stack.secrets_url()),
+        ("AWS_ENDPOINT_URL_EVENTBRIDGE", stack.event_bus_url()),
+        ("EVENT_BUS_NAME", BUS),
         ("SECRET_ID", SECRET_ID),
         ("TABLE_NAME", stack.table_name()),
         ("QUEUE_URL", &stack.queue_url()),
+        ("DEAD_LETTER_QUEUE_URL", &stack.dead_letter_queue_url()),
         ("MERCHANT_TOKEN", &credentials.merchant_token),
         ("ACCESS_KEY", &secrets.access_key),
         ("POSTBACK_PRIVATE_KEY", &secrets.postback_private_key),

@@ -3,11 +3,11 @@
 mod cli;
 
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
-use local::{EXEC_ARGUMENT, Stack, complain, demonstrate, env_file, exec_child, guide, say};
+use local::{EXEC_ARGUMENT, Stack, complain, default_env_file, demonstrate, env_file, exec_child, guide, say};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::Cli;
@@ -57,9 +57,7 @@ async fn run(cli: &Cli) -> Result<bool, Error> {
 }
 
 async fn show(cli: &Cli, stack: &Stack) -> Result<bool, Error> {
-    if let Some(file) = &cli.env_file {
-        env_file(stack, file)?;
-    }
+    let _known = Known::write(cli, stack)?;
     let passed = match (cli.no_demo, stack.provider()) {
         (true, _) => true,
         (false, None) => {
@@ -73,4 +71,30 @@ async fn show(cli: &Cli, stack: &Stack) -> Result<bool, Error> {
     }
     say(&guide(stack));
     std::future::pending().await
+}
+
+/// The file that tells where the stack is; the one that nobody asked for goes with the stack.
+struct Known(Option<PathBuf>);
+
+impl Known {
+    fn write(cli: &Cli, stack: &Stack) -> Result<Self, Error> {
+        if let Some(file) = &cli.env_file {
+            env_file(stack, file)?;
+        }
+        if cli.once || cli.env_file.is_some() {
+            return Ok(Self(None));
+        }
+        let file = default_env_file()?;
+        env_file(stack, &file)?;
+        Ok(Self(Some(file)))
+    }
+}
+
+impl Drop for Known {
+    fn drop(&mut self) {
+        if let Some(file) = &self.0 {
+            // It may be gone already, and then nothing is to be done.
+            let _ = std::fs::remove_file(file);
+        }
+    }
 }

@@ -130,6 +130,12 @@ impl Stack {
         &self.services.secrets_url
     }
 
+    /// The event bus' address.
+    #[must_use]
+    pub fn event_bus_url(&self) -> &str {
+        &self.services.event_bus_url
+    }
+
     /// The one table's name.
     #[must_use]
     pub fn table_name(&self) -> &str {

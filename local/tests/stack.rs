@@ -9,29 +9,18 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use local::{Failure, Stack, StackOptions, StartError};
+use local::{Failure, Stack, StackOptions, StartError, function_names};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::time::sleep;
 
-const FUNCTIONS: [&str; 8] = [
-    "authorizer",
-    "create-deposit",
-    "activate",
-    "create-withdrawal",
-    "postback-receiver",
-    "withdrawal-submitter",
-    "transaction-reader",
-    "event-publisher",
-];
-
 /// A directory in which every function is the fake one.
 fn fakes() -> TempDir {
     let fake = Path::new(env!("CARGO_BIN_EXE_local")).with_file_name("examples").join("fake-function");
     let directory = tempfile::tempdir().unwrap();
-    for function in FUNCTIONS {
+    for function in function_names() {
         symlink(&fake, directory.path().join(function)).unwrap();
     }
     directory

@@ -101,7 +101,13 @@ fn a_withdrawal_survives_every_crash_and_every_two() {
     for provider in Model::ALL {
         for resend_unknown in [false, true] {
             for seed in [seed_of(1), seed_of(5)] {
-                cases.push(Settings { provider, resend_unknown, max_receive_count: 4, ..settings(seed, None) });
+                cases.push(Settings {
+                    provider,
+                    resend_unknown,
+                    max_receive_count: 4,
+                    is_told: false,
+                    ..settings(seed, None)
+                });
             }
         }
     }

@@ -5,10 +5,12 @@
 
 mod chance;
 mod crashes;
+mod decisions;
 mod deposits;
 mod faults;
 mod functions;
 mod guarantees;
+mod operators;
 mod orders;
 mod output;
 mod payouts;
@@ -18,7 +20,11 @@ mod queue;
 mod rest;
 mod rules;
 mod run;
+mod stream;
 mod table;
 mod teeth;
+mod telling;
 mod world;
 mod wrong;
+
+pub(crate) use run::number;

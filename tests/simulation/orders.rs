@@ -1,16 +1,17 @@
 //! All orders of what can happen to one submission that is on its way.
 
-use domain::{Disagreement, WithdrawalId, WithdrawalRow, WithdrawalState};
+use domain::{Disagreement, Outcome, WithdrawalId, WithdrawalRow, WithdrawalState};
 use serde_json::json;
 
 use super::faults::{Fault, Faults};
 use super::functions::{LIMIT_MS, create_withdrawal};
+use super::operators::Case;
 use super::provider::{Fact, Model, Subject, report};
-use super::run::{broken, in_parallel, settings};
+use super::run::{broken, in_parallel, number, settings};
 use super::table::row;
 use super::world::{Settings, World};
 use super::wrong::Wrong;
-use super::{queue, rest};
+use super::{operators, queue, rest};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Thing {
@@ -20,10 +21,11 @@ enum Thing {
     TimeOut,
     Redelivery,
     Redrive,
+    Decision,
 }
 
-const THINGS: [Thing; 6] =
-    [Thing::Answer, Thing::Paid, Thing::Failed, Thing::TimeOut, Thing::Redelivery, Thing::Redrive];
+const THINGS: [Thing; 7] =
+    [Thing::Answer, Thing::Paid, Thing::Failed, Thing::TimeOut, Thing::Redelivery, Thing::Redrive, Thing::Decision];
 
 /// What the submission's answer is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +34,15 @@ enum Said {
     Fail,
     Lost,
     NotSent,
+}
+
+/// One way in which an order of things is run.
+#[derive(Clone, Copy, Debug)]
+struct Variant {
+    said: Said,
+    gap_ms: u64,
+    resend_unknown: bool,
+    decided: Outcome,
 }
 
 /// The submission's number among the effects: the secrets, the message and the row come before it.
@@ -48,7 +59,8 @@ fn permutations(of: &[Thing]) -> Vec<Vec<Thing>> {
     of.iter().flat_map(with_first).collect()
 }
 
-fn run(order: &[Thing], said: Said, gap_ms: u64, resend_unknown: bool, is_traced: bool) -> World {
+fn run(order: &[Thing], variant: Variant, is_traced: bool) -> World {
+    let Variant { said, gap_ms, resend_unknown, decided } = variant;
     let at = |thing| 1_000 + gap_ms * u64::try_from(order.iter().position(|it| *it == thing).unwrap()).unwrap();
     let fault = match said {
         Said::Ok | Said::Fail => None,
@@ -62,6 +74,7 @@ fn run(order: &[Thing], said: Said, gap_ms: u64, resend_unknown: bool, is_traced
         resend_unknown,
         is_traced,
         max_receive_count: 4,
+        is_told: false,
         ..settings(0, None)
     });
     world.with(|state| {
@@ -84,6 +97,10 @@ fn run(order: &[Thing], said: Said, gap_ms: u64, resend_unknown: bool, is_traced
         world.with(|state| state.messages.dead.insert(99, r#"{"withdrawal_id":"w"}"#.into()));
         queue::redrive(world);
     });
+    world.after(at(Thing::Decision), move |world| {
+        let case = Case::Withdrawal(WithdrawalId::parse("w").unwrap());
+        operators::decide(world, "operator".into(), case, decided, 1);
+    });
     world.run();
     rest::at_rest(&world);
     world
@@ -93,42 +110,64 @@ fn contradicts(world: &World) {
     world.with(|state| state.provider.payouts.iter_mut().for_each(|it| it.is_contradicted = true));
 }
 
-/// The end that the first word of the provider gives, and that no later one takes away.
-fn is_right(world: &World, order: &[Thing], said: Said) -> bool {
+/// The end that the first word gives, the provider's or a person's, and that no later one takes away. A person's word is
+/// none while an attempt is on its way, and only closes what contradicts an end.
+fn is_right(world: &World, order: &[Thing], Variant { said, decided, .. }: Variant) -> bool {
     let Some(WithdrawalRow::Registered(row)) = row(world, &WithdrawalId::parse("w").unwrap()) else { return false };
     let place = |thing| order.iter().position(|it| *it == thing);
     let is_conflict = row.contradictions.iter().any(|it| it.disagreement == Disagreement::Outcome);
-    let first = if place(Thing::Paid) < place(Thing::Failed) { 1 } else { 5 };
+    let first = if place(Thing::Paid) < place(Thing::Failed) { Outcome::Paid } else { Outcome::Failed };
+    let has_decided_first = world.with(|state| state.reached.contains("ended by a person"));
+    let may_have = place(Thing::Decision) < place(Thing::Paid).min(place(Thing::Failed));
+    let first = if has_decided_first { decided } else { first };
+    let is_possible = may_have || !has_decided_first;
     match row.state {
-        WithdrawalState::Paid { .. } => first == 1 && is_conflict,
-        WithdrawalState::Failed { .. } => first == 5 && is_conflict,
+        WithdrawalState::Paid { receipt: Some(_) } => first == Outcome::Paid && is_conflict && is_possible,
+        WithdrawalState::Failed { receipt: Some(_) } => first == Outcome::Failed && is_conflict && is_possible,
         WithdrawalState::Rejected { .. } => matches!(said, Said::Fail | Said::NotSent) && is_conflict,
         _ => false,
     }
 }
 
-/// Gives the number of runs.
-fn check(order: &[Thing]) -> usize {
-    let mut runs = 0;
+fn variants() -> Vec<Variant> {
+    let mut all = Vec::new();
     for said in [Said::Ok, Said::Fail, Said::Lost, Said::NotSent] {
-        for (gap_ms, resends) in [(1_000, false), (1_000, true), (100_000, false), (100_000, true)] {
-            let world = run(order, said, gap_ms, resends, false);
-            runs += 1;
-            if broken(&world).is_some() || !is_right(&world, order, said) {
-                let world = run(order, said, gap_ms, resends, true);
-                let trace = world.with(|state| state.trace.join("\n"));
-                panic!("{trace}\n{order:?} {said:?} {gap_ms} {resends}: {:?}", broken(&world));
+        for (gap_ms, resend_unknown) in [(1_000, false), (1_000, true), (100_000, false), (100_000, true)] {
+            for decided in [Outcome::Paid, Outcome::Failed] {
+                all.push(Variant { said, gap_ms, resend_unknown, decided });
             }
         }
     }
-    runs
+    all
 }
 
+/// Tells whether a person ended it.
+fn check(order: &[Thing], variant: Variant) -> bool {
+    let world = run(order, variant, false);
+    if broken(&world).is_some() || !is_right(&world, order, variant) {
+        let world = run(order, variant, true);
+        let trace = world.with(|state| state.trace.join("\n"));
+        panic!("{trace}\n{order:?} {variant:?}: {:?}", broken(&world));
+    }
+    world.with(|state| state.reached.contains("ended by a person"))
+}
+
+/// Each order in a few of the variants, in turn; `FULL=1`: in all of them.
 #[test]
 fn in_every_order_the_first_word_stands_and_the_other_is_a_conflict() {
-    let orders = permutations(&THINGS);
-    let runs: usize = in_parallel(&orders, |order| check(&order)).into_iter().sum();
-    println!("{} orders, 4 answers, 2 spacings, sent again or not: {runs} runs", orders.len());
+    const FEW: usize = 3;
+    let (orders, variants) = (permutations(&THINGS), variants());
+    let few = if number("FULL").is_some() { variants.len() } else { FEW };
+    let all: Vec<_> = (0..orders.len() * few).map(|run| (run / few, run % variants.len())).collect();
+    let ended = in_parallel(&all, |(order, variant)| check(&orders[order], variants[variant]));
+    let by_a_person = ended.iter().filter(|it| **it).count();
+    println!(
+        "{} orders, {} variants: {} runs, {by_a_person} ended by a person",
+        orders.len(),
+        variants.len(),
+        all.len()
+    );
+    assert!(by_a_person > all.len() / 20);
 }
 
 /// One attempt is surely not sent, and the answer to the write that says so is lost. Before the SDK writes again, another

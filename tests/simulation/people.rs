@@ -135,7 +135,7 @@ fn deposit_story(world: &World, number: u64) {
         ask_at(world, at + 100, &format!("other {name}"), other);
     }
     let in_window = chance.percent(&format!("{name} in the window"), 40);
-    let paid = if in_window && chance.percent(&format!("{name} paid first"), 40) { paid.min(at / 3) } else { paid };
+    let paid = if in_window && chance.percent(&format!("{name} paid first"), 60) { paid.min(at / 3) } else { paid };
     let edits = world.happens(&format!("{name} link edited"), 4);
     let bound = in_window.then(|| (name.clone(), if edits { "person-8".into() } else { label }));
     let payment = money.clone();

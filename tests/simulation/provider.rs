@@ -257,7 +257,7 @@ fn send(
 fn attack(world: &World, postback: &Arc<Postback>) {
     for number in 0..3 {
         let name = format!("attack {number} on {}", postback.name);
-        if !world.happens(&name, 12) {
+        if !world.happens(&name, 18) {
             continue;
         }
         let at = world.chance.below(&format!("{name} at"), 900_000) * world.chance.below(&format!("{name} waits"), 2);

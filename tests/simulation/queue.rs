@@ -103,7 +103,7 @@ pub(super) fn receive_again(world: &World, id: u64) {
         let is_done = match answer {
             Some(Answer::Handled(Handled::Done)) => true,
             Some(Answer::Handled(Handled::Again)) => super::wrong::is_acknowledged_always(world),
-            Some(Answer::Reply(..)) | None => false,
+            Some(Answer::Reply(..) | Answer::Published(_)) | None => false,
         };
         if is_done && !world.happens(&format!("{name} not deleted"), 5) {
             world.with(|state| state.messages.live.remove(&id));

@@ -1,8 +1,11 @@
 //! What must hold once faults are over and the provider has said what it will.
 
-use domain::{DepositRow, PaymentState, WithdrawalRow, WithdrawalState};
+use domain::{DepositRow, Disagreement, PaymentState, WithdrawalRow, WithdrawalState};
+use store::Stored;
 
+use super::decisions::is_contradicted;
 use super::rules::{DURABLE, FINAL, ONCE, RELEASED, TWICE, break_rule, check, order_of, payment_row, payout_row};
+use super::stream;
 use super::table::row;
 use super::world::World;
 
@@ -15,15 +18,28 @@ pub(super) fn at_rest(world: &World) {
         };
         let order = order_of(&order).and_then(|id| row::<DepositRow>(world, &id));
         let is_due = matches!(&order, Some(DepositRow::Registered(it)) if it.order.label.as_str() == label);
-        let state = payment_row(world, &number).map(|row| row.state);
-        let is_credited = matches!(&state, Some(PaymentState::Credited { receipt, .. })
+        let row = payment_row(world, &number);
+        let is_credited = matches!(row.as_ref().map(|row| &row.state), Some(PaymentState::Credited { receipt, .. })
             if receipt.amount.to_string() == money.amount);
-        check(world, ONCE, is_credited == is_due, || format!("{number}: due {is_due}, but {state:?}"));
+        let is_rejected = matches!(row.as_ref().map(|row| &row.state), Some(PaymentState::Rejected { .. }));
+        let is_a_persons = row.as_ref().is_some_and(|row| !row.resolutions.is_empty());
+        let holds = is_credited == is_due || (is_a_persons && (is_credited || is_rejected));
+        check(world, ONCE, holds, || format!("{number}: due {is_due}, but {row:?}"));
     }
     payouts_at_rest(world);
-    for stored in world.table.rows().withdrawals.into_values() {
-        let WithdrawalRow::Registered(row) = stored.row else { continue };
+    stream::at_rest(world);
+    let rows = world.table.rows();
+    for Stored { row, .. } in rows.payments.into_values() {
+        let is_open = matches!(row.state, PaymentState::Unmatched { .. } | PaymentState::Quarantined { .. });
+        let needs_a_person = is_open || is_contradicted(&row.contradictions, &row.resolutions);
+        check(world, FINAL, needs_a_person == row.attention().is_some(), || format!("{row:?}"));
+    }
+    for Stored { row, .. } in rows.withdrawals.into_values() {
+        let has_attention = row.attention().is_some();
+        let WithdrawalRow::Registered(row) = row else { continue };
         let id = row.request.withdrawal_id.as_str();
+        let is_heard = has_attention || !is_contradicted(&row.contradictions, &row.resolutions);
+        check(world, FINAL, is_heard, || format!("nobody hears of what contradicts {id}"));
         let has_letter =
             world.with(|state| state.messages.dead.values().any(|body| body.contains(&format!("\"{id}\""))));
         let has_alarm = row.state == WithdrawalState::Unknown || row.needs_review.is_some() || has_letter;
@@ -50,8 +66,12 @@ fn payouts_at_rest(world: &World) {
             WithdrawalState::Failed { .. } => payout.said == Some(5),
             _ => false,
         };
-        let rule = if matches!(row.state, WithdrawalState::Rejected { .. }) { RELEASED } else { DURABLE };
-        check(world, rule, agrees, || format!("{id} is {:?}, and the provider said {:?}", row.state, payout.said));
+        let is_conflict = row.contradictions.iter().any(|it| it.disagreement == Disagreement::Outcome);
+        let holds = agrees || (is_conflict && !row.resolutions.is_empty());
+        let is_released = matches!(row.state, WithdrawalState::Rejected { .. } | WithdrawalState::Failed { .. });
+        check(world, if is_released { RELEASED } else { DURABLE }, holds, || {
+            format!("{id} is {:?}, and the provider said {:?}", row.state, payout.said)
+        });
     }
 }
 

@@ -7,6 +7,7 @@ use domain::{
     SubmissionAttempt, TransactionId, WalletType, Withdrawal, WithdrawalId, WithdrawalRow, WithdrawalState,
 };
 
+use super::decisions;
 use super::payouts::Send;
 use super::provider::{Fact, Postback, Subject, Top};
 use super::table::row;
@@ -54,7 +55,7 @@ pub(super) const ONCE: &str = "each real payment is credited once";
 pub(super) const FINAL: &str = "every row is final or has an alarm";
 pub(super) const TWICE: &str = "no withdrawal is paid twice";
 const NUMBER: &str = "a number is asked for by one order at a time";
-const SECRET: &str = "no secret and no unmasked person in any output";
+pub(super) const SECRET: &str = "no secret and no unmasked person in any output";
 
 /// The contradictions on record only grow.
 fn grows(old: &[Contradiction], new: &[Contradiction]) -> bool {
@@ -122,6 +123,7 @@ pub(super) fn payment(world: &World, old: Option<&Payment>, new: Option<&Payment
         let holds = may && grows(&old.contradictions, &new.contradictions);
         check(world, BACKWARDS, holds, || format!("{number}: {:?} -> {:?}", old.state, new.state));
     }
+    decisions::payment(world, old, new);
     world.with(|state| {
         state.reached.insert(match new.state {
             Claimed { .. } => "claimed",
@@ -145,7 +147,6 @@ pub(super) fn payment(world: &World, old: Option<&Payment>, new: Option<&Payment
     if let Credited { order, credited_label, receipt } = &new.state {
         let holds = matches!(row::<DepositRow>(world, order), Some(DepositRow::Registered(deposit))
             if deposit.order.label == *credited_label
-                && receipt.names(order)
                 && deposit.credited.iter().any(|it| it.payment == new.key && it.amount == receipt.amount));
         check(world, CREDIT, holds, || format!("{number} to {order}"));
     }
@@ -154,12 +155,19 @@ pub(super) fn payment(world: &World, old: Option<&Payment>, new: Option<&Payment
 pub(super) fn withdrawal(world: &World, old: Option<&WithdrawalRow>, new: Option<&WithdrawalRow>) {
     match (old, new) {
         (_, None) => break_rule(world, BACKWARDS, "a withdrawal's row is gone"),
+        (Some(WithdrawalRow::Unmatched(old)), Some(WithdrawalRow::Unmatched(new))) => {
+            let holds = old.resolutions.is_empty() && old.unmatched == new.unmatched && new.resolutions.len() == 1;
+            check(world, BACKWARDS, holds, || "an unmatched row is written over".into());
+        }
         (Some(WithdrawalRow::Unmatched(_)), _) => break_rule(world, BACKWARDS, "an unmatched row is written over"),
         (Some(WithdrawalRow::Registered(_)), Some(WithdrawalRow::Unmatched(_))) => {
             break_rule(world, BACKWARDS, "a payout is unknown again");
         }
         (None, Some(WithdrawalRow::Unmatched(_))) => {}
-        (None, Some(WithdrawalRow::Registered(new))) => payout(world, new),
+        (None, Some(WithdrawalRow::Registered(new))) => {
+            decisions::withdrawal(world, None, new);
+            payout(world, new);
+        }
         (Some(WithdrawalRow::Registered(old)), Some(WithdrawalRow::Registered(new))) => {
             let holds = may_become(&old.state, &new.state)
                 && old.request == new.request
@@ -167,6 +175,7 @@ pub(super) fn withdrawal(world: &World, old: Option<&WithdrawalRow>, new: Option
                 && attempts_grow(&old.attempts, &new.attempts)
                 && grows(&old.contradictions, &new.contradictions);
             check(world, BACKWARDS, holds, || format!("{old:?} -> {new:?}"));
+            decisions::withdrawal(world, Some(old), new);
             payout(world, new);
         }
     }
@@ -223,9 +232,6 @@ fn payout(world: &World, row: &Withdrawal) {
         Waiting | Rejected { .. } => {
             check(world, FORGOTTEN, !is_forgotten, || format!("{id} is {:?}", row.state));
         }
-        Paid { receipt: None } | Failed { receipt: None } => {
-            check(world, EVIDENCE, !row.resolutions.is_empty(), || format!("{id} is {:?}", row.state));
-        }
         Paid { receipt: Some(receipt) } | Failed { receipt: Some(receipt) } => {
             let status = if matches!(row.state, Paid { .. }) { 1 } else { 5 };
             let is_signed = signed(world, receipt).is_some_and(|fact| {
@@ -235,7 +241,7 @@ fn payout(world: &World, row: &Withdrawal) {
             });
             check(world, EVIDENCE, is_signed, || format!("{id}: {receipt:?}"));
         }
-        Sending | Unknown | Submitted => {}
+        Paid { receipt: None } | Failed { receipt: None } | Sending | Unknown | Submitted => {}
     }
 }
 
@@ -298,12 +304,7 @@ pub(super) fn acknowledged(world: &World, postback: &Postback, top: &Top) {
     for (element, fact) in postback.facts.iter().enumerate() {
         let stands = match &fact.subject {
             Subject::Payment { number, order } => payment_row(world, number).is_some_and(|row| {
-                let (PaymentState::Unmatched { receipt, .. }
-                | PaymentState::Quarantined { receipt, .. }
-                | PaymentState::Credited { receipt, .. }) = &row.state
-                else {
-                    return false;
-                };
+                let Some(receipt) = row.receipt() else { return false };
                 let is_same = receipt.custom_transaction_id == *order && is_amount(receipt, fact);
                 is_same || is_recorded(&row.contradictions, postback, element)
             }),
@@ -311,8 +312,8 @@ pub(super) fn acknowledged(world: &World, postback: &Postback, top: &Top) {
                 WithdrawalRow::Unmatched(_) => true,
                 WithdrawalRow::Registered(row) => {
                     let is_same = match row.state {
-                        WithdrawalState::Paid { .. } => *status == 1,
-                        WithdrawalState::Failed { .. } | WithdrawalState::Rejected { .. } => *status == 5,
+                        WithdrawalState::Paid { receipt: Some(_) } => *status == 1,
+                        WithdrawalState::Failed { receipt: Some(_) } | WithdrawalState::Rejected { .. } => *status == 5,
                         _ => false,
                     };
                     is_same || is_recorded(&row.contradictions, postback, element)

@@ -10,13 +10,14 @@ use super::faults::Faults;
 use super::provider::Model;
 use super::world::{Settings, World};
 use super::wrong::Wrong;
-use super::{people, rest};
+use super::{operators, people, rest};
 
 /// Until then things go wrong.
 const QUIET_FROM_MS: u64 = 3_600_000;
 
 /// What some seed must reach, or the runs show nothing.
-const REACHED: [&str; 26] = [
+const REACHED: [&str; 31] = [
+    "a conflict is closed",
     "a contradicted payment",
     "a forged postback",
     "a payment's conflict",
@@ -26,15 +27,19 @@ const REACHED: [&str; 26] = [
     "an undocumented status",
     "claimed",
     "credited",
+    "credited by a person",
     "dead letter",
+    "ended by a person",
     "failed",
     "needs review",
+    "not resolved",
     "not sent",
     "paid",
     "quarantined",
     "refused",
     "refused and accepted",
     "rejected",
+    "rejected payment",
     "released",
     "sending",
     "several elements",
@@ -58,6 +63,8 @@ pub(super) fn settings(seed: u64, wrong: Option<Wrong>) -> Settings {
         provider: chance.one_of("provider", &Model::ALL),
         resend_unknown: chance.percent("resend", 40),
         max_receive_count: chance.one_of("receives", &[2, 4, 8]),
+        is_told: true,
+        has_operators: chance.percent("operators", 60),
         is_strict: true,
     }
 }
@@ -66,6 +73,9 @@ pub(super) fn settings(seed: u64, wrong: Option<Wrong>) -> Settings {
 pub(super) fn run(settings: Settings) -> World {
     let world = World::new(settings);
     people::plan(&world);
+    if world.with(|state| state.settings.has_operators) {
+        operators::plan(&world);
+    }
     world.run();
     if world.with(|state| state.rules.broken.is_empty()) {
         rest::at_rest(&world);
@@ -150,7 +160,7 @@ pub(super) fn story(failing: Settings) -> String {
 }
 
 /// A number from the environment.
-pub(super) fn number(name: &str) -> Option<u64> {
+pub(crate) fn number(name: &str) -> Option<u64> {
     #[expect(clippy::disallowed_methods, reason = "how a person asks for a seed, or for more of them")]
     let text = std::env::var(name).ok()?;
     Some(text.parse().unwrap())

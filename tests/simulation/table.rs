@@ -10,8 +10,9 @@ use store::{
 };
 
 use super::faults::{Fault, Patience};
+use super::telling::Telling;
 use super::world::World;
-use super::{rules, wrong};
+use super::{rules, stream, telling, wrong};
 
 /// The table of a run.
 #[derive(Clone)]
@@ -21,6 +22,9 @@ pub(super) struct Table(pub World);
 pub(super) trait Ruled: Row + 'static {
     /// Judges a change.
     fn changed(world: &World, old: Option<&Self>, new: Option<&Self>);
+
+    /// What a change must be told as.
+    fn tells(old: Option<&Self>, new: &Self) -> Vec<Telling>;
 
     /// What a wrong variant makes of a write; `None` when it is swallowed.
     fn spoil(_: &World, change: Change<Self>, _: Option<&Stored<Self>>) -> Option<Change<Self>> {
@@ -33,6 +37,10 @@ impl Ruled for DepositRow {
         rules::deposit(world, old, new);
     }
 
+    fn tells(old: Option<&Self>, new: &Self) -> Vec<Telling> {
+        telling::deposit(old, new)
+    }
+
     fn spoil(world: &World, change: Change<Self>, stands: Option<&Stored<Self>>) -> Option<Change<Self>> {
         Some(wrong::deposit(world, change, stands))
     }
@@ -41,6 +49,10 @@ impl Ruled for DepositRow {
 impl Ruled for Payment {
     fn changed(world: &World, old: Option<&Self>, new: Option<&Self>) {
         rules::payment(world, old, new);
+    }
+
+    fn tells(old: Option<&Self>, new: &Self) -> Vec<Telling> {
+        telling::payment(old, new)
     }
 
     fn spoil(world: &World, change: Change<Self>, stands: Option<&Stored<Self>>) -> Option<Change<Self>> {
@@ -53,6 +65,10 @@ impl Ruled for WithdrawalRow {
         rules::withdrawal(world, old, new);
     }
 
+    fn tells(old: Option<&Self>, new: &Self) -> Vec<Telling> {
+        telling::withdrawal(old, new)
+    }
+
     fn spoil(world: &World, change: Change<Self>, stands: Option<&Stored<Self>>) -> Option<Change<Self>> {
         Some(wrong::withdrawal(world, change, stands))
     }
@@ -61,6 +77,10 @@ impl Ruled for WithdrawalRow {
 impl Ruled for Unreadable {
     fn changed(world: &World, _: Option<&Self>, _: Option<&Self>) {
         rules::break_rule(world, "what the provider signs is read", "an element was unreadable");
+    }
+
+    fn tells(_: Option<&Self>, _: &Self) -> Vec<Telling> {
+        Vec::new()
     }
 }
 
@@ -97,6 +117,9 @@ fn judge<R: Ruled>(world: &World, id: &R::Id, old: Option<&Stored<R>>) {
             format!("    {}: {}", R::key(id), serde_json::to_string(&new.as_ref().map(|it| &it.row)).unwrap())
         });
         R::changed(world, old.map(|it| &it.row), new.as_ref().map(|it| &it.row));
+        if let Some(new) = &new {
+            stream::changed(world, old, new, R::tells(old.map(|it| &it.row), &new.row));
+        }
     }
 }
 

@@ -13,6 +13,7 @@ use super::faults::Faults;
 use super::provider::Provider;
 use super::queue::Messages;
 use super::rules::Rules;
+use super::stream::Stream;
 use super::wrong::Wrong;
 
 /// The moment at which every run begins.
@@ -25,6 +26,8 @@ const MAX_EVENTS: u32 = 60_000;
 pub(super) enum Answer {
     Reply(u16, String),
     Handled(edge::Handled),
+    /// So many changes are done.
+    Published(usize),
 }
 
 pub(super) type Job = Pin<Box<dyn Future<Output = Answer> + Send>>;
@@ -46,6 +49,7 @@ struct Task {
 
 /// What a run is made with.
 #[derive(Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a part of the world that is there or not")]
 pub(super) struct Settings {
     pub seed: u64,
     pub faults: Faults,
@@ -58,6 +62,9 @@ pub(super) struct Settings {
     pub provider: super::provider::Model,
     pub resend_unknown: bool,
     pub max_receive_count: u32,
+    /// Whether the table's stream has a reader. It writes nothing: without it a run is the same, and shorter.
+    pub is_told: bool,
+    pub has_operators: bool,
     /// Whether a run ends with the first rule that is broken.
     pub is_strict: bool,
 }
@@ -69,6 +76,7 @@ pub(super) struct State {
     pub skew_ms: i64,
     pub provider: Provider,
     pub messages: Messages,
+    pub stream: Stream,
     pub rules: Rules,
     pub trace: Vec<String>,
     pub happened: Vec<String>,
@@ -101,6 +109,7 @@ impl World {
             provider: Provider::new(settings.provider),
             settings,
             messages: Messages::default(),
+            stream: Stream::default(),
             rules: Rules::default(),
             trace: Vec::new(),
             happened: Vec::new(),

@@ -1,14 +1,14 @@
 //! Deliberately wrong variants of our own code, each made at a port: the rules must find every one of them.
 
 use domain::{
-    Amount, Credit, CustomTransactionId, DepositRow, ExpectedCredit, Payment, PaymentState, Submission, Withdrawal,
-    WithdrawalId, WithdrawalReport, WithdrawalRow, WithdrawalState,
+    Amount, Credit, CustomTransactionId, DepositRow, ExpectedCredit, NotResolved, Payment, PaymentState, Resolution,
+    Submission, Withdrawal, WithdrawalId, WithdrawalReport, WithdrawalRow, WithdrawalState,
 };
-use edge::Unavailable;
+use edge::{RowChange, Unavailable};
 use paykassma::{Activation, ActivationRequest};
 use serde_json::Value;
 use signing::Spelling;
-use store::{Change, Stored, Written, WrittenTogether};
+use store::{Change, Row, Stored, Written, WrittenTogether};
 
 use super::provider::{Fact, Postback, Subject, Top, sign, spelled};
 use super::table::{put, stored};
@@ -101,6 +101,99 @@ wrongs! {
     SharedSender
     /// Of the copies of a waiting payment, only the first one's label is kept.
     ForgetLabels
+    /// The publisher says done before the bus has taken anything.
+    TellAndForget
+    /// What the bus refused of a call counts as taken.
+    ForgetRefusedEvents
+    /// Each delivery of an event has an id of its own.
+    NewEventIds
+    /// An event's id says of which row it is, and not of which version.
+    EventIdWithoutVersion
+    /// Changes are told without a look at what stood before.
+    TellWithoutOld
+    /// A person's decision is written whatever stands by then.
+    DecideBlindly
+    /// A person turns one end into the other.
+    TurnEnd
+    /// A person ends what is on its way.
+    DecideWhileSending
+    /// A person's decision is not kept.
+    ForgetDecision
+    /// A person's decision closes what will be said against it, too.
+    CloseForEver
+    /// A person credits a payment and not its order.
+    CreditPaymentAlone
+    /// A postback decides against a person.
+    OverrulePerson
+}
+
+/// What a wrong person makes of a payout.
+pub(super) fn resolved(world: &World, row: &Withdrawal, resolution: &Resolution) -> Result<Withdrawal, NotResolved> {
+    if world.is(Wrong::TurnEnd) && row.is_final() && !row.contradictions.is_empty() {
+        return Ok(super::operators::turned(row, resolution.outcome));
+    }
+    if world.is(Wrong::DecideWhileSending) && row.state == WithdrawalState::Sending {
+        return Withdrawal { state: WithdrawalState::Unknown, ..row.clone() }.resolve(resolution.clone());
+    }
+    row.resolve(resolution.clone())
+}
+
+/// What a wrong tool writes of a decision.
+pub(super) fn decision<R: Decided>(world: &World, mut change: Change<R>) -> Change<R> {
+    let resolutions = change.row.resolutions();
+    if world.is(Wrong::ForgetDecision) {
+        resolutions.clear();
+    } else if let Some(last) = resolutions.last_mut().filter(|_| world.is(Wrong::CloseForEver)) {
+        last.closes = usize::MAX;
+    }
+    change
+}
+
+fn is_blind<R: Decided>(world: &World, change: &Change<R>, stands: Option<&Stored<R>>) -> bool {
+    let decisions = |row: &R| row.clone().resolutions().len();
+    let is_decision = decisions(&change.row) > stands.map_or(0, |it| decisions(&it.row));
+    world.is(Wrong::DropCondition) || (is_decision && world.is(Wrong::DecideBlindly))
+}
+
+/// A row about which people decide.
+pub(super) trait Decided: Row {
+    fn resolutions(&mut self) -> &mut Vec<Resolution>;
+}
+
+impl Decided for Payment {
+    fn resolutions(&mut self) -> &mut Vec<Resolution> {
+        &mut self.resolutions
+    }
+}
+
+impl Decided for WithdrawalRow {
+    fn resolutions(&mut self) -> &mut Vec<Resolution> {
+        match self {
+            Self::Registered(row) => &mut row.resolutions,
+            Self::Unmatched(row) => &mut row.resolutions,
+        }
+    }
+}
+
+/// The change as a publisher sees it that is told of new rows alone.
+pub(super) fn image(wrong: Option<Wrong>, change: RowChange) -> RowChange {
+    if wrong == Some(Wrong::TellWithoutOld) { RowChange { old: None, ..change } } else { change }
+}
+
+pub(super) fn published(world: &World, changes: usize, done: usize) -> usize {
+    if world.is(Wrong::TellAndForget) { changes } else { done }
+}
+
+pub(super) fn detail(world: &World, call: &str, detail: &str) -> String {
+    let mut event: Value = serde_json::from_str(detail).unwrap();
+    if world.is(Wrong::NewEventIds) {
+        event["id"] = format!("{call} {}", event["id"]).into();
+    } else if world.is(Wrong::EventIdWithoutVersion) {
+        event["id"] = format!("{} {}", event["transaction"], event["type"]).into();
+    } else {
+        return detail.to_owned();
+    }
+    event.to_string()
 }
 
 pub(super) fn nonce(world: &World, name: String) -> String {
@@ -279,7 +372,7 @@ pub(super) fn payment(
     if is_dropped {
         return None;
     }
-    let mut change = if world.is(Wrong::DropCondition) { Change::of(change.row, stands) } else { change };
+    let mut change = if is_blind(world, &change, stands) { Change::of(change.row, stands) } else { change };
     if world.is(Wrong::ForgetConflicts) {
         change.row.contradictions.clear();
     }
@@ -296,7 +389,7 @@ pub(super) fn withdrawal(
     change: Change<WithdrawalRow>,
     stands: Option<&Stored<WithdrawalRow>>,
 ) -> Change<WithdrawalRow> {
-    let change = if world.is(Wrong::DropCondition) { Change::of(change.row, stands) } else { change };
+    let change = if is_blind(world, &change, stands) { Change::of(change.row, stands) } else { change };
     let WithdrawalRow::Registered(mut row) = change.row else { return change };
     if row.state == WithdrawalState::Unknown && world.is(Wrong::ForgetUnknown) {
         row.state = WithdrawalState::Waiting;
@@ -360,7 +453,10 @@ pub(super) fn settle(world: &World, report: &WithdrawalReport) -> Option<Written
     };
     let any_amount = world.is(Wrong::SettleAnyAmount) && !row.is_final();
     let last_wins = world.is(Wrong::LastPostbackWins) && row.request.amount == report.receipt.amount;
-    if !any_amount && !last_wins {
+    let overrules = world.is(Wrong::OverrulePerson)
+        && row.request.amount == report.receipt.amount
+        && matches!(row.state, WithdrawalState::Paid { receipt: None } | WithdrawalState::Failed { receipt: None });
+    if !any_amount && !last_wins && !overrules {
         return None;
     }
     put(world, registered(Withdrawal { state: report.outcome()?, ..*row }, version));

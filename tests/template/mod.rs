@@ -1,9 +1,10 @@
 //! What the deployment template promises, without AWS: it and the code say the same.
 
-mod document;
+mod deployment;
+pub(crate) mod document;
 mod events;
 mod protection;
 mod rights;
 mod routes;
-mod settings;
+pub(crate) mod settings;
 mod watching;

@@ -173,12 +173,11 @@ fn a_secret_is_not_echoed_and_goes_nowhere_but_into_a_secret() {
 #[test]
 fn a_parameter_says_what_it_is_and_what_it_may_be() {
     let template = Template::read();
-    let free = ["PaymentSystems", "PaymentWindowParameters"];
     for (name, parameter) in template.section("Parameters") {
         assert!(parameter["Description"].is_string(), "{name}");
         let is_limited =
             ["AllowedPattern", "AllowedValues", "MaxValue"].iter().any(|limit| !parameter[*limit].is_null());
-        assert!(is_limited || free.contains(&name.as_str()), "{name}");
+        assert!(is_limited, "{name}");
     }
 }
 

@@ -18,7 +18,16 @@ const ROWS: [(&str, &str); 4] = [
 ];
 
 /// Ports whose name says it all, and what they do.
-const PORTS: [(&str, &[(&str, &str)]); 10] = [
+const PORTS: [(&str, &[(&str, &str)]); 11] = [
+    (
+        " ReadAny",
+        &[
+            ("dynamodb:GetItem", "deposit#*"),
+            ("dynamodb:GetItem", "payment#*"),
+            ("dynamodb:GetItem", "withdrawal#*"),
+            ("dynamodb:GetItem", "unreadable#*"),
+        ],
+    ),
     (" WriteTogether", &[("dynamodb:PutItem", "deposit#*"), ("dynamodb:PutItem", "payment#*")]),
     (" Credit", &[("dynamodb:UpdateItem", "deposit#*"), ("dynamodb:UpdateItem", "payment#*")]),
     (" Settle", &[("dynamodb:UpdateItem", "withdrawal#*"), ("dynamodb:GetItem", "withdrawal#*")]),
@@ -134,7 +143,24 @@ fn who_may_do_what_to_money() {
     assert_eq!(may("dynamodb:PutItem", "withdrawal#*"), payers);
     let readers = ["activate", "authorizer", "create-deposit", "create-withdrawal", "postback-receiver"];
     assert_eq!(may("secretsmanager:GetSecretValue", "Secret"), readers);
+    assert_eq!(may("dynamodb:Query", "${Table.Arn}/index/attention"), ["attention-reporter", "transaction-reader"]);
     assert_eq!(may("events:PutEvents", "EventBus.Arn"), ["event-publisher"], "an event is what the table says");
+}
+
+#[test]
+fn a_person_may_settle_and_redrive_and_nothing_else() {
+    let template = Template::read();
+    let policy = template.properties("OperatorPolicy")["PolicyDocument"]["Statement"].as_array().unwrap();
+    let on = |resource: &Value| resource.as_object().unwrap().values().next().unwrap().as_str().unwrap().to_owned();
+    let allowed: Vec<_> = policy.iter().map(|it| (on(&it["Resource"]), list(&it["Action"]))).collect();
+    let expected = [
+        ("Table.Arn".to_owned(), vec!["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Scan"]),
+        ("${Table.Arn}/index/attention".to_owned(), vec!["dynamodb:Query"]),
+        ("DeadLetterQueue.Arn".to_owned(), vec!["sqs:ReceiveMessage", "sqs:DeleteMessage"]),
+        ("SubmissionQueue.Arn".to_owned(), vec!["sqs:SendMessage"]),
+        ("Secret".to_owned(), vec!["secretsmanager:GetSecretValue"]),
+    ];
+    assert_eq!(allowed, expected);
 }
 
 #[test]

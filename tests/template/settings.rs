@@ -7,7 +7,7 @@ use serde_json::json;
 use super::document::{Template, between, file, functions, sources};
 
 /// The settings that some code reads, and the endpoints of its clients.
-fn settings_read(source: &str) -> BTreeSet<String> {
+pub(crate) fn settings_read(source: &str) -> BTreeSet<String> {
     let source: String = source.split_whitespace().collect();
     let reads = ["required", "optional", "parsed", "json", "number", "switch"];
     let named = reads.iter().flat_map(|read| between(&source, &format!("environment.{read}(\""), "\""));

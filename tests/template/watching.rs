@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use domain::AttentionKind;
 use serde_json::{Value, json};
 
-use super::document::{Template, file, functions, sources};
+use super::document::{Template, between, file, functions, sources};
 
 /// The events that the code reports, each with whether one of its lines is a warning or an error.
 fn events() -> BTreeSet<(String, bool)> {
@@ -27,11 +28,15 @@ fn alarms(template: &Template) -> Vec<(&str, &Value)> {
     alarms.map(|(name, alarm)| (name, &alarm["Properties"])).collect()
 }
 
+/// An alarm's metrics: several, or the one that the alarm itself names.
+fn metrics(alarm: &Value) -> impl Iterator<Item = &Value> {
+    let several = alarm["Metrics"].as_array().into_iter().flatten();
+    several.map(|metric| &metric["MetricStat"]["Metric"]).chain([alarm])
+}
+
 /// The values of a dimension among an alarm's metrics.
 fn dimension<'a>(alarm: &'a Value, name: &str) -> Vec<&'a Value> {
-    let metrics = alarm["Metrics"].as_array().into_iter().flatten();
-    let own = metrics.map(|metric| &metric["MetricStat"]["Metric"]).chain([alarm]);
-    let dimensions = own.flat_map(|metric| metric["Dimensions"].as_array().into_iter().flatten());
+    let dimensions = metrics(alarm).flat_map(|metric| metric["Dimensions"].as_array().into_iter().flatten());
     dimensions.filter(|it| it["Name"] == name).map(|it| &it["Value"]).collect()
 }
 
@@ -52,17 +57,34 @@ fn every_alarming_event_has_its_alarm_and_the_other_way_round() {
 }
 
 #[test]
-fn every_event_and_every_refusal_is_counted() {
-    let template = Template::read();
-    for (filter, field, metric) in [("EventMetric", "event", "Events"), ("RefusalMetric", "code", "Refusals")] {
-        let filter = template.properties(filter);
-        assert_eq!(filter["LogGroupName"], json!({"Ref": "Log"}));
-        assert_eq!(filter["FilterPattern"], format!("{{ $.{field} = \"*\" }}"));
-        let made = &filter["MetricTransformations"][0];
-        assert_eq!(made["MetricNamespace"]["Fn::Sub"], "Paykassma/${AWS::StackName}");
-        assert_eq!((&made["MetricName"], &made["MetricValue"]), (&json!(metric), &json!("1")));
-        assert_eq!(made["Dimensions"], json!([{"Key": field, "Value": format!("$.{field}")}]));
+fn every_event_says_what_it_is_about() {
+    let code = sources("functions") + &sources("shared");
+    for report in code.split("event = \"").skip(1) {
+        let report = report.split(';').next().unwrap();
+        assert!(report.contains("reference") || report.starts_with("provider.misconfigured\""), "{report}");
     }
+}
+
+#[test]
+fn what_an_alarm_counts_is_what_the_log_counts() {
+    let template = Template::read();
+    let log = file("shared/edge/src/log.rs");
+    let counted: BTreeSet<_> = between(&log, "Metric { dimension: \"", "\", unit").into_iter().collect();
+    let namespace = json!({"Fn::Sub": "Paykassma/${AWS::StackName}"});
+    assert_eq!(template.global()["Environment"]["Variables"]["METRICS_NAMESPACE"], namespace);
+    let mut watched = BTreeSet::new();
+    for (name, alarm) in alarms(&template) {
+        for metric in metrics(alarm).filter(|metric| metric["Namespace"].is_object()) {
+            assert_eq!(metric["Namespace"], namespace, "{name}");
+            let [dimension] = metric["Dimensions"].as_array().unwrap().as_slice() else { panic!("{name}: {metric}") };
+            watched.insert(format!(
+                "{}\", name: \"{}",
+                dimension["Name"].as_str().unwrap(),
+                metric["MetricName"].as_str().unwrap()
+            ));
+        }
+    }
+    assert_eq!(watched.iter().map(String::as_str).collect::<BTreeSet<_>>(), counted);
 }
 
 #[test]
@@ -78,6 +100,26 @@ fn an_alarm_watches_only_what_is_reported() {
             assert!(code.contains(&refusal.to_string()), "{name}: no code refuses with {refusal}");
         }
     }
+}
+
+#[test]
+fn what_nobody_looks_at_sets_off_an_alarm_by_its_age() {
+    let template = Template::read();
+    let unknown = template.properties("WithdrawalUnknownAgeAlarm");
+    assert_eq!(dimension(unknown, "attention"), ["unknown"]);
+    assert_eq!(unknown["TreatMissingData"], "breaching", "a reporter that is silent does not calm anybody");
+    let others = template.properties("AttentionAgeAlarm");
+    assert_eq!(others["Metrics"][0]["Expression"], "MAX(METRICS())");
+    let watched = [unknown, others].into_iter().flat_map(|alarm| dimension(alarm, "attention"));
+    let watched: BTreeSet<_> = watched.map(|kind| kind.as_str().unwrap()).collect();
+    assert_eq!(watched, AttentionKind::ALL.map(AttentionKind::as_str).into());
+    let schedule = &template.properties("AttentionReporter")["Events"]["Report"];
+    assert_eq!(
+        (&schedule["Type"], &schedule["Properties"]["Schedule"]),
+        (&json!("Schedule"), &json!("rate(10 minutes)"))
+    );
+    let periods = others["Metrics"].as_array().unwrap()[1..].iter().map(|metric| &metric["MetricStat"]["Period"]);
+    assert!(periods.chain([&unknown["Period"]]).all(|period| *period == 1_800), "three reports fit into each period");
 }
 
 #[test]
@@ -143,7 +185,7 @@ fn an_alarm_tells_someone_when_it_comes_and_when_it_goes() {
     for (name, alarm) in alarms(&template) {
         let topic = json!([{"Ref": "AlarmTopic"}]);
         assert_eq!((&alarm["AlarmActions"], &alarm["OKActions"]), (&topic, &topic), "{name}");
-        assert_eq!(alarm["TreatMissingData"], "notBreaching", "{name}");
+        assert!(name == "WithdrawalUnknownAgeAlarm" || alarm["TreatMissingData"] == "notBreaching", "{name}");
         assert!(alarm["AlarmDescription"].is_string(), "{name}");
     }
 }

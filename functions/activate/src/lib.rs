@@ -12,7 +12,7 @@ use edge::{Ambient, BadRequest, Fields, Handle, Reply, Request, SecretStore, Sta
 use paykassma::{ActivateTransaction, Activation, ActivationRequest};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
-use store::{Change, Read, Stored, Unavailable, Write, WriteTogether, Written, WrittenTogether};
+use store::{Change, Read, Row, Stored, Unavailable, Write, WriteTogether, Written, WrittenTogether};
 use tracing::{error, info, warn};
 
 /// Races that one write may lose before it gives up.
@@ -153,22 +153,23 @@ where
     /// Notes what the provider said, and gives the number up if it said fail. The note is for people: when it cannot be
     /// written the user is answered all the same, and entering the number again is the same attempt.
     async fn note(&self, journal: Journal, number: &TransactionId, said: &Activation) {
-        let id = journal.deposit.order.custom_transaction_id.clone();
+        let reference = DepositRow::key(&journal.deposit.order.custom_transaction_id);
+        let payment = Payment::key(&payment_key(&journal.deposit, number));
         let outcome = match said {
             Activation::Activated { .. } => AttemptState::Activated,
             Activation::Pending(_) => AttemptState::Pending,
             Activation::Possible(_) => AttemptState::Possible,
             Activation::Rejected(_) => AttemptState::Failed,
             Activation::NotSent(reason) | Activation::Unknown(reason) => {
-                return warn!(order = %id, payment = %number, reason, "the provider did not answer");
+                return warn!(reference, payment, reason, "the provider did not answer");
             }
             Activation::Misconfigured => {
                 return error!(event = "provider.misconfigured", "404: pluginapi_secret or PROVIDER_API_URL is wrong");
             }
         };
         match self.write_note(journal, number, outcome).await {
-            Ok(()) => info!(order = %id, payment = %number, ?outcome, "activation"),
-            Err(refused) => error!(order = %id, payment = %number, %refused, "the answer was not noted"),
+            Ok(()) => info!(reference, payment, ?outcome, "activation"),
+            Err(refused) => error!(reference, payment, %refused, "the answer was not noted"),
         }
     }
 

@@ -13,7 +13,7 @@ use paykassma::{BaseUrl, CreateTransaction, Creation, payment_window_url};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use store::{Change, Read, Stored, Unavailable, Write, WriteTogether, Written, WrittenTogether};
+use store::{Change, Read, Row, Stored, Unavailable, Write, WriteTogether, Written, WrittenTogether};
 use tracing::{error, info, warn};
 
 /// Races that a registration may lose before it gives up.
@@ -71,7 +71,7 @@ where
             Creation::Created { params } => return self.register(order, params).await,
             Creation::Rejected(message) => Refused::Rejected(message),
             Creation::Unreachable(reason) => {
-                warn!(order = %order.custom_transaction_id, reason, "the provider did not answer");
+                warn!(reference = DepositRow::key(&order.custom_transaction_id), reason, "the provider did not answer");
                 Refused::TryAgain
             }
             Creation::Misconfigured => {
@@ -130,8 +130,9 @@ where
         let place = Change { row: DepositRow::Registered(deposit.clone()), replaces: version };
         let written = self.table.write_together(place, changes.collect()).await?;
         for credit in deposit.credited.iter().filter(|_| written == WrittenTogether::Done) {
-            let (order, payment) = (&deposit.order.custom_transaction_id, &credit.payment.transaction_id);
-            info!(event = "deposit.credited", %order, %payment, "an unannounced payment found its order");
+            let reference = DepositRow::key(&deposit.order.custom_transaction_id);
+            let payment = Payment::key(&credit.payment);
+            info!(event = "deposit.credited", reference, payment, "an unannounced payment found its order");
         }
         Ok(written == WrittenTogether::Done)
     }
@@ -147,6 +148,7 @@ where
     fn created(&self, deposit: &Deposit) -> Result<Reply, Refused> {
         let params =
             serde_json::from_str(&deposit.params).map_err(|_| Unavailable("a row's params are not JSON".into()))?;
+        info!(reference = DepositRow::key(&deposit.order.custom_transaction_id), "registered");
         let parameters: Vec<_> = self.window_parameters.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
         let created = Created {
             custom_transaction_id: &deposit.order.custom_transaction_id,

@@ -10,7 +10,7 @@ use edge::{Ambient, Handle, Reply, Request, SecretStore, SendLater, StatusCode};
 use paykassma::{SubmitWithdrawal, withdrawal_body};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
-use store::{Advanced, Change, Stored, Write, Written, advance};
+use store::{Advanced, Change, Row, Stored, Write, Written, advance};
 use tracing::{error, info};
 
 /// The secrets that this function needs.
@@ -96,22 +96,22 @@ where
     /// end, and it counts as unknown.
     async fn submit(&self, journalled: Stored<Withdrawal>, sender: &str) -> Result<Reply, Refused> {
         let submission = self.provider.submit(&journalled.row.body).await;
-        let id = journalled.row.request.withdrawal_id.clone();
-        info!(withdrawal = %id, ?submission, "submitted");
+        let reference = WithdrawalRow::key(&journalled.row.request.withdrawal_id);
+        info!(reference, ?submission, "submitted");
         let now = Timestamp(self.ambient.now_ms());
         let answered = |row: &Withdrawal| row.answered(sender, &submission, now);
         match advance(&self.table, journalled.clone(), now, None, answered).await {
             Ok(advanced) => {
                 if let Advanced::Conflicted(_, disagreement) = &advanced {
-                    error!(event = "withdrawal.conflict", withdrawal = %id, ?disagreement, "the provider contradicts itself");
+                    error!(event = "withdrawal.conflict", reference, ?disagreement, "the provider contradicts itself");
                 }
                 if advanced.stands().state == WithdrawalState::Unknown {
-                    error!(event = "withdrawal.unknown", withdrawal = %id, "nobody knows whether it arrived");
+                    error!(event = "withdrawal.unknown", reference, "nobody knows whether it arrived");
                 }
                 reply(StatusCode::CREATED, advanced.stands())
             }
             Err(cause) => {
-                error!(withdrawal = %id, %cause, "what came of the submission was not written");
+                error!(reference, %cause, "what came of the submission was not written");
                 reply(StatusCode::CREATED, &journalled.row)
             }
         }

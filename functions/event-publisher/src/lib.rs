@@ -44,7 +44,9 @@ impl<B: Publish + Send> HandleChanges for Deps<B> {
             ends.push(events.len());
         }
         let taken = self.bus.publish(&events).await;
-        info!(changes = changes.len(), events = events.len(), taken, "published");
+        for Published { reference, kind, .. } in events.iter().take(taken) {
+            info!(reference, kind, "told");
+        }
         ends.partition_point(|end| *end <= taken)
     }
 }
@@ -58,7 +60,8 @@ fn read(change: &RowChange) -> Result<Vec<Published>, Unavailable> {
         let envelope =
             Envelope { id, r#type: data.kind(), transaction: &transaction, version, time_ms: change.at_ms, data };
         let detail = serde_json::to_string(&envelope).map_err(|error| Unavailable(error.to_string()))?;
-        Ok(Published { kind: data.kind().to_owned(), detail, at_ms: change.at_ms })
+        let reference = transaction.clone();
+        Ok(Published { kind: data.kind().to_owned(), reference, detail, at_ms: change.at_ms })
     });
     published.collect()
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use domain::{AttemptId, Decision, DepositReport, DepositRow, Payment, PaymentState, decide};
 use edge::Ambient;
-use store::{Change, Read, Stored, Unavailable, Written, WrittenTogether};
+use store::{Change, Read, Row, Stored, Unavailable, Written, WrittenTogether};
 use tracing::{error, info, warn};
 
 use crate::Table;
@@ -77,19 +77,25 @@ async fn settle(
 }
 
 fn credited(report: &DepositReport) {
-    let (order, payment) = (&report.receipt.custom_transaction_id, &report.payment.transaction_id);
-    info!(event = "deposit.credited", order, %payment);
+    let (reference, payment) = (reference(report), Payment::key(&report.payment));
+    info!(event = "deposit.credited", reference, payment);
+}
+
+/// The order's key, whichever attempt the provider names.
+fn reference(report: &DepositReport) -> String {
+    let said = &report.receipt.custom_transaction_id;
+    AttemptId::parse(said).map_or_else(|| format!("deposit#{said}"), |attempt| DepositRow::key(&attempt.order))
 }
 
 fn log(decision: &Decision, report: &DepositReport) {
-    let (order, payment) = (&report.receipt.custom_transaction_id, &report.payment.transaction_id);
+    let (reference, payment) = (reference(report), Payment::key(&report.payment));
     match decision {
         Decision::Credit(..) => credited(report),
-        Decision::Repeat => info!(order, %payment, "a repeated postback"),
-        Decision::Unmatched(..) => warn!(event = "payment.unmatched", order, %payment),
+        Decision::Repeat => info!(event = "postback.repeated", reference, payment),
+        Decision::Unmatched(..) => warn!(event = "payment.unmatched", reference, payment),
         Decision::Quarantine(_, disagreement) => {
-            error!(event = "deposit.quarantined", order, %payment, ?disagreement);
+            error!(event = "deposit.quarantined", reference, payment, ?disagreement);
         }
-        Decision::Conflict(_, disagreement) => error!(event = "payment.conflict", order, %payment, ?disagreement),
+        Decision::Conflict(_, disagreement) => error!(event = "payment.conflict", reference, payment, ?disagreement),
     }
 }

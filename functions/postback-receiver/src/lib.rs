@@ -12,7 +12,7 @@ use paykassma::{Element, read_postback};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use signing::{NotVerified, PostbackKeys, Verified, verify};
-use store::{Change, Credit, Read, Settle, Unavailable, Unreadable, Write, WriteTogether};
+use store::{Change, Credit, Read, Row, Settle, Unavailable, Unreadable, Write, WriteTogether};
 use subtle::ConstantTimeEq;
 use tracing::error;
 
@@ -142,7 +142,8 @@ impl<S: Table, K: SecretStore<Keys>, A: Ambient> Deps<S, K, A> {
     }
 
     async fn keep_unreadable(&self, evidence: Evidence, reason: &str) -> Result<(), Unavailable> {
-        error!(event = "postback.unreadable", signature = evidence.signature, element = evidence.element, reason);
+        let reference = Unreadable::key(&(evidence.signature.clone(), evidence.element));
+        error!(event = "postback.unreadable", reference, reason);
         // Where a row stands already, it is this one: its key is the signature.
         self.table.write(Change::new(Unreadable::new(evidence, reason))).await.map(|_| ())
     }

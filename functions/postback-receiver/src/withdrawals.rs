@@ -1,7 +1,7 @@
 //! What became of a withdrawal: written once, or kept for a reason.
 
 use domain::{UnknownWithdrawal, Withdrawal, WithdrawalReport, WithdrawalRow, WithdrawalState};
-use store::{Advanced, Change, Read, Stored, Unavailable, Written, advance};
+use store::{Advanced, Change, Read, Row, Stored, Unavailable, Written, advance};
 use tracing::{error, info, warn};
 
 use crate::Table;
@@ -39,9 +39,12 @@ async fn contradict_or_repeat(
     let now = report.receipt.evidence.received_at;
     match advance(table, stored, now, Some(&report.receipt), |row: &Withdrawal| row.reported(report)).await? {
         Advanced::Moved(_) => settled(report),
-        Advanced::Repeated(_) => info!(withdrawal = %report.withdrawal_id, "a repeated postback"),
+        Advanced::Repeated(_) => {
+            info!(event = "postback.repeated", reference = WithdrawalRow::key(&report.withdrawal_id));
+        }
         Advanced::Conflicted(_, disagreement) => {
-            error!(event = "withdrawal.conflict", withdrawal = %report.withdrawal_id, ?disagreement);
+            let reference = WithdrawalRow::key(&report.withdrawal_id);
+            error!(event = "withdrawal.conflict", reference, ?disagreement);
         }
     }
     Ok(())
@@ -64,14 +67,15 @@ async fn keep_unmatched(table: &impl Table, report: &WithdrawalReport) -> Result
 }
 
 fn unmatched(report: &WithdrawalReport) {
-    warn!(event = "withdrawal.unmatched", withdrawal = %report.withdrawal_id, status = report.withdrawal_status);
+    let reference = WithdrawalRow::key(&report.withdrawal_id);
+    warn!(event = "withdrawal.unmatched", reference, status = report.withdrawal_status);
 }
 
 fn settled(report: &WithdrawalReport) {
-    let withdrawal = &report.withdrawal_id;
+    let reference = WithdrawalRow::key(&report.withdrawal_id);
     if let Some(WithdrawalState::Paid { .. }) = report.outcome() {
-        info!(event = "withdrawal.paid", %withdrawal);
+        info!(event = "withdrawal.paid", reference);
     } else {
-        info!(event = "withdrawal.failed", %withdrawal);
+        info!(event = "withdrawal.failed", reference);
     }
 }

@@ -7,10 +7,11 @@ mod view;
 
 pub use refused::Refused;
 
-use domain::{AttentionKind, CustomTransactionId, DepositRow, Payment, Timestamp, WithdrawalId, WithdrawalRow};
+use domain::{AttentionKind, CustomTransactionId, DepositRow, Timestamp, WithdrawalId, WithdrawalRow};
 use edge::{Answer, Question, Reply, StatusCode};
 use serde::Serialize;
-use store::{FindAttention, Read, Row, RowId, Stored, Unavailable, Unreadable};
+use store::{AnyRow, FindAttention, Read, ReadAny, Row, Stored, read_any};
+use tracing::info;
 
 use crate::search::Search;
 use crate::view::{DepositView, Open, PaymentView, UnknownWithdrawalView, UnreadableView, WithdrawalView};
@@ -22,18 +23,7 @@ pub struct Deps<S> {
     pub table: S,
 }
 
-/// All that this function may do to the table.
-pub trait Table:
-    Read<DepositRow> + Read<Payment> + Read<WithdrawalRow> + Read<Unreadable> + FindAttention + Send
-{
-}
-
-impl<S> Table for S where
-    S: Read<DepositRow> + Read<Payment> + Read<WithdrawalRow> + Read<Unreadable> + FindAttention + Send
-{
-}
-
-impl<S: Table> Answer for Deps<S> {
+impl<S: ReadAny + FindAttention + Send> Answer for Deps<S> {
     type Refusal = Refused;
 
     async fn answer(&self, question: Question) -> Result<Reply, Refused> {
@@ -47,9 +37,10 @@ impl<S: Table> Answer for Deps<S> {
     }
 }
 
-impl<S: Table> Deps<S> {
+impl<S: ReadAny + FindAttention> Deps<S> {
     async fn deposit(&self, id: &str) -> Result<Reply, Refused> {
         let id = CustomTransactionId::parse(id).map_err(|_| Refused::NotFound)?;
+        info!(reference = DepositRow::key(&id), "asked for");
         match Read::<DepositRow>::read(&self.table, &id).await? {
             Some(Stored { row: DepositRow::Registered(row), version }) => {
                 Ok(Reply::new(StatusCode::OK, &DepositView::of(&row, version)))
@@ -60,6 +51,7 @@ impl<S: Table> Deps<S> {
 
     async fn withdrawal(&self, id: &str) -> Result<Reply, Refused> {
         let id = WithdrawalId::parse(id).map_err(|_| Refused::NotFound)?;
+        info!(reference = WithdrawalRow::key(&id), "asked for");
         match Read::<WithdrawalRow>::read(&self.table, &id).await? {
             Some(Stored { row: WithdrawalRow::Registered(row), version }) => {
                 Ok(Reply::new(StatusCode::OK, &WithdrawalView::of(&row, version)))
@@ -73,48 +65,29 @@ impl<S: Table> Deps<S> {
         let page = self.table.find_attention(search.kind, search.since, search.after.as_ref()).await?;
         let mut rows = Vec::new();
         for id in &page.rows {
-            rows.push(self.look(id).await?);
+            rows.push(read_any(&self.table, id).await?);
         }
-        let open = rows.iter().flatten().filter_map(|row| row.open(search.kind));
+        let open = rows.iter().flatten().filter_map(|row| open(row, search.kind));
         let found = Found { transactions: open.collect(), cursor: page.next.as_ref().map(search::encode) };
         Ok(Reply::new(StatusCode::OK, &found))
     }
-
-    async fn look(&self, id: &RowId) -> Result<Option<Seen>, Unavailable> {
-        Ok(match id {
-            RowId::Payment(key) => Read::<Payment>::read(&self.table, key).await?.map(Seen::Payment),
-            RowId::Withdrawal(id) => Read::<WithdrawalRow>::read(&self.table, id).await?.map(Seen::Withdrawal),
-            RowId::Unreadable(signature, element) => {
-                let id = (signature.clone(), *element);
-                Read::<Unreadable>::read(&self.table, &id).await?.map(Seen::Unreadable)
-            }
-        })
-    }
 }
 
-/// A row that was found.
-enum Seen {
-    Payment(Stored<Payment>),
-    Withdrawal(Stored<WithdrawalRow>),
-    Unreadable(Stored<Unreadable>),
-}
-
-impl Seen {
-    fn open(&self, kind: AttentionKind) -> Option<Entry<'_>> {
-        let (attention, row) = match self {
-            Self::Payment(stored) => (stored.row.attention(), Open::Payment(PaymentView::of(stored))),
-            Self::Withdrawal(Stored { row, version }) => (
-                row.attention(),
-                match row {
-                    WithdrawalRow::Registered(row) => Open::Withdrawal(WithdrawalView::of(row, *version)),
-                    WithdrawalRow::Unmatched(row) => Open::UnknownWithdrawal(UnknownWithdrawalView::of(row, *version)),
-                },
-            ),
-            Self::Unreadable(stored) => (stored.row.attention(), Open::Unreadable(UnreadableView::of(stored))),
-        };
-        let attention = attention.filter(|it| it.kind == kind)?;
-        Some(Entry { attention: kind, attention_at_ms: attention.at, row })
-    }
+/// What a merchant sees of a row that somebody must look at for this reason. An order's row is never one.
+fn open(row: &AnyRow, kind: AttentionKind) -> Option<Entry<'_>> {
+    let attention = row.attention().filter(|it| it.kind == kind)?;
+    let row = match row {
+        AnyRow::Deposit(_) => return None,
+        AnyRow::Payment(stored) => Open::Payment(PaymentView::of(stored)),
+        AnyRow::Withdrawal(Stored { row: WithdrawalRow::Registered(row), version }) => {
+            Open::Withdrawal(WithdrawalView::of(row, *version))
+        }
+        AnyRow::Withdrawal(Stored { row: WithdrawalRow::Unmatched(row), version }) => {
+            Open::UnknownWithdrawal(UnknownWithdrawalView::of(row, *version))
+        }
+        AnyRow::Unreadable(stored) => Open::Unreadable(UnreadableView::of(stored)),
+    };
+    Some(Entry { attention: kind, attention_at_ms: attention.at, row })
 }
 
 #[derive(Serialize)]

@@ -8,7 +8,7 @@ use domain::{Submission, SubmissionAttempt, Timestamp, Withdrawal, WithdrawalId,
 use edge::{Ambient, Defer, HandleMessage, Handled, Message};
 use paykassma::SubmitWithdrawal;
 use serde::Deserialize;
-use store::{Advanced, Change, Read, Stored, Unavailable, Write, Written, advance};
+use store::{Advanced, Change, Read, Row, Stored, Unavailable, Write, Written, advance};
 use tracing::{error, info, warn};
 
 /// What this function works with. It needs no secret: what it sends was signed when it was journalled.
@@ -55,14 +55,14 @@ where
         match self.come_back(&withdrawal_id).await {
             Ok(Next::Rest) => return Handled::Done,
             Ok(Next::Retry) => {}
-            Err(cause) => error!(withdrawal = %withdrawal_id, %cause, "the table failed"),
+            Err(cause) => error!(reference = WithdrawalRow::key(&withdrawal_id), %cause, "the table failed"),
         }
         if message.receive_count >= self.policy.attempts {
             self.ask_for_review(&withdrawal_id).await;
         } else if let Err(cause) =
             self.queue.defer(message.receipt_handle, self.policy.back_off(message.receive_count, &self.ambient)).await
         {
-            warn!(withdrawal = %withdrawal_id, %cause, "not put off: it comes out when its visibility ends");
+            warn!(reference = WithdrawalRow::key(&withdrawal_id), %cause, "not put off: it comes out when its visibility ends");
         }
         Handled::Again
     }
@@ -76,7 +76,7 @@ where
 {
     async fn come_back(&self, id: &WithdrawalId) -> Result<Next, Unavailable> {
         let Some(Stored { row: WithdrawalRow::Registered(row), version }) = self.table.read(id).await? else {
-            info!(withdrawal = %id, "armed, but never journalled: nothing was sent");
+            info!(reference = WithdrawalRow::key(id), "armed, but never journalled: nothing was sent");
             return Ok(Next::Rest);
         };
         let stored = Stored { row: *row, version };
@@ -106,7 +106,8 @@ where
         let advanced = advance(&self.table, stored, self.now(), None, Withdrawal::lose).await?;
         let row = advanced.stands();
         if let Advanced::Moved(_) = advanced {
-            error!(event = "withdrawal.unknown", withdrawal = %row.request.withdrawal_id, "its sender died");
+            let reference = WithdrawalRow::key(&row.request.withdrawal_id);
+            error!(event = "withdrawal.unknown", reference, "its sender died");
         }
         Ok(self.next(row))
     }
@@ -124,7 +125,7 @@ where
         let submission = self.provider.submit(&journalled.row.body).await;
         let id = journalled.row.request.withdrawal_id.clone();
         let attempt = journalled.row.attempts.len();
-        info!(withdrawal = %id, attempt, ?submission, "submitted again");
+        info!(reference = WithdrawalRow::key(&id), attempt, ?submission, "submitted again");
         let now = self.now();
         let answered = |row: &Withdrawal| row.answered(&sender, &submission, now);
         let advanced = advance(&self.table, journalled, now, None, answered).await?;
@@ -146,7 +147,7 @@ where
 
     /// The message now goes to the dead letters. Nothing is refunded: a person decides.
     async fn ask_for_review(&self, id: &WithdrawalId) {
-        error!(event = "withdrawal.needs_review", withdrawal = %id, "the attempts are used up");
+        error!(event = "withdrawal.needs_review", reference = WithdrawalRow::key(id), "the attempts are used up");
         let flagged = async {
             let Some(Stored { row: WithdrawalRow::Registered(row), version }) = self.table.read(id).await? else {
                 return Ok(());
@@ -160,7 +161,7 @@ where
         };
         if let Err(cause) = flagged.await {
             let cause: Unavailable = cause;
-            error!(withdrawal = %id, %cause, "not flagged: the dead letter is what is left of it");
+            error!(reference = WithdrawalRow::key(id), %cause, "not flagged: the dead letter is what is left of it");
         }
     }
 }
@@ -169,13 +170,18 @@ fn report(id: &WithdrawalId, advanced: &Advanced, submission: &Submission) {
     let is_unknown = advanced.stands().state == WithdrawalState::Unknown;
     match (advanced, submission) {
         (Advanced::Conflicted(_, disagreement), _) => {
-            error!(event = "withdrawal.conflict", withdrawal = %id, ?disagreement, "the provider contradicts itself");
+            error!(
+                event = "withdrawal.conflict",
+                reference = WithdrawalRow::key(id),
+                ?disagreement,
+                "the provider contradicts itself"
+            );
         }
         (_, Submission::Rejected(_)) if is_unknown => {
-            warn!(withdrawal = %id, "a fail after an unknown attempt releases nothing");
+            warn!(reference = WithdrawalRow::key(id), "a fail after an unknown attempt releases nothing");
         }
         (Advanced::Moved(_), Submission::Unknown(_)) if is_unknown => {
-            error!(event = "withdrawal.unknown", withdrawal = %id, "nobody knows whether it arrived");
+            error!(event = "withdrawal.unknown", reference = WithdrawalRow::key(id), "nobody knows whether it arrived");
         }
         (Advanced::Moved(_) | Advanced::Repeated(_), _) => {}
     }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Region, SharedHttpClient, StalledStreamProtectionConfig};
@@ -16,7 +17,7 @@ const AMAZON_ROOTS: &[u8] = include_bytes!("amazon_roots.pem");
 #[derive(Clone, Debug)]
 pub struct Aws {
     region: Region,
-    credentials: Credentials,
+    credentials: SharedCredentialsProvider,
     http: SharedHttpClient,
     timeouts: TimeoutConfig,
 }
@@ -50,22 +51,19 @@ impl Aws {
             None,
             "environment",
         );
-        let roots = TrustStore::empty().with_pem_certificate(AMAZON_ROOTS);
-        let tls = TlsContext::builder()
-            .with_trust_store(roots)
-            .build()
-            .map_err(|_| BadSetting { name: "AMAZON_ROOTS", rule: "must be certificates".into() })?;
-        let http = aws_smithy_http_client::Builder::new()
-            .tls_provider(Provider::Rustls(CryptoMode::Ring))
-            .tls_context(tls)
-            .build_https();
+        let region = Region::new(environment.required("AWS_REGION")?.to_owned());
+        Ok(Self::with(region, SharedCredentialsProvider::new(credentials), http()?))
+    }
+
+    /// Clients for this region, with credentials from anywhere.
+    #[must_use]
+    pub fn with(region: Region, credentials: SharedCredentialsProvider, http: SharedHttpClient) -> Self {
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(Duration::from_secs(1))
             .operation_attempt_timeout(Duration::from_secs(2))
             .operation_timeout(Duration::from_secs(5))
             .build();
-        let region = Region::new(environment.required("AWS_REGION")?.to_owned());
-        Ok(Self { region, credentials, http, timeouts })
+        Self { region, credentials, http, timeouts }
     }
 
     /// DynamoDB's client.
@@ -91,4 +89,20 @@ impl Aws {
     pub fn secrets_manager(&self, environment: &Environment) -> aws_sdk_secretsmanager::Client {
         client!(self, environment, aws_sdk_secretsmanager, "AWS_ENDPOINT_URL_SECRETS_MANAGER")
     }
+}
+
+/// What the clients send with: rustls with ring, and Amazon's own roots.
+///
+/// # Errors
+/// [`BadSetting`] when the roots that are built in cannot be read.
+pub fn http() -> Result<SharedHttpClient, BadSetting> {
+    let roots = TrustStore::empty().with_pem_certificate(AMAZON_ROOTS);
+    let tls = TlsContext::builder()
+        .with_trust_store(roots)
+        .build()
+        .map_err(|_| BadSetting { name: "AMAZON_ROOTS", rule: "must be certificates".into() })?;
+    Ok(aws_smithy_http_client::Builder::new()
+        .tls_provider(Provider::Rustls(CryptoMode::Ring))
+        .tls_context(tls)
+        .build_https())
 }

@@ -17,6 +17,8 @@ const MOST: usize = 10;
 pub struct Published {
     /// What it is called.
     pub kind: String,
+    /// What it is about, for the log.
+    pub reference: String,
     /// One JSON object.
     pub detail: String,
     /// When it happened, in milliseconds since 1970.
@@ -56,13 +58,13 @@ impl EventBus {
         let answer = match self.client.put_events().set_entries(Some(entries.collect())).send().await {
             Ok(answer) => answer,
             Err(cause) => {
-                error!(code = cause.code(), "the bus did not answer");
+                error!(cause = cause.code(), "the bus did not answer");
                 return 0;
             }
         };
         let refused = answer.entries().iter().position(|entry| entry.event_id().is_none());
         if let Some(entry) = refused.and_then(|index| answer.entries().get(index)) {
-            error!(code = entry.error_code(), "the bus refused an event");
+            error!(cause = entry.error_code(), "the bus refused an event");
         }
         refused.unwrap_or(events.len())
     }

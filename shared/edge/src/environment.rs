@@ -71,13 +71,14 @@ impl Environment {
         })
     }
 
-    /// A number, or `default` when it is not set.
+    /// A whole number above 0, or `default` when it is not set.
     ///
     /// # Errors
-    /// [`BadSetting`] when it is set and not a number.
-    pub fn number<T: FromStr>(&self, name: &'static str, default: T) -> Result<T, BadSetting> {
+    /// [`BadSetting`] when it is set and not such a number.
+    pub fn number<T: FromStr + Default + PartialOrd>(&self, name: &'static str, default: T) -> Result<T, BadSetting> {
         let Some(text) = self.optional(name) else { return Ok(default) };
-        text.parse().map_err(|_| BadSetting { name, rule: "must be a number".into() })
+        let number = text.parse().ok().filter(|number| *number > T::default());
+        number.ok_or_else(|| BadSetting { name, rule: "must be a whole number above 0".into() })
     }
 
     /// A switch: `on` or `off`, the default.
@@ -99,11 +100,12 @@ mod tests {
 
     #[test]
     fn a_bad_setting_names_itself_and_not_its_value() {
-        let environment = Environment::of(&[("LIMIT", "marker"), ("EMPTY", ""), ("RESEND", "marker")]);
+        let environment = Environment::of(&[("LIMIT", "marker"), ("NONE", "0"), ("EMPTY", ""), ("RESEND", "marker")]);
         let said = [
             environment.required("ABSENT").unwrap_err().to_string(),
             environment.required("EMPTY").unwrap_err().to_string(),
             environment.number("LIMIT", 5).unwrap_err().to_string(),
+            environment.number("NONE", 5_u64).unwrap_err().to_string(),
             environment.switch("RESEND").unwrap_err().to_string(),
         ];
         assert_eq!(
@@ -111,7 +113,8 @@ mod tests {
             [
                 "setting ABSENT is missing",
                 "setting EMPTY is missing",
-                "setting LIMIT must be a number",
+                "setting LIMIT must be a whole number above 0",
+                "setting NONE must be a whole number above 0",
                 "setting RESEND must be on or off",
             ]
         );

@@ -13,7 +13,7 @@ mod secrets;
 mod stream;
 
 pub use ambient::{Ambient, System, prime};
-pub use aws::Aws;
+pub use aws::{Aws, http as aws_http};
 pub use bus::{EventBus, Publish, Published};
 pub use environment::{BadSetting, Environment};
 pub use fields::{BadRequest, Fields};

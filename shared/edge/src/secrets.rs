@@ -68,14 +68,20 @@ impl<T: DeserializeOwned, A: Ambient> Secrets<T, A> {
             Unavailable(format!("the secret was not given: {code}"))
         })?;
         let text = got.secret_string().ok_or_else(|| Unavailable("the secret has no text".into()))?;
-        // The error would quote the secret.
-        let secrets =
-            serde_json::from_str(text).map_err(|_| Unavailable("the secret lacks a key, or is not JSON".into()))?;
+        let secrets = serde_json::from_str(text).map_err(|error| Unavailable(complaint(&error)))?;
         let secrets = Arc::new(secrets);
         let cached = Cached { secrets: Arc::clone(&secrets), read_at_ms };
         *self.cached.lock().unwrap_or_else(PoisonError::into_inner) = Some(cached);
         Ok(secrets)
     }
+}
+
+/// Only what is missing is named: every other error would quote the secret.
+fn complaint(error: &serde_json::Error) -> String {
+    let said = error.to_string();
+    let missing = said.split(" at line").next().filter(|said| said.starts_with("missing field"));
+    missing
+        .map_or_else(|| "the secret is not the JSON that it must be".into(), |missing| format!("the secret: {missing}"))
 }
 
 impl<T: DeserializeOwned + Send + Sync, A: Ambient> SecretStore<T> for Secrets<T, A> {
@@ -90,6 +96,30 @@ impl<T: DeserializeOwned + Send + Sync, A: Ambient> SecretStore<T> for Secrets<T
         match self.cached(MIN_AGE_MS) {
             Some(_) => Ok(None),
             None => self.read().await.map(Some),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    struct Keys {
+        #[expect(dead_code, reason = "only its absence is looked at")]
+        access_key: BTreeMap<String, String>,
+    }
+
+    #[test]
+    fn a_bad_secret_is_described_without_its_values() {
+        let said = |text| complaint(&serde_json::from_str::<Keys>(text).unwrap_err());
+        assert_eq!(said("{}"), "the secret: missing field `access_key`");
+        for text in ["marker", r#"{"access_key":"marker"}"#, r#"{"access_key":{"marker":5}}"#] {
+            assert_eq!(said(text), "the secret is not the JSON that it must be");
         }
     }
 }

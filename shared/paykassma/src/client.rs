@@ -111,7 +111,11 @@ impl Client {
     }
 }
 
-fn tls() -> Result<ClientConfig, rustls::Error> {
+/// The TLS of every client of ours: rustls with ring, and the roots that are built in.
+///
+/// # Errors
+/// When ring lacks a protocol version.
+pub fn tls() -> Result<ClientConfig, rustls::Error> {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(TLS_SERVER_ROOT_CERTS.iter().cloned());
     let ring = Arc::new(rustls::crypto::ring::default_provider());

@@ -2,46 +2,15 @@
 
 use std::future::Future;
 
-use domain::{AttentionKind, PaymentKey, Timestamp, TransactionId, WalletType, WithdrawalId};
+use domain::{AttentionKind, Timestamp};
 
 use crate::dynamodb::unavailable;
 use crate::item::{ATTENTION, ATTENTION_AT, Item, KEY, number, text};
 use crate::memory::Rows;
-use crate::{DynamoDb, Memory, Row, Stored, Unavailable};
+use crate::{DynamoDb, Memory, Row, RowId, Stored, Unavailable};
 
 /// Most rows of a page.
 pub const PAGE: usize = 20;
-
-/// What names a row of the index.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum RowId {
-    /// A payment.
-    Payment(PaymentKey),
-    /// A withdrawal, of ours or not.
-    Withdrawal(WithdrawalId),
-    /// A verified element that was not understood: the signature of its list, and its place in it.
-    Unreadable(String, usize),
-}
-
-impl RowId {
-    /// Reads a row's key. `None` when it is of a kind that is never in the index.
-    fn parse(key: &str) -> Option<Self> {
-        let (kind, rest) = key.split_once('#')?;
-        match kind {
-            "payment" => {
-                let (wallet_type, number) = rest.split_once('#')?;
-                let wallet_type = WalletType::parse(wallet_type).ok()?;
-                Some(Self::Payment(PaymentKey { wallet_type, transaction_id: TransactionId::parse(number).ok()? }))
-            }
-            "withdrawal" => Some(Self::Withdrawal(WithdrawalId::parse(rest).ok()?)),
-            "unreadable" => {
-                let (signature, element) = rest.split_once('#')?;
-                Some(Self::Unreadable(signature.to_owned(), element.parse().ok()?))
-            }
-            _ => None,
-        }
-    }
-}
 
 /// Where a page ended.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -57,6 +26,8 @@ pub struct Cursor {
 pub struct Page {
     /// The rows.
     pub rows: Vec<RowId>,
+    /// Since when the first of them has been waiting.
+    pub first_at: Option<Timestamp>,
     /// Where to go on; `None` when there are no more.
     pub next: Option<Cursor>,
 }
@@ -75,7 +46,8 @@ pub trait FindAttention: Sync {
 fn page(found: &[Cursor], has_more: bool) -> Result<Page, Unavailable> {
     let next = found.last().filter(|_| has_more).cloned();
     let rows = found.iter().map(|it| RowId::parse(&it.key)).collect::<Option<_>>();
-    Ok(Page { rows: rows.ok_or_else(|| Unavailable("the index has a row of no kind".into()))?, next })
+    let rows = rows.ok_or_else(|| Unavailable("the index has a row of no kind".into()))?;
+    Ok(Page { rows, first_at: found.first().map(|it| it.at), next })
 }
 
 impl FindAttention for DynamoDb {

@@ -1,18 +1,22 @@
 //! The table: what a function may do to it, DynamoDB, and the in-memory twin. Both pass one contract.
 
 mod advance;
+mod any;
 mod attention;
 mod dynamodb;
 mod item;
 mod memory;
 mod told;
+mod walk;
 
 pub use advance::{Advanced, advance};
-pub use attention::{Cursor, FindAttention, PAGE, Page, RowId};
+pub use any::{AnyRow, ReadAny, RowId, read_any};
+pub use attention::{Cursor, FindAttention, PAGE, Page};
 pub use dynamodb::DynamoDb;
 pub use item::Row;
 pub use memory::Memory;
 pub use told::{Told, told};
+pub use walk::{Misread, Seen, Segment, Stretch, Walk};
 
 use std::future::Future;
 

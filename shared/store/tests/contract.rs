@@ -12,7 +12,10 @@ use fixtures::{
     Table, claimed, credited_sum, deposit, deposit_report, embedded, receipt, resolution, unknown_withdrawal,
     unreadable, unreadable_at, withdrawal, withdrawal_report,
 };
-use store::{Advanced, Change, Memory, PAGE, Read, Row, RowId, Stored, Written, WrittenTogether, advance};
+use store::{
+    Advanced, Change, DynamoDb, Memory, Misread, PAGE, Read, Row, RowId, Seen, Segment, Stored, Walk, Write, Written,
+    WrittenTogether, advance,
+};
 
 macro_rules! contract {
     ($($name:ident)*) => {$(
@@ -45,6 +48,7 @@ contract! {
     what_a_person_has_resolved_is_found_no_more
     what_contradicts_a_payout_outlives_its_settlement
     pages_follow_each_other_without_gap_or_repetition
+    a_walk_comes_by_each_row_once
 }
 
 fn id(deposit: &DepositRow) -> CustomTransactionId {
@@ -279,13 +283,14 @@ async fn pages_follow_each_other_without_gap_or_repetition(table: &impl Table) {
     for time in 1..=45 {
         table.write(Change::new(unreadable_at(time))).await.unwrap();
     }
-    let (mut after, mut elements, mut sizes) = (None, Vec::new(), Vec::new());
+    let (mut after, mut elements, mut sizes, mut firsts) = (None, Vec::new(), Vec::new(), Vec::new());
     loop {
         let page = table.find_attention(AttentionKind::Unreadable, Timestamp(4), after.as_ref()).await.unwrap();
         sizes.push(page.rows.len());
+        firsts.push(page.first_at.unwrap().0);
         elements.extend(page.rows.into_iter().map(|row| match row {
             RowId::Unreadable(_, element) => element,
-            row @ (RowId::Payment(_) | RowId::Withdrawal(_)) => panic!("{row:?}"),
+            row @ (RowId::Deposit(_) | RowId::Payment(_) | RowId::Withdrawal(_)) => panic!("{row:?}"),
         }));
         after = page.next;
         if after.is_none() {
@@ -293,7 +298,75 @@ async fn pages_follow_each_other_without_gap_or_repetition(table: &impl Table) {
         }
     }
     assert_eq!(sizes, [PAGE, PAGE, 2]);
+    assert_eq!(firsts, [4, 24, 44]);
     assert_eq!(elements, (4..=45).collect::<Vec<_>>());
+}
+
+async fn walked(table: &impl Walk, of: u16) -> Vec<Result<Seen, Misread>> {
+    let mut rows = Vec::new();
+    for number in 0..of {
+        let mut after = None;
+        loop {
+            let stretch = table.walk(Segment { number, of }, after.as_deref()).await.unwrap();
+            rows.extend(stretch.rows);
+            after = stretch.next;
+            if after.is_none() {
+                break;
+            }
+        }
+    }
+    rows
+}
+
+async fn a_walk_comes_by_each_row_once(table: &impl Table) {
+    let keys = |rows: Vec<Result<Seen, Misread>>| {
+        let mut keys: Vec<_> = rows.into_iter().map(|row| row.unwrap().row.key()).collect();
+        keys.sort();
+        keys
+    };
+    assert_eq!(walked(table, 3).await, []);
+    let mut expected = vec!["deposit#o1".to_owned(), "payment#paytm#1".into(), "withdrawal#w1".into()];
+    table.write(Change::new(deposit("o1", "u1"))).await.unwrap();
+    table.write(Change::new(claimed("1", "o1"))).await.unwrap();
+    table.write(Change::new(withdrawal("w1", "100"))).await.unwrap();
+    for time in 1..=45 {
+        table.write(Change::new(unreadable_at(time))).await.unwrap();
+        expected.push(store::Unreadable::key(&unreadable_at(time).id()));
+    }
+    expected.sort();
+    for of in [1, 4] {
+        assert_eq!(keys(walked(table, of).await), expected, "{of} segments");
+    }
+    for seen in walked(table, 1).await.into_iter().map(Result::unwrap) {
+        assert_eq!(seen.indexed, seen.row.attention(), "{seen:?}");
+    }
+}
+
+/// A megabyte is a page: the walk goes on after it, and past what it cannot read.
+#[tokio::test]
+async fn a_walk_through_dynamodb_goes_on_past_rows_that_cannot_be_read() {
+    let client = fixtures::client().await;
+    let table = DynamoDb::new(client.clone(), "paykassma".into());
+    for time in 1..=5 {
+        let mut row = unreadable_at(time);
+        row.evidence.additional_data = "x".repeat(300_000);
+        table.write(Change::new(row)).await.unwrap();
+    }
+    fixtures::damage(&client, "deposit#o1", &[]).await;
+    fixtures::damage(&client, "payment#paytm#1", &[("version", "1")]).await;
+    fixtures::damage(&client, "gift#1", &[("version", "1")]).await;
+    fixtures::damage(&client, "withdrawal#w1", &[("version", "1"), ("attention_at", "7")]).await;
+    let rows = walked(&table, 1).await;
+    let mut misread: Vec<_> = rows.iter().filter_map(|row| row.as_ref().err()).map(ToString::to_string).collect();
+    misread.sort();
+    let named =
+        ["deposit#o1: a row has no version", "gift#1: a row of no kind", "payment#paytm#1: a row is unreadable"];
+    let named = [named.as_slice(), &["withdrawal#w1: `attention` can't be read"]].concat();
+    assert_eq!(misread.len(), named.len(), "{misread:?}");
+    for (misread, named) in misread.iter().zip(named) {
+        assert!(misread.starts_with(named), "{misread}");
+    }
+    assert_eq!(rows.len(), 9);
 }
 
 #[tokio::test]

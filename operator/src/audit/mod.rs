@@ -1,0 +1,121 @@
+//! `audit`: the money invariants, row by row and across rows.
+//!
+//! The table is read once. What two rows say of one credit is sorted by payment on disk and laid side by side.
+
+mod credits;
+mod rules;
+#[cfg(test)]
+mod tests;
+
+use edge::{Ambient, System};
+use indicatif::ProgressBar;
+use serde::Serialize;
+use store::{Misread, Seen};
+
+use crate::cli::Audit;
+use crate::deployment::{Deployment, Keys};
+use crate::failure::{Done, Failure};
+use crate::output::Output;
+use crate::sorted::{RUN, Sorter};
+use crate::walk::{rows_bar, walk};
+use credits::{Said, settle};
+
+/// What is checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Rule {
+    Unreadable,
+    Evidence,
+    Decision,
+    Credits,
+    Journal,
+    State,
+    Index,
+    Unverifiable,
+}
+
+impl Rule {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Unreadable => "unreadable",
+            Self::Evidence => "evidence",
+            Self::Decision => "decision",
+            Self::Credits => "credits",
+            Self::Journal => "journal",
+            Self::State => "state",
+            Self::Index => "index",
+            Self::Unverifiable => "unverifiable",
+        }
+    }
+}
+
+/// A rule that a row breaks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Break {
+    pub(crate) rule: Rule,
+    pub(crate) id: String,
+    pub(crate) what: String,
+}
+
+#[derive(Serialize)]
+struct Summary {
+    rows: u64,
+    broken: u64,
+    unverifiable: u64,
+    seconds: u64,
+    rows_per_second: u64,
+}
+
+/// Tells what is broken, as it is found.
+struct Teller {
+    output: Output,
+    bar: ProgressBar,
+    is_strict: bool,
+    broken: u64,
+    unverifiable: u64,
+}
+
+impl Teller {
+    fn tell(&mut self, found: &Break) {
+        let is_break = self.is_strict || found.rule != Rule::Unverifiable;
+        let count = if is_break { &mut self.broken } else { &mut self.unverifiable };
+        *count = count.saturating_add(1);
+        let Break { rule, id, what } = found;
+        self.bar.suspend(|| self.output.line(found, || format!("{:<12}  {id}  {what}", rule.as_str())));
+    }
+}
+
+pub(crate) async fn run(deployment: &Deployment, output: Output, arguments: &Audit) -> Result<Done, Failure> {
+    let (table, keys) = (deployment.table()?, deployment.keys().await?);
+    let (bar, began_ms) = (rows_bar(), System.now_ms());
+    let mut teller = Teller { output, bar: bar.clone(), is_strict: arguments.strict, broken: 0, unverifiable: 0 };
+    let mut said = Sorter::new(RUN);
+    let rows = walk(&table, &bar, |row| look(row, &keys, &mut teller, &mut said)).await?;
+    settle(&table, said.sorted()?, |found| teller.tell(&found)).await?;
+    let taken_ms = System.now_ms().saturating_sub(began_ms);
+    let Teller { broken, unverifiable, .. } = teller;
+    let rows_per_second = rows.saturating_mul(1_000).checked_div(taken_ms).unwrap_or(rows);
+    let summary = Summary { rows, broken, unverifiable, seconds: taken_ms / 1_000, rows_per_second };
+    output.line(&summary, || {
+        format!(
+            "\n{rows} rows in {} s, {rows_per_second} per second: {broken} broken, {unverifiable} that cannot be verified any more",
+            summary.seconds
+        )
+    });
+    Ok(if broken == 0 { Done::Well } else { Done::Found })
+}
+
+fn look(row: Result<Seen, Misread>, keys: &Keys, teller: &mut Teller, said: &mut Sorter<Said>) -> Result<(), Failure> {
+    match row {
+        Ok(seen) => {
+            for found in rules::check(&seen, keys) {
+                teller.tell(&found);
+            }
+            for it in Said::of(&seen.row) {
+                said.push(it)?;
+            }
+        }
+        Err(Misread { key, reason }) => teller.tell(&Break { rule: Rule::Unreadable, id: key, what: reason }),
+    }
+    Ok(())
+}

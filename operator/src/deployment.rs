@@ -1,0 +1,126 @@
+//! A stack and the way to it.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_sdk_dynamodb::config::{BehaviorVersion, Region};
+use edge::{Aws, Environment, SecretStore, Secrets, System, aws_http};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use signing::PostbackKeys;
+use store::DynamoDb;
+
+use crate::cli::Where;
+use crate::failure::Failure;
+
+/// How long the receiver may take to answer.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A stack. Nothing of it is called before it is asked for.
+pub(crate) struct Deployment {
+    environment: Environment,
+    aws: Aws,
+}
+
+/// The secrets with which postbacks are signed and sent.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Keys {
+    /// What only the provider knows of the postback URL.
+    postback_token: SecretString,
+    /// The public key that every postback names.
+    pub(crate) access_key: String,
+    /// Signs postbacks.
+    pub(crate) postback_private_key: SecretString,
+    /// Signed postbacks before the last rotation.
+    #[serde(default)]
+    postback_private_key_previous: Option<SecretString>,
+}
+
+impl Keys {
+    /// The keys by which a postback is verified.
+    pub(crate) fn of_postbacks(&self) -> PostbackKeys<'_> {
+        PostbackKeys {
+            access_key: &self.access_key,
+            private_key: &self.postback_private_key,
+            previous_private_key: self.postback_private_key_previous.as_ref(),
+        }
+    }
+}
+
+impl Deployment {
+    /// Finds the stack.
+    pub(crate) async fn find(place: &Where) -> Result<Self, Failure> {
+        let environment = match (place.local, &place.env_file) {
+            (true, _) => read(&local_env_file()?, "no stack runs here: start one with `cargo run`")?,
+            (false, Some(file)) => read(file, "--env-file")?,
+            (false, None) => Environment::of_process(),
+        };
+        let aws = match environment.optional("AWS_ACCESS_KEY_ID") {
+            Some(_) => Aws::new(&environment)?,
+            None => usual(environment.optional("AWS_REGION")).await?,
+        };
+        Ok(Self { environment, aws })
+    }
+
+    pub(crate) fn table(&self) -> Result<DynamoDb, Failure> {
+        let name = self.environment.required("TABLE_NAME")?.to_owned();
+        Ok(DynamoDb::new(self.aws.dynamodb(&self.environment), name))
+    }
+
+    pub(crate) fn sqs(&self) -> aws_sdk_sqs::Client {
+        self.aws.sqs(&self.environment)
+    }
+
+    pub(crate) fn setting(&self, name: &'static str) -> Result<&str, Failure> {
+        Ok(self.environment.required(name)?)
+    }
+
+    pub(crate) async fn keys(&self) -> Result<std::sync::Arc<Keys>, Failure> {
+        let id = self.environment.required("SECRET_ID")?.to_owned();
+        let secrets = Secrets::<Keys, _>::new(self.aws.secrets_manager(&self.environment), id, System);
+        Ok(secrets.current().await?)
+    }
+
+    /// Where the provider sends postbacks to. It has a secret in it: never print it.
+    pub(crate) fn postback_url(&self, keys: &Keys) -> Result<SecretString, Failure> {
+        let api = self.environment.required("API_URL")?.trim_end_matches('/');
+        Ok(format!("{api}/postbacks/{}", keys.postback_token.expose_secret()).into())
+    }
+}
+
+/// A client for the stack's own API.
+pub(crate) fn http() -> Result<reqwest::Client, Failure> {
+    let tls = paykassma::tls().map_err(|error| Failure::Usage(format!("TLS: {error}")))?;
+    let client = reqwest::Client::builder().tls_backend_preconfigured(tls).no_proxy().timeout(TIMEOUT).build();
+    client.map_err(|error| Failure::Usage(format!("HTTP: {error}")))
+}
+
+/// Credentials, and the region where none is given, as all AWS tools find them.
+async fn usual(region: Option<&str>) -> Result<Aws, Failure> {
+    let http = aws_http()?;
+    let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12()).http_client(http.clone());
+    if let Some(region) = region {
+        loader = loader.region(Region::new(region.to_owned()));
+    }
+    let found = loader.load().await;
+    let missing = |what: &str| Failure::Usage(format!("no {what}: set AWS_PROFILE, or log in as for the AWS CLI"));
+    let region = found.region().cloned().ok_or_else(|| missing("AWS region"))?;
+    let credentials: SharedCredentialsProvider =
+        found.credentials_provider().ok_or_else(|| missing("AWS credentials"))?;
+    Ok(Aws::with(region, credentials, http))
+}
+
+/// Where the local stack tells where it is: in cargo's target directory, two above this program.
+fn local_env_file() -> Result<PathBuf, Failure> {
+    let program = std::env::current_exe().map_err(|error| Failure::Usage(format!("this program's path: {error}")))?;
+    let target = program.ancestors().nth(2).unwrap_or(Path::new("."));
+    Ok(target.join("stack.env"))
+}
+
+fn read(file: &Path, hint: &str) -> Result<Environment, Failure> {
+    let text = std::fs::read_to_string(file)
+        .map_err(|error| Failure::Usage(format!("{}: {error} ({hint})", file.display())))?;
+    let settings: Vec<_> = text.lines().filter_map(|line| line.trim().split_once('=')).collect();
+    Ok(Environment::of(&settings))
+}

@@ -1,0 +1,78 @@
+//! How the tool ends.
+
+use std::process::ExitCode;
+
+use domain::NotResolved;
+
+/// The end of a command that did what it was asked to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Done {
+    /// All is as it should be.
+    Well,
+    /// It found something: a difference, a broken rule, an answer that is not ok.
+    Found,
+}
+
+/// Why a command did not do what it was asked to do. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// The command line, a setting or a file is wrong.
+    #[error("error: {0}")]
+    Usage(String),
+    /// The state of things does not allow it.
+    #[error("refused: {0}")]
+    Refused(String),
+    /// The stack does not answer.
+    #[error("not reached: {0}")]
+    Unavailable(String),
+}
+
+impl Done {
+    pub(crate) fn status(self) -> ExitCode {
+        match self {
+            Self::Well => ExitCode::SUCCESS,
+            Self::Found => ExitCode::from(1),
+        }
+    }
+}
+
+impl Failure {
+    pub(crate) fn status(&self) -> ExitCode {
+        ExitCode::from(match self {
+            Self::Usage(_) => 2,
+            Self::Refused(_) => 3,
+            Self::Unavailable(_) => 4,
+        })
+    }
+}
+
+impl From<store::Unavailable> for Failure {
+    fn from(error: store::Unavailable) -> Self {
+        Self::Unavailable(error.to_string())
+    }
+}
+
+/// Of files: those of the network are [`store::Unavailable`].
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        Self::Usage(format!("a file: {error}"))
+    }
+}
+
+impl From<edge::Unavailable> for Failure {
+    fn from(error: edge::Unavailable) -> Self {
+        Self::Unavailable(error.to_string())
+    }
+}
+
+impl From<edge::BadSetting> for Failure {
+    fn from(error: edge::BadSetting) -> Self {
+        Self::Usage(format!("{error}; give --local, --env-file FILE, or the environment variable"))
+    }
+}
+
+impl From<NotResolved> for Failure {
+    fn from(error: NotResolved) -> Self {
+        Self::Refused(error.to_string())
+    }
+}

@@ -1,0 +1,35 @@
+//! What an operator calls a row.
+
+use domain::{CustomTransactionId, WithdrawalId};
+use store::{AnyRow, ReadAny, RowId, read_any};
+
+use crate::failure::Failure;
+
+/// Finds the row that is meant: by its key, or by a merchant's id where only one row has it.
+pub(crate) async fn find(table: &impl ReadAny, id: &str) -> Result<AnyRow, Failure> {
+    let mut found = Vec::new();
+    for candidate in candidates(id)? {
+        found.extend(read_any(table, &candidate).await?);
+    }
+    match found.len() {
+        0 => Err(Failure::Refused(format!("there is no row {id}"))),
+        1 => found.pop().ok_or_else(|| Failure::Refused(format!("there is no row {id}"))),
+        _ => {
+            let keys: Vec<_> = found.iter().map(AnyRow::key).collect();
+            Err(Failure::Refused(format!("{id} may be any of {}: give the whole key", keys.join(", "))))
+        }
+    }
+}
+
+fn candidates(id: &str) -> Result<Vec<RowId>, Failure> {
+    if id.contains('#') {
+        let rule = "must be deposit#ID, payment#WALLET#NUMBER, withdrawal#ID or unreadable#SIGNATURE#N";
+        return RowId::parse(id).map(|id| vec![id]).ok_or_else(|| Failure::Usage(format!("ID {rule}")));
+    }
+    let deposit = CustomTransactionId::parse(id).map(RowId::Deposit);
+    let withdrawal = WithdrawalId::parse(id).map(RowId::Withdrawal);
+    match (deposit, withdrawal) {
+        (Err(broken), Err(_)) => Err(Failure::Usage(format!("ID {broken}"))),
+        (deposit, withdrawal) => Ok(deposit.into_iter().chain(withdrawal).collect()),
+    }
+}

@@ -1,0 +1,107 @@
+//! `list`: what needs a person.
+
+use domain::{AttentionKind, Timestamp};
+use edge::{Ambient, System};
+use serde::Serialize;
+use store::{AnyRow, FindAttention, ReadAny, read_any};
+
+use crate::cli::{Kind, List};
+use crate::deployment::Deployment;
+use crate::failure::{Done, Failure};
+use crate::output::Output;
+use crate::rows;
+
+/// A row of the list.
+#[derive(Serialize)]
+struct Open {
+    attention: AttentionKind,
+    id: String,
+    since_ms: Timestamp,
+    state: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    amount: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    currency_code: Option<String>,
+    why: String,
+    version: u64,
+}
+
+pub(crate) async fn run(deployment: &Deployment, output: Output, arguments: &List) -> Result<Done, Failure> {
+    let table = deployment.table()?;
+    let now_ms = System.now_ms();
+    let until_ms = arguments
+        .older_than
+        .map_or(now_ms, |age| now_ms.saturating_sub(u64::try_from(age.as_millis()).unwrap_or(u64::MAX)));
+    let mut found = Vec::new();
+    for kind in AttentionKind::ALL {
+        if arguments.kind.is_empty() || arguments.kind.iter().any(|it| it.kind() == kind) {
+            found.extend(of_kind(&table, kind, Timestamp(until_ms), arguments.limit).await?);
+        }
+    }
+    output.records(&found, ["KIND", "ID", "SINCE", "STATE", "AMOUNT", "WHY"], |it| {
+        let amount = [it.amount.as_deref(), it.currency_code.as_deref()].into_iter().flatten();
+        [
+            it.attention.as_str().to_owned(),
+            it.id.clone(),
+            rows::age(it.since_ms, now_ms),
+            it.state.to_owned(),
+            amount.collect::<Vec<_>>().join(" "),
+            it.why.clone(),
+        ]
+    });
+    output.say(&format!("\n{} in all", found.len()));
+    Ok(Done::Well)
+}
+
+/// The index is followed from the oldest; the rows are read as they stand, so that what is settled meanwhile is left out.
+async fn of_kind(
+    table: &(impl FindAttention + ReadAny),
+    kind: AttentionKind,
+    until: Timestamp,
+    limit: usize,
+) -> Result<Vec<Open>, Failure> {
+    let mut found = Vec::new();
+    let mut after = None;
+    loop {
+        let page = table.find_attention(kind, Timestamp(0), after.as_ref()).await?;
+        for id in &page.rows {
+            let row = read_any(table, id).await?;
+            let open = row.and_then(|row| Some((row.attention().filter(|it| it.kind == kind)?.at, row)));
+            found.extend(open.filter(|(at, _)| *at <= until).map(|(at, row)| Open::of(&row, kind, at)));
+            if found.len() >= limit {
+                return Ok(found);
+            }
+        }
+        let Some(next) = page.next.filter(|next| next.at <= until) else { return Ok(found) };
+        after = Some(next);
+    }
+}
+
+impl Open {
+    fn of(row: &AnyRow, attention: AttentionKind, since_ms: Timestamp) -> Self {
+        let (amount, currency_code) = rows::money(row).unzip();
+        Self {
+            attention,
+            id: row.key(),
+            since_ms,
+            state: rows::state(row),
+            amount: amount.map(|it| it.to_string()),
+            currency_code: currency_code.map(String::from),
+            why: rows::why(row),
+            version: row.version(),
+        }
+    }
+}
+
+impl Kind {
+    fn kind(self) -> AttentionKind {
+        match self {
+            Self::Unmatched => AttentionKind::Unmatched,
+            Self::Quarantined => AttentionKind::Quarantined,
+            Self::Unknown => AttentionKind::Unknown,
+            Self::NeedsReview => AttentionKind::NeedsReview,
+            Self::Conflict => AttentionKind::Conflict,
+            Self::Unreadable => AttentionKind::Unreadable,
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! One file per class.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use csv::Writer;
+use serde::Serialize;
+use store::Misread;
+
+use super::compare::{Class, Finding};
+use super::entry::{Money, Standing};
+use super::export::BadLine;
+use crate::failure::Failure;
+
+/// A file, and how many lines are in it.
+pub(crate) struct Listing {
+    class: &'static str,
+    /// Whether a line in it is a difference.
+    differs: bool,
+    path: PathBuf,
+    writer: Writer<File>,
+    count: u64,
+}
+
+/// All files.
+pub(crate) struct Files {
+    classes: Vec<Listing>,
+    bad_lines: Listing,
+    bad_rows: Listing,
+}
+
+/// What is said of a file in the end.
+#[derive(Serialize)]
+pub(crate) struct Count {
+    pub(crate) class: &'static str,
+    pub(crate) count: u64,
+    pub(crate) differs: bool,
+    pub(crate) file: PathBuf,
+}
+
+impl Files {
+    /// Makes the directory and all files with their heads; what they had in them before is gone.
+    pub(crate) fn create(directory: &Path) -> Result<Self, Failure> {
+        fs::create_dir_all(directory)
+            .map_err(|error| Failure::Usage(format!("--out {}: {error}", directory.display())))?;
+        let heads = ["id", "line", "amount_there", "currency_there", "status_there", "amount_here", "currency_here"];
+        let heads = [heads.as_slice(), &["state_here", "remark"]].concat();
+        let class = |class: Class| {
+            let differs = !matches!(class, Class::Matched | Class::ByHand);
+            Listing::create(directory, class.as_str(), differs, &heads)
+        };
+        Ok(Self {
+            classes: Class::ALL.into_iter().map(class).collect::<Result<_, _>>()?,
+            bad_lines: Listing::create(directory, "bad_lines", true, &["line", "column", "reason"])?,
+            bad_rows: Listing::create(directory, "bad_rows", true, &["id", "reason"])?,
+        })
+    }
+
+    pub(crate) fn bad_line(&mut self, bad: &BadLine) -> Result<(), Failure> {
+        self.bad_lines.write(&[&bad.line.to_string(), &bad.column, &bad.reason])
+    }
+
+    pub(crate) fn bad_row(&mut self, bad: &Misread) -> Result<(), Failure> {
+        self.bad_rows.write(&[&bad.key, &bad.reason])
+    }
+
+    pub(crate) fn finding(&mut self, finding: Finding<'_>) -> Result<(), Failure> {
+        let Finding { class, key, here, there, remark } = finding;
+        let line = there.map(|it| it.line.to_string()).unwrap_or_default();
+        let status = there.map_or("", |it| status(it.standing));
+        let state = here.map_or("", |it| it.state.as_str());
+        let theirs = money(there.map(|it| &it.money));
+        let ours = money(here.map(|it| &it.money));
+        let cells = [key, &line, &theirs[0], &theirs[1], status, &ours[0], &ours[1], state, remark];
+        let listing = self.classes.iter_mut().find(|it| it.class == class.as_str());
+        listing.map_or(Ok(()), |listing| listing.write(&cells))
+    }
+
+    /// Ends all files.
+    pub(crate) fn finish(self) -> Result<Vec<Count>, Failure> {
+        self.classes.into_iter().chain([self.bad_lines, self.bad_rows]).map(Listing::finish).collect()
+    }
+}
+
+fn money(money: Option<&Money>) -> [String; 2] {
+    money.map(|it| [it.amount.to_string(), it.currency_code.to_string()]).unwrap_or_default()
+}
+
+fn status(standing: Standing) -> &'static str {
+    match standing {
+        Standing::Success => "success",
+        Standing::Fail => "fail",
+        Standing::Other => "other",
+    }
+}
+
+impl Listing {
+    fn create(directory: &Path, class: &'static str, differs: bool, heads: &[&str]) -> Result<Self, Failure> {
+        let path = directory.join(format!("{class}.csv"));
+        let writer = Writer::from_path(&path).map_err(|error| unwritten(&path, &error))?;
+        let mut listing = Self { class, differs, path, writer, count: 0 };
+        listing.record(heads)?;
+        Ok(listing)
+    }
+
+    fn write(&mut self, cells: &[&str]) -> Result<(), Failure> {
+        self.count = self.count.saturating_add(1);
+        self.record(cells)
+    }
+
+    fn record(&mut self, cells: &[&str]) -> Result<(), Failure> {
+        self.writer.write_record(cells).map_err(|error| unwritten(&self.path, &error))
+    }
+
+    fn finish(mut self) -> Result<Count, Failure> {
+        self.writer.flush().map_err(|error| unwritten(&self.path, &error))?;
+        Ok(Count { class: self.class, count: self.count, differs: self.differs, file: self.path })
+    }
+}
+
+fn unwritten(path: &Path, error: &impl ToString) -> Failure {
+    Failure::Usage(format!("{}: {}", path.display(), error.to_string()))
+}

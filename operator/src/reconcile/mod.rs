@@ -1,0 +1,111 @@
+//! `reconcile`: the provider's export against the table.
+//!
+//! Both are read once, in whatever order they have, sorted by key on disk, and compared side by side: the memory it takes does not depend
+//! on how many they are, and no row is read by itself.
+
+mod compare;
+mod config;
+mod entry;
+mod export;
+mod files;
+
+use std::fs::File;
+use std::io;
+use std::path::PathBuf;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use clap::Args;
+use domain::Timestamp;
+
+use crate::deployment::Deployment;
+use crate::failure::{Done, Failure};
+use crate::output::Output;
+use crate::sorted::{RUN, Sorter};
+use crate::walk::{bytes_bar, rows_bar, walk};
+use compare::{Period, compare};
+use config::Config;
+use entry::Entry;
+use export::Export;
+use files::Files;
+
+/// What to compare.
+#[derive(Debug, Args)]
+#[command(after_help = HELP)]
+pub(crate) struct Reconcile {
+    /// The provider's back-office export, as CSV with a line of heads
+    file: PathBuf,
+
+    /// How the export is to be read: a copy of operator/samples/export.toml
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+
+    /// Where to write one CSV file per class; made if need be, and files of these names replaced
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+
+    /// The export begins here: nothing earlier is missing in it. UTC, such as 2026-01-31 or 2026-01-31T18:30:00Z
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    since: Option<Timestamp>,
+
+    /// The export ends before this: nothing later is missing in it
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    until: Option<Timestamp>,
+}
+
+const HELP: &str = "\
+Classes, each a file in --out:
+  matched          both say the same
+  missing_here     in the export alone; of payouts it cannot be told, without a column for it, whether they were made by hand
+  missing_there    in the table alone, between --since and --until
+  amount_differs   another amount or currency
+  status_differs   the money moved on one side, or one side has not ended; what a person resolved counts as what was found out
+  by_hand          payouts that the export marks as made in the back office: they send no postback, and are no difference
+  duplicated       further lines with an id of an earlier line
+  bad_lines        lines that cannot be read, with the column and why
+  bad_rows         rows of the table that cannot be read
+
+Failed deposits leave no trace here: if the export has them, they match. Numbers that a user has only entered are no payments.
+Exit status 1 if any class but matched and by_hand has a line.
+It holds 100,000 transactions in memory, and the rest in nameless files of the temporary directory (TMPDIR), about 200 bytes each.";
+
+fn time(text: &str) -> Result<Timestamp, String> {
+    let text = if text.contains(':') { text.to_owned() } else { format!("{text}T00:00:00Z") };
+    let time = humantime::parse_rfc3339_weak(&text).map_err(|error| error.to_string())?;
+    let since_1970: SystemTime = time;
+    let milliseconds = since_1970.duration_since(UNIX_EPOCH).map_err(|error| error.to_string())?.as_millis();
+    u64::try_from(milliseconds).map(Timestamp).map_err(|error| error.to_string())
+}
+
+pub(crate) async fn run(deployment: &Deployment, output: Output, arguments: &Reconcile) -> Result<Done, Failure> {
+    let config = Config::read(&arguments.config)?;
+    let table = deployment.table()?;
+    let mut sorter = Sorter::new(RUN);
+    let unopened = |error: io::Error| Failure::Usage(format!("{}: {error}", arguments.file.display()));
+    let file = File::open(&arguments.file).map_err(unopened)?;
+    let bar = bytes_bar(file.metadata().map_err(unopened)?.len());
+    let mut export = Export::open(&config, bar.wrap_read(file))?;
+    let mut files = Files::create(&arguments.out)?;
+    while let Some(entry) = export.next()? {
+        match entry {
+            Ok(entry) => sorter.push(entry)?,
+            Err(bad) => files.bad_line(&bad)?,
+        }
+    }
+    bar.finish();
+    walk(&table, &rows_bar(), |row| match row {
+        Ok(seen) => Entry::of_row(&seen.row).map_or(Ok(()), |entry| Ok(sorter.push(entry)?)),
+        Err(bad) => files.bad_row(&bad),
+    })
+    .await?;
+    let period = Period {
+        since: arguments.since.unwrap_or(Timestamp(0)),
+        until: arguments.until.unwrap_or(Timestamp(u64::MAX)),
+    };
+    compare(sorter.sorted()?, period, |finding| files.finding(finding))?;
+    let counts = files.finish()?;
+    output.records(&counts, ["CLASS", "COUNT", "FILE"], |it| {
+        [it.class.to_owned(), it.count.to_string(), it.file.display().to_string()]
+    });
+    let is_well = counts.iter().all(|it| !it.differs || it.count == 0);
+    Ok(if is_well { Done::Well } else { Done::Found })
+}

@@ -1,0 +1,127 @@
+//! `redrive`: dead letters go back to the submission queue, those of finished withdrawals excepted.
+
+use std::collections::BTreeSet;
+
+use aws_sdk_sqs::error::ProvideErrorMetadata;
+use aws_sdk_sqs::types::Message;
+use domain::{WithdrawalId, WithdrawalRow};
+use serde::{Deserialize, Serialize};
+use store::{AnyRow, DynamoDb, Read, Stored};
+
+use crate::cli::Redrive;
+use crate::deployment::Deployment;
+use crate::failure::{Done, Failure};
+use crate::output::Output;
+use crate::rows;
+
+/// How long a letter that was looked at stays hidden, in seconds.
+const HIDDEN: i32 = 60;
+/// Most letters that one call gives.
+const BATCH: i32 = 10;
+
+#[derive(Deserialize)]
+struct Armed {
+    withdrawal_id: WithdrawalId,
+}
+
+/// What is done with a letter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Action {
+    /// It goes back to the queue.
+    Redriven,
+    /// Its withdrawal is finished, or was never made: nothing is left to be done, and the letter is removed.
+    Removed,
+    /// It is not one of ours: it stays.
+    Left,
+}
+
+#[derive(Serialize)]
+struct Letter {
+    withdrawal_id: Option<WithdrawalId>,
+    state: Option<&'static str>,
+    action: Action,
+}
+
+struct Queues {
+    sqs: aws_sdk_sqs::Client,
+    live: String,
+    dead: String,
+}
+
+pub(crate) async fn run(deployment: &Deployment, output: Output, arguments: &Redrive) -> Result<Done, Failure> {
+    let table = deployment.table()?;
+    let queues = Queues {
+        sqs: deployment.sqs(),
+        live: deployment.setting("QUEUE_URL")?.to_owned(),
+        dead: deployment.setting("DEAD_LETTER_QUEUE_URL")?.to_owned(),
+    };
+    let mut seen = BTreeSet::new();
+    let mut letters = Vec::new();
+    while letters.len() < arguments.limit {
+        let messages = queues.receive().await?;
+        let new: Vec<_> = messages.into_iter().filter(|it| seen.insert(it.message_id.clone())).collect();
+        if new.is_empty() {
+            break;
+        }
+        for message in new.into_iter().take(arguments.limit.saturating_sub(letters.len())) {
+            let letter = Letter::read(&table, &message).await?;
+            if !arguments.dry_run {
+                queues.act(letter.action, message).await?;
+            }
+            letters.push(letter);
+        }
+    }
+    output.records(&letters, ["WITHDRAWAL", "STATE", "ACTION"], |it| {
+        let id = it.withdrawal_id.as_ref().map(ToString::to_string);
+        [id.unwrap_or_default(), it.state.unwrap_or_default().into(), format!("{:?}", it.action).to_lowercase()]
+    });
+    let end = if arguments.dry_run { "\nNothing was done; the letters come out again in a minute." } else { "" };
+    output.say(&format!("\n{} in all{end}", letters.len()));
+    Ok(if letters.iter().any(|it| it.action == Action::Left) { Done::Found } else { Done::Well })
+}
+
+impl Letter {
+    /// What is to be done with a letter depends on its row alone, as it stands now.
+    async fn read(table: &DynamoDb, message: &Message) -> Result<Self, Failure> {
+        let armed = message.body.as_deref().and_then(|body| serde_json::from_str::<Armed>(body).ok());
+        let Some(Armed { withdrawal_id }) = armed else {
+            return Ok(Self { withdrawal_id: None, state: None, action: Action::Left });
+        };
+        let row: Option<Stored<WithdrawalRow>> = table.read(&withdrawal_id).await?;
+        let is_open = row.as_ref().is_some_and(|it| match &it.row {
+            WithdrawalRow::Registered(row) => !row.is_final(),
+            WithdrawalRow::Unmatched(_) => false,
+        });
+        let state = row.map(AnyRow::Withdrawal).as_ref().map(rows::state);
+        let action = if is_open { Action::Redriven } else { Action::Removed };
+        Ok(Self { withdrawal_id: Some(withdrawal_id), state, action })
+    }
+}
+
+impl Queues {
+    async fn receive(&self) -> Result<Vec<Message>, Failure> {
+        let call = self.sqs.receive_message().queue_url(&self.dead).max_number_of_messages(BATCH);
+        let received =
+            call.visibility_timeout(HIDDEN).wait_time_seconds(1).send().await.map_err(|it| unreached(&it))?;
+        Ok(received.messages.unwrap_or_default())
+    }
+
+    /// A letter is sent before it is removed: if this program dies in between it is there twice, which does no harm.
+    async fn act(&self, action: Action, message: Message) -> Result<(), Failure> {
+        if action == Action::Left {
+            return Ok(());
+        }
+        if action == Action::Redriven {
+            let send = self.sqs.send_message().queue_url(&self.live).set_message_body(message.body);
+            send.send().await.map_err(|it| unreached(&it))?;
+        }
+        let delete = self.sqs.delete_message().queue_url(&self.dead).set_receipt_handle(message.receipt_handle);
+        delete.send().await.map_err(|it| unreached(&it))?;
+        Ok(())
+    }
+}
+
+fn unreached<E: ProvideErrorMetadata + std::fmt::Display>(error: &E) -> Failure {
+    Failure::Unavailable(format!("the queue: {}", error.code().map_or_else(|| error.to_string(), str::to_owned)))
+}

@@ -1,0 +1,108 @@
+//! `replay`: a kept postback goes through the receiver again, as if the provider had sent it.
+
+use std::path::Path;
+
+use domain::{Disagreement, Evidence, Label, PaymentState};
+use paykassma::Element;
+use store::AnyRow;
+
+use crate::cli::Replay;
+use crate::deployment::{Deployment, Keys, http};
+use crate::failure::{Done, Failure};
+use crate::output::Output;
+use crate::postback::{self, Copies};
+use crate::{id, rows, send};
+
+pub(crate) async fn run(deployment: &Deployment, output: Output, arguments: &Replay) -> Result<Done, Failure> {
+    let keys = deployment.keys().await?;
+    let body = match (&arguments.id, &arguments.file) {
+        (Some(id), _) => rebuilt(&id::find(&deployment.table()?, id).await?, arguments.label.as_deref(), &keys)?,
+        (None, Some(file)) => read(file)?,
+        (None, None) => return Err(Failure::Usage("give an ID or --file".into())),
+    };
+    let url = deployment.postback_url(&keys)?;
+    for answer in send::send(&http()?, &url, vec![body], 1).await {
+        let answer = answer?;
+        output.line(&answer, || format!("{} {}", answer.status, answer.body));
+        if answer.status != 200 {
+            return Ok(Done::Found);
+        }
+    }
+    if let Some(id) = &arguments.id {
+        let row = id::find(&deployment.table()?, id).await?;
+        output.say(&format!("{} is {}: {}", row.key(), rows::state(&row), rows::why(&row)));
+    }
+    Ok(Done::Well)
+}
+
+fn read(file: &Path) -> Result<Vec<u8>, Failure> {
+    std::fs::read(file).map_err(|error| Failure::Usage(format!("{}: {error}", file.display())))
+}
+
+/// The body around what the row keeps: the list and its signature to the letter, copies of what is signed, and the label that came.
+fn rebuilt(row: &AnyRow, label: Option<&str>, keys: &Keys) -> Result<Vec<u8>, Failure> {
+    let (evidence, kept) = kept(row)?;
+    let given = label.map(Label::parse).transpose().map_err(|rule| Failure::Usage(format!("--label {rule}")))?;
+    let label = kept.or(given);
+    let copies = match postback::element(keys, evidence)? {
+        Element::Deposit(report) => Copies {
+            wallet_type: report.payment.wallet_type,
+            amount: report.receipt.amount,
+            currency_code: report.receipt.currency_code,
+            label,
+            direction: "ingoing",
+        },
+        Element::Withdrawal(report) => Copies {
+            wallet_type: report.wallet_type,
+            amount: report.receipt.amount,
+            currency_code: report.receipt.currency_code,
+            label,
+            direction: "outgoing",
+        },
+        Element::Unreadable { reason, .. } => {
+            return Err(Failure::Refused(format!("the element is not understood today either: {reason}")));
+        }
+    };
+    if copies.label.is_none() {
+        return Err(Failure::Usage("the row keeps no label: give the user's with --label".into()));
+    }
+    let body = postback::body(&keys.access_key, &evidence.signature, &evidence.additional_data, Some(&copies))?;
+    Ok(body.into_bytes())
+}
+
+/// What is held and may be judged again. Where an unsigned copy disagreed, its rebuilt twin would be made up.
+fn kept(row: &AnyRow) -> Result<(&Evidence, Option<Label>), Failure> {
+    let refused = |why: &str| Err(Failure::Refused(why.to_owned()));
+    match row {
+        AnyRow::Unreadable(it) => Ok((&it.row.evidence, None)),
+        AnyRow::Payment(it) => match &it.row.state {
+            PaymentState::Quarantined { disagreement, .. } if is_unsigned(*disagreement) => {
+                refused("an unsigned copy disagreed, and what is sent again would not have it: resolve the payment")
+            }
+            PaymentState::Unmatched { receipt, .. } | PaymentState::Quarantined { receipt, .. } => {
+                Ok((&receipt.evidence, receipt.label.clone()))
+            }
+            PaymentState::Claimed { .. } | PaymentState::Released { .. } => refused("no postback has come for it"),
+            PaymentState::Credited { .. } | PaymentState::Rejected { .. } => refused("it is decided"),
+        },
+        AnyRow::Deposit(_) | AnyRow::Withdrawal(_) => refused("replay a payment# or an unreadable# row"),
+    }
+}
+
+fn is_unsigned(disagreement: Disagreement) -> bool {
+    match disagreement {
+        Disagreement::Direction
+        | Disagreement::Amount
+        | Disagreement::CurrencyCode
+        | Disagreement::WalletType
+        | Disagreement::Label => true,
+        Disagreement::OrderCurrencyCode
+        | Disagreement::OrderWalletType
+        | Disagreement::EarlierPostback
+        | Disagreement::WithdrawalAmount
+        | Disagreement::WithdrawalCurrencyCode
+        | Disagreement::WithdrawalPaymentSystem
+        | Disagreement::Status
+        | Disagreement::Outcome => false,
+    }
+}

@@ -1,0 +1,150 @@
+//! A row in a few words.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use domain::{
+    Amount, CurrencyCode, DepositRow, DepositState, Disagreement, PaymentState, Submission, Timestamp, WithdrawalRow,
+    WithdrawalState,
+};
+use store::AnyRow;
+
+/// How far it has come.
+pub(crate) fn state(row: &AnyRow) -> &'static str {
+    match row {
+        AnyRow::Deposit(it) => match &it.row {
+            DepositRow::Registered(deposit) => match deposit.state {
+                DepositState::Created => "created",
+                DepositState::Credited => "credited",
+            },
+            DepositRow::Unannounced(_) => "unannounced",
+        },
+        AnyRow::Payment(it) => match it.row.state {
+            PaymentState::Claimed { .. } => "claimed",
+            PaymentState::Released { .. } => "released",
+            PaymentState::Unmatched { .. } => "unmatched",
+            PaymentState::Quarantined { .. } => "quarantined",
+            PaymentState::Credited { .. } => "credited",
+            PaymentState::Rejected { .. } => "rejected",
+        },
+        AnyRow::Withdrawal(it) => match &it.row {
+            WithdrawalRow::Registered(row) => withdrawal_state(&row.state),
+            WithdrawalRow::Unmatched(_) => "unmatched",
+        },
+        AnyRow::Unreadable(_) => "unreadable",
+    }
+}
+
+fn withdrawal_state(state: &WithdrawalState) -> &'static str {
+    match state {
+        WithdrawalState::Sending => "sending",
+        WithdrawalState::Waiting => "waiting",
+        WithdrawalState::Unknown => "unknown",
+        WithdrawalState::Submitted => "submitted",
+        WithdrawalState::Rejected { .. } => "rejected",
+        WithdrawalState::Paid { .. } => "paid",
+        WithdrawalState::Failed { .. } => "failed",
+    }
+}
+
+/// The money that it is about: signed, or asked for.
+pub(crate) fn money(row: &AnyRow) -> Option<(Amount, CurrencyCode)> {
+    let (amount, currency) = match row {
+        AnyRow::Deposit(it) => match &it.row {
+            DepositRow::Registered(deposit) => (deposit.order.amount?, &deposit.order.currency_code),
+            DepositRow::Unannounced(_) => return None,
+        },
+        AnyRow::Payment(it) => {
+            let receipt = it.row.receipt()?;
+            (receipt.amount, &receipt.currency_code)
+        }
+        AnyRow::Withdrawal(it) => match &it.row {
+            WithdrawalRow::Registered(row) => (row.request.amount, &row.request.currency_code),
+            WithdrawalRow::Unmatched(row) => (row.unmatched.amount, &row.unmatched.currency_code),
+        },
+        AnyRow::Unreadable(_) => return None,
+    };
+    Some((amount, currency.clone()))
+}
+
+/// What the rules decided, and why.
+pub(crate) fn why(row: &AnyRow) -> String {
+    match row {
+        AnyRow::Deposit(it) => match &it.row {
+            DepositRow::Registered(deposit) if deposit.credited.is_empty() => "no payment has come in".into(),
+            DepositRow::Registered(_) => "signed postbacks brought these payments".into(),
+            DepositRow::Unannounced(_) => "payments name an order that was never registered".into(),
+        },
+        AnyRow::Payment(it) => match &it.row.state {
+            PaymentState::Claimed { order } => format!("a user of {order} entered the number; nothing is proved"),
+            PaymentState::Released { order } => format!("the provider refused it to {order}; any order may claim it"),
+            PaymentState::Unmatched { .. } => "the signed order id is none that is known".into(),
+            PaymentState::Quarantined { disagreement, .. } => disagree(*disagreement).into(),
+            PaymentState::Credited { order, .. } => format!("credited to {order}, the signed order, as first signed"),
+            PaymentState::Rejected { .. } => "a person found it to be nobody's here".into(),
+        },
+        AnyRow::Withdrawal(it) => match &it.row {
+            WithdrawalRow::Registered(row) => why_withdrawal(&row.state, row.needs_review.as_deref()),
+            WithdrawalRow::Unmatched(_) => "the provider reports on a payout that was never made here".into(),
+        },
+        AnyRow::Unreadable(it) => it.row.reason.clone(),
+    }
+}
+
+fn why_withdrawal(state: &WithdrawalState, needs_review: Option<&str>) -> String {
+    let why = match state {
+        WithdrawalState::Sending => "an attempt is on its way",
+        WithdrawalState::Waiting => "no attempt has reached the provider",
+        WithdrawalState::Unknown => "an attempt may have reached the provider: nothing may be released",
+        WithdrawalState::Submitted => "the provider has taken it, and has not said what became of it",
+        WithdrawalState::Rejected { .. } => "the provider refused it, and no attempt was ever unknown",
+        WithdrawalState::Paid { receipt: Some(_) } => "a signed postback said 1",
+        WithdrawalState::Failed { receipt: Some(_) } => "a signed postback said 5",
+        WithdrawalState::Paid { receipt: None } | WithdrawalState::Failed { receipt: None } => "a person found it out",
+    };
+    needs_review.map_or_else(|| why.to_owned(), |review| format!("{why}; {review}"))
+}
+
+/// A disagreement, in words.
+pub(crate) fn disagree(disagreement: Disagreement) -> &'static str {
+    match disagreement {
+        Disagreement::Direction => "the unsigned direction is not the signed element's",
+        Disagreement::Amount => "the unsigned amount is not the signed element's",
+        Disagreement::CurrencyCode => "the unsigned currency is not the signed element's",
+        Disagreement::WalletType => "the unsigned wallet is not the signed element's",
+        Disagreement::Label => "the unsigned label is not the stored one",
+        Disagreement::OrderCurrencyCode => "the signed currency is not the order's",
+        Disagreement::OrderWalletType => "the signed wallet is not the order's",
+        Disagreement::EarlierPostback => "the signed facts are not those of an earlier postback",
+        Disagreement::WithdrawalAmount => "the signed amount is not the withdrawal's",
+        Disagreement::WithdrawalCurrencyCode => "the signed currency is not the withdrawal's",
+        Disagreement::WithdrawalPaymentSystem => "the signed wallet is not the withdrawal's",
+        Disagreement::Status => "the status has no known meaning",
+        Disagreement::Outcome => "the outcome is the opposite of the one that was decided",
+    }
+}
+
+/// A submission's end, in words.
+pub(crate) fn submission(submission: &Submission) -> String {
+    match submission {
+        Submission::Accepted => "accepted".into(),
+        Submission::Rejected(message) => format!("rejected: {message}"),
+        Submission::NotSent(reason) => format!("not sent: {reason}"),
+        Submission::Unknown(reason) => format!("unknown: {reason}"),
+    }
+}
+
+/// A time in UTC, to the second.
+pub(crate) fn time(at: Timestamp) -> String {
+    humantime::format_rfc3339_seconds(system_time(at)).to_string()
+}
+
+fn system_time(at: Timestamp) -> SystemTime {
+    UNIX_EPOCH.checked_add(Duration::from_millis(at.0)).unwrap_or(UNIX_EPOCH)
+}
+
+/// How long ago, in its two largest units.
+pub(crate) fn age(at: Timestamp, now_ms: u64) -> String {
+    let seconds = Duration::from_secs(now_ms.saturating_sub(at.0) / 1_000);
+    let words = humantime::format_duration(seconds).to_string();
+    words.split(' ').take(2).collect::<Vec<_>>().join(" ")
+}

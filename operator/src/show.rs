@@ -1,0 +1,218 @@
+//! `show`: what happened to a transaction, on what evidence, and why the rules decided so.
+
+use domain::{
+    Contradiction, DepositRow, Evidence, Receipt, Resolution, Timestamp, Withdrawal, WithdrawalRow, WithdrawalState,
+};
+use serde::Serialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+use store::AnyRow;
+
+use crate::cli::Show;
+use crate::deployment::Deployment;
+use crate::failure::{Done, Failure};
+use crate::mask::mask;
+use crate::output::Output;
+use crate::{id, rows};
+
+/// All that is known of a transaction.
+#[derive(Serialize)]
+struct Shown {
+    id: String,
+    state: &'static str,
+    why: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attention: Option<&'static str>,
+    version: u64,
+    history: Vec<Happened>,
+    /// The signed elements that decided or contradict, as they were signed.
+    evidence: Vec<Signed>,
+    row: Value,
+}
+
+/// One thing that happened.
+#[derive(Serialize)]
+struct Happened {
+    at_ms: Timestamp,
+    what: String,
+}
+
+/// What the provider signed.
+#[derive(Serialize)]
+struct Signed {
+    signature: String,
+    element: usize,
+    received_at_ms: Timestamp,
+    said: Value,
+}
+
+pub(crate) async fn run(deployment: &Deployment, output: Output, arguments: &Show) -> Result<Done, Failure> {
+    let row = id::find(&deployment.table()?, &arguments.id).await?;
+    let mut shown = Shown::of(&row)?;
+    if !arguments.reveal {
+        mask(&mut shown.row);
+        shown.evidence.iter_mut().for_each(|it| mask(&mut it.said));
+    }
+    output.line(&shown, || shown.text());
+    Ok(Done::Well)
+}
+
+impl Shown {
+    fn of(row: &AnyRow) -> Result<Self, Failure> {
+        let mut history = history(row);
+        history.sort_by_key(|it| it.at_ms);
+        let json = match row {
+            AnyRow::Deposit(it) => serde_json::to_value(&it.row),
+            AnyRow::Payment(it) => serde_json::to_value(&it.row),
+            AnyRow::Withdrawal(it) => serde_json::to_value(&it.row),
+            AnyRow::Unreadable(it) => serde_json::to_value(&it.row),
+        };
+        Ok(Self {
+            id: row.key(),
+            state: rows::state(row),
+            why: rows::why(row),
+            attention: row.attention().map(|it| it.kind.as_str()),
+            version: row.version(),
+            history,
+            evidence: evidence(row).into_iter().map(Signed::of).collect(),
+            row: json.map_err(|error| Failure::Unavailable(error.to_string()))?,
+        })
+    }
+
+    fn text(&self) -> String {
+        let mut lines = vec![format!("{}  {}  version {}", self.id, self.state, self.version)];
+        lines.push(format!("  why        {}", self.why));
+        lines.extend(self.attention.map(|kind| format!("  attention  {kind}")));
+        lines.push("\nHistory".into());
+        lines.extend(self.history.iter().map(|it| format!("  {}  {}", rows::time(it.at_ms), it.what)));
+        for it in &self.evidence {
+            lines.push(format!(
+                "\nSigned, element {} of {}, received {}",
+                it.element,
+                it.signature,
+                rows::time(it.received_at_ms)
+            ));
+            lines.push(pretty(&it.said));
+        }
+        lines.push("\nRow".into());
+        lines.push(pretty(&self.row));
+        lines.join("\n")
+    }
+}
+
+fn pretty(value: &Value) -> String {
+    let text = serde_json::to_string_pretty(value).unwrap_or_default();
+    text.lines().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")
+}
+
+impl Signed {
+    fn of(evidence: &Evidence) -> Self {
+        Self {
+            signature: evidence.signature.clone(),
+            element: evidence.element,
+            received_at_ms: evidence.received_at,
+            said: element(evidence).and_then(|it| serde_json::from_str(it.get()).ok()).unwrap_or_default(),
+        }
+    }
+}
+
+/// The element of the signed list that a row is about, as it stands there.
+pub(crate) fn element(evidence: &Evidence) -> Option<Box<RawValue>> {
+    let list: Vec<Box<RawValue>> = serde_json::from_str(&evidence.additional_data).ok()?;
+    list.into_iter().nth(evidence.element)
+}
+
+fn evidence(row: &AnyRow) -> Vec<&Evidence> {
+    let (receipt, contradictions): (Option<&Receipt>, &[Contradiction]) = match row {
+        AnyRow::Deposit(_) => (None, &[]),
+        AnyRow::Payment(it) => (it.row.receipt(), &it.row.contradictions),
+        AnyRow::Withdrawal(it) => match &it.row {
+            WithdrawalRow::Registered(row) => (receipt(row), &row.contradictions),
+            WithdrawalRow::Unmatched(row) => (Some(&row.unmatched), &[]),
+        },
+        AnyRow::Unreadable(it) => return vec![&it.row.evidence],
+    };
+    let against = contradictions.iter().filter_map(|it| it.receipt.as_ref());
+    receipt.into_iter().chain(against).map(|it| &it.evidence).collect()
+}
+
+fn receipt(row: &Withdrawal) -> Option<&Receipt> {
+    match &row.state {
+        WithdrawalState::Paid { receipt } | WithdrawalState::Failed { receipt } => receipt.as_ref(),
+        WithdrawalState::Sending
+        | WithdrawalState::Waiting
+        | WithdrawalState::Unknown
+        | WithdrawalState::Submitted
+        | WithdrawalState::Rejected { .. } => None,
+    }
+}
+
+fn history(row: &AnyRow) -> Vec<Happened> {
+    match row {
+        AnyRow::Deposit(it) => match &it.row {
+            DepositRow::Registered(deposit) => {
+                let registered = Happened { at_ms: deposit.created_at, what: "registered".into() };
+                let tried = deposit.attempts.iter().map(|it| Happened {
+                    at_ms: it.started_at,
+                    what: format!("the user entered {} over {}: {:?}", it.transaction_id, it.amount, it.outcome),
+                });
+                std::iter::once(registered).chain(tried).collect()
+            }
+            DepositRow::Unannounced(_) => Vec::new(),
+        },
+        AnyRow::Payment(it) => {
+            let said = it.row.receipt().map(|receipt| came(receipt, "a signed postback that decided"));
+            said.into_iter().chain(against(&it.row.contradictions)).chain(resolved(&it.row.resolutions)).collect()
+        }
+        AnyRow::Withdrawal(it) => match &it.row {
+            WithdrawalRow::Registered(row) => withdrawal(row),
+            WithdrawalRow::Unmatched(row) => {
+                let what = format!("a signed postback: status {:?}", row.withdrawal_status);
+                std::iter::once(came(&row.unmatched, &what)).chain(resolved(&row.resolutions)).collect()
+            }
+        },
+        AnyRow::Unreadable(it) => {
+            let what = "a signed element that was not understood".into();
+            let came = Happened { at_ms: it.row.evidence.received_at, what };
+            std::iter::once(came).chain(resolved(&it.row.resolutions)).collect()
+        }
+    }
+}
+
+fn withdrawal(row: &Withdrawal) -> Vec<Happened> {
+    let mut history = vec![Happened { at_ms: row.created_at, what: "journalled".into() }];
+    for (attempt, number) in row.attempts.iter().zip(1..) {
+        history.push(Happened { at_ms: attempt.started_at, what: format!("attempt {number} began") });
+        history.extend(attempt.ended.as_ref().map(|ended| Happened {
+            at_ms: ended.at,
+            what: format!("attempt {number} {}", rows::submission(&ended.submission)),
+        }));
+    }
+    history.extend(receipt(row).map(|it| came(it, "a signed postback that decided")));
+    history.extend(against(&row.contradictions));
+    history.extend(resolved(&row.resolutions));
+    history
+}
+
+fn came(receipt: &Receipt, what: &str) -> Happened {
+    Happened {
+        at_ms: receipt.evidence.received_at,
+        what: format!("{what}: {} {}", receipt.amount, receipt.currency_code),
+    }
+}
+
+fn against(contradictions: &[Contradiction]) -> impl Iterator<Item = Happened> {
+    contradictions.iter().map(|it| match &it.receipt {
+        Some(receipt) => {
+            came(receipt, &format!("a signed postback that contradicts: {}", rows::disagree(it.disagreement)))
+        }
+        None => Happened { at_ms: Timestamp(0), what: "the provider's answer contradicts what was decided".into() },
+    })
+}
+
+fn resolved(resolutions: &[Resolution]) -> impl Iterator<Item = Happened> {
+    resolutions.iter().map(|it| Happened {
+        at_ms: it.at,
+        what: format!("{} decided: {:?}, because {} ({})", it.by, it.outcome, it.reason, it.evidence),
+    })
+}

@@ -1,0 +1,97 @@
+//! Bad settings: a function says in its log which one, without its value, and does nothing until it is mended.
+
+use std::collections::BTreeSet;
+
+use local::{Failure, StackOptions};
+use serde_json::{Value, json};
+
+use crate::events::event;
+use crate::support::{Site, options};
+use crate::template::document::{file, functions, sources};
+use crate::template::settings::settings_read;
+
+/// What is wrong with a setting. Empty is as good as missing.
+const BAD: [(&str, &str); 25] = [
+    ("AWS_ACCESS_KEY_ID", ""),
+    ("AWS_REGION", ""),
+    ("AWS_SECRET_ACCESS_KEY", ""),
+    ("EVENT_BUS_NAME", ""),
+    ("FIRST_RETRY_SECONDS", "wrong-value"),
+    ("PAYMENT_SYSTEMS", "[wrong-value"),
+    ("PAYMENT_SYSTEMS", r#"[{"wrong-value":"wrong-value"}]"#),
+    ("PAYMENT_WINDOW_PARAMETERS", r#"["wrong-value"]"#),
+    ("PROVIDER_API_URL", ""),
+    ("PROVIDER_API_URL", "http://wrong-value.example.com"),
+    ("PROVIDER_API_URL", "wrong-value"),
+    ("PROVIDER_PLUGIN_URL", ""),
+    ("PROVIDER_PLUGIN_URL", "http://wrong-value.example.com"),
+    ("PROVIDER_TIMEOUT_MS", "0"),
+    ("PROVIDER_TIMEOUT_MS", "wrong-value"),
+    ("QUEUE_URL", ""),
+    ("RESEND_UNKNOWN", "wrong-value"),
+    ("RETRY_CEILING_SECONDS", "1.5 wrong-value"),
+    ("SECRET_ID", ""),
+    ("SENDER_LIFETIME_MS", "-1"),
+    ("SENDER_LIFETIME_MS", "wrong-value"),
+    ("SUBMISSION_ATTEMPTS", "99999999999"),
+    ("SUBMISSION_ATTEMPTS", "wrong-value"),
+    ("SUBMISSION_DELAY_SECONDS", "wrong-value"),
+    ("TABLE_NAME", ""),
+];
+
+/// Settings that may be missing and have no form of their own.
+const FREE: [&str; 7] = [
+    "AWS_ENDPOINT_URL_DYNAMODB",
+    "AWS_ENDPOINT_URL_EVENTBRIDGE",
+    "AWS_ENDPOINT_URL_SECRETS_MANAGER",
+    "AWS_ENDPOINT_URL_SQS",
+    "AWS_SESSION_TOKEN",
+    "LOG_LEVEL",
+    "METRICS_NAMESPACE",
+];
+
+fn read_by(function: &str) -> BTreeSet<String> {
+    let shared = file("shared/edge/src/aws.rs") + &file("shared/edge/src/log.rs");
+    settings_read(&(shared + &sources(&format!("functions/{function}/src"))))
+}
+
+/// Whether the function said that it did nothing, each in the way of what calls it.
+fn has_refused(answer: &Result<Value, Failure>) -> bool {
+    match answer {
+        Ok(answer) if answer["statusCode"].is_u64() => {
+            let body: Value = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
+            answer["statusCode"] == 503 && body["code"] == "try_again" && !answer["headers"]["retry-after"].is_null()
+        }
+        Ok(answer) => answer["batchItemFailures"][0]["itemIdentifier"].is_string(),
+        Err(failure) => matches!(failure, Failure::Reported(_)),
+    }
+}
+
+#[test]
+fn every_setting_is_tried() {
+    let read: BTreeSet<_> = functions().iter().flat_map(|function| read_by(function)).collect();
+    let tried = BAD.iter().map(|(name, _)| *name).chain(FREE);
+    assert_eq!(read, tried.map(str::to_owned).collect());
+}
+
+#[tokio::test]
+async fn a_bad_setting_is_named_once_and_nothing_is_done() {
+    for (setting, value) in BAD {
+        let readers: Vec<_> = functions().into_iter().filter(|it| read_by(it).contains(setting)).collect();
+        let environment = readers.iter().map(|function| (function.clone(), setting.into(), value.into())).collect();
+        let site = Site::start_with(StackOptions { environment, ..options() }).await;
+        for function in &readers {
+            let answer = site.stack.invoke(function, &event(function)).await;
+            assert!(has_refused(&answer), "{function}, {setting} = {value:?}: {answer:?}");
+            let log = site.stack.logs(function);
+            let said: Vec<_> = log.iter().filter(|line| line.contains("not set up: setting")).collect();
+            assert_eq!(said.len(), 1, "{function}: {log:#?}");
+            assert!(said[0].contains(&format!("not set up: setting {setting} ")), "{function}: {said:?}");
+            let level: Value = serde_json::from_str(said[0]).unwrap();
+            assert_eq!(level["level"], "ERROR");
+            assert!(!log.iter().any(|line| line.contains("wrong-value")), "{function}: {log:#?}");
+        }
+        assert_eq!((site.rows().await, site.stack.events()), (0, Vec::<Value>::new()));
+        assert_eq!(site.ask("log").await, json!([]), "the provider heard nothing");
+    }
+}

@@ -1,0 +1,145 @@
+//! The operator's tool compares and audits a running stack.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use crate::operator::Tool;
+use crate::support::Site;
+
+const CONFIG: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../operator/samples/export.toml");
+const HEADS: &str = "Type,Transaction ID,Withdrawal ID,Amount,Currency,Status,Wallet,Created by\n";
+
+/// Credits a payment of 700 to an order of its own.
+async fn credited(site: &Site, order: &str, number: &str) {
+    site.order(order).await;
+    site.pay(number, "700").await;
+    site.activate(order, number).await;
+    site.until(&format!("payment#paytm#{number}"), "credited").await;
+}
+
+impl Tool {
+    /// Compares an export with the table. Gives the exit status, and the classes that have something in them.
+    async fn reconcile(&self, lines: &str, more: &[&str]) -> (i32, Vec<(String, u64)>) {
+        let (export, out) = (self.directory().join("export.csv"), self.directory().join("out"));
+        fs::write(&export, format!("{HEADS}{lines}")).unwrap();
+        let arguments =
+            ["--json", "reconcile", export.to_str().unwrap(), "--config", CONFIG, "--out", out.to_str().unwrap()];
+        let (status, said) = self.run(&[&arguments, more].concat()).await;
+        let told = said.lines().map(|line| serde_json::from_str::<Value>(line).unwrap_or_else(|_| panic!("{said}")));
+        let classes = told.map(|it| (it["class"].as_str().unwrap().to_owned(), it["count"].as_u64().unwrap()));
+        (status, classes.filter(|(_, count)| *count > 0).collect())
+    }
+
+    fn class(&self, name: &str) -> String {
+        fs::read_to_string(self.directory().join("out").join(format!("{name}.csv"))).unwrap()
+    }
+}
+
+fn of(classes: &[(&str, u64)]) -> Vec<(String, u64)> {
+    classes.iter().map(|(class, count)| ((*class).to_owned(), *count)).collect()
+}
+
+#[tokio::test]
+async fn an_export_is_told_apart_from_the_table() {
+    let site = Site::start().await;
+    let tool = Tool::of(&site);
+    for (order, number) in [("o1", "11111111111"), ("o2", "22222222222"), ("o3", "33333333333")] {
+        credited(&site, order, number).await;
+    }
+    site.withdraw("w1").await;
+    site.settle("w1", 1).await;
+    site.until("withdrawal#w1", "paid").await;
+    site.fault("withdrawal", "accepted_but_lost", 1).await;
+    site.withdraw("w2").await;
+    let right = "Deposit,11111111111,,700.00,INR,Success,PayTM,\nWithdrawal,,w1,1000,INR,Success,PayTM,API\n";
+    let w2 = "Withdrawal,,w2,\"1,000.00\",INR,Completed,PayTM,API\n";
+    let wrong = "Deposit,11111111111,,700,INR,Success,PayTM,\nDeposit,22222222222,,70,INR,Success,PayTM,\n\
+                 Deposit,99999999999,,700,INR,Success,PayTM,\nWithdrawal,,BO/17,5,INR,Success,PayTM,manual\n\
+                 Withdrawal,,w9,5,INR,Success,PayTM,API\nDeposit,1,,7oo,INR,Success,PayTM,\n";
+    let classes = [
+        ("matched", 2),
+        ("missing_here", 2),
+        ("missing_there", 1),
+        ("amount_differs", 1),
+        ("status_differs", 1),
+        ("by_hand", 1),
+        ("duplicated", 1),
+        ("bad_lines", 1),
+    ];
+    assert_eq!(tool.reconcile(&[right, w2, wrong].concat(), &[]).await, (1, of(&classes)));
+    assert!(tool.class("status_differs").contains("withdrawal#w2,4,1000.00,INR,success,1000,INR,unknown,"));
+    assert!(tool.class("missing_there").contains("payment#paytm#33333333333,,,,,700,INR,credited,"));
+    assert!(tool.class("by_hand").contains("withdrawal#BO/17,8,5,INR,success,,,,"));
+    assert!(tool.class("bad_lines").contains("10,Amount,\"must be a positive decimal number"));
+
+    assert_eq!(tool.resolve("w2", "paid", &[]).await.0, 0);
+    let others = "Deposit,22222222222,,700,INR,Success,PayTM,\n";
+    let none_is_missing = ["--until", "2020-01-01"];
+    let all = tool.reconcile(&[right, w2, others].concat(), &none_is_missing).await;
+    assert_eq!(
+        all,
+        (0, of(&[("matched", 4)])),
+        "what a person found out counts, and what is outside of the period does not"
+    );
+    let (status, said) = tool.run(&["reconcile", "no-such.csv", "--config", CONFIG, "--out", "."]).await;
+    assert_eq!((status, said.contains("no-such.csv")), (2, true), "{said}");
+}
+
+/// Changes a row past the rules.
+async fn damage(site: &Site, key: &str, set: &str, names: Value, value: &Value) {
+    let update = json!({
+        "TableName": site.stack.table_name(), "Key": {"transaction_id": {"S": key}},
+        "UpdateExpression": format!("SET {set} = :value"), "ExpressionAttributeNames": names,
+        "ExpressionAttributeValues": {":value": value},
+    });
+    site.stack.dynamodb("UpdateItem", &update).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_audit_finds_what_was_changed_past_the_rules() {
+    let site = Site::start().await;
+    let tool = Tool::of(&site);
+    for (order, number) in [("o1", "11111111111"), ("o2", "22222222222"), ("o3", "33333333333")] {
+        credited(&site, order, number).await;
+    }
+    site.withdraw("w1").await;
+    site.settle("w1", 1).await;
+    site.until("withdrawal#w1", "paid").await;
+    site.fault("withdrawal", "accepted_but_lost", 1).await;
+    site.withdraw("w2").await;
+    assert_eq!(tool.resolve("w2", "failed", &[]).await.0, 0);
+    let (status, said) = tool.run(&["audit", "--strict"]).await;
+    assert_eq!((status, said.contains("8 rows in ") && said.contains(": 0 broken")), (0, true), "{said}");
+
+    let payment = |number: &str| format!("payment#paytm#{number}");
+    let names = json!({"#value": "amount"});
+    damage(&site, "deposit#o1", "credited[0].#value", names.clone(), &json!({"S": "7000"})).await;
+    damage(&site, &payment("22222222222"), "receipt.#value", names, &json!({"S": "7000"})).await;
+    let signature = json!({"S": "538e53f8c22edacda31df8caa6a31efc8274c554"});
+    damage(&site, &payment("33333333333"), "receipt.evidence.#value", json!({"#value": "signature"}), &signature).await;
+    damage(&site, "withdrawal#w1", "#value", json!({"#value": "attention"}), &json!({"S": "gossip"})).await;
+    damage(&site, "withdrawal#w2", "#value", json!({"#value": "resolutions"}), &json!({"L": []})).await;
+    let audit = async |more: &[&str]| {
+        let (status, said) = tool.run(&[&["--json", "audit"], more].concat()).await;
+        let lines: Vec<Value> = said.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let mut found: Vec<_> = lines
+            .iter()
+            .filter_map(|it| Some((it["rule"].as_str()?.to_owned(), it["id"].as_str()?.to_owned())))
+            .collect();
+        found.sort();
+        (status, found, lines.last().unwrap().clone())
+    };
+    let (status, found, summary) = audit(&[]).await;
+    let expected = [
+        ("credits", payment("11111111111")),
+        ("credits", payment("22222222222")),
+        ("decision", "withdrawal#w2".into()),
+        ("evidence", payment("22222222222")),
+        ("unreadable", "withdrawal#w1".into()),
+        ("unverifiable", payment("33333333333")),
+    ];
+    assert_eq!(found, expected.map(|(rule, id)| (rule.to_owned(), id)));
+    assert_eq!((status, &summary["broken"], &summary["unverifiable"]), (1, &json!(5), &json!(1)));
+    assert_eq!(audit(&["--strict"]).await.2["broken"], 6);
+}

@@ -1,0 +1,83 @@
+//! What a person may decide: what is open is ended, what contradicts is closed, no end is turned, and all of it is on record.
+
+use domain::{Contradiction, Outcome, Payment, PaymentState, Resolution, Withdrawal, WithdrawalState};
+
+use super::rules::check;
+use super::world::World;
+
+const DECIDED: &str = "a person ends what is open, closes what contradicts, turns no end, and all of it is on record";
+
+/// Decisions are only added, and each closes all that it could have seen and nothing that comes later.
+fn added<'a>(
+    world: &World,
+    id: &str,
+    old: &[Resolution],
+    new: &'a [Resolution],
+    contradictions: &[Contradiction],
+) -> &'a [Resolution] {
+    let is_kept = new.starts_with(old);
+    let added = new.get(old.len()..).unwrap_or_default();
+    let holds = is_kept && added.len() < 2 && added.iter().all(|it| it.closes == contradictions.len());
+    check(world, DECIDED, holds, || format!("{id}: {old:?} -> {new:?}"));
+    added
+}
+
+pub(super) fn withdrawal(world: &World, old: Option<&Withdrawal>, new: &Withdrawal) {
+    use WithdrawalState::{Failed, Paid, Rejected, Sending, Submitted, Unknown, Waiting};
+    let id = new.request.withdrawal_id.as_str();
+    let known = old.map(|it| &it.resolutions[..]).unwrap_or_default();
+    let added = added(world, id, known, &new.resolutions, &new.contradictions);
+    let by_word = |outcome| added.iter().any(|it| it.outcome == outcome);
+    let holds = match (old.map(|it| &it.state), &new.state) {
+        (Some(Paid { receipt: None }), Paid { .. }) | (Some(Failed { receipt: None }), Failed { .. }) => true,
+        (Some(Waiting | Unknown | Submitted), Paid { receipt: None }) => by_word(Outcome::Paid),
+        (Some(Waiting | Unknown | Submitted), Failed { receipt: None }) => by_word(Outcome::Failed),
+        (_, Paid { receipt: None } | Failed { receipt: None }) => false,
+        (Some(old), Rejected { .. } | Paid { .. } | Failed { .. }) => added.is_empty() || *old == new.state,
+        (_, Sending | Waiting | Unknown | Submitted | Rejected { .. } | Paid { .. } | Failed { .. }) => {
+            added.is_empty()
+        }
+    };
+    check(world, DECIDED, holds, || format!("{id}: {:?} -> {:?}, {added:?}", old.map(|it| &it.state), new.state));
+    if let (Paid { receipt: None } | Failed { receipt: None }, [_, ..]) = (&new.state, added) {
+        world.with(|state| state.reached.insert("ended by a person"));
+    }
+    closed(world, added, &new.contradictions);
+}
+
+pub(super) fn payment(world: &World, old: Option<&Payment>, new: &Payment) {
+    use PaymentState::{Claimed, Credited, Quarantined, Rejected, Released, Unmatched};
+    let number = new.key.transaction_id.as_str();
+    let known = old.map(|it| &it.resolutions[..]).unwrap_or_default();
+    let added = added(world, number, known, &new.resolutions, &new.contradictions);
+    let by_word = |outcome| added.iter().any(|it| it.outcome == outcome);
+    let holds = match (old.map(|it| &it.state), &new.state) {
+        (Some(Rejected { .. }), Rejected { .. }) => true,
+        (Some(Unmatched { .. } | Quarantined { .. }), Rejected { .. }) => by_word(Outcome::Rejected),
+        (_, Rejected { .. }) => false,
+        (Some(old @ Credited { .. }), it) => old == it,
+        (Some(Unmatched { .. }), Credited { order, receipt, .. }) if !receipt.names(order) => {
+            by_word(Outcome::Credited)
+        }
+        (_, Credited { order, receipt, .. }) => {
+            receipt.names(order) && (added.is_empty() || by_word(Outcome::Credited))
+        }
+        (_, Claimed { .. } | Released { .. } | Unmatched { .. } | Quarantined { .. }) => added.is_empty(),
+    };
+    check(world, DECIDED, holds, || format!("{number}: {:?} -> {:?}, {added:?}", old.map(|it| &it.state), new.state));
+    if let (Credited { .. }, [_, ..]) = (&new.state, added) {
+        world.with(|state| state.reached.insert("credited by a person"));
+    }
+    closed(world, added, &new.contradictions);
+}
+
+fn closed(world: &World, added: &[Resolution], contradictions: &[Contradiction]) {
+    if !added.is_empty() && !contradictions.is_empty() {
+        world.with(|state| state.reached.insert("a conflict is closed"));
+    }
+}
+
+/// Whether something is said against a decision that no person has looked at.
+pub(super) fn is_contradicted(contradictions: &[Contradiction], resolutions: &[Resolution]) -> bool {
+    contradictions.len() > resolutions.iter().map(|it| it.closes).max().unwrap_or(0)
+}

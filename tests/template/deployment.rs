@@ -1,0 +1,89 @@
+//! How it is deployed: the processor, the way to new code and back, the fixed address, and what a person is told afterwards.
+
+use std::collections::BTreeSet;
+
+use serde_json::json;
+
+use super::document::{Template, between, sources};
+
+#[test]
+fn new_code_goes_back_by_itself_when_an_alarm_goes_off() {
+    let template = Template::read();
+    let function = template.global();
+    assert_eq!(function["AutoPublishAlias"], "live");
+    assert_eq!(function["DeploymentPreference"]["Type"], json!({"Ref": "DeploymentType"}));
+    let branches = &function["DeploymentPreference"]["Alarms"]["Fn::If"];
+    assert_eq!((&branches[0], &branches[2]), (&json!("IsGradual"), &json!([{"Ref": "AWS::NoValue"}])));
+    assert_eq!(branches[1], json!([{"Ref": "FunctionErrorsAlarm"}, {"Ref": "TryAgainAlarm"}]));
+    let is_gradual = json!({"Fn::Not": [{"Fn::Equals": [{"Ref": "DeploymentType"}, "AllAtOnce"]}]});
+    assert_eq!(template.section("Conditions")["IsGradual"], is_gradual);
+    assert_eq!(template.section("Parameters")["DeploymentType"]["Default"], "AllAtOnce");
+    let alarms = template.of_type("AWS::CloudWatch::Alarm");
+    assert!(alarms.contains_key("FunctionErrorsAlarm") && alarms.contains_key("TryAgainAlarm"));
+}
+
+#[test]
+fn functions_run_on_arm64_unless_otherwise_said() {
+    let template = Template::read();
+    assert_eq!(template.global()["Architectures"], json!([{"Ref": "Architecture"}]));
+    let parameter = &template.section("Parameters")["Architecture"];
+    assert_eq!((&parameter["Default"], &parameter["AllowedValues"]), (&json!("arm64"), &json!(["arm64", "x86_64"])));
+    assert!(
+        template.of_type("AWS::Serverless::Function").values().all(|it| it["Properties"]["Architectures"].is_null())
+    );
+}
+
+#[test]
+fn the_public_route_has_a_reservation_of_its_own() {
+    let template = Template::read();
+    let reserved =
+        json!({"Fn::If": ["HasPostbackConcurrency", {"Ref": "PostbackConcurrency"}, {"Ref": "AWS::NoValue"}]});
+    for (name, function) in template.of_type("AWS::Serverless::Function") {
+        let found = &function["Properties"]["ReservedConcurrentExecutions"];
+        assert!(if name == "PostbackReceiver" { *found == reserved } else { found.is_null() }, "{name}");
+    }
+}
+
+#[test]
+fn the_fixed_address_is_there_only_if_wanted_and_outlives_the_stack() {
+    let template = Template::read();
+    for (name, resource) in template.section("Resources") {
+        let is_network = resource["Type"].as_str().unwrap().starts_with("AWS::EC2::");
+        assert_eq!(is_network || name == "EgressPolicy", resource["Condition"] == "HasFixedEgress", "{name}");
+    }
+    assert_eq!(template.section("Parameters")["FixedEgress"]["Default"], "no");
+    assert_eq!(template.of_type("AWS::EC2::EIP")["EgressAddress"]["DeletionPolicy"], "Retain");
+    let nat = template.properties("Nat");
+    assert_eq!(nat["AllocationId"], json!({"Fn::GetAtt": "EgressAddress.AllocationId"}));
+    assert_eq!(nat["SubnetId"], json!({"Ref": "PublicSubnet"}));
+    let out = template.properties("PrivateRoute");
+    assert_eq!((&out["DestinationCidrBlock"], &out["NatGatewayId"]), (&json!("0.0.0.0/0"), &json!({"Ref": "Nat"})));
+    assert!(template.properties("OutboundHttps")["SecurityGroupIngress"].is_null());
+}
+
+#[test]
+fn a_person_is_told_what_is_needed_next() {
+    let template = Template::read();
+    let outputs = template.section("Outputs");
+    assert_eq!(outputs["ApiUrl"]["Value"], json!({"Fn::GetAtt": "Api.ApiEndpoint"}));
+    assert_eq!(outputs["PostbackUrl"]["Value"], json!({"Fn::Sub": "${Api.ApiEndpoint}/postbacks/{PostbackToken}"}));
+    let address = &outputs["EgressIp"];
+    assert_eq!(
+        (&address["Condition"], &address["Value"]),
+        (&json!("HasFixedEgress"), &json!({"Ref": "EgressAddress"}))
+    );
+    for (name, output) in outputs {
+        assert!(output["Description"].is_string(), "{name}");
+    }
+}
+
+#[test]
+fn the_operators_tool_is_told_where_everything_is() {
+    let template = Template::read();
+    let told = template.section("Outputs")["OperatorEnvironment"]["Value"]["Fn::Sub"].as_str().unwrap().to_owned();
+    let told: BTreeSet<_> = told.lines().map(|line| line.split_once('=').unwrap().0.to_owned()).collect();
+    let source = sources("operator/src");
+    let asked = ["required(\"", "setting(\""].iter().flat_map(|call| between(&source, call, "\""));
+    let asked: BTreeSet<_> = asked.map(str::to_owned).chain(["AWS_REGION".to_owned()]).collect();
+    assert_eq!(told, asked);
+}
