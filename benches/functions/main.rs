@@ -90,7 +90,7 @@ async fn count(subjects: &[Subject], places: &Places) -> Result<(), Box<dyn Erro
     say(&line("thousands of instructions", &["start", "first request", "warm request"]));
     for subject in subjects {
         let Instructions { start, first, warm } = Instructions::count(subject, &places.work).await?;
-        say(&line(&subject.name, &[start, first, warm].map(|count| report::thousands(count))));
+        say(&line(&subject.name, &[start, first, warm].map(report::thousands)));
     }
     Ok(())
 }

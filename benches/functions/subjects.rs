@@ -93,8 +93,8 @@ fn peers(places: &Places) -> [(&'static str, Vec<PathBuf>); 2] {
 
 fn event(places: &Places, function: &str) -> Result<Bytes, Box<dyn Error>> {
     let mut event: Value = serde_json::from_slice(&fs::read(places.root.join(format!("events/{function}.json")))?)?;
-    if function == RECEIVER {
-        event["body"] = json!(POSTBACK);
+    if let Some(body) = event.get_mut("body").filter(|_| function == RECEIVER) {
+        *body = json!(POSTBACK);
     }
     Ok(event.to_string().into())
 }
