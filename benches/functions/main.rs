@@ -71,10 +71,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
 /// Builds what ships as it ships: without the features that other members of the workspace would bring into it.
 fn build(places: &Places) -> Result<(), Box<dyn Error>> {
-    for packages in [
-        &["--workspace", "--exclude=local", "--exclude=tests", "--exclude=benches", "--exclude=floor"][..],
-        &["-p", "floor"],
-    ] {
+    let shipped = ["local", "operator", "tests", "benches", "floor"].map(|other| format!("--exclude={other}"));
+    let shipped: Vec<_> = ["--workspace"].into_iter().chain(shipped.iter().map(String::as_str)).collect();
+    for packages in [shipped.as_slice(), &["-p", "floor"]] {
         let mut cargo = Command::new(env!("CARGO"));
         cargo.args(["build", "--release", "--quiet", "--bins"]).args(packages).current_dir(&places.root);
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("CARGO_")) {
@@ -91,7 +90,7 @@ async fn count(subjects: &[Subject], places: &Places) -> Result<(), Box<dyn Erro
     say(&line("thousands of instructions", &["start", "first request", "warm request"]));
     for subject in subjects {
         let Instructions { start, first, warm } = Instructions::count(subject, &places.work).await?;
-        say(&line(&subject.name, &[start, first, warm].map(|count| report::thousands(count))));
+        say(&line(&subject.name, &[start, first, warm].map(report::thousands)));
     }
     Ok(())
 }

@@ -23,7 +23,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 /// Far more than anything takes, interpreters under callgrind included.
-const PATIENCE: Duration = Duration::from_secs(300);
+const PATIENCE: Duration = Duration::from_mins(5);
 
 /// What is measured: a program, its environment, an event and a piece of the answer that shows that it did its work.
 pub(crate) struct Subject {

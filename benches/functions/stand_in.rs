@@ -65,6 +65,7 @@ fn answer(rows: &Value, uri: &Uri, headers: &HeaderMap, body: &[u8]) -> Value {
     let (_, operation) = target.split_once('.').unwrap_or_default();
     match operation {
         "GetItem" => get_item(rows, body),
+        "Query" => json!({"Items": [], "Count": 0, "ScannedCount": 0}),
         "GetSecretValue" => json!({"ARN": "arn", "Name": "paykassma", "VersionId": "1", "SecretString": SECRETS}),
         "SendMessage" => send_message(body),
         "PutEvents" => json!({"FailedEntryCount": 0, "Entries": [{"EventId": "1"}]}),

@@ -14,7 +14,7 @@ use crate::process::Subject;
 use crate::stand_in;
 
 /// Each function, and a piece of the answer to its recorded event.
-const FUNCTIONS: [(&str, &str); 8] = [
+const FUNCTIONS: [(&str, &str); 9] = [
     (RECEIVER, CREATED_OR_OK),
     ("create-deposit", CREATED_OR_OK),
     ("activate", CREATED_OR_OK),
@@ -23,6 +23,7 @@ const FUNCTIONS: [(&str, &str); 8] = [
     ("event-publisher", r#"{"batchItemFailures":[]}"#),
     ("transaction-reader", CREATED_OR_OK),
     ("authorizer", r#""isAuthorized":true"#),
+    ("attention-reporter", ""),
 ];
 const CREATED_OR_OK: &str = r#""statusCode":20"#;
 
@@ -92,8 +93,8 @@ fn peers(places: &Places) -> [(&'static str, Vec<PathBuf>); 2] {
 
 fn event(places: &Places, function: &str) -> Result<Bytes, Box<dyn Error>> {
     let mut event: Value = serde_json::from_slice(&fs::read(places.root.join(format!("events/{function}.json")))?)?;
-    if function == RECEIVER {
-        event["body"] = json!(POSTBACK);
+    if let Some(body) = event.get_mut("body").filter(|_| function == RECEIVER) {
+        *body = json!(POSTBACK);
     }
     Ok(event.to_string().into())
 }
