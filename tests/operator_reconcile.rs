@@ -57,7 +57,7 @@ fn of(classes: &[(&str, u64)]) -> Vec<(String, u64)> {
 
 #[tokio::test]
 async fn an_export_is_told_apart_from_the_table() {
-    let (site, tool) = busy().await;
+    let (_site, tool) = busy().await;
     let right = "Deposit,11111111111,,700.00,INR,Success,PayTM,\nWithdrawal,,w1,1000,INR,Success,PayTM,API\n";
     let w2 = "Withdrawal,,w2,\"1,000.00\",INR,Completed,PayTM,API\n";
     let wrong = "Deposit,11111111111,,700,INR,Success,PayTM,\nDeposit,22222222222,,70,INR,Success,PayTM,\n\
