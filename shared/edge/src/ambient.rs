@@ -44,6 +44,10 @@ impl Ambient for System {
 
 /// Does during start-up, for which Lambda gives a whole processor whatever the function's memory, what the first request
 /// would else do on its share: connections, secrets. Waits for it for a second at most; what fails is left to the request.
-pub async fn prime(calls: impl Future) {
-    let _ = tokio::time::timeout(Duration::from_secs(1), calls).await;
+pub fn prime(calls: impl Future) -> impl Future<Output = ()> {
+    // Boxed: what the SDK's calls keep between their awaits would else be a part of every `main`.
+    let calls = Box::pin(calls);
+    async {
+        let _ = tokio::time::timeout(Duration::from_secs(1), calls).await;
+    }
 }
