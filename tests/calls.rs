@@ -1,4 +1,5 @@
 //! What each operation costs in AWS's units: calls of the functions, counted on their way, and the bytes of the rows.
+#![expect(clippy::arithmetic_side_effects, reason = "small numbers of a test")]
 
 use std::sync::{Arc, Mutex, OnceLock};
 
