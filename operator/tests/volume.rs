@@ -18,16 +18,14 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use domain::*;
-use dynoxide::{Database, ImportOptions};
 use serde_json::{Value, json};
 use signing::{Spelling, sign_postback};
 use store::Row;
 
-const TABLE: &str = "paykassma";
 const ACCESS_KEY: &str = "FQ9jMwrNSkFbyMNqYFf6Ed4xeKmjHK";
 const PRIVATE_KEY: &str = "test_private_key";
-/// Items that are imported at a time.
-const BATCH: u64 = 20_000;
+/// Transactions on a page: about a megabyte.
+const PAGE: u64 = 400;
 
 /// What is planted: one of each kind among this many transactions.
 const OF: u64 = 1_000;
@@ -61,15 +59,15 @@ fn receipt(order: &str, withdrawal: Option<&str>, number: &str, amount: &str) ->
     }
 }
 
-fn item<R: Row>(row: &R) -> dynoxide::Item {
+fn item<R: Row>(row: &R) -> Value {
     let mut item = serde_json::to_value(serde_dynamo::to_item::<_, serde_dynamo::Item>(row).unwrap()).unwrap();
     item["transaction_id"] = json!({"S": R::key(&row.id())});
     item["version"] = json!({"N": "2"});
-    serde_json::from_value(item).unwrap()
+    item
 }
 
 /// A deposit that was credited: its order and its payment.
-fn deposit(number: u64, amount: &str) -> [dynoxide::Item; 2] {
+fn deposit(number: u64, amount: &str) -> [Value; 2] {
     let (order, id) = (format!("order-{number}"), format!("{:011}", 10_000_000_000 + number));
     let key = PaymentKey {
         wallet_type: WalletType::parse("paytm").unwrap(),
@@ -93,7 +91,7 @@ fn deposit(number: u64, amount: &str) -> [dynoxide::Item; 2] {
 }
 
 /// A payout that was paid.
-fn withdrawal(number: u64, amount: &str) -> dynoxide::Item {
+fn withdrawal(number: u64, amount: &str) -> Value {
     let id = format!("payout-{number}");
     let request = PayoutRequest {
         withdrawal_id: WithdrawalId::parse(&id).unwrap(),
@@ -114,74 +112,87 @@ fn withdrawal(number: u64, amount: &str) -> dynoxide::Item {
     item(&WithdrawalRow::Registered(Box::new(Withdrawal { state: WithdrawalState::Paid { receipt }, ..submitted })))
 }
 
-/// The items of a transaction, and its lines in the export.
-fn transaction(number: u64) -> (Vec<dynoxide::Item>, String) {
-    let amount = (100 + number % 900).to_string();
+fn amount(number: u64) -> String {
+    (100 + number % 900).to_string()
+}
+
+fn rows_of(number: u64) -> u64 {
+    match (planted(number), number % 2) {
+        (Some("missing_here"), _) => 0,
+        (_, 0) => 2,
+        (_, _) => 1,
+    }
+}
+
+/// The rows of a transaction.
+fn items(number: u64) -> Vec<Value> {
+    match rows_of(number) {
+        0 => Vec::new(),
+        2 => deposit(number, &amount(number)).into(),
+        _ => vec![withdrawal(number, &amount(number))],
+    }
+}
+
+/// The lines of a transaction in the export.
+fn exported(number: u64) -> String {
     let kind = planted(number);
-    let items = match (kind, number % 2) {
-        (Some("missing_here"), _) => Vec::new(),
-        (_, 0) => deposit(number, &amount).into(),
-        (_, _) => vec![withdrawal(number, &amount)],
-    };
-    let exported = if kind == Some("amount_differs") { format!("{amount}.01") } else { amount };
+    let amount = amount(number) + if kind == Some("amount_differs") { ".01" } else { "" };
     let status = if kind == Some("status_differs") { "Failed" } else { "Success" };
     let line = match number % 2 {
-        0 => format!("Deposit,{:011},,{exported},INR,{status},PayTM,\n", 10_000_000_000 + number),
-        _ => format!("Withdrawal,,payout-{number},{exported},INR,{status},PayTM,API\n"),
+        0 => format!("Deposit,{:011},,{amount},INR,{status},PayTM,\n", 10_000_000_000 + number),
+        _ => format!("Withdrawal,,payout-{number},{amount},INR,{status},PayTM,API\n"),
     };
-    let lines = match kind {
+    match kind {
         Some("missing_there") => String::new(),
         Some("duplicated") => line.repeat(2),
         _ => line,
-    };
-    (items, lines)
+    }
 }
 
-/// Fills the table and writes the export, which has another order. Gives how many rows and lines there are.
-fn fill(database: &Database, export: &Path, count: u64) -> (u64, u64) {
-    let schema = json!({
-        "TableName": TABLE, "BillingMode": "PAY_PER_REQUEST",
-        "AttributeDefinitions": [{"AttributeName": "transaction_id", "AttributeType": "S"}],
-        "KeySchema": [{"AttributeName": "transaction_id", "KeyType": "HASH"}],
-    });
-    database.create_table(serde_json::from_value(schema).unwrap()).unwrap();
-    database.enable_bulk_loading().unwrap();
-    let mut file = std::io::BufWriter::new(fs::File::create(export).unwrap());
+/// Writes the export. Gives how many rows and lines there are.
+fn export(file: &Path, count: u64) -> (u64, u64) {
+    let mut file = std::io::BufWriter::new(fs::File::create(file).unwrap());
     writeln!(file, "Type,Transaction ID,Withdrawal ID,Amount,Currency,Status,Wallet,Created by").unwrap();
-    let (mut rows, mut lines, mut batch) = (0, 0, Vec::new());
+    let (mut rows, mut lines) = (0, 0);
     for number in 0..count {
-        let (items, text) = transaction(number);
-        batch.extend(items);
+        let text = exported(number);
+        rows += rows_of(number);
         lines += u64::try_from(text.lines().count()).unwrap();
         file.write_all(text.as_bytes()).unwrap();
-        if number % BATCH == BATCH - 1 || number == count - 1 {
-            rows += u64::try_from(batch.len()).unwrap();
-            database.import_items(TABLE, std::mem::take(&mut batch), ImportOptions::default()).unwrap();
-        }
     }
-    database.disable_bulk_loading().unwrap();
     file.flush().unwrap();
     (rows, lines)
 }
 
-async fn listen() -> (tokio::net::TcpListener, String) {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    (listener, url)
+/// A page of a scan, of rows that are made when they are asked for: the server of the other tests sorts the whole table for each.
+fn page(request: &Value, count: u64) -> String {
+    let (segment, of) = (request["Segment"].as_u64().unwrap(), request["TotalSegments"].as_u64().unwrap());
+    let (first, end) = (count * segment / of, count * (segment + 1) / of);
+    let from = request["ExclusiveStartKey"]["transaction_id"]["S"].as_str().map_or(first, |key| key.parse().unwrap());
+    let until = end.min(from + PAGE);
+    let items: Vec<_> = (from..until).flat_map(items).collect();
+    let mut page = json!({"Count": items.len(), "ScannedCount": items.len(), "Items": items});
+    if until < end {
+        page["LastEvaluatedKey"] = json!({"transaction_id": {"S": until.to_string()}});
+    }
+    page.to_string()
 }
 
-/// The stand-ins for AWS, told in an environment file.
-async fn serve(database: Database, directory: &Path) -> PathBuf {
-    let ((table, table_url), (secrets, secrets_url)) = (listen().await, listen().await);
-    tokio::spawn(dynoxide::server::serve_on(table, database));
+/// The stand-ins for AWS, told in an environment file: the table's scan, and the secret.
+async fn serve(count: u64, directory: &Path) -> PathBuf {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
     let keys = json!({"postback_token": "token", "access_key": ACCESS_KEY, "postback_private_key": PRIVATE_KEY});
-    let answer = json!({"Name": "secret", "SecretString": keys.to_string()}).to_string();
-    let router = axum::Router::new().fallback(move || async move { answer });
-    tokio::spawn(async move { axum::serve(secrets, router).await });
+    let secret = json!({"Name": "secret", "SecretString": keys.to_string()}).to_string();
+    let router = axum::Router::new().fallback(move |body: axum::body::Bytes| async move {
+        let request: Value = serde_json::from_slice(&body).unwrap();
+        if request["SecretId"].is_null() { page(&request, count) } else { secret }
+    });
+    tokio::spawn(async move { axum::serve(listener, router).await });
     let file = directory.join("stack.env");
     let mut text = String::from("AWS_REGION=ap-south-1\nAWS_ACCESS_KEY_ID=local\nAWS_SECRET_ACCESS_KEY=local\n");
-    write!(text, "AWS_ENDPOINT_URL_DYNAMODB={table_url}\nAWS_ENDPOINT_URL_SECRETS_MANAGER={secrets_url}\n").unwrap();
-    write!(text, "TABLE_NAME={TABLE}\nSECRET_ID=secret\n").unwrap();
+    write!(text, "AWS_ENDPOINT_URL_DYNAMODB={url}\nAWS_ENDPOINT_URL_SECRETS_MANAGER={url}\n").unwrap();
+    write!(text, "TABLE_NAME=paykassma\nSECRET_ID=secret\n").unwrap();
     fs::write(&file, text).unwrap();
     file
 }
@@ -215,14 +226,13 @@ async fn what_is_planted_among_many_is_found() {
     let count: u64 = std::env::var("ROWS").map_or(2_000, |rows| rows.parse().unwrap());
     assert_eq!(count % OF, 0, "ROWS must be a multiple of {OF}");
     let directory = tempfile::tempdir().unwrap();
-    let export = directory.path().join("export.csv");
-    let database = Database::new(&directory.path().join("table.db").to_string_lossy()).unwrap();
-    let (rows, lines) = fill(&database, &export, count);
+    let file = directory.path().join("export.csv");
+    let (rows, lines) = export(&file, count);
     println!("{rows} rows, {lines} lines");
-    let env_file = serve(database, directory.path()).await;
+    let env_file = serve(count, directory.path()).await;
     let config = concat!(env!("CARGO_MANIFEST_DIR"), "/samples/export.toml");
     let out = directory.path().join("out").to_string_lossy().into_owned();
-    let reconcile = ["reconcile", &export.to_string_lossy(), "--config", config, "--out", &out].map(str::to_owned);
+    let reconcile = ["reconcile", &file.to_string_lossy(), "--config", config, "--out", &out].map(str::to_owned);
     let (reconciled, audited) = tokio::task::spawn_blocking(move || {
         (run(&env_file, &reconcile.each_ref().map(String::as_str)), run(&env_file, &["audit"]))
     })
