@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, Parser, Subcommand};
+use domain::{AttentionKind, Outcome};
 
 use crate::reconcile::Reconcile;
 use crate::simulate::Simulate;
@@ -61,8 +63,8 @@ pub(crate) enum Command {
 #[derive(Debug, Args)]
 pub(crate) struct List {
     /// Only this kind; may be repeated
-    #[arg(long, value_enum)]
-    pub(crate) kind: Vec<Kind>,
+    #[arg(long, value_parser = kinds())]
+    pub(crate) kind: Vec<AttentionKind>,
 
     /// Only what has been waiting for so long, such as 90s, 2h or 3days
     #[arg(long, value_name = "AGE", value_parser = humantime::parse_duration)]
@@ -71,24 +73,6 @@ pub(crate) struct List {
     /// At most so many of each kind
     #[arg(long, value_name = "N", default_value_t = 1000)]
     pub(crate) limit: usize,
-}
-
-/// Why somebody must look at a row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-#[value(rename_all = "snake_case")]
-pub(crate) enum Kind {
-    /// Verified, but about an order or a payout that is not known
-    Unmatched,
-    /// Verified money that is not credited, because something disagrees
-    Quarantined,
-    /// A payout of which nobody knows whether the provider has it
-    Unknown,
-    /// A payout whose attempts are used up
-    NeedsReview,
-    /// Something contradicts what was decided
-    Conflict,
-    /// A verified element that was not understood
-    Unreadable,
 }
 
 /// What to show.
@@ -110,7 +94,7 @@ pub(crate) struct Resolve {
     pub(crate) id: String,
 
     /// What was found out
-    #[arg(long = "as", value_enum, value_name = "OUTCOME")]
+    #[arg(long = "as", value_name = "OUTCOME", value_parser = outcomes())]
     pub(crate) outcome: Outcome,
 
     /// Why, for the record
@@ -136,19 +120,6 @@ pub(crate) struct Resolve {
     /// Show what would change, and write nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
-}
-
-/// What a person found out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Outcome {
-    /// The provider has paid the payout
-    Paid,
-    /// The provider has not paid the payout and will not: its funds may be released
-    Failed,
-    /// The payment is its order's
-    Credited,
-    /// The payment is nobody's here
-    Rejected,
 }
 
 /// What to send again.
@@ -201,6 +172,16 @@ Rules, of which each break is a line:
   unverifiable  no break, unless --strict: evidence that no key of today verifies, such as that of a key that was rotated away
 
 Rows are read as the walk comes by them; where two disagree they are read again before it is said.";
+
+fn kinds() -> impl TypedValueParser<Value = AttentionKind> {
+    let names = PossibleValuesParser::new(AttentionKind::ALL.map(AttentionKind::as_str));
+    names.try_map(|name| AttentionKind::named(&name).ok_or("is no kind"))
+}
+
+fn outcomes() -> impl TypedValueParser<Value = Outcome> {
+    let names = PossibleValuesParser::new(Outcome::ALL.map(Outcome::as_str));
+    names.try_map(|name| Outcome::named(&name).ok_or("is no outcome"))
+}
 
 const AFTER_HELP: &str = "\
 Where the stack is: --local, or --env-file, or the environment variables TABLE_NAME, QUEUE_URL, DEAD_LETTER_QUEUE_URL, SECRET_ID

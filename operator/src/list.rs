@@ -5,7 +5,7 @@ use edge::{Ambient, System};
 use serde::Serialize;
 use store::{AnyRow, FindAttention, ReadAny, read_any};
 
-use crate::cli::{Kind, List};
+use crate::cli::List;
 use crate::deployment::Deployment;
 use crate::failure::{Done, Failure};
 use crate::output::Output;
@@ -34,7 +34,7 @@ pub(crate) async fn run(deployment: &Deployment, output: Output, arguments: &Lis
         .map_or(now_ms, |age| now_ms.saturating_sub(u64::try_from(age.as_millis()).unwrap_or(u64::MAX)));
     let mut found = Vec::new();
     for kind in AttentionKind::ALL {
-        if arguments.kind.is_empty() || arguments.kind.iter().any(|it| it.kind() == kind) {
+        if arguments.kind.is_empty() || arguments.kind.contains(&kind) {
             found.extend(of_kind(&table, kind, Timestamp(until_ms), arguments.limit).await?);
         }
     }
@@ -89,19 +89,6 @@ impl Open {
             currency_code: currency_code.map(String::from),
             why: rows::why(row),
             version: row.version(),
-        }
-    }
-}
-
-impl Kind {
-    fn kind(self) -> AttentionKind {
-        match self {
-            Self::Unmatched => AttentionKind::Unmatched,
-            Self::Quarantined => AttentionKind::Quarantined,
-            Self::Unknown => AttentionKind::Unknown,
-            Self::NeedsReview => AttentionKind::NeedsReview,
-            Self::Conflict => AttentionKind::Conflict,
-            Self::Unreadable => AttentionKind::Unreadable,
         }
     }
 }

@@ -52,7 +52,7 @@ pub(crate) async fn run(deployment: &Deployment, output: Output, arguments: &cli
 fn resolution(arguments: &cli::Resolve) -> Result<Resolution, Failure> {
     let remark = |name: &str, text: &str| Remark::parse(text).map_err(|rule| Failure::Usage(format!("{name} {rule}")));
     Ok(Resolution {
-        outcome: arguments.outcome.outcome(),
+        outcome: arguments.outcome,
         by: remark("--by", &arguments.by)?,
         reason: remark("--reason", &arguments.reason)?,
         evidence: remark("--evidence", &arguments.evidence)?,
@@ -151,16 +151,5 @@ impl Resolved {
         let credited = credited.as_ref().map(|order| format!("; {order} is credited")).unwrap_or_default();
         let end = if *is_written { "Done." } else { "Nothing was written." };
         format!("{id} (version {version}): {change}{credited}\n{end}")
-    }
-}
-
-impl cli::Outcome {
-    fn outcome(self) -> Outcome {
-        match self {
-            Self::Paid => Outcome::Paid,
-            Self::Failed => Outcome::Failed,
-            Self::Credited => Outcome::Credited,
-            Self::Rejected => Outcome::Rejected,
-        }
     }
 }

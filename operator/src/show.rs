@@ -213,6 +213,6 @@ fn against(contradictions: &[Contradiction]) -> impl Iterator<Item = Happened> {
 fn resolved(resolutions: &[Resolution]) -> impl Iterator<Item = Happened> {
     resolutions.iter().map(|it| Happened {
         at_ms: it.at,
-        what: format!("{} decided: {:?}, because {} ({})", it.by, it.outcome, it.reason, it.evidence),
+        what: format!("{} decided: {}, because {} ({})", it.by, it.outcome.as_str(), it.reason, it.evidence),
     })
 }

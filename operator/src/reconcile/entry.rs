@@ -102,13 +102,7 @@ fn found_out(resolution: &Resolution) -> Standing {
 
 fn in_words(state: &str, found: Option<&Resolution>) -> String {
     let Some(resolution) = found else { return state.to_owned() };
-    let outcome = match resolution.outcome {
-        Outcome::Paid => "paid",
-        Outcome::Failed => "failed",
-        Outcome::Credited => "credited",
-        Outcome::Rejected => "rejected",
-    };
-    format!("{state}; a person found: {outcome}")
+    format!("{state}; a person found: {}", resolution.outcome.as_str())
 }
 
 /// The provider has signed for all but claims, which have no money and are not asked.

@@ -22,6 +22,28 @@ pub enum Outcome {
     Rejected,
 }
 
+impl Outcome {
+    /// All outcomes.
+    pub const ALL: [Self; 4] = [Self::Paid, Self::Failed, Self::Credited, Self::Rejected];
+
+    /// Its name in the table, in events and on the command line.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Paid => "paid",
+            Self::Failed => "failed",
+            Self::Credited => "credited",
+            Self::Rejected => "rejected",
+        }
+    }
+
+    /// The outcome of this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|outcome| outcome.as_str() == name)
+    }
+}
+
 /// An audited decision.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Resolution {
