@@ -151,8 +151,16 @@ impl Site {
 
     /// How many rows there are.
     pub(crate) async fn rows(&self) -> u64 {
-        let scan = json!({"TableName": self.stack.table_name(), "Select": "COUNT"});
-        self.stack.dynamodb("Scan", &scan).await.unwrap()["Count"].as_u64().unwrap()
+        let mut scan = json!({"TableName": self.stack.table_name(), "Select": "COUNT"});
+        let mut counted = 0_u64;
+        loop {
+            let page = self.stack.dynamodb("Scan", &scan).await.unwrap();
+            counted = counted.saturating_add(page["Count"].as_u64().unwrap());
+            if page["LastEvaluatedKey"].is_null() {
+                return counted;
+            }
+            scan["ExclusiveStartKey"] = page["LastEvaluatedKey"].clone();
+        }
     }
 
     /// Everything that any function has printed.
