@@ -117,7 +117,7 @@ impl Signed {
 }
 
 /// The element of the signed list that a row is about, as it stands there.
-pub(crate) fn element(evidence: &Evidence) -> Option<Box<RawValue>> {
+fn element(evidence: &Evidence) -> Option<Box<RawValue>> {
     let list: Vec<Box<RawValue>> = serde_json::from_str(&evidence.additional_data).ok()?;
     list.into_iter().nth(evidence.element)
 }

@@ -126,6 +126,17 @@ impl Payment {
         Self { state, ..self.clone() }
     }
 
+    /// Both rows as they are once the signed amount is the order's, under the label that is stored with it.
+    pub(crate) fn credited_to(&self, deposit: &Deposit, receipt: &Receipt) -> (Self, Deposit) {
+        let credited = self.with(PaymentState::Credited {
+            order: deposit.order.custom_transaction_id.clone(),
+            credited_label: deposit.order.label.clone(),
+            receipt: receipt.clone(),
+        });
+        let credit = Credit { payment: self.key.clone(), amount: receipt.amount };
+        (credited, deposit.clone().credit(credit))
+    }
+
     fn is_final(&self) -> bool {
         matches!(self.state, PaymentState::Credited { .. } | PaymentState::Rejected { .. })
     }
@@ -296,13 +307,8 @@ fn judge<'a>(order: Option<&'a DepositRow>, report: &DepositReport) -> Verdict<'
 }
 
 fn credit(payment: &Payment, deposit: &Deposit, report: &DepositReport) -> Decision {
-    let credited = payment.with(PaymentState::Credited {
-        order: deposit.order.custom_transaction_id.clone(),
-        credited_label: deposit.order.label.clone(),
-        receipt: report.receipt.clone(),
-    });
-    let credit = Credit { payment: report.payment.clone(), amount: report.receipt.amount };
-    Decision::Credit(credited, Box::new(deposit.clone().credit(credit)))
+    let (credited, deposit) = payment.credited_to(deposit, &report.receipt);
+    Decision::Credit(credited, Box::new(deposit))
 }
 
 fn waits(receipt: Receipt) -> PaymentState {

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AttemptId, Contradiction, Credit, Deposit, Payment, PaymentState, Receipt, Remark, Timestamp, UnknownWithdrawal,
+    AttemptId, Contradiction, Deposit, Payment, PaymentState, Receipt, Remark, Timestamp, UnknownWithdrawal,
     Withdrawal, WithdrawalState,
 };
 
@@ -146,7 +146,7 @@ impl Payment {
                     (self.with(PaymentState::Rejected { receipt: receipt.clone() }), None)
                 } else {
                     let order = order.ok_or(NotResolved::NoOrder)?;
-                    let (row, order) = self.credited_to(order, receipt)?;
+                    let (row, order) = self.credited_by_person(order, receipt)?;
                     (row, Some(order))
                 }
             }
@@ -166,7 +166,7 @@ impl Payment {
 
     /// The signed order id decides, where there is such an order: only a payment whose order is not known, or whose id cannot be
     /// one of ours, is credited to the order that the person names.
-    fn credited_to(&self, order: &Deposit, receipt: &Receipt) -> Result<(Self, Deposit), NotResolved> {
+    fn credited_by_person(&self, order: &Deposit, receipt: &Receipt) -> Result<(Self, Deposit), NotResolved> {
         let id = &order.order.custom_transaction_id;
         let is_named = receipt.names(id)
             || matches!(self.state, PaymentState::Unmatched { .. })
@@ -177,13 +177,7 @@ impl Payment {
         if order.order.currency_code != receipt.currency_code {
             return Err(NotResolved::CurrencyOfAnother);
         }
-        let credited = self.with(PaymentState::Credited {
-            order: id.clone(),
-            credited_label: order.order.label.clone(),
-            receipt: receipt.clone(),
-        });
-        let credit = Credit { payment: self.key.clone(), amount: receipt.amount };
-        Ok((credited, order.clone().credit(credit)))
+        Ok(self.credited_to(order, receipt))
     }
 }
 
