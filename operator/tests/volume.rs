@@ -1,6 +1,6 @@
 //! Many transactions: what `reconcile` and `audit` find among them, how long it takes and how much memory.
 //!
-//! `ROWS=1000000 cargo test --release -p operator --test volume -- --nocapture` measures.
+//! `ROWS=1000000 cargo test --release --test volume -- --nocapture` measures.
 
 #![cfg(test)]
 #![expect(

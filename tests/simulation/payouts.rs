@@ -116,7 +116,7 @@ pub(super) fn submit(world: &World, body: &str) -> Said {
 
 fn settle(world: &World, index: usize, label: String, name: &str) {
     let status = if world.chance.percent(&format!("{name} fails"), 30) { 5 } else { 1 };
-    let is_contradicted = world.happens(&format!("{name} contradicted"), 4);
+    let is_contradicted = world.happens(&format!("{name} contradicted"), 3);
     let fact = world.with(|state| {
         let payout = &mut state.provider.payouts[index];
         payout.said = Some(status);
@@ -137,13 +137,15 @@ fn settle(world: &World, index: usize, label: String, name: &str) {
     if world.happens(&format!("{name} undocumented"), 10) {
         report(world, said(3));
     }
-    report(world, fact.clone());
+    let later = |what: &str| world.chance.below(&format!("{name} {what}"), 300_000);
     if is_contradicted {
-        let mut other = said(6 - status);
-        if world.chance.percent(&format!("{name} amount"), 40) {
-            other = Fact { amount: "77".into(), ..said(status) };
-        }
-        let wait = world.chance.below(&format!("{name} contradiction"), 300_000);
-        world.after(wait, move |world| report(world, other));
+        let other = said(6 - status);
+        world.after(later("contradiction"), move |world| report(world, other));
     }
+    if !world.happens(&format!("{name} misstated"), 4) {
+        return report(world, fact);
+    }
+    let other = Fact { amount: "77".into(), ..fact.clone() };
+    world.after(later("misstatement"), move |world| report(world, other));
+    world.after(later("truth"), move |world| report(world, fact));
 }

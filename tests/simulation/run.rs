@@ -155,7 +155,7 @@ pub(super) fn story(failing: Settings) -> String {
     let (rule, how) = broken(&world).unwrap_or(("nothing is broken", String::new()));
     let (trace, happened) = world.with(|state| (state.trace.join("\n"), state.happened.clone()));
     format!(
-        "{trace}\n\nwhat had to happen: {happened:#?}\nseed {seed} breaks: {rule}\n{how}\nreplay: SEED={seed} cargo test -p tests a_seed_is_replayed -- --nocapture"
+        "{trace}\n\nwhat had to happen: {happened:#?}\nseed {seed} breaks: {rule}\n{how}\nreplay: SEED={seed} cargo test --test whole a_seed_is_replayed -- --nocapture"
     )
 }
 

@@ -12,11 +12,8 @@ use edge::{Ambient, BadRequest, Fields, Handle, Reply, Request, SecretStore, Sta
 use paykassma::{ActivateTransaction, Activation, ActivationRequest};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
-use store::{Change, Read, Row, Stored, Unavailable, Write, WriteTogether, Written, WrittenTogether};
+use store::{Change, MAX_RACES, Read, Row, Stored, Unavailable, Write, WriteTogether, Written, WrittenTogether};
 use tracing::{error, info, warn};
-
-/// Races that one write may lose before it gives up.
-const MAX_RACES: usize = 8;
 
 /// The secrets that this function needs.
 #[derive(Debug, Deserialize)]
@@ -133,7 +130,7 @@ where
                 WrittenTogether::Stands(_) => payment = Read::<Payment>::read(&self.table, &key).await?,
             }
         }
-        Err(Unavailable("too many races were lost".into()).into())
+        Err(Unavailable::all_races_lost().into())
     }
 
     async fn read(&self, id: &CustomTransactionId) -> Result<Journal, Refused> {
@@ -194,7 +191,7 @@ where
                 return Ok(());
             }
         }
-        Err(Unavailable("too many races were lost".into()).into())
+        Err(Unavailable::all_races_lost().into())
     }
 }
 

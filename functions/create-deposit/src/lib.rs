@@ -13,11 +13,8 @@ use paykassma::{BaseUrl, CreateTransaction, Creation, payment_window_url};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use store::{Change, Read, Row, Stored, Unavailable, Write, WriteTogether, Written, WrittenTogether};
+use store::{Change, MAX_RACES, Read, Row, Stored, Unavailable, Write, WriteTogether, Written, WrittenTogether};
 use tracing::{error, info, warn};
-
-/// Races that a registration may lose before it gives up.
-const MAX_RACES: usize = 8;
 
 /// The secrets that this function needs.
 #[derive(Debug, Deserialize)]
@@ -107,7 +104,7 @@ where
                 Written::Stands(None) => {}
             }
         }
-        Err(Unavailable("too many races were lost".into()).into())
+        Err(Unavailable::all_races_lost().into())
     }
 
     /// Registers an order whose payments came first, and credits them in the same transaction.

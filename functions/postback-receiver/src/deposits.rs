@@ -4,13 +4,10 @@ use std::time::Duration;
 
 use domain::{AttemptId, Decision, DepositReport, DepositRow, Payment, PaymentState, decide};
 use edge::Ambient;
-use store::{Change, Read, Row, Stored, Unavailable, Written, WrittenTogether};
+use store::{Change, MAX_RACES, Read, Row, Stored, Unavailable, Written, WrittenTogether};
 use tracing::{error, info, warn};
 
 use crate::Table;
-
-/// Races that one payment may lose before the table counts as not answering.
-const MAX_RACES: u32 = 8;
 
 /// Keeps a verified report of a payment. The usual one is credited without anything being read first.
 pub(crate) async fn keep(
@@ -45,7 +42,7 @@ pub(crate) async fn keep(
         let most_ms = 20_u64.saturating_mul(1 << race.min(6));
         ambient.pause(Duration::from_millis(ambient.below(most_ms))).await;
     }
-    Err(Unavailable("too many races were lost".into()))
+    Err(Unavailable::all_races_lost())
 }
 
 /// Decides on the rows that stand, and writes what was decided. `false` when a row has changed meanwhile.

@@ -2,10 +2,7 @@
 
 use domain::{Disagreement, Receipt, Timestamp, Transition, Withdrawal, WithdrawalRow};
 
-use crate::{Change, Stored, Unavailable, Write, Written};
-
-/// Races that one event may lose before the table counts as not answering.
-const MAX_RACES: usize = 8;
+use crate::{Change, MAX_RACES, Stored, Unavailable, Write, Written};
 
 /// What an event came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,5 +62,5 @@ pub async fn advance<S: Write<WithdrawalRow>>(
             Written::Stands(_) => return Err(Unavailable("a withdrawal's row is gone".into())),
         }
     }
-    Err(Unavailable("too many races were lost".into()))
+    Err(Unavailable::all_races_lost())
 }

@@ -28,6 +28,17 @@ use serde::{Deserialize, Serialize};
 #[error("the table did not answer: {0}")]
 pub struct Unavailable(pub String);
 
+/// Races that one change may lose to others who write its rows before the table counts as not answering.
+pub const MAX_RACES: u32 = 8;
+
+impl Unavailable {
+    /// The change lost [`MAX_RACES`] races.
+    #[must_use]
+    pub fn all_races_lost() -> Self {
+        Self(format!("{MAX_RACES} races were lost"))
+    }
+}
+
 /// A row as it stands. Its version grows by one with every write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stored<R> {
