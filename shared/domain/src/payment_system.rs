@@ -225,6 +225,23 @@ mod tests {
     }
 
     #[test]
+    fn what_is_not_of_a_system_is_refused_with_its_rule() {
+        let paytm = find(&PaymentSystems::default(), "paytm").unwrap();
+        let wallet = find(&PaymentSystems::default(), "upi_l").unwrap();
+        assert_eq!(wallet.key1.check("aZ09_-./@"), Ok(()));
+        for bad in ["a b", "é", "a#b", ""] {
+            let Broken(rule) = wallet.key1.check(bad).unwrap_err();
+            assert_eq!(rule, "must be 1 to 190 characters of A-Z a-z 0-9 _ - . / @");
+        }
+        let currency = |text| paytm.check_currency(&CurrencyCode::parse(text).unwrap());
+        assert_eq!(currency("INR"), Ok(()));
+        assert_eq!(currency("BDT"), Err(Broken("must be INR for paytm".into())));
+        let lang = |text| paytm.check_lang(&Lang::parse(text).unwrap());
+        assert_eq!((lang("en"), lang("hi")), (Ok(()), Ok(())));
+        assert_eq!(lang("bn"), Err(Broken("must be one of en, hi for paytm".into())));
+    }
+
+    #[test]
     fn limits_hold_at_their_edges() {
         let limits = Limits { minimum: 100, maximum: 500, decimals: 2 };
         let check = |text| limits.check(Amount::parse(text).unwrap());

@@ -4,8 +4,8 @@
 
 use domain::{
     Amount, AttentionKind, Claim, CurrencyCode, CustomTransactionId, Decision, Deposit, DepositReport, DepositRow,
-    Disagreement, Evidence, Label, NotResolved, Order, Outcome, Payment, PaymentKey, PaymentState, Receipt, Remark,
-    Resolution, Timestamp, TransactionId, Unannounced, WalletType, decide, match_waiting,
+    Direction, Disagreement, Evidence, Label, NotResolved, Order, Outcome, Payment, PaymentKey, PaymentState, Receipt,
+    Remark, Resolution, Timestamp, TransactionId, Unannounced, Unsigned, WalletType, decide, match_waiting,
 };
 use proptest::prelude::*;
 
@@ -245,6 +245,56 @@ fn an_altered_label_that_comes_first_does_not_keep_a_waiting_payment_from_its_or
 }
 
 #[test]
+fn what_is_held_has_the_latest_reason_and_altered_copies_of_it_are_on_record() {
+    let mut world = with_order("v");
+    let altered = report("o", "u", "700", Some(Disagreement::Amount));
+    assert!(matches!(world.report(&altered), Decision::Quarantine(_, Disagreement::Amount)));
+    let genuine = report("o", "u", "700", None);
+    assert!(matches!(world.report(&genuine), Decision::Quarantine(_, Disagreement::Label)));
+    assert!(matches!(world.state(), PaymentState::Quarantined { disagreement: Disagreement::Label, .. }));
+    assert_eq!(world.report(&genuine), Decision::Repeat);
+    assert!(matches!(world.report(&altered), Decision::Conflict(Some(_), Disagreement::Amount)));
+
+    let mut waiting = World::default();
+    waiting.report(&genuine);
+    let before = waiting.state().clone();
+    assert!(matches!(waiting.report(&altered), Decision::Conflict(Some(_), Disagreement::Amount)));
+    assert_eq!(*waiting.state(), before);
+}
+
+#[test]
+fn a_place_names_each_waiting_payment_once_and_not_more_than_40() {
+    let mut place = None;
+    for number in 1..=Unannounced::MAX + 1 {
+        for label in ["u", "v"] {
+            let mut said = report("o", label, "700", None);
+            said.payment.transaction_id = TransactionId::parse(number.to_string()).unwrap();
+            let Decision::Unmatched(_, Some(next)) = decide(None, place.as_ref(), &said) else { panic!() };
+            assert_eq!(next.unmatched.len(), number.min(Unannounced::MAX));
+            place = Some(DepositRow::Unannounced(next));
+        }
+    }
+}
+
+#[test]
+fn the_expected_credit_is_what_is_decided_when_the_order_agrees() {
+    let said = report("o.2", "u", "700", None);
+    let expected = said.expected_credit().unwrap();
+    let order = deposit("o", "u", "INR");
+    let Decision::Credit(payment, credited) = decide(None, Some(&DepositRow::Registered(order)), &said) else {
+        panic!()
+    };
+    assert_eq!((&expected.payment, &expected.order), (&payment, &credited.order.custom_transaction_id));
+    assert_eq!((&expected.label, &expected.currency_code), (&credited.order.label, &credited.order.currency_code));
+    assert_eq!([expected.credit], *credited.credited);
+    let mut unlabelled = said.clone();
+    unlabelled.receipt.label = None;
+    for other in [unlabelled, report("a/b", "u", "700", None), report("o", "u", "700", Some(Disagreement::Amount))] {
+        assert_eq!(other.expected_credit(), None);
+    }
+}
+
+#[test]
 fn an_order_id_that_we_cannot_have_made_is_unmatched_without_a_place() {
     let mut world = World::default();
     for id in ["", "a/b", "a.1"] {
@@ -345,6 +395,44 @@ fn another_order_under_the_same_id_differs_by_the_names_of_its_fields() {
     for (name, other) in others {
         assert_eq!(known.differing(&other), [name]);
     }
+}
+
+#[test]
+fn the_first_unsigned_copy_that_is_not_as_signed_is_named() {
+    let said = report("o", "u", "700", None);
+    let (wallet, receipt) = (&said.payment.wallet_type, &said.receipt);
+    let copies = Unsigned {
+        wallet_type: Some(wallet.clone()),
+        amount: Some(receipt.amount),
+        currency_code: Some(receipt.currency_code.clone()),
+        label: None,
+        direction: Some(Direction::Ingoing),
+    };
+    let others = [
+        (None, copies.clone()),
+        (Some(Disagreement::Direction), Unsigned { direction: Some(Direction::Outgoing), ..copies.clone() }),
+        (Some(Disagreement::Direction), Unsigned { direction: None, amount: None, ..copies.clone() }),
+        (
+            Some(Disagreement::CurrencyCode),
+            Unsigned { currency_code: CurrencyCode::parse("BDT").ok(), ..copies.clone() },
+        ),
+        (Some(Disagreement::WalletType), Unsigned { wallet_type: None, ..copies.clone() }),
+    ];
+    for (expected, other) in others {
+        for is_only in [true, false] {
+            assert_eq!(other.disagreement(Direction::Ingoing, wallet, receipt, is_only), expected, "{other:?}");
+        }
+    }
+    let sum = Unsigned { amount: Amount::parse("1400").ok(), ..copies };
+    assert_eq!(sum.disagreement(Direction::Ingoing, wallet, receipt, true), Some(Disagreement::Amount));
+    assert_eq!(sum.disagreement(Direction::Ingoing, wallet, receipt, false), None, "of several it is no one's");
+}
+
+#[test]
+fn outcomes_have_names() {
+    assert_eq!(Outcome::ALL.map(Outcome::as_str), ["paid", "failed", "credited", "rejected"]);
+    assert_eq!(Outcome::ALL.map(|outcome| Outcome::named(outcome.as_str())), Outcome::ALL.map(Some));
+    assert_eq!(Outcome::named("xyzzy"), None);
 }
 
 #[derive(Clone, Debug)]

@@ -106,6 +106,26 @@ fn a_postback_may_come_before_the_answer() {
 }
 
 #[test]
+fn a_refusal_of_the_only_attempt_releases_the_money() {
+    let refused = moved(journalled().answered("first", &fail(), LATER));
+    assert!(matches!(&refused.state, WithdrawalState::Rejected { message } if message.contains("Insufficient")));
+    let failed = moved(journalled().reported(&report(Some(5), "1000", "u")));
+    let paid = moved(journalled().reported(&report(Some(1), "1000", "u")));
+    assert!(refused.is_final() && failed.is_final() && paid.is_final() && !journalled().is_final());
+    assert_eq!(paid.review("why"), None, "nothing is left to be looked at");
+}
+
+#[test]
+fn what_moves_needs_no_review_any_more() {
+    let waiting = moved(journalled().answered("first", &Submission::NotSent("refused".into()), LATER));
+    let reviewed = waiting.review("too many attempts").unwrap();
+    assert_eq!(attention(&reviewed), Some(AttentionKind::NeedsReview));
+    assert_eq!(reviewed.review("again"), None, "a person is asked once");
+    let again = reviewed.send_again("second".into(), Timestamp(2), false).unwrap();
+    assert_eq!((&again.needs_review, again.changed_at, again.state), (&None, Timestamp(2), WithdrawalState::Sending));
+}
+
+#[test]
 fn another_amount_label_or_status_changes_nothing() {
     let row = moved(journalled().answered("first", &Submission::Accepted, LATER));
     for (report, expected) in [

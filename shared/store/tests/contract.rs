@@ -13,8 +13,8 @@ use fixtures::{
     unreadable, unreadable_at, withdrawal, withdrawal_report,
 };
 use store::{
-    Advanced, Change, DynamoDb, Memory, Misread, PAGE, Read, Row, RowId, Seen, Segment, Stored, Walk, Write, Written,
-    WrittenTogether, advance,
+    Advanced, Change, Credit, DynamoDb, Memory, Misread, PAGE, Read, Row, RowId, Seen, Segment, Stored, Walk, Write,
+    WriteTogether, Written, WrittenTogether, advance, read_any,
 };
 
 macro_rules! contract {
@@ -43,6 +43,7 @@ contract! {
     several_rows_change_together_or_not_at_all
     a_withdrawal_is_settled_once_and_only_as_it_was_asked
     an_element_that_was_not_understood_is_kept
+    a_row_of_any_kind_is_read_by_its_key
     two_hundred_credits_at_once_credit_once
     a_row_is_found_while_somebody_must_look_at_it
     what_a_person_has_resolved_is_found_no_more
@@ -193,6 +194,26 @@ async fn an_element_that_was_not_understood_is_kept(table: &impl Table) {
     assert_eq!(table.write(Change::new(row)).await.unwrap(), Written::Done);
 }
 
+async fn a_row_of_any_kind_is_read_by_its_key(table: &impl Table) {
+    let keys = ["deposit#o1", "payment#paytm#1", "withdrawal#w1", &store::Unreadable::key(&unreadable().id())];
+    let ids = keys.map(|key| RowId::parse(key).unwrap());
+    for id in &ids {
+        assert_eq!(read_any(table, id).await.unwrap(), None);
+    }
+    table.write(Change::new(deposit("o1", "u1"))).await.unwrap();
+    table.write(Change::new(claimed("1", "o1"))).await.unwrap();
+    table.write(Change::new(withdrawal("w1", "100"))).await.unwrap();
+    table.write(Change::new(unreadable())).await.unwrap();
+    table.write(Change { row: claimed("1", "o2"), replaces: 1 }).await.unwrap();
+    for (id, (key, version)) in ids.iter().zip(keys.into_iter().zip([1, 2, 1, 1])) {
+        let row = read_any(table, id).await.unwrap().unwrap();
+        assert_eq!((row.key().as_str(), row.version()), (key, version));
+    }
+    for key in ["gift#1", "deposit", "deposit#a/b", "payment#paytm", "withdrawal#", "unreadable#signature#x"] {
+        assert_eq!(RowId::parse(key), None, "{key}");
+    }
+}
+
 async fn two_hundred_credits_at_once_credit_once(table: &impl Table) {
     table.write(Change::new(deposit("o1", "u1"))).await.unwrap();
     let mut credits = tokio::task::JoinSet::new();
@@ -238,6 +259,11 @@ async fn a_row_is_found_while_somebody_must_look_at_it(table: &impl Table) {
     assert_eq!(found(table, AttentionKind::Unknown).await, []);
     assert_eq!(found(table, AttentionKind::NeedsReview).await, w1);
     assert_eq!(table.settle(&withdrawal_report("w1", "100", Some(1))).await.unwrap(), Written::Done);
+    let (held, receipt) = (claimed("2", "o1"), receipt("o9", "u1", "700"));
+    let waits = PaymentState::Unmatched { receipt, labels: Vec::new() };
+    table.write(Change::new(Payment::new(held.key.clone(), waits))).await.unwrap();
+    assert_eq!(found(table, AttentionKind::Unmatched).await, [RowId::Payment(held.key.clone())]);
+    table.write(Change { row: held, replaces: 1 }).await.unwrap();
     let report = deposit_report("1", "o1", "u1", "700");
     assert_eq!(table.credit(&report.expected_credit().unwrap()).await.unwrap(), WrittenTogether::Done);
     for kind in AttentionKind::ALL {
@@ -339,6 +365,31 @@ async fn a_walk_comes_by_each_row_once(table: &impl Table) {
     }
     for seen in walked(table, 1).await.into_iter().map(Result::unwrap) {
         assert_eq!(seen.indexed, seen.row.attention(), "{seen:?}");
+    }
+}
+
+/// What DynamoDB can say of a transaction and the stand-in never does: to lose a race is an answer, to be throttled is none.
+#[tokio::test]
+async fn a_transaction_of_dynamodb_is_lost_to_another_or_not_answered() {
+    let canceled = |reasons: [&str; 2]| {
+        let reasons = reasons.map(|code| format!(r#"{{"Code":"{code}"}}"#)).join(",");
+        format!(r#"{{"__type":"TransactionCanceledException","CancellationReasons":[{reasons}]}}"#)
+    };
+    let error = |kind: &str| format!(r#"{{"__type":"{kind}"}}"#);
+    for (error, is_race) in [
+        (error("TransactionInProgressException"), true),
+        (canceled(["None", "ConditionalCheckFailed"]), true),
+        (canceled(["TransactionConflict", "None"]), true),
+        (canceled(["ConditionalCheckFailed", "ThrottlingError"]), false),
+        (canceled(["ValidationError", "None"]), false),
+        (error("InternalServerError"), false),
+    ] {
+        let table = fixtures::refusing(&error).await;
+        let written = table.write_together(Change::new(deposit("o1", "u1")), vec![]).await;
+        let credited = table.credit(&deposit_report("1", "o1", "u1", "700").expected_credit().unwrap()).await;
+        for answer in [written, credited] {
+            assert_eq!(answer.ok(), is_race.then_some(WrittenTogether::Stands(None)), "{error}");
+        }
     }
 }
 
