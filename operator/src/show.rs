@@ -128,7 +128,7 @@ fn evidence(row: &AnyRow) -> Vec<&Evidence> {
         AnyRow::Payment(it) => (it.row.receipt(), &it.row.contradictions),
         AnyRow::Withdrawal(it) => match &it.row {
             WithdrawalRow::Registered(row) => (receipt(row), &row.contradictions),
-            WithdrawalRow::Unmatched(row) => (Some(&row.unmatched), &[]),
+            WithdrawalRow::Unmatched(row) => (Some(&row.unmatched), &row.contradictions),
         },
         AnyRow::Unreadable(it) => return vec![&it.row.evidence],
     };
@@ -168,7 +168,8 @@ fn history(row: &AnyRow) -> Vec<Happened> {
             WithdrawalRow::Registered(row) => withdrawal(row),
             WithdrawalRow::Unmatched(row) => {
                 let what = format!("a signed postback: status {:?}", row.withdrawal_status);
-                std::iter::once(came(&row.unmatched, &what)).chain(resolved(&row.resolutions)).collect()
+                let said = std::iter::once(came(&row.unmatched, &what));
+                said.chain(against(&row.contradictions)).chain(resolved(&row.resolutions)).collect()
             }
         },
         AnyRow::Unreadable(it) => {

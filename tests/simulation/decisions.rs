@@ -1,6 +1,8 @@
 //! What a person may decide: what is open is ended, what contradicts is closed, no end is turned, and all of it is on record.
 
-use domain::{Contradiction, Outcome, Payment, PaymentState, Resolution, Withdrawal, WithdrawalState};
+use domain::{
+    Contradiction, Outcome, Payment, PaymentState, Resolution, UnknownWithdrawal, Withdrawal, WithdrawalState,
+};
 
 use super::rules::check;
 use super::world::World;
@@ -43,6 +45,16 @@ pub(super) fn withdrawal(world: &World, old: Option<&Withdrawal>, new: &Withdraw
         world.with(|state| state.reached.insert("ended by a person"));
     }
     closed(world, added, &new.contradictions);
+}
+
+pub(super) fn strange(world: &World, old: &UnknownWithdrawal, new: &UnknownWithdrawal) {
+    let id = new.withdrawal_id.as_str();
+    let added = added(world, id, &old.resolutions, &new.resolutions, &new.contradictions);
+    let was_open = old.resolutions.is_empty() || is_contradicted(&old.contradictions, &old.resolutions);
+    check(world, DECIDED, added.is_empty() || was_open, || format!("{id}: {added:?}"));
+    if !new.contradictions.is_empty() {
+        world.with(|state| state.reached.insert("two words about a payout that is not ours"));
+    }
 }
 
 pub(super) fn payment(world: &World, old: Option<&Payment>, new: &Payment) {

@@ -149,3 +149,15 @@ fn settle(world: &World, index: usize, label: String, name: &str) {
     world.after(later("misstatement"), move |world| report(world, other));
     world.after(later("truth"), move |world| report(world, fact));
 }
+
+/// Somebody has paid out by hand, under an id that is not ours: the provider reports it as it does all others, once or more.
+pub(super) fn report_strange(world: &World, number: u64, at: u64, label: &str) {
+    let id = format!("by-hand-{number}");
+    for word in 0..world.chance.between(&format!("{id} words"), 1, 3) {
+        let of = |what: &str| format!("{id} {what} {word}");
+        let status = world.chance.one_of(&of("status"), &[1, 3, 5]);
+        let amount = world.chance.one_of(&of("amount"), &["1000", "1000", "77"]).to_owned();
+        let fact = Fact { subject: Subject::Withdrawal { id: id.clone(), status }, amount, label: label.to_owned() };
+        world.after(at + world.chance.below(&of("said"), 300_000), move |world| report(world, fact));
+    }
+}

@@ -4,6 +4,7 @@ use domain::{CustomTransactionId, DepositRow, WithdrawalId, WithdrawalRow, Withd
 use serde_json::{Value, json};
 
 use super::functions::{LIMIT_MS, activate, create_deposit, create_withdrawal};
+use super::payouts;
 use super::table::row;
 use super::world::{Answer, Job, World};
 use super::{deposits, queue, rules};
@@ -173,6 +174,9 @@ fn withdrawal_story(world: &World, number: u64) {
     let amount = chance.one_of(&format!("{id} amount"), &[1_000, 2_000, 3_000]);
     if world.happens(&format!("{id} made by hand"), 4) {
         world.with(|state| state.provider.foreign.insert(id.clone()));
+    }
+    if world.happens(&format!("{id} beside one that is not ours"), 5) {
+        payouts::report_strange(world, number, at, &label);
     }
     ask_at(world, at, &format!("withdraw {id}"), Ask::Withdrawal { id: id.clone(), label: label.clone(), amount });
     if world.happens(&format!("{id} with other content"), 8) {

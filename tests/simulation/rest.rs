@@ -36,7 +36,14 @@ pub(super) fn at_rest(world: &World) {
     }
     for Stored { row, .. } in rows.withdrawals.into_values() {
         let has_attention = row.attention().is_some();
-        let WithdrawalRow::Registered(row) = row else { continue };
+        let row = match row {
+            WithdrawalRow::Registered(row) => row,
+            WithdrawalRow::Unmatched(row) => {
+                let is_open = row.resolutions.is_empty() || is_contradicted(&row.contradictions, &row.resolutions);
+                check(world, FINAL, is_open == has_attention, || format!("{row:?}"));
+                continue;
+            }
+        };
         let id = row.request.withdrawal_id.as_str();
         let is_heard = has_attention || !is_contradicted(&row.contradictions, &row.resolutions);
         check(world, FINAL, is_heard, || format!("nobody hears of what contradicts {id}"));

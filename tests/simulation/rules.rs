@@ -156,8 +156,9 @@ pub(super) fn withdrawal(world: &World, old: Option<&WithdrawalRow>, new: Option
     match (old, new) {
         (_, None) => break_rule(world, BACKWARDS, "a withdrawal's row is gone"),
         (Some(WithdrawalRow::Unmatched(old)), Some(WithdrawalRow::Unmatched(new))) => {
-            let holds = old.resolutions.is_empty() && old.unmatched == new.unmatched && new.resolutions.len() == 1;
-            check(world, BACKWARDS, holds, || "an unmatched row is written over".into());
+            let is_kept = old.unmatched == new.unmatched && new.contradictions.starts_with(&old.contradictions);
+            check(world, BACKWARDS, is_kept, || "an unmatched row is written over".into());
+            decisions::strange(world, old, new);
         }
         (Some(WithdrawalRow::Unmatched(_)), _) => break_rule(world, BACKWARDS, "an unmatched row is written over"),
         (Some(WithdrawalRow::Registered(_)), Some(WithdrawalRow::Unmatched(_))) => {
@@ -309,7 +310,10 @@ pub(super) fn acknowledged(world: &World, postback: &Postback, top: &Top) {
                 is_same || is_recorded(&row.contradictions, postback, element)
             }),
             Subject::Withdrawal { id, status } => payout_row(world, id).is_some_and(|row| match row {
-                WithdrawalRow::Unmatched(_) => true,
+                WithdrawalRow::Unmatched(row) => {
+                    let is_same = row.withdrawal_status == Some(*status) && is_amount(&row.unmatched, fact);
+                    is_same || is_recorded(&row.contradictions, postback, element)
+                }
                 WithdrawalRow::Registered(row) => {
                     let is_same = match row.state {
                         WithdrawalState::Paid { receipt: Some(_) } => *status == 1,

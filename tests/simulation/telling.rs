@@ -70,7 +70,8 @@ pub(super) fn withdrawal(old: Option<&WithdrawalRow>, new: &WithdrawalRow) -> Ve
     let (old, new) = match (old, new) {
         (None, WithdrawalRow::Unmatched(_)) => return vec![plain("withdrawal.unmatched")],
         (Some(WithdrawalRow::Unmatched(old)), WithdrawalRow::Unmatched(new)) => {
-            return resolved(&new.resolutions, Some(&old.resolutions)).collect();
+            let words = several("withdrawal.unmatched", new.contradictions.len(), Some(old.contradictions.len()));
+            return words.chain(resolved(&new.resolutions, Some(&old.resolutions))).collect();
         }
         (_, WithdrawalRow::Unmatched(_)) => return Vec::new(),
         (Some(WithdrawalRow::Registered(old)), WithdrawalRow::Registered(new)) => (Some(old), new),

@@ -104,6 +104,8 @@ wrongs! {
     SharedSender
     /// Of the copies of a waiting payment, only the first one's label is kept.
     ForgetLabels
+    /// Of what is said about a payout that is not ours, only the first is kept.
+    FirstWordOnly
     /// The publisher says done before the bus has taken anything.
     TellAndForget
     /// What the bus refused of a call counts as taken.

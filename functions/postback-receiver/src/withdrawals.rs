@@ -1,7 +1,7 @@
 //! What became of a withdrawal: written once, or kept for a reason.
 
 use domain::{UnknownWithdrawal, Withdrawal, WithdrawalReport, WithdrawalRow, WithdrawalState};
-use store::{Advanced, Change, Read, Row, Stored, Unavailable, Written, advance};
+use store::{Advanced, Change, MAX_RACES, Read, Row, Stored, Unavailable, Written, advance};
 use tracing::{error, info, warn};
 
 use crate::Table;
@@ -31,11 +31,12 @@ async fn contradict_or_repeat(
     stored: Stored<WithdrawalRow>,
     report: &WithdrawalReport,
 ) -> Result<(), Unavailable> {
-    let Stored { row: WithdrawalRow::Registered(row), version } = stored else {
-        unmatched(report);
-        return Ok(());
+    let stored = match stored {
+        Stored { row: WithdrawalRow::Registered(row), version } => Stored { row: *row, version },
+        Stored { row: WithdrawalRow::Unmatched(row), version } => {
+            return keep_further(table, Stored { row: *row, version }, report).await;
+        }
     };
-    let stored = Stored { row: *row, version };
     let now = report.receipt.evidence.received_at;
     match advance(table, stored, now, Some(&report.receipt), |row: &Withdrawal| row.reported(report)).await? {
         Advanced::Moved(_) => settled(report),
@@ -52,18 +53,39 @@ async fn contradict_or_repeat(
 
 /// The row takes the id, so that no payout is ever made under it.
 async fn keep_unmatched(table: &impl Table, report: &WithdrawalReport) -> Result<(), Unavailable> {
-    let unknown = UnknownWithdrawal {
-        withdrawal_id: report.withdrawal_id.clone(),
-        withdrawal_status: report.withdrawal_status,
-        unmatched: report.receipt.clone(),
-        resolutions: Vec::new(),
-    };
+    let unknown = UnknownWithdrawal::new(report);
     match table.write(Change::new(WithdrawalRow::Unmatched(Box::new(unknown)))).await? {
         Written::Done => unmatched(report),
         Written::Stands(Some(stored)) => return contradict_or_repeat(table, stored, report).await,
         Written::Stands(None) => return Err(Unavailable("a withdrawal's row came and went".into())),
     }
     Ok(())
+}
+
+/// What is said later of a payout that is not ours is kept too, where it is something else.
+async fn keep_further(
+    table: &impl Table,
+    mut stands: Stored<UnknownWithdrawal>,
+    report: &WithdrawalReport,
+) -> Result<(), Unavailable> {
+    for _ in 0..MAX_RACES {
+        let Some(row) = stands.row.reported(report) else {
+            info!(event = "postback.repeated", reference = WithdrawalRow::key(&report.withdrawal_id));
+            return Ok(());
+        };
+        let change = Change { row: WithdrawalRow::Unmatched(Box::new(row)), replaces: stands.version };
+        match table.write(change).await? {
+            Written::Done => {
+                unmatched(report);
+                return Ok(());
+            }
+            Written::Stands(Some(Stored { row: WithdrawalRow::Unmatched(row), version })) => {
+                stands = Stored { row: *row, version };
+            }
+            Written::Stands(_) => return Err(Unavailable("an unmatched withdrawal's row is gone".into())),
+        }
+    }
+    Err(Unavailable::all_races_lost())
 }
 
 fn unmatched(report: &WithdrawalReport) {

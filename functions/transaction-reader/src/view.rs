@@ -226,6 +226,7 @@ pub(crate) struct UnknownWithdrawalView<'a> {
     withdrawal_status: Option<i64>,
     amount: Amount,
     currency_code: &'a CurrencyCode,
+    contradictions: Vec<ContradictionView>,
     resolutions: Vec<ResolutionView<'a>>,
     version: u64,
 }
@@ -237,6 +238,7 @@ impl<'a> UnknownWithdrawalView<'a> {
             withdrawal_status: row.withdrawal_status,
             amount: row.unmatched.amount,
             currency_code: &row.unmatched.currency_code,
+            contradictions: contradictions(&row.contradictions),
             resolutions: resolutions(&row.resolutions),
             version,
         }

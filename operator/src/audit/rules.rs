@@ -152,6 +152,9 @@ impl Check<'_> {
         let report = self.reported(&row.withdrawal_id, &row.unmatched);
         let is_so = report.is_none_or(|it| it.withdrawal_status == row.withdrawal_status);
         self.must(is_so, Rule::Evidence, "what is signed is another status");
+        for receipt in against(&row.contradictions) {
+            self.reported(&row.withdrawal_id, receipt);
+        }
     }
 
     /// What was signed of a payout. `None` where that is not proved, or is of another one; it is noted then.
@@ -166,8 +169,10 @@ impl Check<'_> {
     }
 }
 
+/// The signed words against a row, of those that it had room to keep the text of.
 fn against(contradictions: &[Contradiction]) -> impl Iterator<Item = &Receipt> {
-    contradictions.iter().filter_map(|it| it.receipt.as_ref())
+    let said = contradictions.iter().filter_map(|it| it.receipt.as_ref());
+    said.filter(|receipt| !receipt.evidence.additional_data.is_empty())
 }
 
 fn found(resolutions: &[Resolution], outcome: Outcome) -> bool {

@@ -89,9 +89,9 @@ impl WithdrawalRow {
     pub fn attention(&self) -> Option<Attention> {
         let row = match self {
             Self::Registered(row) => row,
-            Self::Unmatched(row) if !row.resolutions.is_empty() => return None,
             Self::Unmatched(row) => {
-                return Some(Attention { kind: AttentionKind::Unmatched, at: row.unmatched.evidence.received_at });
+                let at = latest(Some(&row.unmatched), &row.contradictions);
+                return row.is_open().then_some(Attention { kind: AttentionKind::Unmatched, at });
             }
         };
         let kind = if row.needs_review.is_some() {

@@ -127,6 +127,9 @@ pub struct StrangePayout {
     pub amount: Amount,
     /// In which currency.
     pub currency_code: CurrencyCode,
+    /// What of it a later postback contradicts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disagreement: Option<Disagreement>,
 }
 
 /// An element that was not understood.
@@ -269,12 +272,10 @@ impl WithdrawalRow {
     #[must_use]
     pub fn events(&self, old: Option<&Self>) -> Vec<Event> {
         match (self, old) {
-            (Self::Unmatched(row), None) => vec![Event::WithdrawalUnmatched(row.told())],
+            (Self::Unmatched(row), None) => row.events(None),
             (Self::Registered(row), Some(Self::Registered(old))) => row.events(Some(old)),
             (Self::Registered(row), None | Some(Self::Unmatched(_))) => row.events(None),
-            (Self::Unmatched(row), Some(Self::Unmatched(old))) => {
-                Event::resolved(&row.resolutions, Some(&old.resolutions)).collect()
-            }
+            (Self::Unmatched(row), Some(Self::Unmatched(old))) => row.events(Some(old)),
             (Self::Unmatched(_), Some(Self::Registered(_))) => Vec::new(),
         }
     }
@@ -326,12 +327,21 @@ impl Withdrawal {
 }
 
 impl UnknownWithdrawal {
-    fn told(&self) -> StrangePayout {
+    fn events(&self, old: Option<&Self>) -> Vec<Event> {
+        let first = old.is_none().then(|| self.told(None));
+        let known = old.map_or(0, |old| old.contradictions.len());
+        let against = self.contradictions.iter().skip(known).map(|it| self.told(Some(it.disagreement)));
+        let resolved = Event::resolved(&self.resolutions, old.map(|old| old.resolutions.as_slice()));
+        first.into_iter().chain(against).map(Event::WithdrawalUnmatched).chain(resolved).collect()
+    }
+
+    fn told(&self, disagreement: Option<Disagreement>) -> StrangePayout {
         StrangePayout {
             withdrawal_id: self.withdrawal_id.clone(),
             withdrawal_status: self.withdrawal_status,
             amount: self.unmatched.amount,
             currency_code: self.unmatched.currency_code.clone(),
+            disagreement,
         }
     }
 }

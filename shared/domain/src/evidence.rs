@@ -7,7 +7,8 @@ use crate::{Amount, CurrencyCode, Label, Timestamp};
 /// The signed text, kept so that the signature can be checked again at any time.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Evidence {
-    /// The whole signed list, as it stood on the wire. Personal: names and accounts are in it.
+    /// The whole signed list, as it stood on the wire; empty for a contradiction that its row has no room for. Personal: names
+    /// and accounts are in it.
     pub additional_data: String,
     /// Which element of the list this is about, from 0.
     pub element: usize,
@@ -97,16 +98,22 @@ pub struct Contradiction {
 }
 
 impl Contradiction {
-    /// Most bytes of signed text that a row keeps of its contradictions; further ones are only alarmed.
+    /// Most bytes of signed text that a row keeps of its contradictions; further ones are kept without it.
     const MAX_BYTES: usize = 64 * 1024;
+    /// Most contradictions that a row keeps, beside the first of each kind; further ones are only alarmed.
+    const MAX: usize = 100;
 
     /// Adds it to those a row has. `false` when it is known already, or when the row has no room for more.
     #[must_use]
-    pub fn record(self, known: &mut Vec<Self>) -> bool {
+    pub fn record(mut self, known: &mut Vec<Self>) -> bool {
+        let has_room = known.len() < Self::MAX || known.iter().all(|it| it.disagreement != self.disagreement);
+        if !has_room || known.iter().any(|it| it.is_same(&self)) {
+            return false;
+        }
         let text = |it: &Self| it.receipt.as_ref().map_or(0, |receipt| receipt.evidence.additional_data.len());
         let bytes = known.iter().map(text).fold(text(&self), usize::saturating_add);
-        if bytes > Self::MAX_BYTES || known.iter().any(|it| it.is_same(&self)) {
-            return false;
+        if let Some(receipt) = self.receipt.as_mut().filter(|_| bytes > Self::MAX_BYTES) {
+            receipt.evidence.additional_data.clear();
         }
         known.push(self);
         true

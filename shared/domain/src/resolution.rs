@@ -116,13 +116,22 @@ impl UnknownWithdrawal {
     /// Notes what was found out about a payout that is not ours.
     ///
     /// # Errors
-    /// [`NotResolved`] when that was done already.
+    /// [`NotResolved`] when that was done already, and nothing else was said since.
     pub fn resolve(&self, resolution: Resolution) -> Result<Self, NotResolved> {
         match resolution.outcome {
             Outcome::Credited | Outcome::Rejected => Err(NotResolved::OutcomeOfAnotherKind),
-            Outcome::Paid | Outcome::Failed if !self.resolutions.is_empty() => Err(NotResolved::NothingOpen),
-            Outcome::Paid | Outcome::Failed => Ok(Self { resolutions: vec![resolution], ..self.clone() }),
+            Outcome::Paid | Outcome::Failed if !self.is_open() => Err(NotResolved::NothingOpen),
+            Outcome::Paid | Outcome::Failed => {
+                let mut row = self.clone();
+                row.resolutions.push(Resolution { closes: self.contradictions.len(), ..resolution });
+                Ok(row)
+            }
         }
+    }
+
+    /// Whether something was said that no person has looked at yet.
+    pub(crate) fn is_open(&self) -> bool {
+        self.resolutions.is_empty() || has_open(&self.contradictions, &self.resolutions)
     }
 }
 

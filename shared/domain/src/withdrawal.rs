@@ -321,9 +321,38 @@ pub struct UnknownWithdrawal {
     pub withdrawal_status: Option<i64>,
     /// What it said.
     pub unmatched: Receipt,
+    /// What later postbacks said that is something else.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub contradictions: Vec<Contradiction>,
     /// What people found out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub resolutions: Vec<Resolution>,
+}
+
+impl UnknownWithdrawal {
+    /// The first that is heard of it.
+    #[must_use]
+    pub fn new(report: &WithdrawalReport) -> Self {
+        Self {
+            withdrawal_id: report.withdrawal_id.clone(),
+            withdrawal_status: report.withdrawal_status,
+            unmatched: report.receipt.clone(),
+            contradictions: Vec::new(),
+            resolutions: Vec::new(),
+        }
+    }
+
+    /// Records a postback that says something else than the first one. `None` when it says the same, or is recorded already.
+    #[must_use]
+    pub fn reported(&self, report: &WithdrawalReport) -> Option<Self> {
+        if self.withdrawal_status == report.withdrawal_status && self.unmatched.agrees_with(&report.receipt) {
+            return None;
+        }
+        let mut row = self.clone();
+        let contradiction =
+            Contradiction { disagreement: Disagreement::EarlierPostback, receipt: Some(report.receipt.clone()) };
+        contradiction.record(&mut row.contradictions).then_some(row)
+    }
 }
 
 /// What stands under a withdrawal's key.

@@ -192,11 +192,17 @@ fn a_payout_that_is_not_ours_is_told_once_and_so_is_what_was_found_out() {
         withdrawal_id: WithdrawalId::parse("w").unwrap(),
         withdrawal_status: Some(1),
         unmatched: receipt(1),
+        contradictions: Vec::new(),
         resolutions: Vec::new(),
     };
     let row = |row: &UnknownWithdrawal| WithdrawalRow::Unmatched(Box::new(row.clone()));
     let data = json!({"withdrawal_id": "w", "withdrawal_status": 1, "amount": "700.10", "currency_code": "INR"});
-    assert_eq!(told(&row(&strange).events(None)), [("withdrawal.unmatched", data)]);
+    assert_eq!(told(&row(&strange).events(None)), [("withdrawal.unmatched", data.clone())]);
+    let mut further = strange.clone();
+    further.contradictions.push(against(Disagreement::EarlierPostback));
+    let mut of_further = data;
+    of_further["disagreement"] = "earlier_postback".into();
+    assert_eq!(told(&row(&further).events(Some(&row(&strange)))), [("withdrawal.unmatched", of_further)]);
     assert_eq!(row(&strange).events(Some(&row(&strange))), []);
     let resolved = strange.resolve(resolution(Outcome::Paid)).unwrap();
     assert_eq!(kinds(&row(&resolved).events(Some(&row(&strange)))), ["transaction.resolved"]);

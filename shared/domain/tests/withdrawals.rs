@@ -197,13 +197,21 @@ fn a_person_closes_a_conflict_and_changes_no_end() {
 
 #[test]
 fn what_was_found_out_of_a_payout_that_is_not_ours_is_noted_once() {
-    let WithdrawalReport { withdrawal_id, withdrawal_status, receipt, .. } = report(Some(1), "1000", "u");
-    let row = UnknownWithdrawal { withdrawal_id, withdrawal_status, unmatched: receipt, resolutions: Vec::new() };
+    let row = UnknownWithdrawal::new(&report(Some(1), "1000", "u"));
     assert_eq!(row.resolve(resolution(Outcome::Rejected)), Err(NotResolved::OutcomeOfAnotherKind));
     let closed = row.resolve(resolution(Outcome::Paid)).unwrap();
     assert_eq!(closed.resolve(resolution(Outcome::Paid)), Err(NotResolved::NothingOpen));
-    assert!(WithdrawalRow::Unmatched(Box::new(row)).attention().is_some());
-    assert_eq!(WithdrawalRow::Unmatched(Box::new(closed)).attention(), None);
+    let attention = |row: &UnknownWithdrawal| WithdrawalRow::Unmatched(Box::new(row.clone())).attention();
+    assert!(attention(&row).is_some() && attention(&closed).is_none());
+
+    assert_eq!(closed.reported(&report(Some(1), "1000", "v")), None, "it says the same in all that is signed");
+    for other in [report(Some(5), "1000", "u"), report(Some(1), "77", "u"), report(None, "1000", "u")] {
+        let further = closed.reported(&other).unwrap();
+        assert_eq!(further.reported(&other), None, "it is recorded once");
+        assert_eq!(attention(&further).unwrap().kind, AttentionKind::Unmatched, "it is open again");
+        let again = further.resolve(resolution(Outcome::Failed)).unwrap();
+        assert_eq!((again.resolutions.len(), attention(&again)), (2, None));
+    }
 }
 
 #[test]
@@ -225,18 +233,27 @@ fn another_payout_under_the_same_id_differs_by_the_names_of_its_fields() {
 }
 
 #[test]
-fn a_row_keeps_64_kib_of_what_contradicts_it_and_no_word_twice() {
+fn a_row_keeps_what_contradicts_it_once_and_64_kib_of_its_text() {
     let said = |signature: &str, bytes: usize| {
         let mut receipt = report(Some(3), "1000", "u").receipt;
         receipt.evidence.signature = signature.into();
         receipt.evidence.additional_data = " ".repeat(bytes);
         Some(receipt)
     };
+    let text = |row: &Withdrawal| row.contradictions.last().unwrap().receipt.clone().unwrap().evidence.additional_data;
     let half = journalled().contradicted(Disagreement::Status, said("first", 32 * 1024)).unwrap();
     assert_eq!(half.contradicted(Disagreement::Status, said("first", 1)), None, "known already");
     assert!(half.contradicted(Disagreement::Outcome, said("first", 1)).is_some(), "another disagreement");
     let full = half.contradicted(Disagreement::Status, said("second", 32 * 1024)).unwrap();
-    assert_eq!(full.contradicted(Disagreement::Status, said("third", 1)), None, "no room");
+    assert_eq!(text(&full).len(), 32 * 1024);
+    let mut row = full.contradicted(Disagreement::Status, said("third", 1)).unwrap();
+    assert_eq!(text(&row), "", "there is no room for the text, and the word is kept");
+    for number in 4..=100 {
+        row = row.contradicted(Disagreement::Status, said(&number.to_string(), 1)).unwrap();
+    }
+    assert_eq!(row.contradicted(Disagreement::Status, said("101", 1)), None);
+    let against = row.contradicted(Disagreement::Outcome, said("101", 1)).unwrap();
+    assert_eq!(against.contradictions.len(), 101, "the first of its kind always has room");
     let shown = format!("{:?}", report(Some(1), "1000", "u").receipt.evidence);
     assert!(shown.contains("signature") && !shown.contains("[Some(1)1000]"), "{shown}");
 }

@@ -106,7 +106,15 @@ pub(in super::super) fn withdrawal(
     stands: Option<&Stored<WithdrawalRow>>,
 ) -> Change<WithdrawalRow> {
     let change = if is_blind(world, &change, stands) { Change::of(change.row, stands) } else { change };
-    let WithdrawalRow::Registered(mut row) = change.row else { return change };
+    let mut row = match change.row {
+        WithdrawalRow::Registered(row) => row,
+        WithdrawalRow::Unmatched(mut row) => {
+            if world.is(Wrong::FirstWordOnly) {
+                row.contradictions.clear();
+            }
+            return Change { row: WithdrawalRow::Unmatched(row), ..change };
+        }
+    };
     if row.state == WithdrawalState::Unknown && world.is(Wrong::ForgetUnknown) {
         row.state = WithdrawalState::Waiting;
     }
