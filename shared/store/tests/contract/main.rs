@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod fixtures;
+mod told;
 
 use domain::{
     AttentionKind, CustomTransactionId, DepositRow, Payment, PaymentKey, PaymentState, Timestamp, Withdrawal,
