@@ -157,7 +157,7 @@ async fn what_is_no_postback_is_refused_before_anything_is_read_of_it() {
     ];
     for (body, status) in table {
         let answer = site.postback(body).await;
-        assert_eq!((answer.status, answer.code()), (status, "malformed_request"), "{answer:?}");
+        assert_eq!((answer.status, answer.code()), (status, "malformed_postback"), "{answer:?}");
     }
     let elsewhere = site.post("/postbacks/another-token", &order("o1")).await;
     assert_eq!((elsewhere.status, elsewhere.code()), (404, "not_found"));

@@ -35,7 +35,7 @@ impl Refusal for Refused {
     fn code(&self) -> &'static str {
         match self {
             Self::NotFound => "not_found",
-            Self::TooLarge | Self::NotVerified(NotVerified::Malformed(_)) => "malformed_request",
+            Self::TooLarge | Self::NotVerified(NotVerified::Malformed(_)) => "malformed_postback",
             Self::NotVerified(NotVerified::AccessKey | NotVerified::Signature) => "bad_signature",
             Self::TryAgain => "try_again",
         }
