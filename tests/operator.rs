@@ -184,6 +184,11 @@ async fn postbacks_are_simulated_repeated_shuffled_tampered_and_forged() {
     assert_eq!(tool.run(&["simulate", "file", file]).await.0, 0, "it is signed anew");
     let (status, said) = tool.run(&["replay", "--file", file]).await;
     assert_eq!((status, said.contains("401")), (1, true), "it is sent to the letter: {said}");
+    let stack = tool.0.path().join("stack.env");
+    let deployed = std::fs::read_to_string(&stack).unwrap().replace("API_URL=http:", "API_URL=https:");
+    std::fs::write(&stack, deployed).unwrap();
+    let (status, said) = tool.run(&deposit("47752123520")).await;
+    assert_eq!((status, said.contains("--test-stack")), (3, true), "{said}");
 }
 
 #[tokio::test]

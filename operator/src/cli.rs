@@ -12,7 +12,7 @@ use crate::simulate::Simulate;
 /// Sees which payments and payouts need a person, and lets that person decide with evidence.
 ///
 /// Money changes hands in `resolve` alone, and only where the state machine allows it; everything else looks, or goes the way that
-/// a postback or a queued message goes.
+/// a postback or a queued message goes. `simulate` makes postbacks, and is for stacks that are there for testing.
 #[derive(Debug, Parser)]
 #[command(name = "operator", version, after_help = AFTER_HELP)]
 pub(crate) struct Cli {
@@ -201,6 +201,7 @@ What may be decided:
   an ended withdrawal, or a payment, with a conflict     the conflict is closed, the end stays as it is
   an unmatched withdrawal                                paid or failed, for the record
   a payment that is quarantined or unmatched             credited, to its order, or rejected
+  a number that an order only claims                     rejected: any order may claim it again
   an unreadable element                                  anything, for the record
 
 A payment is credited with its signed amount to the label that is stored with its order.";

@@ -82,6 +82,11 @@ impl Deployment {
         Ok(secrets.current().await?)
     }
 
+    /// Whether it is reachable from elsewhere: the stack on this machine speaks plain HTTP.
+    pub(crate) fn is_deployed(&self) -> Result<bool, Failure> {
+        Ok(self.environment.required("API_URL")?.starts_with("https://"))
+    }
+
     /// Where the provider sends postbacks to. It has a secret in it: never print it.
     pub(crate) fn postback_url(&self, keys: &Keys) -> Result<SecretString, Failure> {
         let api = self.environment.required("API_URL")?.trim_end_matches('/');

@@ -38,6 +38,10 @@ pub(crate) struct Simulate {
     #[arg(long, global = true, value_name = "FIELD=VALUE", value_parser = field)]
     tamper: Vec<(String, String)>,
 
+    /// A deployed stack is one for testing: what is simulated there is credited and settled like the provider's word
+    #[arg(long, global = true)]
+    test_stack: bool,
+
     /// Change a digit of the signed list after signing: the receiver must refuse it
     #[arg(long, global = true)]
     forge: bool,
@@ -113,6 +117,11 @@ struct Tally {
 }
 
 pub(crate) async fn run(deployment: &Deployment, output: Output, arguments: &Simulate) -> Result<Done, Failure> {
+    if deployment.is_deployed()? && !arguments.test_stack {
+        return Err(Failure::Refused(
+            "this stack is deployed, and credits what is simulated: say --test-stack if it is one for testing".into(),
+        ));
+    }
     let keys = deployment.keys().await?;
     let mut bodies = Vec::new();
     for body in arguments.what.bodies(&keys)? {

@@ -4,7 +4,7 @@ use domain::{
     Contradiction, Outcome, Payment, PaymentState, Resolution, UnknownWithdrawal, Withdrawal, WithdrawalState,
 };
 
-use super::rules::check;
+use super::rules::{self, check};
 use super::world::World;
 
 const DECIDED: &str = "a person ends what is open, closes what contradicts, turns no end, and all of it is on record";
@@ -73,6 +73,11 @@ pub(super) fn payment(world: &World, old: Option<&Payment>, new: &Payment) {
         }
         (_, Credited { order, receipt, .. }) => {
             receipt.names(order) && (added.is_empty() || by_word(Outcome::Credited))
+        }
+        (Some(Claimed { order }), Released { .. }) if by_word(Outcome::Rejected) => {
+            rules::refused(world, order.as_str(), number);
+            world.with(|state| state.reached.insert("a number is taken from a claim"));
+            true
         }
         (_, Claimed { .. } | Released { .. } | Unmatched { .. } | Quarantined { .. }) => added.is_empty(),
     };

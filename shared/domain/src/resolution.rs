@@ -18,7 +18,7 @@ pub enum Outcome {
     Failed,
     /// A payment is its order's.
     Credited,
-    /// A payment is nobody's here.
+    /// A payment is nobody's here; of a number that is only claimed: any order may claim it again.
     Rejected,
 }
 
@@ -136,8 +136,8 @@ impl UnknownWithdrawal {
 }
 
 impl Payment {
-    /// Credits a held payment to an order or rejects it, or closes what contradicts its end. Gives the order too where it
-    /// changes: both rows change together.
+    /// Credits a held payment to an order or rejects it, takes a number from an order that only claims it, or closes what
+    /// contradicts an end. Gives the order too where it changes: both rows change together.
     ///
     /// # Errors
     /// [`NotResolved`] when the state, the signed order id or the signed currency does not allow it.
@@ -158,6 +158,9 @@ impl Payment {
                     let (row, order) = self.credited_by_person(order, receipt)?;
                     (row, Some(order))
                 }
+            }
+            PaymentState::Claimed { order } if resolution.outcome == Outcome::Rejected => {
+                (self.with(PaymentState::Released { order: order.clone() }), None)
             }
             PaymentState::Claimed { .. }
             | PaymentState::Released { .. }
