@@ -184,6 +184,10 @@ async fn a_withdrawal_that_we_never_made_takes_its_id() {
         assert_eq!(site.control("postbacks", &stranger).await["statuses"], json!({"200": 1}));
     }
     assert_eq!(site.state("withdrawal#w1").await, "unmatched");
+    let other = with(&stranger, "withdrawal_status", &json!(5));
+    assert_eq!(site.control("postbacks", &other).await["statuses"], json!({"200": 1}));
+    let open = site.get("/transactions?state=unmatched").await.body;
+    assert_eq!(open["transactions"][0]["contradictions"][0]["disagreement"], "earlier_postback", "{open}");
     let refused = site.withdraw("w1").await;
     assert_eq!((refused.status, refused.code()), (409, "id_taken"));
 }
