@@ -167,7 +167,8 @@ fn history(row: &AnyRow) -> Vec<Happened> {
         AnyRow::Withdrawal(it) => match &it.row {
             WithdrawalRow::Registered(row) => withdrawal(row),
             WithdrawalRow::Unmatched(row) => {
-                let what = format!("a signed postback: status {:?}", row.withdrawal_status);
+                let status = row.withdrawal_status.map_or("null".into(), |status| status.to_string());
+                let what = format!("a signed postback: status {status}");
                 let said = std::iter::once(came(&row.unmatched, &what));
                 said.chain(against(&row.contradictions)).chain(resolved(&row.resolutions)).collect()
             }
