@@ -45,6 +45,19 @@ async fn a_deposit_is_followed_through_all_functions_by_one_reference() {
 }
 
 #[tokio::test]
+async fn a_waiting_payment_that_its_late_order_disagrees_with_is_reported_at_once() {
+    let site = Site::start().await;
+    let payment =
+        json!({"transaction_id": "47752123519", "amount": "1", "custom_transaction_id": "o1", "label": "another-user"});
+    site.control("payments", &payment).await;
+    site.until("payment#paytm#47752123519", "unmatched").await;
+    site.order("o1").await;
+    assert_eq!(site.state("payment#paytm#47752123519").await, "quarantined");
+    let registered = about(&site, "create-deposit", "deposit#o1");
+    assert!(registered.iter().any(|line| is_counted(line, "deposit.quarantined")), "{registered:#?}");
+}
+
+#[tokio::test]
 async fn a_withdrawal_is_followed_through_all_functions_by_one_reference() {
     let site = Site::start().await;
     site.control("faults", &json!({"on": "withdrawal", "fault": "status", "code": 429})).await;

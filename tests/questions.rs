@@ -1,5 +1,7 @@
 //! What a merchant may ask, and what it is never told.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use crate::support::{Site, payout, with};
@@ -150,8 +152,7 @@ async fn pages_follow_each_other_by_cursor() {
     let second = site.get(&format!("/transactions?state=unmatched&cursor={cursor}")).await.body;
     assert!(second.get("cursor").is_none());
     let pages = [&first, &second].map(|page| page["transactions"].as_array().unwrap().clone());
-    let mut numbers: Vec<_> = pages.concat().iter().map(|it| it["transaction_id"].to_string()).collect();
-    numbers.dedup();
+    let numbers: BTreeSet<_> = pages.concat().iter().map(|it| it["transaction_id"].to_string()).collect();
     assert_eq!((pages[0].len(), numbers.len()), (20, 25));
 }
 

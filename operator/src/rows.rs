@@ -76,10 +76,13 @@ pub(crate) fn why(row: &AnyRow) -> String {
         },
         AnyRow::Payment(it) => match &it.row.state {
             PaymentState::Claimed { order } => format!("a user of {order} entered the number; nothing is proved"),
-            PaymentState::Released { order } => format!("the provider refused it to {order}; any order may claim it"),
+            PaymentState::Released { order } => format!("it was taken from {order}; any order may claim it"),
             PaymentState::Unmatched { .. } => "the signed order id is none that is known".into(),
             PaymentState::Quarantined { disagreement, .. } => disagree(*disagreement).into(),
-            PaymentState::Credited { order, .. } => format!("credited to {order}, the signed order, as first signed"),
+            PaymentState::Credited { order, receipt, .. } if receipt.names(order) => {
+                format!("credited to {order}, the signed order, as first signed")
+            }
+            PaymentState::Credited { order, .. } => format!("credited to {order} by a person; another order is signed"),
             PaymentState::Rejected { .. } => "a person found it to be nobody's here".into(),
         },
         AnyRow::Withdrawal(it) => match &it.row {

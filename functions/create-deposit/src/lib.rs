@@ -7,7 +7,9 @@ pub use refused::Refused;
 
 use std::collections::BTreeMap;
 
-use domain::{CustomTransactionId, Deposit, DepositRow, Order, Payment, PaymentSystems, Timestamp, match_waiting};
+use domain::{
+    CustomTransactionId, Deposit, DepositRow, Order, Payment, PaymentState, PaymentSystems, Timestamp, match_waiting,
+};
 use edge::{Ambient, Handle, Reply, Request, SecretStore, StatusCode};
 use paykassma::{BaseUrl, CreateTransaction, Creation, payment_window_url};
 use secrecy::SecretString;
@@ -120,18 +122,21 @@ where
         }
         let payments: Vec<_> = stored.iter().map(|it| it.row.clone()).collect();
         let (deposit, matched) = match_waiting(deposit.clone(), &payments);
-        let changes = matched.into_iter().map(|row| {
+        let changes = matched.iter().map(|row| {
             let stands = stored.iter().find(|it| it.row.key == row.key);
-            Change::of(row, stands)
+            Change::of(row.clone(), stands)
         });
         let place = Change { row: DepositRow::Registered(deposit.clone()), replaces: version };
-        let written = self.table.write_together(place, changes.collect()).await?;
-        for credit in deposit.credited.iter().filter(|_| written == WrittenTogether::Done) {
-            let reference = DepositRow::key(&deposit.order.custom_transaction_id);
-            let payment = Payment::key(&credit.payment);
-            info!(event = "deposit.credited", reference, payment, "an unannounced payment found its order");
+        let is_written = self.table.write_together(place, changes.collect()).await? == WrittenTogether::Done;
+        for row in matched.iter().filter(|_| is_written) {
+            let (reference, payment) = (DepositRow::key(&deposit.order.custom_transaction_id), Payment::key(&row.key));
+            if let PaymentState::Quarantined { disagreement, .. } = &row.state {
+                error!(event = "deposit.quarantined", reference, payment, ?disagreement);
+            } else {
+                info!(event = "deposit.credited", reference, payment, "an unannounced payment found its order");
+            }
         }
-        Ok(written == WrittenTogether::Done)
+        Ok(is_written)
     }
 
     fn repeat(&self, order: &Order, known: &Deposit) -> Result<Reply, Refused> {

@@ -74,6 +74,9 @@ pub enum NotResolved {
     /// Nothing is open, and nothing contradicts what was decided.
     #[error("nothing is open: it was decided, and nothing contradicts the decision")]
     NothingOpen,
+    /// A number is claimed, or given free: the provider has not said that there is money.
+    #[error("no payment of this number is proved: there is nothing to credit")]
+    NotProved,
     /// A credit needs the order.
     #[error("a payment is credited to a registered order; there is none")]
     NoOrder,
@@ -162,10 +165,8 @@ impl Payment {
             PaymentState::Claimed { order } if resolution.outcome == Outcome::Rejected => {
                 (self.with(PaymentState::Released { order: order.clone() }), None)
             }
-            PaymentState::Claimed { .. }
-            | PaymentState::Released { .. }
-            | PaymentState::Credited { .. }
-            | PaymentState::Rejected { .. } => {
+            PaymentState::Claimed { .. } | PaymentState::Released { .. } => return Err(NotResolved::NotProved),
+            PaymentState::Credited { .. } | PaymentState::Rejected { .. } => {
                 if !has_open(&self.contradictions, &self.resolutions) {
                     return Err(NotResolved::NothingOpen);
                 }

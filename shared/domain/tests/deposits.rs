@@ -327,7 +327,7 @@ fn a_person_takes_a_number_from_an_order_that_only_claims_it() {
     let mut world = with_order("u");
     world.register(deposit("p", "v", "INR"));
     world.claim("p");
-    assert_eq!(world.resolve(Outcome::Credited, "p"), Err(NotResolved::NothingOpen), "nothing is proved");
+    assert_eq!(world.resolve(Outcome::Credited, "p"), Err(NotResolved::NotProved));
     assert_eq!(world.resolve(Outcome::Rejected, "p"), Ok(()));
     world.claim("o");
     assert!(matches!(world.state(), PaymentState::Claimed { order } if order.as_str() == "o"));
