@@ -17,7 +17,7 @@ use subtle::ConstantTimeEq;
 use tracing::error;
 
 /// Most bytes of a postback.
-pub const MAX_BYTES: usize = 256 * 1024;
+const MAX_BYTES: usize = 256 * 1024;
 
 /// The secrets that this function needs.
 #[derive(Debug, Deserialize)]

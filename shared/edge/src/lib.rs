@@ -22,7 +22,7 @@ pub use lambda_http::http::StatusCode;
 pub use log::start as start_log;
 pub use question::{Answer, Question, serve_questions};
 pub use queue::{Defer, HandleMessage, Handled, Message, Queue, SendLater, serve_queue};
-pub use secrets::{Fixed, SecretStore, Secrets};
+pub use secrets::{SecretStore, Secrets};
 pub use stream::{HandleChanges, RowChange, serve_stream};
 
 /// A service of AWS did not answer as it should. The reason is for the logs.

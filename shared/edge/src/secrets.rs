@@ -20,20 +20,6 @@ pub trait SecretStore<T>: Sync {
     fn renewed(&self) -> impl Future<Output = Result<Option<Arc<T>>, Unavailable>> + Send;
 }
 
-/// Secrets that never change.
-#[derive(Clone, Debug)]
-pub struct Fixed<T>(pub Arc<T>);
-
-impl<T: Send + Sync> SecretStore<T> for Fixed<T> {
-    async fn current(&self) -> Result<Arc<T>, Unavailable> {
-        Ok(Arc::clone(&self.0))
-    }
-
-    async fn renewed(&self) -> Result<Option<Arc<T>>, Unavailable> {
-        Ok(None)
-    }
-}
-
 /// One secret of Secrets Manager, a JSON object.
 pub struct Secrets<T, A> {
     client: aws_sdk_secretsmanager::Client,

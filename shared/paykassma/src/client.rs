@@ -16,10 +16,7 @@ use crate::BaseUrl;
 use crate::answer::clean;
 
 /// How long a connection may take to be made, its TLS handshake included.
-pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// How long a request may take, to the last byte of its answer.
-pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(8);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Most bytes of an answer that are read.
 const MAX_ANSWER: usize = 64 * 1024;
@@ -65,7 +62,7 @@ impl Client {
         Self::new(BaseUrl::parse(url)?, timeout)
     }
 
-    /// Builds the client, with [`REQUEST_TIMEOUT`] unless a test wants less.
+    /// Builds the client. A request has `timeout` in all, of which its connection has at most 2 s and half.
     ///
     /// # Errors
     /// [`Unbuildable`] when TLS can't be set up.

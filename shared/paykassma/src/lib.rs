@@ -12,7 +12,7 @@ mod url;
 mod window;
 mod withdrawals;
 
-pub use client::{CONNECT_TIMEOUT, Client, REQUEST_TIMEOUT, Unbuildable, tls};
+pub use client::{Client, Unbuildable, tls};
 pub use deposits::{ActivateTransaction, Activation, ActivationRequest, CreateTransaction, Creation};
 pub use postback::{Element, read_postback};
 pub use requests::withdrawal_body;
