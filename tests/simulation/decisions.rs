@@ -50,8 +50,7 @@ pub(super) fn withdrawal(world: &World, old: Option<&Withdrawal>, new: &Withdraw
 pub(super) fn strange(world: &World, old: &UnknownWithdrawal, new: &UnknownWithdrawal) {
     let id = new.withdrawal_id.as_str();
     let added = added(world, id, &old.resolutions, &new.resolutions, &new.contradictions);
-    let was_open = old.resolutions.is_empty() || is_contradicted(&old.contradictions, &old.resolutions);
-    check(world, DECIDED, added.is_empty() || was_open, || format!("{id}: {added:?}"));
+    check(world, DECIDED, added.is_empty() || is_open(old), || format!("{id}: {added:?}"));
     if !new.contradictions.is_empty() {
         world.with(|state| state.reached.insert("two words about a payout that is not ours"));
     }
@@ -92,6 +91,11 @@ fn closed(world: &World, added: &[Resolution], contradictions: &[Contradiction])
     if !added.is_empty() && !contradictions.is_empty() {
         world.with(|state| state.reached.insert("a conflict is closed"));
     }
+}
+
+/// Whether something is said of a payout that is not ours that no person has looked at.
+pub(super) fn is_open(row: &UnknownWithdrawal) -> bool {
+    row.resolutions.is_empty() || is_contradicted(&row.contradictions, &row.resolutions)
 }
 
 /// Whether something is said against a decision that no person has looked at.

@@ -3,7 +3,7 @@
 use domain::{DepositRow, Disagreement, PaymentState, WithdrawalRow, WithdrawalState};
 use store::Stored;
 
-use super::decisions::is_contradicted;
+use super::decisions::{is_contradicted, is_open};
 use super::rules::{DURABLE, FINAL, ONCE, RELEASED, TWICE, break_rule, check, order_of, payment_row, payout_row};
 use super::stream;
 use super::table::row;
@@ -39,8 +39,7 @@ pub(super) fn at_rest(world: &World) {
         let row = match row {
             WithdrawalRow::Registered(row) => row,
             WithdrawalRow::Unmatched(row) => {
-                let is_open = row.resolutions.is_empty() || is_contradicted(&row.contradictions, &row.resolutions);
-                check(world, FINAL, is_open == has_attention, || format!("{row:?}"));
+                check(world, FINAL, is_open(&row) == has_attention, || format!("{row:?}"));
                 continue;
             }
         };

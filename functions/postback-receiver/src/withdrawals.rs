@@ -21,28 +21,25 @@ pub(crate) async fn keep(table: &impl Table, report: &WithdrawalReport) -> Resul
         }
     };
     match stands {
-        Some(stored) => contradict_or_repeat(table, stored, report).await,
-        None => keep_unmatched(table, report).await,
+        Some(Stored { row: WithdrawalRow::Registered(row), version }) => {
+            contradict_or_repeat(table, Stored { row: *row, version }, report).await
+        }
+        Some(Stored { row: WithdrawalRow::Unmatched(row), version }) => {
+            keep_unmatched(table, Some(Stored { row: *row, version }), report).await
+        }
+        None => keep_unmatched(table, None, report).await,
     }
 }
 
 async fn contradict_or_repeat(
     table: &impl Table,
-    stored: Stored<WithdrawalRow>,
+    stored: Stored<Withdrawal>,
     report: &WithdrawalReport,
 ) -> Result<(), Unavailable> {
-    let stored = match stored {
-        Stored { row: WithdrawalRow::Registered(row), version } => Stored { row: *row, version },
-        Stored { row: WithdrawalRow::Unmatched(row), version } => {
-            return keep_further(table, Stored { row: *row, version }, report).await;
-        }
-    };
     let now = report.receipt.evidence.received_at;
     match advance(table, stored, now, Some(&report.receipt), |row: &Withdrawal| row.reported(report)).await? {
         Advanced::Moved(_) => settled(report),
-        Advanced::Repeated(_) => {
-            info!(event = "postback.repeated", reference = WithdrawalRow::key(&report.withdrawal_id));
-        }
+        Advanced::Repeated(_) => repeated(report),
         Advanced::Conflicted(_, disagreement) => {
             let reference = WithdrawalRow::key(&report.withdrawal_id);
             error!(event = "withdrawal.conflict", reference, ?disagreement);
@@ -51,41 +48,40 @@ async fn contradict_or_repeat(
     Ok(())
 }
 
-/// The row takes the id, so that no payout is ever made under it.
-async fn keep_unmatched(table: &impl Table, report: &WithdrawalReport) -> Result<(), Unavailable> {
-    let unknown = UnknownWithdrawal::new(report);
-    match table.write(Change::new(WithdrawalRow::Unmatched(Box::new(unknown)))).await? {
-        Written::Done => unmatched(report),
-        Written::Stands(Some(stored)) => return contradict_or_repeat(table, stored, report).await,
-        Written::Stands(None) => return Err(Unavailable("a withdrawal's row came and went".into())),
-    }
-    Ok(())
-}
-
-/// What is said later of a payout that is not ours is kept too, where it is something else.
-async fn keep_further(
+/// The row takes the id, so that no payout is ever made under it; what is said later is kept too, where it is something else.
+async fn keep_unmatched(
     table: &impl Table,
-    mut stands: Stored<UnknownWithdrawal>,
+    mut stands: Option<Stored<UnknownWithdrawal>>,
     report: &WithdrawalReport,
 ) -> Result<(), Unavailable> {
     for _ in 0..MAX_RACES {
-        let Some(row) = stands.row.reported(report) else {
-            info!(event = "postback.repeated", reference = WithdrawalRow::key(&report.withdrawal_id));
+        let (row, replaces) = match &stands {
+            None => (Some(UnknownWithdrawal::new(report)), 0),
+            Some(stored) => (stored.row.reported(report), stored.version),
+        };
+        let Some(row) = row else {
+            repeated(report);
             return Ok(());
         };
-        let change = Change { row: WithdrawalRow::Unmatched(Box::new(row)), replaces: stands.version };
-        match table.write(change).await? {
+        match table.write(Change { row: WithdrawalRow::Unmatched(Box::new(row)), replaces }).await? {
             Written::Done => {
                 unmatched(report);
                 return Ok(());
             }
             Written::Stands(Some(Stored { row: WithdrawalRow::Unmatched(row), version })) => {
-                stands = Stored { row: *row, version };
+                stands = Some(Stored { row: *row, version });
             }
-            Written::Stands(_) => return Err(Unavailable("an unmatched withdrawal's row is gone".into())),
+            Written::Stands(Some(Stored { row: WithdrawalRow::Registered(row), version })) => {
+                return contradict_or_repeat(table, Stored { row: *row, version }, report).await;
+            }
+            Written::Stands(None) => return Err(Unavailable("a withdrawal's row came and went".into())),
         }
     }
     Err(Unavailable::all_races_lost())
+}
+
+fn repeated(report: &WithdrawalReport) {
+    info!(event = "postback.repeated", reference = WithdrawalRow::key(&report.withdrawal_id));
 }
 
 fn unmatched(report: &WithdrawalReport) {
