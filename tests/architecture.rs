@@ -9,7 +9,7 @@ use serde_json::Value;
 
 /// Each shared crate, and the shared crates that it may depend on.
 const SHARED: [(&str, &[&str]); 5] =
-    [("domain", &[]), ("edge", &[]), ("paykassma", &["domain", "signing"]), ("signing", &[]), ("store", &["domain"])];
+    [("domain", &[]), ("lambda", &[]), ("paykassma", &["domain", "signing"]), ("signing", &[]), ("store", &["domain"])];
 
 fn is_function(name: &str) -> bool {
     function_names().any(|function| function == name)

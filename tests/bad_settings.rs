@@ -51,7 +51,7 @@ const FREE: [&str; 7] = [
 ];
 
 fn read_by(function: &str) -> BTreeSet<String> {
-    let shared = file("shared/edge/src/aws.rs") + &file("shared/edge/src/log.rs");
+    let shared = file("shared/lambda/src/aws.rs") + &file("shared/lambda/src/log.rs");
     settings_read(&(shared + &sources(&format!("functions/{function}/src"))))
 }
 

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Mutex;
 
-use edge::{HandleChanges, Publish, Published, RowChange};
 use event_publisher::Deps;
+use lambda::{HandleChanges, Publish, Published, RowChange};
 use local::StackOptions;
 use serde_json::{Value, json};
 

@@ -8,7 +8,7 @@ use domain::{
     AccountNumber, Amount, CurrencyCode, Label, PayoutRequest, Submission, Timestamp, WalletType, Withdrawal,
     WithdrawalId, WithdrawalRow, WithdrawalState,
 };
-use edge::{Ambient, Defer, HandleMessage, Handled, Message, Unavailable};
+use lambda::{Ambient, Defer, HandleMessage, Handled, Message, Unavailable};
 use paykassma::SubmitWithdrawal;
 use store::{Change, Memory, Read, Write};
 use withdrawal_submitter::{Deps, Policy};

@@ -13,7 +13,7 @@ use rustls::pki_types::PrivatePkcs8KeyDer;
 use webpki_root_certs::TLS_SERVER_ROOT_CERTS;
 
 /// The roots that the AWS clients have, as they stand in the binary.
-const AMAZON_ROOTS: &str = include_str!("../../shared/edge/src/amazon_roots.pem");
+const AMAZON_ROOTS: &str = include_str!("../../shared/lambda/src/amazon_roots.pem");
 const END: &str = "-----END CERTIFICATE-----\n";
 
 /// Bytes of the root that gives its place in the provider's client: longer than a bare certificate of ours, so that ours

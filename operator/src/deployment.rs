@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Region};
-use edge::{Aws, Environment, SecretStore, Secrets, System, aws_http};
+use lambda::{Aws, Environment, SecretStore, Secrets, System, aws_http};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use signing::PostbackKeys;

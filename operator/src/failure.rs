@@ -59,14 +59,14 @@ impl From<std::io::Error> for Failure {
     }
 }
 
-impl From<edge::Unavailable> for Failure {
-    fn from(error: edge::Unavailable) -> Self {
+impl From<lambda::Unavailable> for Failure {
+    fn from(error: lambda::Unavailable) -> Self {
         Self::Unavailable(error.to_string())
     }
 }
 
-impl From<edge::BadSetting> for Failure {
-    fn from(error: edge::BadSetting) -> Self {
+impl From<lambda::BadSetting> for Failure {
+    fn from(error: lambda::BadSetting) -> Self {
         Self::Usage(format!("{error}; give --local, --env-file FILE, or the environment variable"))
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::PaymentSystems;
-use edge::{Ambient, Defer, Handle, HandleMessage, Message, Reply, Request, SecretStore, SendLater, Unavailable};
+use lambda::{Ambient, Defer, Handle, HandleMessage, Message, Reply, Request, SecretStore, SendLater, Unavailable};
 use paykassma::{
     ActivateTransaction, Activation, ActivationRequest, BaseUrl, CreateTransaction, Creation, SubmitWithdrawal,
 };

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use edge::Handled;
+use lambda::Handled;
 
 use super::functions::{LIMIT_MS, submit_withdrawal};
 use super::world::{Answer, World};

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use edge::{HandleChanges, Publish, Published, RowChange};
 use event_publisher::Deps;
+use lambda::{HandleChanges, Publish, Published, RowChange};
 use serde_dynamo::{AttributeValue, Item, to_item};
 use serde_json::Value;
 use store::{Row, Stored};

@@ -25,7 +25,7 @@ const MAX_EVENTS: u32 = 60_000;
 #[derive(Clone, Debug)]
 pub(super) enum Answer {
     Reply(u16, String),
-    Handled(edge::Handled),
+    Handled(lambda::Handled),
     /// So many changes are done.
     Published(usize),
 }

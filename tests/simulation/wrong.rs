@@ -3,7 +3,7 @@
 use domain::{
     Credit, CustomTransactionId, DepositRow, Submission, Withdrawal, WithdrawalId, WithdrawalRow, WithdrawalState,
 };
-use edge::{RowChange, Unavailable};
+use lambda::{RowChange, Unavailable};
 use paykassma::{Activation, ActivationRequest};
 use serde_json::Value;
 use signing::Spelling;

@@ -31,7 +31,7 @@ fn a_change_of_the_table_is_told_or_kept_for_a_person() {
 fn events_are_posted_as_the_local_stack_posts_them() {
     let template = Template::read();
     let rule = template.properties("EventsRule");
-    let source = between(&file("shared/edge/src/bus.rs"), "const SOURCE: &str = \"", "\"")[0].to_owned();
+    let source = between(&file("shared/lambda/src/bus.rs"), "const SOURCE: &str = \"", "\"")[0].to_owned();
     assert_eq!(rule["EventPattern"], json!({"source": [source]}));
     assert_eq!(rule["EventBusName"], json!({"Ref": "EventBus"}));
     let [target] = rule["Targets"].as_array().unwrap().as_slice() else { panic!("{rule}") };

@@ -43,7 +43,7 @@ fn a_function_gets_the_settings_that_it_reads_and_no_others() {
         assert_eq!(template.variables(&function).keys().cloned().collect::<BTreeSet<_>>(), read, "{function}");
     }
     let of_lambda = ["AWS_ACCESS_KEY_ID", "AWS_REGION", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
-    let mut read = settings_read(&(file("shared/edge/src/aws.rs") + &file("shared/edge/src/log.rs")));
+    let mut read = settings_read(&(file("shared/lambda/src/aws.rs") + &file("shared/lambda/src/log.rs")));
     read.retain(|name| !of_lambda.contains(&name.as_str()));
     let given = template.global()["Environment"]["Variables"].as_object().unwrap();
     assert_eq!(given.keys().cloned().collect::<BTreeSet<_>>(), read);

@@ -68,7 +68,7 @@ fn every_event_says_what_it_is_about() {
 #[test]
 fn what_an_alarm_counts_is_what_the_log_counts() {
     let template = Template::read();
-    let log = file("shared/edge/src/log.rs");
+    let log = file("shared/lambda/src/log.rs");
     let counted: BTreeSet<_> = between(&log, "Metric { dimension: \"", "\", unit").into_iter().collect();
     let namespace = json!({"Fn::Sub": "Paykassma/${AWS::StackName}"});
     assert_eq!(template.global()["Environment"]["Variables"]["METRICS_NAMESPACE"], namespace);
@@ -91,7 +91,7 @@ fn what_an_alarm_counts_is_what_the_log_counts() {
 fn an_alarm_watches_only_what_is_reported() {
     let template = Template::read();
     let events: BTreeSet<_> = events().into_iter().map(|(name, _)| name).collect();
-    let code = sources("functions") + &sources("shared/edge");
+    let code = sources("functions") + &sources("shared/lambda");
     for (name, alarm) in alarms(&template) {
         for event in dimension(alarm, "event") {
             assert!(events.contains(event.as_str().unwrap()), "{name}: no code reports {event}");

@@ -15,9 +15,9 @@ use rustls::{ClientConfig, RootCertStore};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-const AMAZON_ROOTS: &[u8] = include_bytes!("../../../shared/edge/src/amazon_roots.pem");
+const AMAZON_ROOTS: &[u8] = include_bytes!("../../../shared/lambda/src/amazon_roots.pem");
 
-#[expect(clippy::disallowed_methods, reason = "a program of its own, without edge")]
+#[expect(clippy::disallowed_methods, reason = "a program of its own, without lambda")]
 pub(crate) fn setting(name: &str) -> Result<String, Box<dyn Error>> {
     std::env::var(name).map_err(|_| format!("{name} is missing").into())
 }

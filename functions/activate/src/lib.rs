@@ -8,7 +8,7 @@ use domain::{
     Amount, AttemptId, AttemptState, Claim, CustomTransactionId, Deposit, DepositRow, Payment, PaymentKey,
     PaymentSystems, Timestamp, TransactionId,
 };
-use edge::{Ambient, BadRequest, Fields, Handle, Reply, Request, SecretStore, StatusCode};
+use lambda::{Ambient, BadRequest, Fields, Handle, Reply, Request, SecretStore, StatusCode};
 use paykassma::{ActivateTransaction, Activation, ActivationRequest};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use activate::{Deps, Keys};
 use domain::PaymentSystems;
-use edge::{Aws, BadSetting, Environment, Handle, SecretStore, Secrets, System, prime, serve, start_log};
+use lambda::{Aws, BadSetting, Environment, Handle, SecretStore, Secrets, System, prime, serve, start_log};
 use paykassma::Client;
 use store::DynamoDb;
 

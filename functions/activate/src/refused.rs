@@ -1,6 +1,6 @@
 //! Why a number is not activated.
 
-use edge::{BadRequest, Refusal, StatusCode};
+use lambda::{BadRequest, Refusal, StatusCode};
 use tracing::error;
 
 /// Why a number is not activated.
@@ -64,8 +64,8 @@ impl From<store::Unavailable> for Refused {
     }
 }
 
-impl From<edge::Unavailable> for Refused {
-    fn from(cause: edge::Unavailable) -> Self {
+impl From<lambda::Unavailable> for Refused {
+    fn from(cause: lambda::Unavailable) -> Self {
         error!(%cause, "the secrets failed");
         Self::TryAgain
     }

@@ -2,7 +2,7 @@
 //! stays loud after its event.
 
 use domain::{AttentionKind, Timestamp};
-use edge::{Ambient, BadSetting};
+use lambda::{Ambient, BadSetting};
 use lambda_runtime::{LambdaEvent, service_fn};
 use serde::de::IgnoredAny;
 use store::FindAttention;

@@ -1,7 +1,7 @@
 //! Wires attention-reporter.
 
 use attention_reporter::{Deps, serve};
-use edge::{Aws, BadSetting, Environment, System, start_log};
+use lambda::{Aws, BadSetting, Environment, System, start_log};
 use store::DynamoDb;
 
 #[tokio::main(flavor = "current_thread")]

@@ -4,7 +4,7 @@ mod token;
 
 pub use token::TokenHash;
 
-use edge::{BadSetting, SecretStore, Unavailable};
+use lambda::{BadSetting, SecretStore, Unavailable};
 use lambda_runtime::{LambdaEvent, service_fn};
 use serde::{Deserialize, Serialize};
 use tracing::{error, info};

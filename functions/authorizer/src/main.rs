@@ -1,7 +1,7 @@
 //! Wires authorizer.
 
 use authorizer::{Deps, Keys, serve};
-use edge::{Aws, BadSetting, Environment, SecretStore, Secrets, System, prime, start_log};
+use lambda::{Aws, BadSetting, Environment, SecretStore, Secrets, System, prime, start_log};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use domain::{
     CustomTransactionId, Deposit, DepositRow, Order, Payment, PaymentState, PaymentSystems, Timestamp, match_waiting,
 };
-use edge::{Ambient, Handle, Reply, Request, SecretStore, StatusCode};
+use lambda::{Ambient, Handle, Reply, Request, SecretStore, StatusCode};
 use paykassma::{BaseUrl, CreateTransaction, Creation, payment_window_url};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};

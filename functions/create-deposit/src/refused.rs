@@ -1,6 +1,6 @@
 //! Why an order is not registered.
 
-use edge::{BadRequest, Refusal, StatusCode};
+use lambda::{BadRequest, Refusal, StatusCode};
 use tracing::error;
 
 /// Why an order is not registered.
@@ -55,8 +55,8 @@ impl From<store::Unavailable> for Refused {
     }
 }
 
-impl From<edge::Unavailable> for Refused {
-    fn from(cause: edge::Unavailable) -> Self {
+impl From<lambda::Unavailable> for Refused {
+    fn from(cause: lambda::Unavailable) -> Self {
         error!(%cause, "the secrets failed");
         Self::TryAgain
     }

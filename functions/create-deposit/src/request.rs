@@ -1,7 +1,7 @@
 //! What a merchant asks for.
 
 use domain::{Amount, CurrencyCode, CustomTransactionId, Label, Lang, Order, PaymentSystems, WalletType};
-use edge::{BadRequest, Fields};
+use lambda::{BadRequest, Fields};
 
 /// Reads an order, and checks every field of it.
 pub(crate) fn read(body: &[u8], systems: &PaymentSystems) -> Result<Order, BadRequest> {

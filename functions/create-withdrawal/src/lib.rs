@@ -6,7 +6,7 @@ mod request;
 pub use refused::Refused;
 
 use domain::{PaymentSystems, PayoutRequest, Timestamp, Withdrawal, WithdrawalId, WithdrawalRow, WithdrawalState};
-use edge::{Ambient, Handle, Reply, Request, SecretStore, SendLater, StatusCode};
+use lambda::{Ambient, Handle, Reply, Request, SecretStore, SendLater, StatusCode};
 use paykassma::{SubmitWithdrawal, withdrawal_body};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
@@ -86,9 +86,9 @@ where
     A: Ambient,
 {
     /// The message is sent before the row is written: from the row's first moment, someone will come back to it.
-    async fn arm(&self, withdrawal_id: &WithdrawalId) -> Result<(), edge::Unavailable> {
+    async fn arm(&self, withdrawal_id: &WithdrawalId) -> Result<(), lambda::Unavailable> {
         let message = serde_json::to_string(&Armed { withdrawal_id });
-        let message = message.map_err(|error| edge::Unavailable(error.to_string()))?;
+        let message = message.map_err(|error| lambda::Unavailable(error.to_string()))?;
         self.queue.send_later(message).await
     }
 

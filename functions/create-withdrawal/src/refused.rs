@@ -1,6 +1,6 @@
 //! Why a payout is not made.
 
-use edge::{BadRequest, Refusal, StatusCode};
+use lambda::{BadRequest, Refusal, StatusCode};
 use tracing::error;
 
 /// Why a payout is not made.
@@ -55,8 +55,8 @@ impl From<store::Unavailable> for Refused {
     }
 }
 
-impl From<edge::Unavailable> for Refused {
-    fn from(cause: edge::Unavailable) -> Self {
+impl From<lambda::Unavailable> for Refused {
+    fn from(cause: lambda::Unavailable) -> Self {
         error!(%cause, "the secrets or the queue failed");
         Self::TryAgain
     }

@@ -4,7 +4,7 @@ use domain::{
     AccountNumber, Amount, Comment, CurrencyCode, Label, PaymentSystem, PaymentSystems, PayoutRequest, WalletType,
     WithdrawalId,
 };
-use edge::{BadRequest, Fields};
+use lambda::{BadRequest, Fields};
 
 /// Reads a payout, and checks every field of it.
 pub(crate) fn read(body: &[u8], systems: &PaymentSystems) -> Result<PayoutRequest, BadRequest> {

@@ -1,7 +1,7 @@
 //! The table's stream: tells the merchant what happened, in the order in which it happened, at least once.
 
 use domain::Event;
-use edge::{HandleChanges, Publish, Published, RowChange};
+use lambda::{HandleChanges, Publish, Published, RowChange};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use store::{Told, Unavailable, told};

@@ -1,7 +1,7 @@
 //! Wires event-publisher.
 
-use edge::{Aws, BadSetting, Environment, EventBus, HandleChanges, serve_stream, start_log};
 use event_publisher::Deps;
+use lambda::{Aws, BadSetting, Environment, EventBus, HandleChanges, serve_stream, start_log};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {

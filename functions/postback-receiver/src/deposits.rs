@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use domain::{AttemptId, Decision, DepositReport, DepositRow, Payment, PaymentState, decide};
-use edge::Ambient;
+use lambda::Ambient;
 use store::{Change, MAX_RACES, Read, Row, Stored, Unavailable, Written, WrittenTogether};
 use tracing::{error, info, warn};
 

@@ -7,7 +7,7 @@ mod withdrawals;
 pub use refused::Refused;
 
 use domain::{DepositRow, Evidence, Payment, Timestamp, WithdrawalRow};
-use edge::{Ambient, Handle, Reply, Request, SecretStore, StatusCode};
+use lambda::{Ambient, Handle, Reply, Request, SecretStore, StatusCode};
 use paykassma::{Element, read_postback};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;

@@ -1,6 +1,6 @@
 //! Wires postback-receiver.
 
-use edge::{Aws, BadSetting, Environment, Handle, SecretStore, Secrets, System, prime, serve, start_log};
+use lambda::{Aws, BadSetting, Environment, Handle, SecretStore, Secrets, System, prime, serve, start_log};
 use postback_receiver::{Deps, Keys};
 use store::DynamoDb;
 

@@ -1,6 +1,6 @@
 //! Why a postback is not answered ok.
 
-use edge::{Refusal, StatusCode};
+use lambda::{Refusal, StatusCode};
 use signing::NotVerified;
 use tracing::error;
 
@@ -49,8 +49,8 @@ impl From<store::Unavailable> for Refused {
     }
 }
 
-impl From<edge::Unavailable> for Refused {
-    fn from(cause: edge::Unavailable) -> Self {
+impl From<lambda::Unavailable> for Refused {
+    fn from(cause: lambda::Unavailable) -> Self {
         error!(%cause, "the secrets failed");
         Self::TryAgain
     }

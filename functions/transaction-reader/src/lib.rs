@@ -8,7 +8,7 @@ mod view;
 pub use refused::Refused;
 
 use domain::{AttentionKind, CustomTransactionId, DepositRow, Timestamp, WithdrawalId, WithdrawalRow};
-use edge::{Answer, Question, Reply, StatusCode};
+use lambda::{Answer, Question, Reply, StatusCode};
 use serde::Serialize;
 use store::{AnyRow, FindAttention, Read, ReadAny, Row, Stored, read_any};
 use tracing::info;

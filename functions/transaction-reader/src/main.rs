@@ -1,6 +1,6 @@
 //! Wires transaction-reader.
 
-use edge::{Answer, Aws, BadSetting, Environment, prime, serve_questions, start_log};
+use lambda::{Answer, Aws, BadSetting, Environment, prime, serve_questions, start_log};
 use store::DynamoDb;
 use transaction_reader::Deps;
 

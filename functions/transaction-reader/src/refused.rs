@@ -1,6 +1,6 @@
 //! Why a question is not answered.
 
-use edge::{BadRequest, Refusal, StatusCode};
+use lambda::{BadRequest, Refusal, StatusCode};
 use tracing::error;
 
 /// Why a question is not answered.

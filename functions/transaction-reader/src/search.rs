@@ -1,7 +1,7 @@
 //! Which rows a merchant asks for.
 
 use domain::{AttentionKind, Timestamp};
-use edge::{BadRequest, Question};
+use lambda::{BadRequest, Question};
 use store::Cursor;
 
 /// Most bytes of a row's key.

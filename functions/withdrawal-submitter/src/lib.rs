@@ -5,7 +5,7 @@ mod policy;
 pub use policy::Policy;
 
 use domain::{Submission, SubmissionAttempt, Timestamp, Withdrawal, WithdrawalId, WithdrawalRow, WithdrawalState};
-use edge::{Ambient, Defer, HandleMessage, Handled, Message};
+use lambda::{Ambient, Defer, HandleMessage, Handled, Message};
 use paykassma::SubmitWithdrawal;
 use serde::Deserialize;
 use store::{Advanced, Change, Read, Row, Stored, Unavailable, Write, Written, advance};

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use edge::{Aws, BadSetting, Environment, HandleMessage, Queue, System, prime, serve_queue, start_log};
+use lambda::{Aws, BadSetting, Environment, HandleMessage, Queue, System, prime, serve_queue, start_log};
 use paykassma::Client;
 use store::DynamoDb;
 use withdrawal_submitter::{Deps, Policy};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use edge::Ambient;
+use lambda::Ambient;
 
 /// When a submission is tried again, and when not.
 #[derive(Clone, Copy, Debug)]

@@ -7,8 +7,8 @@ mod rules;
 #[cfg(test)]
 mod tests;
 
-use edge::{Ambient, System};
 use indicatif::ProgressBar;
+use lambda::{Ambient, System};
 use serde::Serialize;
 use store::{Misread, Seen};
 

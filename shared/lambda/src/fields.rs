@@ -1,0 +1,219 @@
+//! A request's JSON object, taken field by field, so that every error names its field.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::de::{Error, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::error::Category;
+use serde_json::value::RawValue;
+
+/// Most bytes of a merchant's request.
+const MAX_BYTES: usize = 16 * 1024;
+
+/// What is wrong with a request.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadRequest {
+    /// It cannot be read at all.
+    #[error("the request {0}")]
+    Malformed(&'static str),
+    /// A field breaks its rule.
+    #[error("{field} {rule}")]
+    Field {
+        /// Which field.
+        field: String,
+        /// The rule.
+        rule: String,
+    },
+}
+
+impl BadRequest {
+    /// A field that breaks its rule.
+    pub fn field(field: &str, rule: impl fmt::Display) -> Self {
+        Self::Field { field: field.to_owned(), rule: rule.to_string() }
+    }
+}
+
+/// The fields of a request that are not taken yet.
+#[derive(Debug)]
+pub struct Fields<'a>(BTreeMap<Cow<'a, str>, &'a RawValue>);
+
+impl<'a> Fields<'a> {
+    /// Reads a body as one JSON object without duplicate names.
+    ///
+    /// # Errors
+    /// [`BadRequest::Malformed`] when it is not one.
+    pub fn parse(body: &'a [u8]) -> Result<Self, BadRequest> {
+        if body.len() > MAX_BYTES {
+            return Err(BadRequest::Malformed("is larger than 16 KiB"));
+        }
+        serde_json::from_slice(body).map_err(|error| match error.classify() {
+            Category::Data => BadRequest::Malformed("must be one JSON object, each field once"),
+            Category::Io | Category::Syntax | Category::Eof => BadRequest::Malformed("is not JSON"),
+        })
+    }
+
+    /// Takes a text.
+    ///
+    /// # Errors
+    /// [`BadRequest::Field`] when it is absent, no text, or refused by `check`.
+    pub fn text<T, E: fmt::Display>(
+        &mut self,
+        name: &'static str,
+        check: impl FnOnce(String) -> Result<T, E>,
+    ) -> Result<T, BadRequest> {
+        required(name, self.optional_text(name, check)?)
+    }
+
+    /// Takes a text that may be absent or null.
+    ///
+    /// # Errors
+    /// [`BadRequest::Field`] when it is no text, or refused by `check`.
+    pub fn optional_text<T, E: fmt::Display>(
+        &mut self,
+        name: &'static str,
+        check: impl FnOnce(String) -> Result<T, E>,
+    ) -> Result<Option<T>, BadRequest> {
+        let Some(raw) = self.take(name) else { return Ok(None) };
+        let text = serde_json::from_str(raw).map_err(|_| BadRequest::field(name, "must be a text"))?;
+        check(text).map(Some).map_err(|error| BadRequest::field(name, error))
+    }
+
+    /// Takes a number, or a text that spells one: its digits are handed on exactly as they stand.
+    ///
+    /// # Errors
+    /// [`BadRequest::Field`] when it is absent, neither, or refused by `check`.
+    pub fn number<T, E: fmt::Display>(
+        &mut self,
+        name: &'static str,
+        check: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Result<T, BadRequest> {
+        required(name, self.optional_number(name, check)?)
+    }
+
+    /// Takes a number that may be absent or null.
+    ///
+    /// # Errors
+    /// [`BadRequest::Field`] when it is neither a number nor a text, or refused by `check`.
+    pub fn optional_number<T, E: fmt::Display>(
+        &mut self,
+        name: &'static str,
+        check: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Result<Option<T>, BadRequest> {
+        let Some(raw) = self.take(name) else { return Ok(None) };
+        let digits: Cow<'_, str> = match raw.as_bytes().first() {
+            Some(b'"') => serde_json::from_str(raw).map(Cow::Owned).unwrap_or_default(),
+            _ => Cow::Borrowed(raw),
+        };
+        check(&digits).map(Some).map_err(|error| BadRequest::field(name, error))
+    }
+
+    /// Takes `true` or `false`; absent or null is `false`.
+    ///
+    /// # Errors
+    /// [`BadRequest::Field`] when it is something else.
+    pub fn boolean(&mut self, name: &'static str) -> Result<bool, BadRequest> {
+        match self.take(name) {
+            None | Some("false") => Ok(false),
+            Some("true") => Ok(true),
+            Some(_) => Err(BadRequest::field(name, "must be true or false")),
+        }
+    }
+
+    /// Makes sure that every field was taken.
+    ///
+    /// # Errors
+    /// [`BadRequest::Field`] with the first name that nobody asked for.
+    pub fn finish(self) -> Result<(), BadRequest> {
+        match self.0.into_keys().next() {
+            None => Ok(()),
+            Some(name) => {
+                let name: String = name.chars().take(64).collect();
+                Err(BadRequest::Field { field: name, rule: "is not a field of this request".into() })
+            }
+        }
+    }
+
+    fn take(&mut self, name: &str) -> Option<&'a str> {
+        self.0.remove(name).map(RawValue::get).filter(|raw| *raw != "null")
+    }
+}
+
+fn required<T>(name: &str, value: Option<T>) -> Result<T, BadRequest> {
+    value.ok_or_else(|| BadRequest::field(name, "is required"))
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Object;
+
+        impl<'de> Visitor<'de> for Object {
+            type Value = BTreeMap<Cow<'de, str>, &'de RawValue>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
+                let mut fields = BTreeMap::new();
+                while let Some(name) = map.next_key::<String>()? {
+                    if fields.insert(Cow::Owned(name), map.next_value()?).is_some() {
+                        return Err(M::Error::custom("a field stands twice"));
+                    }
+                }
+                Ok(fields)
+            }
+        }
+
+        deserializer.deserialize_map(Object).map(Fields)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn kept(text: String) -> Result<String, &'static str> {
+        if text.is_empty() { Err("must not be empty") } else { Ok(text) }
+    }
+
+    #[test]
+    fn each_error_names_its_field() {
+        let mut fields = Fields::parse(br#"{"label":5,"amount":[1],"is_test":"yes","lang":null,"extra":1}"#).unwrap();
+        let exact = |digits: &str| if digits == "7" { Ok(()) } else { Err("must be 7") };
+        assert_eq!(fields.text("label", kept).unwrap_err().to_string(), "label must be a text");
+        assert_eq!(fields.number("amount", exact).unwrap_err().to_string(), "amount must be 7");
+        assert_eq!(fields.boolean("is_test").unwrap_err().to_string(), "is_test must be true or false");
+        assert_eq!(fields.text("lang", kept).unwrap_err().to_string(), "lang is required");
+        assert_eq!(fields.optional_text("absent", kept), Ok(None));
+        assert_eq!(fields.finish().unwrap_err().to_string(), "extra is not a field of this request");
+    }
+
+    #[test]
+    fn digits_are_handed_on_as_they_stand() {
+        for body in [r#"{"amount":1234567890123456.78}"#, r#"{"amount":"1234567890123456.78"}"#] {
+            let mut fields = Fields::parse(body.as_bytes()).unwrap();
+            let amount = fields.number("amount", |digits| kept(digits.to_owned())).unwrap();
+            assert_eq!(amount, "1234567890123456.78");
+        }
+    }
+
+    #[test]
+    fn what_is_not_one_object_is_malformed() {
+        let large = format!(r#"{{"a":"{}"}}"#, "x".repeat(MAX_BYTES));
+        for body in
+            ["", "{", "[]", "5", "null", r#"{"a":1,"a":2}"#, r#"{"a":1,"\u0061":2}"#, "{} {}", "\u{feff}{}", &large]
+        {
+            assert!(matches!(Fields::parse(body.as_bytes()), Err(BadRequest::Malformed(_))), "{body}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_or_refused(body in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = Fields::parse(&body);
+        }
+    }
+}

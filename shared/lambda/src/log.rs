@@ -1,0 +1,153 @@
+//! Logs: one JSON object a line, on standard output. What is counted is a log line too, in `CloudWatch`'s embedded metric format:
+//! every count has its evidence, and nothing is said twice.
+
+use std::fmt;
+
+use serde_json::json;
+use tracing::{Event, Subscriber};
+use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::registry::LookupSpan;
+
+use crate::{Ambient, Environment, System};
+
+/// Makes a metric of every line that has a field of the dimension's name.
+struct Metric {
+    dimension: &'static str,
+    name: &'static str,
+    unit: &'static str,
+    /// The value, where the line has none: each line counts one.
+    value: Option<u8>,
+}
+
+const METRICS: [Metric; 3] = [
+    Metric { dimension: "event", name: "Events", unit: "Count", value: Some(1) },
+    Metric { dimension: "code", name: "Refusals", unit: "Count", value: Some(1) },
+    Metric { dimension: "attention", name: "OldestAttentionSeconds", unit: "Seconds", value: None },
+];
+
+impl Metric {
+    /// The members that make a line a metric.
+    fn members(&self, namespace: &str, now_ms: u64) -> String {
+        let metrics = json!([{"Name": self.name, "Unit": self.unit}]);
+        let directive = json!({"Namespace": namespace, "Dimensions": [[self.dimension]], "Metrics": metrics});
+        let metadata = json!({"Timestamp": now_ms, "CloudWatchMetrics": [directive]});
+        let value = self.value.map(|value| format!(r#""{}":{value},"#, self.name)).unwrap_or_default();
+        format!(r#"{value}"_aws":{metadata}"#)
+    }
+}
+
+/// Lines as `F` writes them, those that are counted with what `CloudWatch` needs for it.
+struct Metered<F> {
+    lines: F,
+    namespace: String,
+}
+
+impl<S, N, F> FormatEvent<S, N> for Metered<F>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+    F: FormatEvent<S, N>,
+{
+    fn format_event(&self, context: &FmtContext<'_, S, N>, mut to: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+        let fields = event.metadata().fields();
+        let Some(metric) = METRICS.iter().find(|metric| fields.field(metric.dimension).is_some()) else {
+            return self.lines.format_event(context, to, event);
+        };
+        let mut line = String::new();
+        self.lines.format_event(context, Writer::new(&mut line), event)?;
+        let open = line.trim_end().strip_suffix('}').ok_or(fmt::Error)?;
+        writeln!(to, "{open},{}}}", metric.members(&self.namespace, System.now_ms()))
+    }
+}
+
+/// Starts the log at the level of the setting `LOG_LEVEL`: `info`, which is also the default, or less. Never more: at
+/// `debug` and below, the crates that we use print bodies, tokens and whole rows. Metrics are counted under `METRICS_NAMESPACE`.
+pub fn start(environment: &Environment) {
+    let level = environment
+        .optional("LOG_LEVEL")
+        .and_then(|level| level.parse().ok())
+        .unwrap_or(LevelFilter::INFO)
+        .min(LevelFilter::INFO);
+    let namespace = environment.optional("METRICS_NAMESPACE").unwrap_or("Paykassma").to_owned();
+    tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_target(false)
+        .with_span_list(false)
+        .with_max_level(level)
+        .map_event_format(|lines| Metered { lines, namespace })
+        .init();
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::sync::{Arc, Mutex};
+
+    use serde_json::Value;
+    use tracing::{error, info};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Written(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Written {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn lines(log: impl FnOnce()) -> Vec<Value> {
+        let written = Written::default();
+        let to = written.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .json()
+            .flatten_event(true)
+            .with_writer(move || to.clone())
+            .map_event_format(|lines| Metered { lines, namespace: "Paykassma/\"x".into() })
+            .finish();
+        tracing::subscriber::with_default(subscriber, log);
+        let written = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
+        written.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    #[test]
+    fn what_is_counted_is_a_metric_of_one_dimension() {
+        let lines = lines(|| {
+            error!(event = "deposit.quarantined", reference = "deposit#1", "}}");
+            info!(code = "not_found", status = 404);
+            info!(attention = "unknown", OldestAttentionSeconds = 7_200);
+        });
+        let expected = [("event", "Events", "Count"), ("code", "Refusals", "Count")];
+        for (line, (dimension, name, unit)) in
+            lines.iter().zip(expected.into_iter().chain([("attention", "OldestAttentionSeconds", "Seconds")]))
+        {
+            let directives = json!([{"Namespace": "Paykassma/\"x", "Dimensions": [[dimension]], "Metrics": [{"Name": name, "Unit": unit}]}]);
+            assert_eq!(line["_aws"]["CloudWatchMetrics"], directives);
+            assert!(line["_aws"]["Timestamp"].as_u64() > Some(1_600_000_000_000), "{line}");
+            assert!(
+                line[dimension].is_string() && line[name].is_u64(),
+                "a target must be a member of the line: {line}"
+            );
+        }
+        assert_eq!(
+            (&lines[0]["Events"], &lines[0]["reference"], &lines[0]["message"]),
+            (&json!(1), &json!("deposit#1"), &json!("}"))
+        );
+        assert_eq!(lines[2]["OldestAttentionSeconds"], 7_200);
+    }
+
+    #[test]
+    fn every_other_line_is_none() {
+        let lines = lines(|| info!(reference = "deposit#1", "registered"));
+        assert_eq!(lines.len(), 1);
+        assert!(lines[0]["_aws"].is_null());
+    }
+}

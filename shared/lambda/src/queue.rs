@@ -1,0 +1,167 @@
+//! The queue: messages sent with a delay, received one by one, and answered each alone.
+
+use std::future::Future;
+use std::time::Duration;
+
+use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
+use aws_sdk_sqs::error::ProvideErrorMetadata;
+use lambda_runtime::{LambdaEvent, service_fn};
+use tracing::{error, warn};
+
+use crate::{BadSetting, Unavailable};
+
+/// The right to send a message that comes out later.
+pub trait SendLater: Sync {
+    /// Sends a message. It comes out at least once, not before the queue's delay for it has passed.
+    fn send_later(&self, body: String) -> impl Future<Output = Result<(), Unavailable>> + Send;
+}
+
+/// The right to have a received message come out again at another time.
+pub trait Defer: Sync {
+    /// Puts the message off.
+    fn defer(&self, receipt_handle: &str, time: Duration) -> impl Future<Output = Result<(), Unavailable>> + Send;
+}
+
+/// A queue in SQS.
+#[derive(Clone, Debug)]
+pub struct Queue {
+    client: aws_sdk_sqs::Client,
+    url: String,
+    delay: Duration,
+}
+
+impl Queue {
+    /// The queue at this URL; what is sent to it comes out after `delay` (at most 900 s).
+    #[must_use]
+    pub fn new(client: aws_sdk_sqs::Client, url: String, delay: Duration) -> Self {
+        Self { client, url, delay }
+    }
+}
+
+fn seconds(time: Duration) -> i32 {
+    i32::try_from(time.as_secs()).unwrap_or(i32::MAX)
+}
+
+impl SendLater for Queue {
+    async fn send_later(&self, body: String) -> Result<(), Unavailable> {
+        let send =
+            self.client.send_message().queue_url(&self.url).message_body(body).delay_seconds(seconds(self.delay));
+        match send.send().await {
+            Ok(_) => Ok(()),
+            Err(error) => Err(Unavailable(error.code().map_or_else(|| error.to_string(), str::to_owned))),
+        }
+    }
+}
+
+impl Defer for Queue {
+    async fn defer(&self, receipt_handle: &str, time: Duration) -> Result<(), Unavailable> {
+        let change = self.client.change_message_visibility().queue_url(&self.url);
+        match change.receipt_handle(receipt_handle).visibility_timeout(seconds(time)).send().await {
+            Ok(_) => Ok(()),
+            Err(error) => Err(Unavailable(error.code().map_or_else(|| error.to_string(), str::to_owned))),
+        }
+    }
+}
+
+/// A received message.
+#[derive(Clone, Copy, Debug)]
+pub struct Message<'a> {
+    /// What was sent.
+    pub body: &'a str,
+    /// What names this receipt of it.
+    pub receipt_handle: &'a str,
+    /// How many times it was received, this time included.
+    pub receive_count: u32,
+}
+
+/// What becomes of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Handled {
+    /// It is done with.
+    Done,
+    /// It comes out again, until it has been received too often and goes to the dead letters.
+    Again,
+}
+
+/// What a function does with a message.
+pub trait HandleMessage: Send + Sync {
+    /// Handles one message.
+    fn handle(&self, message: Message<'_>) -> impl Future<Output = Handled> + Send;
+}
+
+/// Handles batches for as long as the function lives. With a bad setting, every message comes out again.
+///
+/// # Errors
+/// When the runtime's own API fails.
+pub async fn serve_queue<H: HandleMessage>(set_up: Result<H, BadSetting>) -> Result<(), lambda_runtime::Error> {
+    let handler = set_up.inspect_err(|error| error!("not set up: {error}")).ok();
+    let handler = handler.as_ref();
+    let answer = |event: LambdaEvent<SqsEvent>| async move {
+        Ok::<_, lambda_runtime::Error>(handle_batch(handler, event.payload.records).await)
+    };
+    lambda_runtime::run(service_fn(answer)).await
+}
+
+async fn handle_batch<H: HandleMessage>(handler: Option<&H>, records: Vec<SqsMessage>) -> SqsBatchResponse {
+    let mut failures = SqsBatchResponse::default();
+    for record in &records {
+        let outcome = match handler {
+            Some(handler) => handle_record(handler, record).await,
+            None => Handled::Again,
+        };
+        if outcome == Handled::Again {
+            // An empty identifier, where a record has none, sends the whole batch back.
+            let mut failure = BatchItemFailure::default();
+            failure.item_identifier = record.message_id.clone().unwrap_or_default();
+            failures.batch_item_failures.push(failure);
+        }
+    }
+    failures
+}
+
+async fn handle_record<H: HandleMessage>(handler: &H, record: &SqsMessage) -> Handled {
+    let count = record.attributes.get("ApproximateReceiveCount").and_then(|count| count.parse().ok());
+    let (Some(body), Some(receipt_handle), Some(receive_count)) = (&record.body, &record.receipt_handle, count) else {
+        warn!("a record without body, receipt handle or receive count");
+        return Handled::Again;
+    };
+    handler.handle(Message { body, receipt_handle, receive_count }).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct OnlyGood;
+
+    impl HandleMessage for OnlyGood {
+        async fn handle(&self, message: Message<'_>) -> Handled {
+            if message.body == "good" { Handled::Done } else { Handled::Again }
+        }
+    }
+
+    fn batch(records: &str) -> Vec<SqsMessage> {
+        serde_json::from_str(records).unwrap()
+    }
+
+    async fn failed(handler: Option<&OnlyGood>, records: &str) -> Vec<String> {
+        let answer = handle_batch(handler, batch(records)).await;
+        answer.batch_item_failures.into_iter().map(|failure| failure.item_identifier).collect()
+    }
+
+    #[tokio::test]
+    async fn each_message_is_answered_alone() {
+        let attributes = r#""receiptHandle":"h","attributes":{"ApproximateReceiveCount":"1"}"#;
+        let records = format!(
+            r#"[{{"messageId":"1","body":"good",{attributes}}},{{"messageId":"2","body":"bad",{attributes}}},
+            {{"messageId":"3"}},{{"messageId":"4","body":"good",{attributes}}}]"#
+        );
+        assert_eq!(failed(Some(&OnlyGood), &records).await, ["2", "3"]);
+        assert_eq!(failed(None, &records).await, ["1", "2", "3", "4"]);
+    }
+
+    #[tokio::test]
+    async fn a_record_without_an_id_sends_the_batch_back() {
+        assert_eq!(failed(Some(&OnlyGood), r#"[{"body":"bad"}]"#).await, [""]);
+    }
+}
