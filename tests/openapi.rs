@@ -115,9 +115,9 @@ async fn every_kind_of_row_that_is_listed_is_described() {
     let held = json!({"transaction_id": "3", "custom_transaction_id": "o1", "label": "x", "amount": "7",
         "direction": "ingoing", "tamper": {"amount": 8}});
     api.site.control("postbacks", &held).await;
-    let stranger = json!({"withdrawal_id": "w1", "withdrawal_status": 1, "amount": "1000", "label": "160496026",
+    let foreign = json!({"withdrawal_id": "w1", "withdrawal_status": 1, "amount": "1000", "label": "160496026",
         "direction": "outgoing"});
-    api.site.control("postbacks", &stranger).await;
+    api.site.control("postbacks", &foreign).await;
     api.site.fault("withdrawal", "accepted_but_lost", 1).await;
     api.site.withdraw("w2").await;
     api.site.until("payment#paytm#1", "unmatched").await;
@@ -127,7 +127,7 @@ async fn every_kind_of_row_that_is_listed_is_described() {
         assert_eq!(found.status, 200);
         kinds.extend(found.body["transactions"].as_array().unwrap().iter().map(|row| row["kind"].to_string()));
     }
-    let known = ["payment", "unknown_withdrawal", "unreadable", "withdrawal"].map(|kind| json!(kind).to_string());
+    let known = ["payment", "foreign_withdrawal", "unreadable", "withdrawal"].map(|kind| json!(kind).to_string());
     assert_eq!(kinds, BTreeSet::from(known));
 }
 

@@ -178,13 +178,13 @@ async fn a_body_of_256_kib_is_kept_whole() {
 #[tokio::test]
 async fn a_withdrawal_that_we_never_made_takes_its_id() {
     let site = Site::start().await;
-    let stranger = json!({"withdrawal_id": "w1", "withdrawal_status": 1, "amount": "1000", "label": "160496026",
+    let foreign = json!({"withdrawal_id": "w1", "withdrawal_status": 1, "amount": "1000", "label": "160496026",
         "direction": "outgoing"});
     for _ in 0..2 {
-        assert_eq!(site.control("postbacks", &stranger).await["statuses"], json!({"200": 1}));
+        assert_eq!(site.control("postbacks", &foreign).await["statuses"], json!({"200": 1}));
     }
-    assert_eq!(site.state("withdrawal#w1").await, "unmatched");
-    let other = with(&stranger, "withdrawal_status", &json!(5));
+    assert_eq!(site.state("withdrawal#w1").await, "foreign");
+    let other = with(&foreign, "withdrawal_status", &json!(5));
     assert_eq!(site.control("postbacks", &other).await["statuses"], json!({"200": 1}));
     let open = site.get("/transactions?state=unmatched").await.body;
     assert_eq!(open["transactions"][0]["contradictions"][0]["disagreement"], "earlier_postback", "{open}");

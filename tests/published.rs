@@ -118,7 +118,7 @@ async fn resolve(site: &Site, key: &str) {
     site.stack.dynamodb("UpdateItem", &update).await.unwrap();
 }
 
-/// Paid, failed, rejected, unknown, contradicted, strange, and one whose attempts are used up.
+/// Paid, failed, rejected, unknown, contradicted, foreign, and one whose attempts are used up.
 async fn withdrawals(site: &Site) {
     for (id, status) in [("w1", 1), ("w2", 5)] {
         site.withdraw(id).await;
@@ -128,9 +128,9 @@ async fn withdrawals(site: &Site) {
     site.settle("w1", 5).await;
     site.fault("withdrawal", "accepted_but_lost", 1).await;
     site.withdraw("w3").await;
-    let stranger = json!({"withdrawal_id": "w4", "withdrawal_status": 1, "amount": "1000", "label": "160496026",
+    let foreign = json!({"withdrawal_id": "w4", "withdrawal_status": 1, "amount": "1000", "label": "160496026",
         "direction": "outgoing"});
-    site.control("postbacks", &stranger).await;
+    site.control("postbacks", &foreign).await;
     site.control("faults", &json!({"on": "withdrawal", "fault": "status", "code": 429, "times": 9})).await;
     site.withdraw("w5").await;
     let told = site.events("withdrawal.conflict", 1).await;
@@ -214,8 +214,8 @@ async fn the_same_change_is_the_same_event_to_the_letter() {
 
 #[tokio::test]
 async fn what_the_bus_did_not_take_comes_again_and_what_tells_nothing_is_done() {
-    let strange = json!({"transaction_id": {"S": "audit#1"}, "version": {"N": "1"}});
-    let changes = [change(&strange), change(&unreadable(0)), change(&strange), change(&unreadable(1))];
+    let foreign = json!({"transaction_id": {"S": "audit#1"}, "version": {"N": "1"}});
+    let changes = [change(&foreign), change(&unreadable(0)), change(&foreign), change(&unreadable(1))];
     for (takes, done) in [(0, 1), (1, 3), (2, 4)] {
         assert_eq!(publisher(takes).handle(&changes).await, done, "{takes}");
     }

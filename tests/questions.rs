@@ -95,17 +95,17 @@ async fn what_the_merchant_never_made_is_not_found() {
     let payment = json!({"transaction_id": NUMBER, "amount": "700", "custom_transaction_id": "o1", "label": "x"});
     site.control("payments", &payment).await;
     site.until("payment#paytm#47752123519", "unmatched").await;
-    let stranger = json!({"withdrawal_id": "w1", "withdrawal_status": 1, "amount": "1000", "label": "160496026",
+    let foreign = json!({"withdrawal_id": "w1", "withdrawal_status": 1, "amount": "1000", "label": "160496026",
         "direction": "outgoing"});
-    site.control("postbacks", &stranger).await;
-    site.until("withdrawal#w1", "unmatched").await;
+    site.control("postbacks", &foreign).await;
+    site.until("withdrawal#w1", "foreign").await;
     for path in ["/deposits/o1", "/withdrawals/w1", "/deposits/a.b", "/withdrawals/a%20b"] {
         let answer = site.get(path).await;
         assert_eq!((answer.status, answer.code()), (404, "not_found"), "{path}: {answer:?}");
     }
     let found = site.get("/transactions?state=unmatched").await.body;
     let kinds: Vec<_> = found["transactions"].as_array().unwrap().iter().map(|it| it["kind"].as_str()).collect();
-    assert_eq!(kinds, [Some("payment"), Some("unknown_withdrawal")], "{found}");
+    assert_eq!(kinds, [Some("payment"), Some("foreign_withdrawal")], "{found}");
     assert_eq!(found["transactions"][0]["custom_transaction_id"], "o1");
     assert_eq!(site.order("o1").await.status, 201);
     let label_differs = site.get("/transactions?state=quarantined").await.body;

@@ -75,7 +75,7 @@ async fn decide(
         AnyRow::Withdrawal(stored) => {
             let row = match &stored.row {
                 WithdrawalRow::Registered(row) => WithdrawalRow::Registered(Box::new(row.resolve(resolution)?)),
-                WithdrawalRow::Unmatched(row) => WithdrawalRow::Unmatched(Box::new(row.resolve(resolution)?)),
+                WithdrawalRow::Foreign(row) => WithdrawalRow::Foreign(Box::new(row.resolve(resolution)?)),
             };
             Ok(Decided::Withdrawal(stored.becomes(row)))
         }

@@ -28,7 +28,7 @@ pub(crate) fn state(row: &AnyRow) -> &'static str {
         },
         AnyRow::Withdrawal(it) => match &it.row {
             WithdrawalRow::Registered(row) => withdrawal_state(&row.state),
-            WithdrawalRow::Unmatched(_) => "unmatched",
+            WithdrawalRow::Foreign(_) => "foreign",
         },
         AnyRow::Unreadable(_) => "unreadable",
     }
@@ -59,7 +59,7 @@ pub(crate) fn money(row: &AnyRow) -> Option<(Amount, CurrencyCode)> {
         }
         AnyRow::Withdrawal(it) => match &it.row {
             WithdrawalRow::Registered(row) => (row.request.amount, &row.request.currency_code),
-            WithdrawalRow::Unmatched(row) => (row.unmatched.amount, &row.unmatched.currency_code),
+            WithdrawalRow::Foreign(row) => (row.facts.amount, &row.facts.currency_code),
         },
         AnyRow::Unreadable(_) => return None,
     };
@@ -87,7 +87,7 @@ pub(crate) fn why(row: &AnyRow) -> String {
         },
         AnyRow::Withdrawal(it) => match &it.row {
             WithdrawalRow::Registered(row) => why_withdrawal(&row.state, row.needs_review.as_deref()),
-            WithdrawalRow::Unmatched(_) => "the provider reports on a payout that was never made here".into(),
+            WithdrawalRow::Foreign(_) => "the provider reports on a payout that was never made here".into(),
         },
         AnyRow::Unreadable(it) => it.row.reason.clone(),
     }

@@ -128,7 +128,7 @@ fn evidence(row: &AnyRow) -> Vec<&Evidence> {
         AnyRow::Payment(it) => (it.row.receipt(), &it.row.contradictions),
         AnyRow::Withdrawal(it) => match &it.row {
             WithdrawalRow::Registered(row) => (receipt(row), &row.contradictions),
-            WithdrawalRow::Unmatched(row) => (Some(&row.unmatched), &row.contradictions),
+            WithdrawalRow::Foreign(row) => (Some(&row.facts), &row.contradictions),
         },
         AnyRow::Unreadable(it) => return vec![&it.row.evidence],
     };
@@ -166,10 +166,10 @@ fn history(row: &AnyRow) -> Vec<Happened> {
         }
         AnyRow::Withdrawal(it) => match &it.row {
             WithdrawalRow::Registered(row) => withdrawal(row),
-            WithdrawalRow::Unmatched(row) => {
+            WithdrawalRow::Foreign(row) => {
                 let status = row.withdrawal_status.map_or("null".into(), |status| status.to_string());
                 let what = format!("a signed postback: status {status}");
-                let said = std::iter::once(came(&row.unmatched, &what));
+                let said = std::iter::once(came(&row.facts, &what));
                 said.chain(against(&row.contradictions)).chain(resolved(&row.resolutions)).collect()
             }
         },

@@ -1,7 +1,7 @@
 //! What a person may decide: what is open is ended, what contradicts is closed, no end is turned, and all of it is on record.
 
 use domain::{
-    Contradiction, Outcome, Payment, PaymentState, Resolution, UnknownWithdrawal, Withdrawal, WithdrawalState,
+    Contradiction, ForeignWithdrawal, Outcome, Payment, PaymentState, Resolution, Withdrawal, WithdrawalState,
 };
 
 use super::rules::{self, check};
@@ -47,7 +47,7 @@ pub(super) fn withdrawal(world: &World, old: Option<&Withdrawal>, new: &Withdraw
     closed(world, added, &new.contradictions);
 }
 
-pub(super) fn strange(world: &World, old: &UnknownWithdrawal, new: &UnknownWithdrawal) {
+pub(super) fn foreign(world: &World, old: &ForeignWithdrawal, new: &ForeignWithdrawal) {
     let id = new.withdrawal_id.as_str();
     let added = added(world, id, &old.resolutions, &new.resolutions, &new.contradictions);
     check(world, DECIDED, added.is_empty() || is_open(old), || format!("{id}: {added:?}"));
@@ -94,7 +94,7 @@ fn closed(world: &World, added: &[Resolution], contradictions: &[Contradiction])
 }
 
 /// Whether something is said of a payout that is not ours that no person has looked at.
-pub(super) fn is_open(row: &UnknownWithdrawal) -> bool {
+pub(super) fn is_open(row: &ForeignWithdrawal) -> bool {
     row.resolutions.is_empty() || is_contradicted(&row.contradictions, &row.resolutions)
 }
 

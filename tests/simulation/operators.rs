@@ -114,7 +114,7 @@ async fn withdrawal(table: &Table, id: &WithdrawalId, resolution: Resolution) ->
         WithdrawalRow::Registered(row) => {
             wrong::resolved(&table.0, row, &resolution).map(|row| WithdrawalRow::Registered(Box::new(row)))
         }
-        WithdrawalRow::Unmatched(row) => row.resolve(resolution).map(|row| WithdrawalRow::Unmatched(Box::new(row))),
+        WithdrawalRow::Foreign(row) => row.resolve(resolution).map(|row| WithdrawalRow::Foreign(Box::new(row))),
     };
     let Ok(row) = row else { return Ok(Resolved::Refused) };
     confirm(&table.0).await;

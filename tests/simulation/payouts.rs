@@ -32,7 +32,7 @@ pub(super) fn begin(world: &World, body: &str) -> Sending {
     let sends = world.with(|state| state.rules.sends.get(&id).map_or(0, Vec::len));
     let stands = row::<WithdrawalRow>(world, &domain::WithdrawalId::parse(&*id).unwrap());
     let is_journalled = stands.as_ref().is_some_and(|row| match row {
-        WithdrawalRow::Unmatched(_) => false,
+        WithdrawalRow::Foreign(_) => false,
         WithdrawalRow::Registered(journal) => {
             let is_idle = matches!(journal.state, WithdrawalState::Waiting | WithdrawalState::Rejected { .. });
             journal.body == body && !is_idle && journal.attempts.len() > sends
@@ -151,7 +151,7 @@ fn settle(world: &World, index: usize, label: String, name: &str) {
 }
 
 /// Somebody has paid out by hand, under an id that is not ours: the provider reports it as it does all others, once or more.
-pub(super) fn report_strange(world: &World, number: u64, at: u64, label: &str) {
+pub(super) fn report_foreign(world: &World, number: u64, at: u64, label: &str) {
     let id = format!("by-hand-{number}");
     for word in 0..world.chance.between(&format!("{id} words"), 1, 3) {
         let of = |what: &str| format!("{id} {what} {word}");

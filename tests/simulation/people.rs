@@ -176,7 +176,7 @@ fn withdrawal_story(world: &World, number: u64) {
         world.with(|state| state.provider.foreign.insert(id.clone()));
     }
     if world.happens(&format!("{id} beside one that is not ours"), 5) {
-        payouts::report_strange(world, number, at, &label);
+        payouts::report_foreign(world, number, at, &label);
     }
     ask_at(world, at, &format!("withdraw {id}"), Ask::Withdrawal { id: id.clone(), label: label.clone(), amount });
     if world.happens(&format!("{id} with other content"), 8) {

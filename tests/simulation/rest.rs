@@ -38,7 +38,7 @@ pub(super) fn at_rest(world: &World) {
         let has_attention = row.attention().is_some();
         let row = match row {
             WithdrawalRow::Registered(row) => row,
-            WithdrawalRow::Unmatched(row) => {
+            WithdrawalRow::Foreign(row) => {
                 check(world, FINAL, is_open(&row) == has_attention, || format!("{row:?}"));
                 continue;
             }

@@ -155,16 +155,16 @@ pub(super) fn payment(world: &World, old: Option<&Payment>, new: Option<&Payment
 pub(super) fn withdrawal(world: &World, old: Option<&WithdrawalRow>, new: Option<&WithdrawalRow>) {
     match (old, new) {
         (_, None) => break_rule(world, BACKWARDS, "a withdrawal's row is gone"),
-        (Some(WithdrawalRow::Unmatched(old)), Some(WithdrawalRow::Unmatched(new))) => {
-            let is_kept = old.unmatched == new.unmatched && new.contradictions.starts_with(&old.contradictions);
+        (Some(WithdrawalRow::Foreign(old)), Some(WithdrawalRow::Foreign(new))) => {
+            let is_kept = old.facts == new.facts && new.contradictions.starts_with(&old.contradictions);
             check(world, BACKWARDS, is_kept, || "an unmatched row is written over".into());
-            decisions::strange(world, old, new);
+            decisions::foreign(world, old, new);
         }
-        (Some(WithdrawalRow::Unmatched(_)), _) => break_rule(world, BACKWARDS, "an unmatched row is written over"),
-        (Some(WithdrawalRow::Registered(_)), Some(WithdrawalRow::Unmatched(_))) => {
+        (Some(WithdrawalRow::Foreign(_)), _) => break_rule(world, BACKWARDS, "an unmatched row is written over"),
+        (Some(WithdrawalRow::Registered(_)), Some(WithdrawalRow::Foreign(_))) => {
             break_rule(world, BACKWARDS, "a payout is unknown again");
         }
-        (None, Some(WithdrawalRow::Unmatched(_))) => {}
+        (None, Some(WithdrawalRow::Foreign(_))) => {}
         (None, Some(WithdrawalRow::Registered(new))) => {
             decisions::withdrawal(world, None, new);
             payout(world, new);
@@ -310,8 +310,8 @@ pub(super) fn acknowledged(world: &World, postback: &Postback, top: &Top) {
                 is_same || is_recorded(&row.contradictions, postback, element)
             }),
             Subject::Withdrawal { id, status } => payout_row(world, id).is_some_and(|row| match row {
-                WithdrawalRow::Unmatched(row) => {
-                    let is_same = row.withdrawal_status == Some(*status) && is_amount(&row.unmatched, fact);
+                WithdrawalRow::Foreign(row) => {
+                    let is_same = row.withdrawal_status == Some(*status) && is_amount(&row.facts, fact);
                     is_same || is_recorded(&row.contradictions, postback, element)
                 }
                 WithdrawalRow::Registered(row) => {

@@ -68,12 +68,12 @@ pub(super) fn payment(old: Option<&Payment>, new: &Payment) -> Vec<Telling> {
 
 pub(super) fn withdrawal(old: Option<&WithdrawalRow>, new: &WithdrawalRow) -> Vec<Telling> {
     let (old, new) = match (old, new) {
-        (None, WithdrawalRow::Unmatched(_)) => return vec![plain("withdrawal.unmatched")],
-        (Some(WithdrawalRow::Unmatched(old)), WithdrawalRow::Unmatched(new)) => {
-            let words = several("withdrawal.unmatched", new.contradictions.len(), Some(old.contradictions.len()));
+        (None, WithdrawalRow::Foreign(_)) => return vec![plain("withdrawal.foreign")],
+        (Some(WithdrawalRow::Foreign(old)), WithdrawalRow::Foreign(new)) => {
+            let words = several("withdrawal.foreign", new.contradictions.len(), Some(old.contradictions.len()));
             return words.chain(resolved(&new.resolutions, Some(&old.resolutions))).collect();
         }
-        (_, WithdrawalRow::Unmatched(_)) => return Vec::new(),
+        (_, WithdrawalRow::Foreign(_)) => return Vec::new(),
         (Some(WithdrawalRow::Registered(old)), WithdrawalRow::Registered(new)) => (Some(old), new),
         (_, WithdrawalRow::Registered(new)) => (None, new),
     };

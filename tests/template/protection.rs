@@ -182,7 +182,7 @@ fn a_parameter_says_what_it_is_and_what_it_may_be() {
 }
 
 #[test]
-fn an_unknown_withdrawal_is_not_sent_again_by_default() {
+fn an_foreign_withdrawal_is_not_sent_again_by_default() {
     let template = Template::read();
     assert_eq!(template.section("Parameters")["ResendUnknown"]["Default"], "off");
     assert_eq!(template.variables("withdrawal-submitter")["RESEND_UNKNOWN"], json!({"Ref": "ResendUnknown"}));

@@ -1,6 +1,6 @@
 //! What became of a withdrawal: written once, or kept for a reason.
 
-use domain::{UnknownWithdrawal, Withdrawal, WithdrawalReport, WithdrawalRow, WithdrawalState};
+use domain::{ForeignWithdrawal, Withdrawal, WithdrawalReport, WithdrawalRow, WithdrawalState};
 use store::{Advanced, Change, MAX_RACES, Read, Row, Stored, Unavailable, Written, advance};
 use tracing::{error, info, warn};
 
@@ -24,7 +24,7 @@ pub(crate) async fn keep(table: &impl Table, report: &WithdrawalReport) -> Resul
         Some(Stored { row: WithdrawalRow::Registered(row), version }) => {
             contradict_or_repeat(table, Stored { row: *row, version }, report).await
         }
-        Some(Stored { row: WithdrawalRow::Unmatched(row), version }) => {
+        Some(Stored { row: WithdrawalRow::Foreign(row), version }) => {
             keep_unmatched(table, Some(Stored { row: *row, version }), report).await
         }
         None => keep_unmatched(table, None, report).await,
@@ -51,24 +51,24 @@ async fn contradict_or_repeat(
 /// The row takes the id, so that no payout is ever made under it; what is said later is kept too, where it is something else.
 async fn keep_unmatched(
     table: &impl Table,
-    mut stands: Option<Stored<UnknownWithdrawal>>,
+    mut stands: Option<Stored<ForeignWithdrawal>>,
     report: &WithdrawalReport,
 ) -> Result<(), Unavailable> {
     for _ in 0..MAX_RACES {
         let (row, replaces) = match &stands {
-            None => (Some(UnknownWithdrawal::new(report)), 0),
+            None => (Some(ForeignWithdrawal::new(report)), 0),
             Some(stored) => (stored.row.reported(report), stored.version),
         };
         let Some(row) = row else {
             repeated(report);
             return Ok(());
         };
-        match table.write(Change { row: WithdrawalRow::Unmatched(Box::new(row)), replaces }).await? {
+        match table.write(Change { row: WithdrawalRow::Foreign(Box::new(row)), replaces }).await? {
             Written::Done => {
                 unmatched(report);
                 return Ok(());
             }
-            Written::Stands(Some(Stored { row: WithdrawalRow::Unmatched(row), version })) => {
+            Written::Stands(Some(Stored { row: WithdrawalRow::Foreign(row), version })) => {
                 stands = Some(Stored { row: *row, version });
             }
             Written::Stands(Some(Stored { row: WithdrawalRow::Registered(row), version })) => {
@@ -86,7 +86,7 @@ fn repeated(report: &WithdrawalReport) {
 
 fn unmatched(report: &WithdrawalReport) {
     let reference = WithdrawalRow::key(&report.withdrawal_id);
-    warn!(event = "withdrawal.unmatched", reference, status = report.withdrawal_status);
+    warn!(event = "withdrawal.foreign", reference, status = report.withdrawal_status);
 }
 
 fn settled(report: &WithdrawalReport) {

@@ -14,7 +14,7 @@ use store::{AnyRow, FindAttention, Read, ReadAny, Row, Stored, read_any};
 use tracing::info;
 
 use crate::search::Search;
-use crate::view::{DepositView, Open, PaymentView, UnknownWithdrawalView, UnreadableView, WithdrawalView};
+use crate::view::{DepositView, ForeignWithdrawalView, Open, PaymentView, UnreadableView, WithdrawalView};
 
 /// What this function works with.
 #[derive(Debug)]
@@ -56,7 +56,7 @@ impl<S: ReadAny + FindAttention> Deps<S> {
             Some(Stored { row: WithdrawalRow::Registered(row), version }) => {
                 Ok(Reply::new(StatusCode::OK, &WithdrawalView::of(&row, version)))
             }
-            Some(Stored { row: WithdrawalRow::Unmatched(_), .. }) | None => Err(Refused::NotFound),
+            Some(Stored { row: WithdrawalRow::Foreign(_), .. }) | None => Err(Refused::NotFound),
         }
     }
 
@@ -82,8 +82,8 @@ fn open(row: &AnyRow, kind: AttentionKind) -> Option<Entry<'_>> {
         AnyRow::Withdrawal(Stored { row: WithdrawalRow::Registered(row), version }) => {
             Open::Withdrawal(WithdrawalView::of(row, *version))
         }
-        AnyRow::Withdrawal(Stored { row: WithdrawalRow::Unmatched(row), version }) => {
-            Open::UnknownWithdrawal(UnknownWithdrawalView::of(row, *version))
+        AnyRow::Withdrawal(Stored { row: WithdrawalRow::Foreign(row), version }) => {
+            Open::ForeignWithdrawal(ForeignWithdrawalView::of(row, *version))
         }
         AnyRow::Unreadable(stored) => Open::Unreadable(UnreadableView::of(stored)),
     };

@@ -2,8 +2,8 @@
 
 use domain::{
     Amount, AttemptState, Contradiction, CurrencyCode, CustomTransactionId, Deposit, DepositState, Disagreement,
-    Outcome, Payment, PaymentKey, PaymentState, Receipt, Remark, Resolution, Submission, SubmissionAttempt, Timestamp,
-    TransactionId, UnknownWithdrawal, WalletType, Withdrawal, WithdrawalId, WithdrawalState,
+    ForeignWithdrawal, Outcome, Payment, PaymentKey, PaymentState, Receipt, Remark, Resolution, Submission,
+    SubmissionAttempt, Timestamp, TransactionId, WalletType, Withdrawal, WithdrawalId, WithdrawalState,
 };
 use serde::Serialize;
 use store::{Stored, Unreadable};
@@ -171,7 +171,7 @@ impl<'a> WithdrawalView<'a> {
 pub(crate) enum Open<'a> {
     Payment(PaymentView<'a>),
     Withdrawal(WithdrawalView<'a>),
-    UnknownWithdrawal(UnknownWithdrawalView<'a>),
+    ForeignWithdrawal(ForeignWithdrawalView<'a>),
     Unreadable(UnreadableView<'a>),
 }
 
@@ -221,7 +221,7 @@ impl<'a> PaymentView<'a> {
 }
 
 #[derive(Serialize)]
-pub(crate) struct UnknownWithdrawalView<'a> {
+pub(crate) struct ForeignWithdrawalView<'a> {
     withdrawal_id: &'a WithdrawalId,
     withdrawal_status: Option<i64>,
     amount: Amount,
@@ -231,13 +231,13 @@ pub(crate) struct UnknownWithdrawalView<'a> {
     version: u64,
 }
 
-impl<'a> UnknownWithdrawalView<'a> {
-    pub(crate) fn of(row: &'a UnknownWithdrawal, version: u64) -> Self {
+impl<'a> ForeignWithdrawalView<'a> {
+    pub(crate) fn of(row: &'a ForeignWithdrawal, version: u64) -> Self {
         Self {
             withdrawal_id: &row.withdrawal_id,
             withdrawal_status: row.withdrawal_status,
-            amount: row.unmatched.amount,
-            currency_code: &row.unmatched.currency_code,
+            amount: row.facts.amount,
+            currency_code: &row.facts.currency_code,
             contradictions: contradictions(&row.contradictions),
             resolutions: resolutions(&row.resolutions),
             version,

@@ -1,8 +1,9 @@
 //! What each row must keep by itself.
 
 use domain::{
-    Contradiction, Deposit, DepositRow, DepositState, Outcome, Payment, PaymentState, Receipt, Resolution, Submission,
-    SubmissionAttempt, UnknownWithdrawal, Withdrawal, WithdrawalId, WithdrawalReport, WithdrawalRow, WithdrawalState,
+    Contradiction, Deposit, DepositRow, DepositState, ForeignWithdrawal, Outcome, Payment, PaymentState, Receipt,
+    Resolution, Submission, SubmissionAttempt, Withdrawal, WithdrawalId, WithdrawalReport, WithdrawalRow,
+    WithdrawalState,
 };
 use paykassma::Element;
 use serde_json::Value;
@@ -20,7 +21,7 @@ pub(crate) fn check(seen: &Seen, keys: &Keys) -> Vec<Break> {
         AnyRow::Payment(it) => check.payment(&it.row),
         AnyRow::Withdrawal(it) => match &it.row {
             WithdrawalRow::Registered(row) => check.withdrawal(row),
-            WithdrawalRow::Unmatched(row) => check.unmatched(row),
+            WithdrawalRow::Foreign(row) => check.foreign(row),
         },
         AnyRow::Unreadable(it) => {
             let kept = kept(keys, &it.row.evidence);
@@ -148,8 +149,8 @@ impl Check<'_> {
         );
     }
 
-    fn unmatched(&mut self, row: &UnknownWithdrawal) {
-        let report = self.reported(&row.withdrawal_id, &row.unmatched);
+    fn foreign(&mut self, row: &ForeignWithdrawal) {
+        let report = self.reported(&row.withdrawal_id, &row.facts);
         let is_so = report.is_none_or(|it| it.withdrawal_status == row.withdrawal_status);
         self.must(is_so, Rule::Evidence, "what is signed is another status");
         for receipt in against(&row.contradictions) {

@@ -74,8 +74,8 @@ impl Entry {
                     let (standing, is_expected) = withdrawal(&row.state);
                     (standing, &row.resolutions, row.created_at, is_expected)
                 }
-                WithdrawalRow::Unmatched(row) => {
-                    (Standing::Other, &row.resolutions, row.unmatched.evidence.received_at, true)
+                WithdrawalRow::Foreign(row) => {
+                    (Standing::Other, &row.resolutions, row.facts.evidence.received_at, true)
                 }
             },
             AnyRow::Deposit(_) | AnyRow::Unreadable(_) => return None,

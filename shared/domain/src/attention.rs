@@ -89,8 +89,8 @@ impl WithdrawalRow {
     pub fn attention(&self) -> Option<Attention> {
         let row = match self {
             Self::Registered(row) => row,
-            Self::Unmatched(row) => {
-                let at = latest(Some(&row.unmatched), &row.contradictions);
+            Self::Foreign(row) => {
+                let at = latest(Some(&row.facts), &row.contradictions);
                 return row.is_open().then_some(Attention { kind: AttentionKind::Unmatched, at });
             }
         };

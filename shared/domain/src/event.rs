@@ -6,8 +6,8 @@ use std::mem::discriminant;
 use serde::Serialize;
 
 use crate::{
-    Amount, AttemptState, CurrencyCode, CustomTransactionId, Deposit, DepositRow, Disagreement, Label, Outcome,
-    Payment, PaymentKey, PaymentState, Remark, Resolution, TransactionId, UnknownWithdrawal, WalletType, Withdrawal,
+    Amount, AttemptState, CurrencyCode, CustomTransactionId, Deposit, DepositRow, Disagreement, ForeignWithdrawal,
+    Label, Outcome, Payment, PaymentKey, PaymentState, Remark, Resolution, TransactionId, WalletType, Withdrawal,
     WithdrawalId, WithdrawalRow, WithdrawalState,
 };
 
@@ -38,7 +38,7 @@ pub enum Event {
     /// The attempts are used up: a person must decide.
     WithdrawalNeedsReview(Payout),
     /// The provider reports on a payout that was never made here.
-    WithdrawalUnmatched(StrangePayout),
+    WithdrawalForeign(ForeignReported),
     /// A verified element of a postback was not understood: a person must read it.
     PostbackUnreadable(UnreadableElement),
     /// A person has decided.
@@ -118,7 +118,7 @@ pub struct Payout {
 
 /// A payout that is not ours.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct StrangePayout {
+pub struct ForeignReported {
     /// Which.
     pub withdrawal_id: WithdrawalId,
     /// 1 success, 5 fail.
@@ -181,7 +181,7 @@ impl Event {
             Self::WithdrawalUnknown(_) => "withdrawal.unknown",
             Self::WithdrawalConflict(_) => "withdrawal.conflict",
             Self::WithdrawalNeedsReview(_) => "withdrawal.needs_review",
-            Self::WithdrawalUnmatched(_) => "withdrawal.unmatched",
+            Self::WithdrawalForeign(_) => "withdrawal.foreign",
             Self::PostbackUnreadable(_) => "postback.unreadable",
             Self::TransactionResolved(_) => "transaction.resolved",
         }
@@ -272,11 +272,11 @@ impl WithdrawalRow {
     #[must_use]
     pub fn events(&self, old: Option<&Self>) -> Vec<Event> {
         match (self, old) {
-            (Self::Unmatched(row), None) => row.events(None),
+            (Self::Foreign(row), None) => row.events(None),
             (Self::Registered(row), Some(Self::Registered(old))) => row.events(Some(old)),
-            (Self::Registered(row), None | Some(Self::Unmatched(_))) => row.events(None),
-            (Self::Unmatched(row), Some(Self::Unmatched(old))) => row.events(Some(old)),
-            (Self::Unmatched(_), Some(Self::Registered(_))) => Vec::new(),
+            (Self::Registered(row), None | Some(Self::Foreign(_))) => row.events(None),
+            (Self::Foreign(row), Some(Self::Foreign(old))) => row.events(Some(old)),
+            (Self::Foreign(_), Some(Self::Registered(_))) => Vec::new(),
         }
     }
 }
@@ -326,21 +326,21 @@ impl Withdrawal {
     }
 }
 
-impl UnknownWithdrawal {
+impl ForeignWithdrawal {
     fn events(&self, old: Option<&Self>) -> Vec<Event> {
         let first = old.is_none().then(|| self.told(None));
         let known = old.map_or(0, |old| old.contradictions.len());
         let against = self.contradictions.iter().skip(known).map(|it| self.told(Some(it.disagreement)));
         let resolved = Event::resolved(&self.resolutions, old.map(|old| old.resolutions.as_slice()));
-        first.into_iter().chain(against).map(Event::WithdrawalUnmatched).chain(resolved).collect()
+        first.into_iter().chain(against).map(Event::WithdrawalForeign).chain(resolved).collect()
     }
 
-    fn told(&self, disagreement: Option<Disagreement>) -> StrangePayout {
-        StrangePayout {
+    fn told(&self, disagreement: Option<Disagreement>) -> ForeignReported {
+        ForeignReported {
             withdrawal_id: self.withdrawal_id.clone(),
             withdrawal_status: self.withdrawal_status,
-            amount: self.unmatched.amount,
-            currency_code: self.unmatched.currency_code.clone(),
+            amount: self.facts.amount,
+            currency_code: self.facts.currency_code.clone(),
             disagreement,
         }
     }

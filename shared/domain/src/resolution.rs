@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AttemptId, Contradiction, Deposit, Payment, PaymentState, Receipt, Remark, Timestamp, UnknownWithdrawal,
+    AttemptId, Contradiction, Deposit, ForeignWithdrawal, Payment, PaymentState, Receipt, Remark, Timestamp,
     Withdrawal, WithdrawalState,
 };
 
@@ -115,7 +115,7 @@ impl Withdrawal {
     }
 }
 
-impl UnknownWithdrawal {
+impl ForeignWithdrawal {
     /// Notes what was found out about a payout that is not ours.
     ///
     /// # Errors

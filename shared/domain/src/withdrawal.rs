@@ -313,14 +313,14 @@ impl WithdrawalReport {
 
 /// Postbacks about a withdrawal that we never made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "state", rename = "unmatched")]
-pub struct UnknownWithdrawal {
+#[serde(tag = "state", rename = "foreign")]
+pub struct ForeignWithdrawal {
     /// Which withdrawal.
     pub withdrawal_id: WithdrawalId,
     /// The status of the first postback.
     pub withdrawal_status: Option<i64>,
     /// What it said.
-    pub unmatched: Receipt,
+    pub facts: Receipt,
     /// What later postbacks said that is something else.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub contradictions: Vec<Contradiction>,
@@ -329,14 +329,14 @@ pub struct UnknownWithdrawal {
     pub resolutions: Vec<Resolution>,
 }
 
-impl UnknownWithdrawal {
+impl ForeignWithdrawal {
     /// The first that is heard of it.
     #[must_use]
     pub fn new(report: &WithdrawalReport) -> Self {
         Self {
             withdrawal_id: report.withdrawal_id.clone(),
             withdrawal_status: report.withdrawal_status,
-            unmatched: report.receipt.clone(),
+            facts: report.receipt.clone(),
             contradictions: Vec::new(),
             resolutions: Vec::new(),
         }
@@ -345,7 +345,7 @@ impl UnknownWithdrawal {
     /// Records a postback that says something else than the first one. `None` when it says the same, or is recorded already.
     #[must_use]
     pub fn reported(&self, report: &WithdrawalReport) -> Option<Self> {
-        if self.withdrawal_status == report.withdrawal_status && self.unmatched.agrees_with(&report.receipt) {
+        if self.withdrawal_status == report.withdrawal_status && self.facts.agrees_with(&report.receipt) {
             return None;
         }
         let mut row = self.clone();
@@ -362,7 +362,7 @@ pub enum WithdrawalRow {
     /// A payout of ours.
     Registered(Box<Withdrawal>),
     /// Postbacks only: the id is taken, and no payout may be made under it.
-    Unmatched(Box<UnknownWithdrawal>),
+    Foreign(Box<ForeignWithdrawal>),
 }
 
 impl WithdrawalRow {
@@ -371,7 +371,7 @@ impl WithdrawalRow {
     pub fn id(&self) -> &WithdrawalId {
         match self {
             Self::Registered(withdrawal) => &withdrawal.request.withdrawal_id,
-            Self::Unmatched(unknown) => &unknown.withdrawal_id,
+            Self::Foreign(foreign) => &foreign.withdrawal_id,
         }
     }
 }

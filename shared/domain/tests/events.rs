@@ -4,9 +4,9 @@
 
 use domain::{
     AccountNumber, Amount, AttemptState, Contradiction, CurrencyCode, CustomTransactionId, Deposit, DepositRow,
-    Disagreement, Event, Evidence, Label, Order, Outcome, Payment, PaymentKey, PaymentState, PayoutRequest, Receipt,
-    Remark, Resolution, Timestamp, TransactionId, Unannounced, UnknownWithdrawal, WalletType, Withdrawal, WithdrawalId,
-    WithdrawalRow, WithdrawalState,
+    Disagreement, Event, Evidence, ForeignWithdrawal, Label, Order, Outcome, Payment, PaymentKey, PaymentState,
+    PayoutRequest, Receipt, Remark, Resolution, Timestamp, TransactionId, Unannounced, WalletType, Withdrawal,
+    WithdrawalId, WithdrawalRow, WithdrawalState,
 };
 use serde_json::{Value, json};
 
@@ -188,24 +188,24 @@ fn a_payout_is_told_when_its_state_changes_and_what_is_said_against_it_once() {
 
 #[test]
 fn a_payout_that_is_not_ours_is_told_once_and_so_is_what_was_found_out() {
-    let strange = UnknownWithdrawal {
+    let foreign = ForeignWithdrawal {
         withdrawal_id: WithdrawalId::parse("w").unwrap(),
         withdrawal_status: Some(1),
         unmatched: receipt(1),
         contradictions: Vec::new(),
         resolutions: Vec::new(),
     };
-    let row = |row: &UnknownWithdrawal| WithdrawalRow::Unmatched(Box::new(row.clone()));
+    let row = |row: &ForeignWithdrawal| WithdrawalRow::Foreign(Box::new(row.clone()));
     let data = json!({"withdrawal_id": "w", "withdrawal_status": 1, "amount": "700.10", "currency_code": "INR"});
-    assert_eq!(told(&row(&strange).events(None)), [("withdrawal.unmatched", data.clone())]);
-    let mut further = strange.clone();
+    assert_eq!(told(&row(&foreign).events(None)), [("withdrawal.foreign", data.clone())]);
+    let mut further = foreign.clone();
     further.contradictions.push(against(Disagreement::EarlierPostback));
     let mut of_further = data;
     of_further["disagreement"] = "earlier_postback".into();
-    assert_eq!(told(&row(&further).events(Some(&row(&strange)))), [("withdrawal.unmatched", of_further)]);
-    assert_eq!(row(&strange).events(Some(&row(&strange))), []);
-    let resolved = strange.resolve(resolution(Outcome::Paid)).unwrap();
-    assert_eq!(kinds(&row(&resolved).events(Some(&row(&strange)))), ["transaction.resolved"]);
+    assert_eq!(told(&row(&further).events(Some(&row(&foreign)))), [("withdrawal.foreign", of_further)]);
+    assert_eq!(row(&foreign).events(Some(&row(&foreign))), []);
+    let resolved = foreign.resolve(resolution(Outcome::Paid)).unwrap();
+    assert_eq!(kinds(&row(&resolved).events(Some(&row(&foreign)))), ["transaction.resolved"]);
 }
 
 #[test]

@@ -5,9 +5,9 @@
 use std::mem::discriminant;
 
 use domain::{
-    AccountNumber, Amount, AttentionKind, CurrencyCode, Disagreement, Evidence, Label, NotResolved, Outcome,
-    PayoutRequest, Receipt, Remark, Resolution, Submission, SubmissionAttempt, Timestamp, Transition,
-    UnknownWithdrawal, WalletType, Withdrawal, WithdrawalId, WithdrawalReport, WithdrawalRow, WithdrawalState,
+    AccountNumber, Amount, AttentionKind, CurrencyCode, Disagreement, Evidence, ForeignWithdrawal, Label, NotResolved,
+    Outcome, PayoutRequest, Receipt, Remark, Resolution, Submission, SubmissionAttempt, Timestamp, Transition,
+    WalletType, Withdrawal, WithdrawalId, WithdrawalReport, WithdrawalRow, WithdrawalState,
 };
 use proptest::prelude::*;
 
@@ -197,11 +197,11 @@ fn a_person_closes_a_conflict_and_changes_no_end() {
 
 #[test]
 fn what_was_found_out_of_a_payout_that_is_not_ours_is_noted_once() {
-    let row = UnknownWithdrawal::new(&report(Some(1), "1000", "u"));
+    let row = ForeignWithdrawal::new(&report(Some(1), "1000", "u"));
     assert_eq!(row.resolve(resolution(Outcome::Rejected)), Err(NotResolved::OutcomeOfAnotherKind));
     let closed = row.resolve(resolution(Outcome::Paid)).unwrap();
     assert_eq!(closed.resolve(resolution(Outcome::Paid)), Err(NotResolved::NothingOpen));
-    let attention = |row: &UnknownWithdrawal| WithdrawalRow::Unmatched(Box::new(row.clone())).attention();
+    let attention = |row: &ForeignWithdrawal| WithdrawalRow::Foreign(Box::new(row.clone())).attention();
     assert!(attention(&row).is_some() && attention(&closed).is_none());
 
     assert_eq!(closed.reported(&report(Some(1), "1000", "v")), None, "it says the same in all that is signed");

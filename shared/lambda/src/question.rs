@@ -89,8 +89,8 @@ mod tests {
         let question = Question::new(&[("id", "1")], &[("state", "unknown")]);
         assert_eq!(question.query(names), Ok([Some("unknown"), None]));
         assert_eq!((question.path_parameter("id"), question.path_parameter("state")), (Some("1"), None));
-        let stranger = Question::new(&[], &[("stat", "unknown")]);
-        assert_eq!(stranger.query(names), Err(BadRequest::field("stat", "is not a parameter of this request")));
+        let foreign = Question::new(&[], &[("stat", "unknown")]);
+        assert_eq!(foreign.query(names), Err(BadRequest::field("stat", "is not a parameter of this request")));
         let twice = Question::new(&[], &[("state", "a"), ("state", "a")]);
         assert_eq!(twice.query(names), Err(BadRequest::field("state", "stands twice")));
     }

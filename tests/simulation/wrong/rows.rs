@@ -58,7 +58,7 @@ impl Decided for WithdrawalRow {
     fn resolutions(&mut self) -> &mut Vec<Resolution> {
         match self {
             Self::Registered(row) => &mut row.resolutions,
-            Self::Unmatched(row) => &mut row.resolutions,
+            Self::Foreign(row) => &mut row.resolutions,
         }
     }
 }
@@ -108,11 +108,11 @@ pub(in super::super) fn withdrawal(
     let change = if is_blind(world, &change, stands) { Change::of(change.row, stands) } else { change };
     let mut row = match change.row {
         WithdrawalRow::Registered(row) => row,
-        WithdrawalRow::Unmatched(mut row) => {
+        WithdrawalRow::Foreign(mut row) => {
             if world.is(Wrong::FirstWordOnly) {
                 row.contradictions.clear();
             }
-            return Change { row: WithdrawalRow::Unmatched(row), ..change };
+            return Change { row: WithdrawalRow::Foreign(row), ..change };
         }
     };
     if row.state == WithdrawalState::Unknown && world.is(Wrong::ForgetUnknown) {

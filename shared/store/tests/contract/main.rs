@@ -10,7 +10,7 @@ use domain::{
     WithdrawalRow, WithdrawalState,
 };
 use fixtures::{
-    Table, claimed, credited_sum, deposit, deposit_report, embedded, receipt, resolution, unknown_withdrawal,
+    Table, claimed, credited_sum, deposit, deposit_report, embedded, foreign_withdrawal, receipt, resolution,
     unreadable, unreadable_at, withdrawal, withdrawal_report,
 };
 use store::{
@@ -273,15 +273,15 @@ async fn a_row_is_found_while_somebody_must_look_at_it(table: &impl Table) {
 }
 
 async fn what_a_person_has_resolved_is_found_no_more(table: &impl Table) {
-    let (element, strange) = (unreadable(), unknown_withdrawal("w1"));
+    let (element, foreign) = (unreadable(), foreign_withdrawal("w1"));
     table.write(Change::new(element.clone())).await.unwrap();
-    table.write(Change::new(WithdrawalRow::Unmatched(Box::new(strange.clone())))).await.unwrap();
+    table.write(Change::new(WithdrawalRow::Foreign(Box::new(foreign.clone())))).await.unwrap();
     assert_eq!(found(table, AttentionKind::Unreadable).await.len(), 1);
     assert_eq!(found(table, AttentionKind::Unmatched).await.len(), 1);
     let resolved = Change { row: element.resolve(resolution()).unwrap(), replaces: 1 };
     assert_eq!(table.write(resolved.clone()).await.unwrap(), Written::Done);
     assert_eq!(table.write(resolved).await.unwrap(), Written::Done, "our own write");
-    let resolved = WithdrawalRow::Unmatched(Box::new(strange.resolve(resolution()).unwrap()));
+    let resolved = WithdrawalRow::Foreign(Box::new(foreign.resolve(resolution()).unwrap()));
     assert_eq!(table.write(Change { row: resolved.clone(), replaces: 1 }).await.unwrap(), Written::Done);
     assert_eq!(stored::<WithdrawalRow>(table, resolved.id()).await.row, resolved);
     for kind in AttentionKind::ALL {

@@ -4,7 +4,7 @@ use domain::{Event, Payment, PaymentState, WithdrawalRow};
 use serde_dynamo::{AttributeValue, Item};
 use store::{Row, Told, told};
 
-use crate::fixtures::{claimed, deposit, receipt, resolution, unknown_withdrawal, unreadable};
+use crate::fixtures::{claimed, deposit, foreign_withdrawal, receipt, resolution, unreadable};
 
 /// A row as it stands in the table.
 fn item<R: Row>(row: &R, version: u64) -> Item {
@@ -19,12 +19,12 @@ fn a_change_of_any_row_tells_what_the_row_has_become() {
     let (held, element) = (claimed("1", "o9"), unreadable());
     let waits = PaymentState::Unmatched { receipt: receipt("o9", "u1", "700"), labels: Vec::new() };
     let unmatched = Payment::new(held.key.clone(), waits);
-    let strange = WithdrawalRow::Unmatched(Box::new(unknown_withdrawal("w1")));
+    let foreign = WithdrawalRow::Foreign(Box::new(foreign_withdrawal("w1")));
     let resolved = element.resolve(resolution()).unwrap();
     for (old, new, key, kind) in [
         (None, item(&deposit("o1", "u1"), 1), "deposit#o1", None),
         (Some(item(&held, 1)), item(&unmatched, 2), "payment#paytm#1", Some("payment.unmatched")),
-        (None, item(&strange, 1), "withdrawal#w1", Some("withdrawal.unmatched")),
+        (None, item(&foreign, 1), "withdrawal#w1", Some("withdrawal.foreign")),
         (None, item(&element, 1), "unreadable#", Some("postback.unreadable")),
         (Some(item(&element, 1)), item(&resolved, 2), "unreadable#", Some("transaction.resolved")),
     ] {
