@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Site, order, payout, with};
+use crate::support::{Site, order, with, withdrawal};
 
 async fn refuses(site: &Site, path: &str, good: &Value, cases: &[(&str, Value)]) {
     for (field, value) in cases {
@@ -89,7 +89,7 @@ async fn every_field_of_a_withdrawal_is_checked() {
         ("is_test", json!("true")),
         ("signature", json!("x")),
     ];
-    refuses(&site, "/withdrawals", &payout("w1"), &cases).await;
+    refuses(&site, "/withdrawals", &withdrawal("w1"), &cases).await;
     assert_eq!(site.rows().await, 0);
     assert_eq!(site.ask("log").await.to_string().matches("withdrawal").count(), 0, "the provider heard nothing");
 }

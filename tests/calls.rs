@@ -160,16 +160,16 @@ async fn rows_are_as_large_as_they_were() {
     let created = row(&site, "deposit#order-1").await;
     site.activate("order-1", "47752123519").await;
     site.until("payment#paytm#47752123519", "credited").await;
-    site.withdraw("payout-1").await;
-    let submitted = row(&site, "withdrawal#payout-1").await;
-    site.settle("payout-1", 1).await;
-    site.until("withdrawal#payout-1", "paid").await;
+    site.withdraw("withdrawal-1").await;
+    let submitted = row(&site, "withdrawal#withdrawal-1").await;
+    site.settle("withdrawal-1", 1).await;
+    site.until("withdrawal#withdrawal-1", "paid").await;
     let rows = [
         ("a created order", created),
         ("a credited order", row(&site, "deposit#order-1").await),
         ("a credited payment", row(&site, "payment#paytm#47752123519").await),
         ("a submitted withdrawal", submitted),
-        ("a paid withdrawal", row(&site, "withdrawal#payout-1").await),
+        ("a paid withdrawal", row(&site, "withdrawal#withdrawal-1").await),
     ];
     let units = rows.map(|(what, bytes)| (what, bytes.div_ceil(UNIT)));
     let expected = [1, 1, 1, 1, 2];

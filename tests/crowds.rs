@@ -1,4 +1,4 @@
-//! Crowds of postbacks and payouts over real sockets: at once, shuffled, contradicting, and with a table that fails. `FULL=1`
+//! Crowds of postbacks and withdrawals over real sockets: at once, shuffled, contradicting, and with a table that fails. `FULL=1`
 //! runs the full counts.
 #![expect(clippy::arithmetic_side_effects, reason = "small numbers of a test")]
 #![expect(clippy::disallowed_methods, reason = "the figures: how long it takes on a real clock")]
@@ -167,17 +167,17 @@ async fn deposit(site: &Site, index: usize, refusals: &Refusals) {
     tokio::join!(register, copies);
 }
 
-/// A payout is asked for and, if the provider has it, paid.
+/// A withdrawal is asked for and, if the provider has it, paid.
 async fn withdraw(site: &Site, index: usize, refusals: &Refusals) {
     let id = format!("w{index}");
     let answer = insist(async || site.withdraw(&id).await, refusals).await;
     assert!(matches!(answer.status, 200..=202), "{answer:?}");
     assert_ne!(site.state(&format!("withdrawal#{id}")).await, "", "{id} is journalled");
     let standing = site.ask(&format!("withdrawals/{id}")).await;
-    if standing["payouts"] == 1 {
+    if standing["accepted_count"] == 1 {
         site.settle(&id, 1).await;
     }
-    let end = if standing["payouts"] == 1 { "paid" } else { "unknown" };
+    let end = if standing["accepted_count"] == 1 { "paid" } else { "unknown" };
     site.until(&format!("withdrawal#{id}"), end).await;
     let sent = site.ask(&format!("withdrawals/{id}")).await["received"].as_u64().unwrap_or_default();
     assert!(sent <= 1, "{id} was sent {sent} times");
@@ -185,13 +185,14 @@ async fn withdraw(site: &Site, index: usize, refusals: &Refusals) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn with_30_percent_of_the_calls_failing_all_converges_and_nothing_is_lost() {
-    let (orders, payouts) = (count(1_000, 25), count(200, 10));
+    let (orders, withdrawal_count) = (count(1_000, 25), count(200, 10));
     let (site, injectors) = Injector::in_front_of(crowd_options(), 30).await;
     let (refusals, began) = (Refusals::default(), Instant::now());
     let deposits = stream::iter(0..orders).for_each_concurrent(8, |index| deposit(&site, index, &refusals));
-    let withdrawals = stream::iter(0..payouts).for_each_concurrent(4, |index| withdraw(&site, index, &refusals));
+    let withdrawals =
+        stream::iter(0..withdrawal_count).for_each_concurrent(4, |index| withdraw(&site, index, &refusals));
     tokio::join!(deposits, withdrawals);
-    println!("{orders} deposits, {payouts} payouts in {:?}", began.elapsed());
+    println!("{orders} deposits, {withdrawal_count} withdrawals in {:?}", began.elapsed());
     let refusals = refusals.into_inner().unwrap();
     println!("refused until the table answered: {refusals:?}");
     assert!(refusals.keys().all(|(status, code)| (*status, &code[..]) == (503, "try_again")), "{refusals:?}");
@@ -199,7 +200,7 @@ async fn with_30_percent_of_the_calls_failing_all_converges_and_nothing_is_lost(
         assert_eq!(site.credits(&format!("o{index}")).await, ["700"], "o{index}");
         assert_eq!(site.state(&payment_key(index)).await, "credited");
     }
-    assert_eq!(site.rows().await, u64::try_from(2 * orders + payouts).unwrap());
+    assert_eq!(site.rows().await, u64::try_from(2 * orders + withdrawal_count).unwrap());
     each_credit_is_told(&site, orders).await;
     let [table, bus] = injectors.map(|it| it.counts());
     println!("the table's calls: {table:?}; the bus' calls: {bus:?}");

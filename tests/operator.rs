@@ -87,7 +87,7 @@ async fn a_person_sees_what_is_held_and_credits_it_once() {
 }
 
 #[tokio::test]
-async fn an_unknown_payout_is_ended_by_a_person_and_proved_later() {
+async fn an_unknown_withdrawal_is_ended_by_a_person_and_proved_later() {
     let site = Site::start().await;
     let tool = Tool::of(&site);
     site.fault("withdrawal", "accepted_but_lost", 1).await;
@@ -173,8 +173,9 @@ async fn postbacks_are_simulated_repeated_shuffled_tampered_and_forged() {
     let (status, said) = tool.run(&[&deposit(NUMBER)[..], &["--forge"]].concat()).await;
     assert_eq!((status, said.contains("bad_signature")), (1, true), "{said}");
     site.withdraw("w1").await;
-    let payout = ["simulate", "withdrawal", "--id", "w1", "--status", "5", "--amount", "1000", "--label", "160496026"];
-    assert_eq!(tool.run(&payout).await.0, 0);
+    let withdrawal =
+        ["simulate", "withdrawal", "--id", "w1", "--status", "5", "--amount", "1000", "--label", "160496026"];
+    assert_eq!(tool.run(&withdrawal).await.0, 0);
     site.until("withdrawal#w1", "failed").await;
     let event = crate::events::event("postback-receiver");
     let body: Value = serde_json::from_str(event["body"].as_str().unwrap()).unwrap();

@@ -18,7 +18,7 @@ async fn credited(site: &Site, order: &str, number: &str) {
     site.until(&format!("payment#paytm#{number}"), "credited").await;
 }
 
-/// Three payments credited, one payout paid, and one of which nobody knows.
+/// Three payments credited, one withdrawal paid, and one of which nobody knows.
 async fn busy() -> (Site, Tool) {
     let site = Site::start().await;
     let tool = Tool::of(&site);

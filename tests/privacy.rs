@@ -3,7 +3,7 @@
 use local::{Credentials, Secrets, StackOptions};
 use serde_json::json;
 
-use crate::support::{Site, options, order, payout, with};
+use crate::support::{Site, options, order, with, withdrawal};
 
 fn marked() -> Credentials {
     Credentials {
@@ -31,15 +31,15 @@ async fn no_secret_and_no_person_is_in_any_log() {
     }
     site.activate("o1", "47752123519").await;
     site.until("payment#paytm#47752123519", "credited").await;
-    let marked_payout = |id| {
-        let payout = with(&with(&payout(id), "label", &label), "comment", &json!("marker-comment"));
-        with(&payout, "account_number", &json!("9876501234"))
+    let marked_withdrawal = |id| {
+        let withdrawal = with(&with(&withdrawal(id), "label", &label), "comment", &json!("marker-comment"));
+        with(&withdrawal, "account_number", &json!("9876501234"))
     };
     for (id, fault) in [("w1", "hang"), ("w2", "reset_before"), ("w3", "message_map"), ("w4", "html")] {
         site.fault("withdrawal", fault, 1).await;
-        site.post("/withdrawals", &marked_payout(id)).await;
+        site.post("/withdrawals", &marked_withdrawal(id)).await;
     }
-    site.post("/withdrawals", &marked_payout("w5")).await;
+    site.post("/withdrawals", &marked_withdrawal("w5")).await;
     site.settle("w5", 1).await;
     site.until("withdrawal#w5", "paid").await;
     let batch = json!({"transaction_id": "47752123518", "custom_transaction_id": "o1", "label": "marker-thief",

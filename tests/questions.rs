@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::support::{Site, payout, with};
+use crate::support::{Site, with, withdrawal};
 
 const NUMBER: &str = "47752123519";
 
@@ -52,7 +52,7 @@ async fn a_deposit_is_told_with_its_attempts_and_payments() {
 async fn a_withdrawal_is_told_without_its_bytes_and_its_person() {
     let site = Site::start().await;
     assert_eq!(site.get("/withdrawals/w1").await.code(), "not_found");
-    site.post("/withdrawals", &with(&payout("w1"), "comment", &json!("marker-comment"))).await;
+    site.post("/withdrawals", &with(&withdrawal("w1"), "comment", &json!("marker-comment"))).await;
     site.settle("w1", 3).await;
     site.events("withdrawal.conflict", 1).await;
     site.settle("w1", 1).await;

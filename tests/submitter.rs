@@ -5,8 +5,8 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use domain::{
-    AccountNumber, Amount, CurrencyCode, Label, PayoutRequest, Submission, Timestamp, WalletType, Withdrawal,
-    WithdrawalId, WithdrawalRow, WithdrawalState,
+    AccountNumber, Amount, CurrencyCode, Label, Submission, Timestamp, WalletType, Withdrawal, WithdrawalId,
+    WithdrawalRequest, WithdrawalRow, WithdrawalState,
 };
 use lambda::{Ambient, Defer, HandleMessage, Handled, Message, Unavailable};
 use paykassma::SubmitWithdrawal;
@@ -56,7 +56,7 @@ impl Ambient for &Scripted {
 }
 
 fn sending(since: u64) -> Withdrawal {
-    let request = PayoutRequest {
+    let request = WithdrawalRequest {
         withdrawal_id: WithdrawalId::parse("w1").unwrap(),
         label: Label::parse("u").unwrap(),
         amount: Amount::parse("1000").unwrap(),

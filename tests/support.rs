@@ -198,9 +198,9 @@ impl Site {
         self.post(&format!("/deposits/{id}/activation"), &json!({"key1": number, "amount": 700})).await
     }
 
-    /// Asks for a payout.
+    /// Asks for a withdrawal.
     pub(crate) async fn withdraw(&self, id: &str) -> Answer {
-        self.post("/withdrawals", &payout(id)).await
+        self.post("/withdrawals", &withdrawal(id)).await
     }
 
     /// Has the next calls of a kind go wrong.
@@ -208,7 +208,7 @@ impl Site {
         self.control("faults", &json!({"on": on, "fault": fault, "times": times})).await;
     }
 
-    /// Has the provider say what became of a payout.
+    /// Has the provider say what became of a withdrawal.
     pub(crate) async fn settle(&self, id: &str, status: i64) {
         self.control(&format!("withdrawals/{id}/settle"), &json!({"status": status})).await;
     }
@@ -226,7 +226,7 @@ pub(crate) fn order(id: &str) -> Value {
     json!({"custom_transaction_id": id, "label": "631317234", "currency_code": "INR", "wallet_type": "paytm", "amount": 700})
 }
 
-pub(crate) fn payout(id: &str) -> Value {
+pub(crate) fn withdrawal(id: &str) -> Value {
     json!({"withdrawal_id": id, "label": "160496026", "amount": 1000, "currency_code": "INR", "account_number": "1234560079"})
 }
 

@@ -3,7 +3,7 @@
 use local::StackOptions;
 use serde_json::json;
 
-use crate::support::{Site, options, payout, with};
+use crate::support::{Site, options, with, withdrawal};
 
 #[tokio::test]
 async fn a_withdrawal_goes_all_the_way() {
@@ -31,7 +31,7 @@ async fn the_same_withdrawal_again_is_answered_as_before_and_another_one_refused
         ("is_test", json!(true)),
     ];
     for (field, value) in others {
-        let other = site.post("/withdrawals", &with(&payout("w1"), field, &value)).await;
+        let other = site.post("/withdrawals", &with(&withdrawal("w1"), field, &value)).await;
         assert_eq!((other.status, other.code()), (409, "id_taken"), "{other:?}");
         assert!(other.body["message"].as_str().unwrap().contains(field));
     }
@@ -63,7 +63,7 @@ async fn what_was_surely_not_processed_is_sent_again_with_the_same_bytes() {
     let outcomes: Vec<_> = told["attempts"].as_array().unwrap().iter().map(|it| &it["outcome"]).collect();
     assert_eq!(outcomes, ["not_sent", "not_sent", "accepted"], "{told}");
     let seen = site.ask("withdrawals/w1").await;
-    assert_eq!((&seen["distinct_bodies"], &seen["payouts"]), (&json!(1), &json!(1)), "{seen}");
+    assert_eq!((&seen["distinct_bodies"], &seen["accepted_count"]), (&json!(1), &json!(1)), "{seen}");
 }
 
 #[tokio::test]
@@ -103,7 +103,7 @@ async fn where_the_deployment_says_so_an_unknown_attempt_is_sent_again_and_no_fa
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     }
     let seen = site.ask("withdrawals/w1").await;
-    assert_eq!((&seen["distinct_bodies"], &seen["payouts"]), (&json!(1), &json!(1)), "{seen}");
+    assert_eq!((&seen["distinct_bodies"], &seen["accepted_count"]), (&json!(1), &json!(1)), "{seen}");
     assert_eq!(site.state("withdrawal#w1").await, "unknown", "Insufficient balance is our own first attempt");
     site.settle("w1", 1).await;
     site.until("withdrawal#w1", "paid").await;
@@ -119,14 +119,14 @@ async fn a_submitter_killed_between_send_and_answer_leaves_an_unknown_that_the_p
     site.fault("withdrawal", "hang", 1).await;
     assert_eq!(site.withdraw("w1").await.state(), (202, "pending"));
     site.until("withdrawal#w1", "sending").await;
-    while site.ask("withdrawals/w1").await["payouts"] != 1 {
+    while site.ask("withdrawals/w1").await["accepted_count"] != 1 {
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
     site.stack.kill("withdrawal-submitter").await;
     site.until("withdrawal#w1", "unknown").await;
     site.settle("w1", 1).await;
     site.until("withdrawal#w1", "paid").await;
-    assert_eq!(site.ask("withdrawals/w1").await["payouts"], 1);
+    assert_eq!(site.ask("withdrawals/w1").await["accepted_count"], 1);
 }
 
 #[tokio::test]

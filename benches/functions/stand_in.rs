@@ -15,7 +15,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-/// The rows that stand in the table: an order, a payout that waits to be sent.
+/// The rows that stand in the table: an order, a withdrawal that waits to be sent.
 const ROWS: &str = include_str!("rows.json");
 
 /// The functions' keys, which are those of the recorded events.

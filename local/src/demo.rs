@@ -92,19 +92,19 @@ impl Demo<'_> {
     }
 
     async fn withdrawal(&self) -> Result<(), Unexpected> {
-        let request = self.new_payout(300);
-        self.merchant(201, "the merchant asks for a payout", "/withdrawals", &request).await?;
+        let request = self.new_withdrawal(300);
+        self.merchant(201, "the merchant asks for a withdrawal", "/withdrawals", &request).await?;
 
-        let line = format!("withdrawal {}: signature accepted", self.ids.payout);
+        let line = format!("withdrawal {}: signature accepted", self.ids.withdrawal);
         self.logged("the provider accepts our signature", &line).await?;
 
-        let path = format!("/withdrawals/{}/settle", self.ids.payout);
+        let path = format!("/withdrawals/{}/settle", self.ids.withdrawal);
         self.control("the provider pays out", &path, &json!({"status": 1})).await?;
-        self.postback("the provider's signed postback is answered ok", &self.ids.payout).await?;
-        self.state("the withdrawal is paid", &format!("withdrawal#{}", self.ids.payout), "paid").await?;
+        self.postback("the provider's signed postback is answered ok", &self.ids.withdrawal).await?;
+        self.state("the withdrawal is paid", &format!("withdrawal#{}", self.ids.withdrawal), "paid").await?;
 
         self.merchant(200, "the same request again changes nothing", "/withdrawals", &request).await?;
-        let other = self.new_payout(301);
+        let other = self.new_withdrawal(301);
         self.merchant(409, "the same id with another amount is refused", "/withdrawals", &other).await.map(drop)
     }
 
@@ -119,9 +119,9 @@ impl Demo<'_> {
         })
     }
 
-    fn new_payout(&self, amount: u32) -> Value {
+    fn new_withdrawal(&self, amount: u32) -> Value {
         json!({
-            "withdrawal_id": self.ids.payout,
+            "withdrawal_id": self.ids.withdrawal,
             "label": "user-1",
             "amount": amount,
             "currency_code": "INR",

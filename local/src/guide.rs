@@ -113,16 +113,16 @@ fn deposit(stack: &Stack, Ids { order, number, .. }: &Ids) -> [Option<String>; 4
     ]
 }
 
-fn withdrawal(stack: &Stack, Ids { payout, .. }: &Ids) -> [Option<String>; 3] {
+fn withdrawal(stack: &Stack, Ids { withdrawal, .. }: &Ids) -> [Option<String>; 3] {
     let new = json!({
-        "withdrawal_id": payout, "label": "user-1", "amount": 300, "currency_code": "INR",
+        "withdrawal_id": withdrawal, "label": "user-1", "amount": 300, "currency_code": "INR",
         "account_number": "1234560079",
     });
-    let settle = format!("/withdrawals/{payout}/settle");
+    let settle = format!("/withdrawals/{withdrawal}/settle");
     [
         Some(merchant(stack, "A withdrawal.", "/withdrawals", &new)),
         control(stack, "The provider pays out (5 instead of 1: it fails).", &settle, &json!({"status": 1})),
-        Some(row(stack, &format!("withdrawal#{payout}"))),
+        Some(row(stack, &format!("withdrawal#{withdrawal}"))),
     ]
 }
 

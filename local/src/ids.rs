@@ -5,7 +5,7 @@ pub(crate) struct Ids {
     /// A merchant's order.
     pub(crate) order: String,
     /// A merchant's withdrawal.
-    pub(crate) payout: String,
+    pub(crate) withdrawal: String,
     /// A payment's number: 11 digits.
     pub(crate) number: String,
 }
@@ -15,7 +15,7 @@ impl Ids {
         let id = format!("{:08x}", fastrand::u32(..));
         Ids {
             order: format!("order-{id}"),
-            payout: format!("payout-{id}"),
+            withdrawal: format!("withdrawal-{id}"),
             number: format!("3{:010}", fastrand::u64(..10_000_000_000)),
         }
     }

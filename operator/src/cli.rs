@@ -9,7 +9,7 @@ use domain::{AttentionKind, Outcome};
 use crate::reconcile::Reconcile;
 use crate::simulate::Simulate;
 
-/// Sees which payments and payouts need a person, and lets that person decide with evidence.
+/// Sees which payments and withdrawals need a person, and lets that person decide with evidence.
 ///
 /// Money changes hands in `resolve` alone, and only where the state machine allows it; everything else looks, or goes the way that
 /// a postback or a queued message goes. `simulate` makes postbacks, and is for stacks that are there for testing.

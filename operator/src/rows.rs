@@ -87,7 +87,7 @@ pub(crate) fn why(row: &AnyRow) -> String {
         },
         AnyRow::Withdrawal(it) => match &it.row {
             WithdrawalRow::Registered(row) => why_withdrawal(&row.state, row.needs_review.as_deref()),
-            WithdrawalRow::Foreign(_) => "the provider reports on a payout that was never made here".into(),
+            WithdrawalRow::Foreign(_) => "the provider reports on a withdrawal that was never made here".into(),
         },
         AnyRow::Unreadable(it) => it.row.reason.clone(),
     }

@@ -51,7 +51,7 @@ pub(crate) struct Simulate {
 enum What {
     /// Money came in
     Deposit(Deposit),
-    /// A payout was made, or was not
+    /// A withdrawal was made, or was not
     Withdrawal(Withdrawal),
     /// Bodies from files: their `additional_data` is signed anew
     File {
@@ -77,7 +77,7 @@ struct Deposit {
 
 #[derive(Debug, Args)]
 struct Withdrawal {
-    /// The payout
+    /// The withdrawal
     #[arg(long, value_name = "WITHDRAWAL_ID")]
     id: String,
 

@@ -90,10 +90,10 @@ fn deposit(number: u64, amount: &str) -> [Value; 2] {
     [item(&DepositRow::Registered(row)), item(&Payment::new(key, state))]
 }
 
-/// A payout that was paid.
+/// A withdrawal that was paid.
 fn withdrawal(number: u64, amount: &str) -> Value {
-    let id = format!("payout-{number}");
-    let request = PayoutRequest {
+    let id = format!("withdrawal-{number}");
+    let request = WithdrawalRequest {
         withdrawal_id: WithdrawalId::parse(&id).unwrap(),
         label: Label::parse("631317234").unwrap(),
         amount: Amount::parse(amount).unwrap(),
@@ -140,7 +140,7 @@ fn exported(number: u64) -> String {
     let status = if kind == Some("status_differs") { "Failed" } else { "Success" };
     let line = match number % 2 {
         0 => format!("Deposit,{:011},,{amount},INR,{status},PayTM,\n", 10_000_000_000 + number),
-        _ => format!("Withdrawal,,payout-{number},{amount},INR,{status},PayTM,API\n"),
+        _ => format!("Withdrawal,,withdrawal-{number},{amount},INR,{status},PayTM,API\n"),
     };
     match kind {
         Some("missing_there") => String::new(),

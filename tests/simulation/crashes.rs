@@ -117,11 +117,11 @@ fn a_withdrawal_survives_every_crash_and_every_two() {
     println!("withdrawal, 4 models, sent again or not, paid or failed: {singles} single faults, {pairs} pairs");
 }
 
-/// A seed in which the provider says this of the payout.
+/// A seed in which the provider says this of the withdrawal.
 fn seed_of(status: i64) -> u64 {
     let ends_so = |seed: &u64| {
         let world = run(withdrawal, &settings(*seed, None), &Plan::new());
-        world.with(|state| state.provider.payouts.iter().all(|it| it.said == Some(status)))
+        world.with(|state| state.provider.withdrawals.iter().all(|it| it.said == Some(status)))
     };
     (0..1_000).find(ends_so).unwrap()
 }

@@ -52,7 +52,7 @@ pub(super) fn foreign(world: &World, old: &ForeignWithdrawal, new: &ForeignWithd
     let added = added(world, id, &old.resolutions, &new.resolutions, &new.contradictions);
     check(world, DECIDED, added.is_empty() || is_open(old), || format!("{id}: {added:?}"));
     if !new.contradictions.is_empty() {
-        world.with(|state| state.reached.insert("two words about a payout that is not ours"));
+        world.with(|state| state.reached.insert("two words about a withdrawal that is not ours"));
     }
 }
 
@@ -93,7 +93,7 @@ fn closed(world: &World, added: &[Resolution], contradictions: &[Contradiction])
     }
 }
 
-/// Whether something is said of a payout that is not ours that no person has looked at.
+/// Whether something is said of a withdrawal that is not ours that no person has looked at.
 pub(super) fn is_open(row: &ForeignWithdrawal) -> bool {
     row.resolutions.is_empty() || is_contradicted(&row.contradictions, &row.resolutions)
 }

@@ -133,9 +133,9 @@ impl ActivateTransaction for Ports {
 impl SubmitWithdrawal for Ports {
     async fn submit(&self, body: &str) -> domain::Submission {
         let body = wrong::body(&self.0, body);
-        let sending = super::payouts::begin(&self.0, &body);
+        let sending = super::withdrawals::begin(&self.0, &body);
         let submitted = body.clone();
-        let asked = self.0.call("submit", REQUEST, move |world| super::payouts::submit(world, &submitted)).await;
+        let asked = self.0.call("submit", REQUEST, move |world| super::withdrawals::submit(world, &submitted)).await;
         let said = match asked {
             Ok(Said::Accepted) => domain::Submission::Accepted,
             Ok(Said::Refused(message)) => domain::Submission::Rejected(message),

@@ -13,7 +13,6 @@ mod guarantees;
 mod operators;
 mod orders;
 mod output;
-mod payouts;
 mod people;
 mod provider;
 mod queue;
@@ -24,6 +23,7 @@ mod stream;
 mod table;
 mod teeth;
 mod telling;
+mod withdrawals;
 mod world;
 mod wrong;
 

@@ -67,8 +67,8 @@ fn finding(world: &World, name: &str, case: &Case) -> Outcome {
         Case::Payment(_) => Outcome::Credited,
         Case::Withdrawal(id) => {
             let is_paid = world.with(|state| {
-                let payout = state.provider.payouts.iter().find(|it| it.id == id.as_str());
-                payout.is_some_and(|payout| payout.said != Some(5))
+                let withdrawal = state.provider.withdrawals.iter().find(|it| it.id == id.as_str());
+                withdrawal.is_some_and(|withdrawal| withdrawal.said != Some(5))
             });
             if is_paid == is_wrong { Outcome::Failed } else { Outcome::Paid }
         }
@@ -162,7 +162,7 @@ async fn order_for(table: &Table, payment: &Payment) -> Result<Option<Stored<Dep
     Ok(known.into_iter().find(|it| matches!(it.row, DepositRow::Registered(_))))
 }
 
-/// A wrong operator's way with an ended payout.
+/// A wrong operator's way with an ended withdrawal.
 pub(super) fn turned(row: &domain::Withdrawal, outcome: Outcome) -> domain::Withdrawal {
     let state = match outcome {
         Outcome::Paid | Outcome::Credited => WithdrawalState::Paid { receipt: None },

@@ -107,7 +107,7 @@ fn run(order: &[Thing], variant: Variant, is_traced: bool) -> World {
 }
 
 fn contradicts(world: &World) {
-    world.with(|state| state.provider.payouts.iter_mut().for_each(|it| it.is_contradicted = true));
+    world.with(|state| state.provider.withdrawals.iter_mut().for_each(|it| it.is_contradicted = true));
 }
 
 /// The end that the first word gives, the provider's or a person's, and that no later one takes away. A person's word is

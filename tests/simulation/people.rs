@@ -4,8 +4,8 @@ use domain::{CustomTransactionId, DepositRow, WithdrawalId, WithdrawalRow, Withd
 use serde_json::{Value, json};
 
 use super::functions::{LIMIT_MS, activate, create_deposit, create_withdrawal};
-use super::payouts;
 use super::table::row;
+use super::withdrawals;
 use super::world::{Answer, Job, World};
 use super::{deposits, queue, rules};
 
@@ -176,7 +176,7 @@ fn withdrawal_story(world: &World, number: u64) {
         world.with(|state| state.provider.foreign.insert(id.clone()));
     }
     if world.happens(&format!("{id} beside one that is not ours"), 5) {
-        payouts::report_foreign(world, number, at, &label);
+        withdrawals::report_foreign(world, number, at, &label);
     }
     ask_at(world, at, &format!("withdraw {id}"), Ask::Withdrawal { id: id.clone(), label: label.clone(), amount });
     if world.happens(&format!("{id} with other content"), 8) {

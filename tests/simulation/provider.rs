@@ -50,9 +50,9 @@ pub(super) enum Subject {
     Withdrawal { id: String, status: i64 },
 }
 
-/// A payout that it has accepted.
+/// A withdrawal that it has accepted.
 #[derive(Clone, Debug)]
-pub(super) struct Payout {
+pub(super) struct Withdrawal {
     pub id: String,
     pub amount: u64,
     /// The final status that it said first.
@@ -74,10 +74,10 @@ pub(super) struct Money {
 
 pub(super) struct Provider {
     pub model: Model,
-    /// Whether it says what becomes of a payout by itself.
+    /// Whether it says what becomes of a withdrawal by itself.
     pub settles: bool,
     pub balance: u64,
-    pub payouts: Vec<Payout>,
+    pub withdrawals: Vec<Withdrawal>,
     /// Ids that someone has used by hand in its back office.
     pub foreign: BTreeSet<String>,
     pub money: BTreeMap<String, Money>,
@@ -94,7 +94,7 @@ impl Provider {
             model,
             settles: true,
             balance: 5_000,
-            payouts: Vec::new(),
+            withdrawals: Vec::new(),
             foreign: BTreeSet::new(),
             money: BTreeMap::new(),
             wishes: BTreeMap::new(),

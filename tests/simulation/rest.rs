@@ -4,7 +4,7 @@ use domain::{DepositRow, Disagreement, PaymentState, WithdrawalRow, WithdrawalSt
 use store::Stored;
 
 use super::decisions::{is_contradicted, is_open};
-use super::rules::{DURABLE, FINAL, ONCE, RELEASED, TWICE, break_rule, check, order_of, payment_row, payout_row};
+use super::rules::{DURABLE, FINAL, ONCE, RELEASED, TWICE, break_rule, check, order_of, payment_row, withdrawal_row};
 use super::stream;
 use super::table::row;
 use super::world::World;
@@ -26,7 +26,7 @@ pub(super) fn at_rest(world: &World) {
         let holds = is_credited == is_due || (is_a_persons && (is_credited || is_rejected));
         check(world, ONCE, holds, || format!("{number}: due {is_due}, but {row:?}"));
     }
-    payouts_at_rest(world);
+    withdrawals_at_rest(world);
     stream::at_rest(world);
     let rows = world.table.rows();
     for Stored { row, .. } in rows.payments.into_values() {
@@ -53,41 +53,41 @@ pub(super) fn at_rest(world: &World) {
     }
 }
 
-fn payouts_at_rest(world: &World) {
-    let (payouts, model, resends) =
-        world.with(|state| (state.provider.payouts.clone(), state.provider.model, state.settings.resend_unknown));
-    for payout in &payouts {
-        let id = &payout.id;
-        let times = payouts.iter().filter(|it| it.id == *id).count();
+fn withdrawals_at_rest(world: &World) {
+    let (withdrawals, model, resends) =
+        world.with(|state| (state.provider.withdrawals.clone(), state.provider.model, state.settings.resend_unknown));
+    for withdrawal in &withdrawals {
+        let id = &withdrawal.id;
+        let times = withdrawals.iter().filter(|it| it.id == *id).count();
         check(world, TWICE, times == 1 || (resends && !model.dedups), || format!("{id}: {times} times"));
-        let Some(WithdrawalRow::Registered(row)) = payout_row(world, id) else {
+        let Some(WithdrawalRow::Registered(row)) = withdrawal_row(world, id) else {
             break_rule(world, "what is sent is journalled", &format!("{id} is paid, and is not known"));
             continue;
         };
-        if payout.is_contradicted || times > 1 {
+        if withdrawal.is_contradicted || times > 1 {
             continue;
         }
         let agrees = match row.state {
-            WithdrawalState::Paid { .. } => payout.said == Some(1),
-            WithdrawalState::Failed { .. } => payout.said == Some(5),
+            WithdrawalState::Paid { .. } => withdrawal.said == Some(1),
+            WithdrawalState::Failed { .. } => withdrawal.said == Some(5),
             _ => false,
         };
         let is_conflict = row.contradictions.iter().any(|it| it.disagreement == Disagreement::Outcome);
         let holds = agrees || (is_conflict && !row.resolutions.is_empty());
         let is_released = matches!(row.state, WithdrawalState::Rejected { .. } | WithdrawalState::Failed { .. });
         check(world, if is_released { RELEASED } else { DURABLE }, holds, || {
-            format!("{id} is {:?}, and the provider said {:?}", row.state, payout.said)
+            format!("{id} is {:?}, and the provider said {:?}", row.state, withdrawal.said)
         });
     }
 }
 
-/// Whether a payout was released and paid, or paid twice, whatever is on record: the harm that the naive policies do.
+/// Whether a withdrawal was released and paid, or paid twice, whatever is on record: the harm that the naive policies do.
 pub(super) fn is_harmed(world: &World) -> bool {
-    let payouts = world.with(|state| state.provider.payouts.clone());
-    payouts.iter().any(|payout| {
-        let is_paid = payout.said == Some(1) && !payout.is_contradicted;
-        let is_twice = payouts.iter().filter(|it| it.id == payout.id).count() > 1;
-        let is_released = matches!(payout_row(world, &payout.id), Some(WithdrawalRow::Registered(row))
+    let withdrawals = world.with(|state| state.provider.withdrawals.clone());
+    withdrawals.iter().any(|withdrawal| {
+        let is_paid = withdrawal.said == Some(1) && !withdrawal.is_contradicted;
+        let is_twice = withdrawals.iter().filter(|it| it.id == withdrawal.id).count() > 1;
+        let is_released = matches!(withdrawal_row(world, &withdrawal.id), Some(WithdrawalRow::Registered(row))
             if matches!(row.state, WithdrawalState::Rejected { .. } | WithdrawalState::Failed { .. }));
         is_paid && (is_twice || is_released)
     })

@@ -8,9 +8,9 @@ use domain::{
 };
 
 use super::decisions;
-use super::payouts::Send;
 use super::provider::{Fact, Postback, Subject, Top};
 use super::table::row;
+use super::withdrawals::Send;
 use super::world::World;
 
 /// What the rules remember.
@@ -50,7 +50,7 @@ const EVIDENCE: &str = "only what the provider signed is believed";
 const CREDIT: &str = "what is credited is the signed amount to the stored label";
 const FORGOTTEN: &str = "an attempt that may have arrived is never forgotten";
 pub(super) const DURABLE: &str = "what was answered ok is durable";
-pub(super) const RELEASED: &str = "no payout is released and paid without a conflict raised";
+pub(super) const RELEASED: &str = "no withdrawal is released and paid without a conflict raised";
 pub(super) const ONCE: &str = "each real payment is credited once";
 pub(super) const FINAL: &str = "every row is final or has an alarm";
 pub(super) const TWICE: &str = "no withdrawal is paid twice";
@@ -162,12 +162,12 @@ pub(super) fn withdrawal(world: &World, old: Option<&WithdrawalRow>, new: Option
         }
         (Some(WithdrawalRow::Foreign(_)), _) => break_rule(world, BACKWARDS, "an unmatched row is written over"),
         (Some(WithdrawalRow::Registered(_)), Some(WithdrawalRow::Foreign(_))) => {
-            break_rule(world, BACKWARDS, "a payout is unknown again");
+            break_rule(world, BACKWARDS, "a withdrawal is unknown again");
         }
         (None, Some(WithdrawalRow::Foreign(_))) => {}
         (None, Some(WithdrawalRow::Registered(new))) => {
             decisions::withdrawal(world, None, new);
-            payout(world, new);
+            our_withdrawal(world, new);
         }
         (Some(WithdrawalRow::Registered(old)), Some(WithdrawalRow::Registered(new))) => {
             let holds = may_become(&old.state, &new.state)
@@ -177,7 +177,7 @@ pub(super) fn withdrawal(world: &World, old: Option<&WithdrawalRow>, new: Option
                 && grows(&old.contradictions, &new.contradictions);
             check(world, BACKWARDS, holds, || format!("{old:?} -> {new:?}"));
             decisions::withdrawal(world, Some(old), new);
-            payout(world, new);
+            our_withdrawal(world, new);
         }
     }
 }
@@ -203,7 +203,7 @@ fn may_become(old: &WithdrawalState, new: &WithdrawalState) -> bool {
     }
 }
 
-fn payout(world: &World, row: &Withdrawal) {
+fn our_withdrawal(world: &World, row: &Withdrawal) {
     use WithdrawalState::{Failed, Paid, Rejected, Sending, Submitted, Unknown, Waiting};
     let id = row.request.withdrawal_id.as_str();
     let is_forgotten = world.with(|state| {
@@ -288,7 +288,7 @@ pub(super) fn payment_row(world: &World, number: &str) -> Option<Payment> {
     row::<Payment>(world, &PaymentKey { wallet_type, transaction_id: TransactionId::parse(number).unwrap() })
 }
 
-pub(super) fn payout_row(world: &World, id: &str) -> Option<WithdrawalRow> {
+pub(super) fn withdrawal_row(world: &World, id: &str) -> Option<WithdrawalRow> {
     row::<WithdrawalRow>(world, &WithdrawalId::parse(id).unwrap())
 }
 
@@ -309,7 +309,7 @@ pub(super) fn acknowledged(world: &World, postback: &Postback, top: &Top) {
                 let is_same = receipt.custom_transaction_id == *order && is_amount(receipt, fact);
                 is_same || is_recorded(&row.contradictions, postback, element)
             }),
-            Subject::Withdrawal { id, status } => payout_row(world, id).is_some_and(|row| match row {
+            Subject::Withdrawal { id, status } => withdrawal_row(world, id).is_some_and(|row| match row {
                 WithdrawalRow::Foreign(row) => {
                     let is_same = row.withdrawal_status == Some(*status) && is_amount(&row.facts, fact);
                     is_same || is_recorded(&row.contradictions, postback, element)
@@ -333,7 +333,7 @@ pub(super) fn acknowledged(world: &World, postback: &Postback, top: &Top) {
 
 /// Once the provider has said that it paid, money that we released is a conflict on record; and the other way round.
 fn released_and_paid(world: &World, id: &str, status: i64) {
-    let Some(WithdrawalRow::Registered(row)) = payout_row(world, id) else { return };
+    let Some(WithdrawalRow::Registered(row)) = withdrawal_row(world, id) else { return };
     let is_opposite = match row.state {
         WithdrawalState::Rejected { .. } | WithdrawalState::Failed { .. } => status == 1,
         WithdrawalState::Paid { .. } => status == 5,

@@ -45,7 +45,7 @@ const REACHED: [&str; 33] = [
     "sending",
     "several elements",
     "submitted",
-    "two words about a payout that is not ours",
+    "two words about a withdrawal that is not ours",
     "unknown",
     "unknown row",
     "unmatched",

@@ -49,11 +49,11 @@ fn naive_policies_pay_and_refund_and_ours_does_not() {
             let settings =
                 Settings { is_strict: false, resend_unknown: false, has_operators: false, ..settings(seed, wrong) };
             let world = run(settings);
-            (rest::is_harmed(&world), world.with(|state| !state.provider.payouts.is_empty()))
+            (rest::is_harmed(&world), world.with(|state| !state.provider.withdrawals.is_empty()))
         });
-        let runs = harmed.iter().filter(|(_, has_payouts)| *has_payouts).count();
+        let runs = harmed.iter().filter(|(_, has_withdrawals)| *has_withdrawals).count();
         let harmed = harmed.iter().filter(|(harmed, _)| *harmed).count();
-        println!("{name}: {harmed} of {runs} runs with payouts paid and released, or paid twice");
+        println!("{name}: {harmed} of {runs} runs with withdrawals paid and released, or paid twice");
         assert_eq!(harmed > 0, wrong.is_some());
     }
 }

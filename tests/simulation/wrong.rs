@@ -56,7 +56,7 @@ wrongs! {
     OverwriteUnannounced
     /// A postback decides, whatever was decided.
     LastPostbackWins
-    /// A payout is paid whatever amount the postback says.
+    /// A withdrawal is paid whatever amount the postback says.
     SettleAnyAmount
     /// The unsigned label is credited.
     TrustTopLabel
@@ -104,7 +104,7 @@ wrongs! {
     SharedSender
     /// Of the copies of a waiting payment, only the first one's label is kept.
     ForgetLabels
-    /// Of what is said about a payout that is not ours, only the first is kept.
+    /// Of what is said about a withdrawal that is not ours, only the first is kept.
     FirstWordOnly
     /// The publisher says done before the bus has taken anything.
     TellAndForget

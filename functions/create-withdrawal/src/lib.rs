@@ -1,11 +1,11 @@
-//! `POST /withdrawals`: arms the retry, journals the payout, and submits it for the first time.
+//! `POST /withdrawals`: arms the retry, journals the withdrawal, and submits it for the first time.
 
 mod refused;
 mod request;
 
 pub use refused::Refused;
 
-use domain::{PaymentSystems, PayoutRequest, Timestamp, Withdrawal, WithdrawalId, WithdrawalRow, WithdrawalState};
+use domain::{PaymentSystems, Timestamp, Withdrawal, WithdrawalId, WithdrawalRequest, WithdrawalRow, WithdrawalState};
 use lambda::{Ambient, Handle, Reply, Request, SecretStore, SendLater, StatusCode};
 use paykassma::{SubmitWithdrawal, withdrawal_body};
 use secrecy::SecretString;
@@ -60,13 +60,13 @@ where
     type Refusal = Refused;
 
     async fn handle(&self, request: Request<'_>) -> Result<Reply, Refused> {
-        let payout = request::read(request.body, &self.systems)?;
+        let withdrawal = request::read(request.body, &self.systems)?;
         let secrets = self.keys.current().await?;
-        let body = withdrawal_body(&payout, &secrets.withdrawal_private_key);
-        self.arm(&payout.withdrawal_id).await?;
+        let body = withdrawal_body(&withdrawal, &secrets.withdrawal_private_key);
+        self.arm(&withdrawal.withdrawal_id).await?;
         let now = Timestamp(self.ambient.now_ms());
         let sender = self.ambient.nonce();
-        let journalled = Withdrawal::new(payout, body, sender.clone(), now);
+        let journalled = Withdrawal::new(withdrawal, body, sender.clone(), now);
         let change = Change::new(WithdrawalRow::Registered(Box::new(journalled.clone())));
         match self.table.write(change).await? {
             Written::Done => self.submit(Stored { row: journalled, version: 1 }, &sender).await,
@@ -118,7 +118,7 @@ where
     }
 }
 
-fn repeat(asked: &PayoutRequest, known: &Withdrawal) -> Result<Reply, Refused> {
+fn repeat(asked: &WithdrawalRequest, known: &Withdrawal) -> Result<Reply, Refused> {
     let differing = known.request.differing(asked);
     if differing.is_empty() {
         return reply(StatusCode::OK, known);

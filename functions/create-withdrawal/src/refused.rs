@@ -1,15 +1,15 @@
-//! Why a payout is not made.
+//! Why a withdrawal is not made.
 
 use lambda::{BadRequest, Refusal, StatusCode};
 use tracing::error;
 
-/// Why a payout is not made.
+/// Why a withdrawal is not made.
 #[derive(Debug, thiserror::Error)]
 pub enum Refused {
     /// The request is at fault.
     #[error(transparent)]
     BadRequest(#[from] BadRequest),
-    /// The id stands for another payout.
+    /// The id stands for another withdrawal.
     #[error("this withdrawal_id is taken by a withdrawal that differs in: {0}")]
     IdTaken(String),
     /// The provider said `fail`: the funds are free.

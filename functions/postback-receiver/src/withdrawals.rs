@@ -48,7 +48,7 @@ async fn contradict_or_repeat(
     Ok(())
 }
 
-/// The row takes the id, so that no payout is ever made under it; what is said later is kept too, where it is something else.
+/// The row takes the id, so that no withdrawal is ever made under it; what is said later is kept too, where it is something else.
 async fn keep_unmatched(
     table: &impl Table,
     mut stands: Option<Stored<ForeignWithdrawal>>,

@@ -89,7 +89,7 @@ fn resolutions(all: &[Resolution]) -> Vec<ResolutionView<'_>> {
         .collect()
 }
 
-/// One submission of a payout.
+/// One submission of a withdrawal.
 #[derive(Serialize)]
 struct SubmissionView<'a> {
     started_at_ms: Timestamp,

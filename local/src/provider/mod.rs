@@ -10,8 +10,8 @@
 //! | call | fields | what it does |
 //! |---|---|---|
 //! | `POST payments` | `transaction_id, amount, wallet_type*, currency_code*, custom_transaction_id*, label*` | A user has paid. The activation that names the number is credited, also one that is waiting already. With an order and a label: paid through the payment window, so the postback goes out at once. Answers `{"postback": id or null}`. |
-//! | `POST withdrawals/{id}/settle` | `status, amount*` | Ends an accepted payout with any status and posts it back, as often as it is called. Answers `{"postback": id}`. |
-//! | `GET withdrawals/{id}` | | `withdrawal_id, state (refused, new, settled), status, received, distinct_bodies, payouts`. |
+//! | `POST withdrawals/{id}/settle` | `status, amount*` | Ends an accepted withdrawal with any status and posts it back, as often as it is called. Answers `{"postback": id}`. |
+//! | `GET withdrawals/{id}` | | `withdrawal_id, state (refused, new, settled), status, received, distinct_bodies, withdrawals`. |
 //! | `GET log` | | Lines of text. |
 //! | `GET postbacks` | | Every postback by id: `body, sends, last_status, last_body, delivered`. |
 //! | `POST postbacks` | see below | Sends any postback; answers `{"sent", "statuses": {"200": n}, "bodies": [..]}` when all are answered. |

@@ -121,20 +121,20 @@ impl Draft {
 
     /// Tells of a settled withdrawal.
     pub(super) fn withdrawal(settlement: Settlement) -> Result<Self, NotComposed> {
-        let Settlement { withdrawal_id, payout, amount, status } = settlement;
+        let Settlement { withdrawal_id, accepted, amount, status } = settlement;
         let mut element = Direction::Outgoing.element()?;
         element.set("amount", amount.text())?;
-        element.set("currency_code", &payout.currency_code)?;
-        element.set("wallet_type", &payout.wallet_type)?;
+        element.set("currency_code", &accepted.currency_code)?;
+        element.set("wallet_type", &accepted.wallet_type)?;
         element.set("withdrawal_id", &withdrawal_id)?;
         element.set("withdrawal_status", &status)?;
-        element.set("account_number", &payout.account_number)?;
+        element.set("account_number", &accepted.account_number)?;
         Ok(Self {
             direction: Direction::Outgoing,
-            wallet_type: payout.wallet_type,
-            currency_code: payout.currency_code,
+            wallet_type: accepted.wallet_type,
+            currency_code: accepted.currency_code,
             amount,
-            label: payout.label,
+            label: accepted.label,
             elements: vec![element],
         })
     }

@@ -13,9 +13,9 @@ use super::fields::{Fields, Refusal};
 use super::object::Object;
 use super::postback::Draft;
 use super::state::World;
-use super::withdrawals::Payout;
+use super::withdrawals::Accepted;
 
-/// `POST /v2/withdrawal/create`: a payout, known by its signature alone.
+/// `POST /v2/withdrawal/create`: a withdrawal, known by its signature alone.
 pub(super) async fn withdraw(State(world): State<Arc<World>>, headers: HeaderMap, body: Bytes) -> Response {
     let fields = read(&headers, &body);
     let call = format!("withdrawal {}", named(&fields, "withdrawal_id"));
@@ -27,22 +27,22 @@ pub(super) async fn withdraw(State(world): State<Arc<World>>, headers: HeaderMap
 }
 
 impl World {
-    /// Reads, checks and stores a payout; gives its id.
+    /// Reads, checks and stores a withdrawal; gives its id.
     fn accept(&self, mut fields: Fields, body: &[u8]) -> Result<String, Refusal> {
         let signed = fields.sent().clone();
         let withdrawal_id = fields.text("withdrawal_id", 1..=36);
         if !withdrawal_id.is_empty() {
             self.state().withdrawals.receive(&withdrawal_id, body);
         }
-        let payout = self.payout(fields)?;
+        let withdrawal = self.withdrawal(fields)?;
         self.check_signature(&withdrawal_id, &signed)?;
-        self.state().withdrawals.accept(&withdrawal_id, payout, &self.settings())?;
+        self.state().withdrawals.accept(&withdrawal_id, withdrawal, &self.settings())?;
         Ok(withdrawal_id)
     }
 
-    fn payout(&self, mut fields: Fields) -> Result<Payout, Refusal> {
+    fn withdrawal(&self, mut fields: Fields) -> Result<Accepted, Refusal> {
         let settings = self.settings();
-        let payout = Payout {
+        let withdrawal = Accepted {
             wallet_type: fields.text("payment_system", 1..=190),
             amount: fields.integer("amount"),
             currency_code: fields.text("currency_code", 3..=3),
@@ -52,20 +52,20 @@ impl World {
         fields.boolean("is_test");
         fields.optional_text("comment", 0..=190);
         fields.text("signature", 40..=40);
-        if payout.wallet_type != "paytm" {
+        if withdrawal.wallet_type != "paytm" {
             fields.refuse("payment_system", "is not known");
         }
-        if payout.currency_code != "INR" {
+        if withdrawal.currency_code != "INR" {
             fields.refuse("currency_code", "is not one of this payment system");
         }
-        if !payout.account_number.bytes().all(|byte| byte.is_ascii_digit()) {
+        if !withdrawal.account_number.bytes().all(|byte| byte.is_ascii_digit()) {
             fields.refuse("account_number", "must have 10 digits");
         }
-        if !(settings.withdrawal_min..=settings.withdrawal_max).contains(&payout.amount) {
+        if !(settings.withdrawal_min..=settings.withdrawal_max).contains(&withdrawal.amount) {
             fields.refuse("amount", "is not between the minimum and the maximum");
         }
         fields.finish()?;
-        Ok(payout)
+        Ok(withdrawal)
     }
 
     fn check_signature(&self, withdrawal_id: &str, sent: &Object) -> Result<(), Refusal> {
@@ -80,7 +80,7 @@ impl World {
         Ok(())
     }
 
-    /// Settles a payout and tells of it before its submission is answered, when that is switched on.
+    /// Settles a withdrawal and tells of it before its submission is answered, when that is switched on.
     async fn settle_early(self: &Arc<Self>, withdrawal_id: &str) {
         let settings = self.settings();
         if !(settings.early_postback && settings.send_postbacks) {

@@ -1,4 +1,4 @@
-//! The payouts that the provider has accepted and what has become of them.
+//! The withdrawals that the provider has accepted and what has become of them.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use super::settings::Settings;
 
 /// An accepted request, as far as its postback needs it.
 #[derive(Clone, Debug)]
-pub(super) struct Payout {
+pub(super) struct Accepted {
     pub(super) wallet_type: String,
     pub(super) amount: u64,
     pub(super) currency_code: String,
@@ -22,7 +22,7 @@ pub(super) struct Payout {
 #[derive(Debug)]
 pub(super) struct Settlement {
     pub(super) withdrawal_id: String,
-    pub(super) payout: Payout,
+    pub(super) accepted: Accepted,
     pub(super) amount: Amount,
     pub(super) status: i64,
 }
@@ -35,21 +35,21 @@ pub(super) struct Standing<'a> {
     status: Option<i64>,
     received: usize,
     distinct_bodies: usize,
-    payouts: u64,
+    accepted_count: u64,
 }
 
 #[derive(Default)]
-struct Withdrawal {
+struct Record {
     /// Every body that named this id, and how often it came.
     bodies: BTreeMap<Vec<u8>, usize>,
-    payout: Option<Payout>,
-    payouts: u64,
+    accepted: Option<Accepted>,
+    accepted_count: u64,
     status: Option<i64>,
 }
 
 /// Every withdrawal by its id.
 #[derive(Default)]
-pub(super) struct Withdrawals(BTreeMap<String, Withdrawal>);
+pub(super) struct Withdrawals(BTreeMap<String, Record>);
 
 impl Withdrawals {
     /// Counts a received body.
@@ -59,46 +59,51 @@ impl Withdrawals {
         *count = count.saturating_add(1);
     }
 
-    /// Accepts a payout as new, or says why not.
-    pub(super) fn accept(&mut self, withdrawal_id: &str, payout: Payout, settings: &Settings) -> Result<(), Refusal> {
+    /// Accepts a withdrawal as new, or says why not.
+    pub(super) fn accept(
+        &mut self,
+        withdrawal_id: &str,
+        accepted: Accepted,
+        settings: &Settings,
+    ) -> Result<(), Refusal> {
         let unique = self.unique(withdrawal_id, settings);
-        let covered = self.covered(&payout, settings);
+        let covered = self.covered(&accepted, settings);
         if settings.balance_first { covered.and(unique) } else { unique.and(covered) }?;
-        let withdrawal = self.0.entry(withdrawal_id.to_owned()).or_default();
-        withdrawal.payout = Some(payout);
-        withdrawal.payouts = withdrawal.payouts.saturating_add(1);
+        let record = self.0.entry(withdrawal_id.to_owned()).or_default();
+        record.accepted = Some(accepted);
+        record.accepted_count = record.accepted_count.saturating_add(1);
         Ok(())
     }
 
     /// Gives an accepted withdrawal a status, perhaps with another amount; none if it was never accepted.
     pub(super) fn settle(&mut self, withdrawal_id: &str, status: i64, amount: Option<Amount>) -> Option<Settlement> {
-        let withdrawal = self.0.get_mut(withdrawal_id)?;
-        let payout = withdrawal.payout.clone()?;
-        withdrawal.status = Some(status);
-        let amount = amount.unwrap_or_else(|| Amount::from(payout.amount));
-        Some(Settlement { withdrawal_id: withdrawal_id.to_owned(), payout, amount, status })
+        let record = self.0.get_mut(withdrawal_id)?;
+        let accepted = record.accepted.clone()?;
+        record.status = Some(status);
+        let amount = amount.unwrap_or_else(|| Amount::from(accepted.amount));
+        Some(Settlement { withdrawal_id: withdrawal_id.to_owned(), accepted, amount, status })
     }
 
     /// Tells how a withdrawal stands; none if no body ever named it.
     pub(super) fn standing(&self, withdrawal_id: &str) -> Option<Standing<'_>> {
-        let (withdrawal_id, withdrawal) = self.0.get_key_value(withdrawal_id)?;
+        let (withdrawal_id, record) = self.0.get_key_value(withdrawal_id)?;
         Some(Standing {
             withdrawal_id,
-            state: withdrawal.state(),
-            status: withdrawal.status,
-            received: withdrawal.bodies.values().sum(),
-            distinct_bodies: withdrawal.bodies.len(),
-            payouts: withdrawal.payouts,
+            state: record.state(),
+            status: record.status,
+            received: record.bodies.values().sum(),
+            distinct_bodies: record.bodies.len(),
+            accepted_count: record.accepted_count,
         })
     }
 
     fn unique(&self, withdrawal_id: &str, settings: &Settings) -> Result<(), Refusal> {
-        let taken = self.0.get(withdrawal_id).is_some_and(|withdrawal| withdrawal.payout.is_some());
+        let taken = self.0.get(withdrawal_id).is_some_and(|record| record.accepted.is_some());
         if settings.dedup && taken { Err(Refusal::text("withdrawal_id already exists")) } else { Ok(()) }
     }
 
-    fn covered(&self, payout: &Payout, settings: &Settings) -> Result<(), Refusal> {
-        let open = self.0.values().map(Withdrawal::open).fold(payout.amount, u64::saturating_add);
+    fn covered(&self, accepted: &Accepted, settings: &Settings) -> Result<(), Refusal> {
+        let open = self.0.values().map(Record::open).fold(accepted.amount, u64::saturating_add);
         if settings.balance.is_some_and(|balance| balance < open) {
             return Err(Refusal::field("withdrawals_sum_amount", "Insufficient balance"));
         }
@@ -106,9 +111,9 @@ impl Withdrawals {
     }
 }
 
-impl Withdrawal {
+impl Record {
     fn state(&self) -> &'static str {
-        match (&self.payout, self.status) {
+        match (&self.accepted, self.status) {
             (None, _) => "refused",
             (Some(_), None) => "new",
             (Some(_), Some(_)) => "settled",
@@ -117,7 +122,7 @@ impl Withdrawal {
 
     /// The money of this id that is promised and not settled yet.
     fn open(&self) -> u64 {
-        let amount = self.payout.as_ref().map_or(0, |payout| payout.amount);
-        if self.status.is_some() { 0 } else { amount.saturating_mul(self.payouts) }
+        let amount = self.accepted.as_ref().map_or(0, |accepted| accepted.amount);
+        if self.status.is_some() { 0 } else { amount.saturating_mul(self.accepted_count) }
     }
 }

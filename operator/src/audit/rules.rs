@@ -129,7 +129,7 @@ impl Check<'_> {
         self.must(is_as_asked(row), Rule::Journal, "the bytes that are sent are not what was asked for");
     }
 
-    /// A payout has ended by a signed status and the row's own facts, or by a person.
+    /// A withdrawal has ended by a signed status and the row's own facts, or by a person.
     fn ended(&mut self, row: &Withdrawal, receipt: Option<&Receipt>, status: i64, outcome: Outcome) {
         let request = &row.request;
         let Some(receipt) = receipt else {
@@ -158,7 +158,7 @@ impl Check<'_> {
         }
     }
 
-    /// What was signed of a payout. `None` where that is not proved, or is of another one; it is noted then.
+    /// What was signed of a withdrawal. `None` where that is not proved, or is of another one; it is noted then.
     fn reported(&mut self, id: &WithdrawalId, receipt: &Receipt) -> Option<WithdrawalReport> {
         match self.proved(element(self.keys, &receipt.evidence))? {
             Element::Withdrawal(it) if it.withdrawal_id == *id && it.receipt.agrees_with(receipt) => Some(it),

@@ -2,9 +2,9 @@
 
 use domain::{
     AccountNumber, Amount, AttentionKind, Contradiction, CurrencyCode, CustomTransactionId, Disagreement, Ended,
-    Evidence, Label, Outcome, Payment, PaymentKey, PaymentState, PayoutRequest, Receipt, Remark, Resolution,
-    Submission, SubmissionAttempt, Timestamp, TransactionId, WalletType, Withdrawal, WithdrawalId, WithdrawalRow,
-    WithdrawalState,
+    Evidence, Label, Outcome, Payment, PaymentKey, PaymentState, Receipt, Remark, Resolution, Submission,
+    SubmissionAttempt, Timestamp, TransactionId, WalletType, Withdrawal, WithdrawalId, WithdrawalRequest,
+    WithdrawalRow, WithdrawalState,
 };
 use secrecy::SecretString;
 use serde_json::json;
@@ -68,7 +68,7 @@ fn found(outcome: Outcome) -> Vec<Resolution> {
 }
 
 fn withdrawal(state: WithdrawalState, ends: Vec<Option<Submission>>) -> Withdrawal {
-    let request = PayoutRequest {
+    let request = WithdrawalRequest {
         withdrawal_id: WithdrawalId::parse("w1").unwrap(),
         label: Label::parse("u1").unwrap(),
         amount: Amount::parse("700").unwrap(),
@@ -108,7 +108,7 @@ fn payment(row: Payment) -> Seen {
     seen(AnyRow::Payment(Stored { row, version: 1 }))
 }
 
-fn payout(row: Withdrawal) -> Seen {
+fn withdrawal_row(row: Withdrawal) -> Seen {
     seen(AnyRow::Withdrawal(Stored { row: WithdrawalRow::Registered(Box::new(row)), version: 1 }))
 }
 
@@ -153,7 +153,7 @@ fn evidence_of_a_key_that_was_rotated_away_is_a_matter_of_its_own() {
 }
 
 #[test]
-fn a_payout_ends_as_it_was_asked_for_by_a_signed_status_or_a_person() {
+fn a_withdrawal_ends_as_it_was_asked_for_by_a_signed_status_or_a_person() {
     let keys = keys("private", None);
     let by_person = |resolutions| Withdrawal {
         resolutions,
@@ -168,7 +168,7 @@ fn a_payout_ends_as_it_was_asked_for_by_a_signed_status_or_a_person() {
         (by_person(found(Outcome::Paid)), vec![Rule::Decision]),
         (by_person(vec![]), vec![Rule::Decision]),
     ] {
-        assert_eq!(broken(&payout(row.clone()), &keys), expected, "{row:?}");
+        assert_eq!(broken(&withdrawal_row(row.clone()), &keys), expected, "{row:?}");
     }
 }
 
@@ -193,7 +193,7 @@ fn nothing_is_refused_in_doubt_and_no_state_is_impossible() {
             vec![Rule::Journal],
         ),
     ] {
-        assert_eq!(broken(&payout(row.clone()), &keys), expected, "{row:?}");
+        assert_eq!(broken(&withdrawal_row(row.clone()), &keys), expected, "{row:?}");
     }
 }
 
@@ -201,7 +201,7 @@ fn nothing_is_refused_in_doubt_and_no_state_is_impossible() {
 fn the_index_has_what_needs_a_person_and_nothing_else() {
     let keys = keys("private", None);
     let unknown = withdrawal(WithdrawalState::Unknown, vec![None]);
-    let listed = payout(unknown);
+    let listed = withdrawal_row(unknown);
     assert_eq!(listed.indexed.map(|it| it.kind), Some(AttentionKind::Unknown));
     assert_eq!(broken(&listed, &keys), []);
     assert_eq!(broken(&Seen { indexed: None, ..listed.clone() }, &keys), [Rule::Index]);

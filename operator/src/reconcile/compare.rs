@@ -106,9 +106,9 @@ fn missing_there<E>(
 }
 
 fn classify(key: &str, here: Option<&Here>, there: &There) -> (Class, &'static str) {
-    let is_payout = key.starts_with("withdrawal#");
+    let is_withdrawal = key.starts_with("withdrawal#");
     let Some(here) = here else {
-        return match (is_payout, there.standing) {
+        return match (is_withdrawal, there.standing) {
             (true, _) if there.by_hand => (Class::ByHand, "made in the back office, which sends no postback"),
             (true, _) => {
                 (Class::MissingHere, "never made here; made by hand in the back office, if the export cannot tell")
@@ -126,7 +126,7 @@ fn classify(key: &str, here: Option<&Here>, there: &There) -> (Class, &'static s
         (here, there) if here == there => (Class::Matched, ""),
         (Standing::Success, Standing::Fail) => (Class::StatusDiffers, "money moved here, and not there"),
         (Standing::Fail, Standing::Success) => (Class::StatusDiffers, "money moved there, and not here"),
-        (Standing::Other, _) if is_payout => (Class::StatusDiffers, "ended there, and open here: resolve it"),
+        (Standing::Other, _) if is_withdrawal => (Class::StatusDiffers, "ended there, and open here: resolve it"),
         (Standing::Other, _) => (Class::StatusDiffers, "ended there, and held here: resolve it"),
         (_, _) => (Class::StatusDiffers, "ended here, and not there"),
     }
@@ -179,7 +179,7 @@ mod tests {
     #[test]
     fn each_pair_has_its_class() {
         use Standing::{Fail, Other, Success};
-        let (payment, payout) = ("payment#paytm#1", "withdrawal#w1");
+        let (payment, withdrawal) = ("payment#paytm#1", "withdrawal#w1");
         let ours = |standing| Some(here("7", standing));
         let by_hand = There { by_hand: true, ..there(2, "7", Success) };
         for (key, ours, theirs, class) in [
@@ -189,13 +189,13 @@ mod tests {
             (payment, ours(Other), there(2, "7", Success), Class::StatusDiffers),
             (payment, None, there(2, "7", Success), Class::MissingHere),
             (payment, None, there(2, "7", Fail), Class::Matched),
-            (payout, ours(Fail), there(2, "7", Success), Class::StatusDiffers),
-            (payout, ours(Other), there(2, "7", Fail), Class::StatusDiffers),
-            (payout, ours(Other), there(2, "7", Other), Class::Matched),
-            (payout, ours(Success), there(2, "7", Other), Class::StatusDiffers),
-            (payout, None, there(2, "7", Fail), Class::MissingHere),
-            (payout, None, by_hand.clone(), Class::ByHand),
-            (payout, ours(Success), by_hand, Class::Matched),
+            (withdrawal, ours(Fail), there(2, "7", Success), Class::StatusDiffers),
+            (withdrawal, ours(Other), there(2, "7", Fail), Class::StatusDiffers),
+            (withdrawal, ours(Other), there(2, "7", Other), Class::Matched),
+            (withdrawal, ours(Success), there(2, "7", Other), Class::StatusDiffers),
+            (withdrawal, None, there(2, "7", Fail), Class::MissingHere),
+            (withdrawal, None, by_hand.clone(), Class::ByHand),
+            (withdrawal, ours(Success), by_hand, Class::Matched),
         ] {
             let found = compared(pair(key, ours.clone(), std::slice::from_ref(&theirs)), ALWAYS);
             assert_eq!(found, [(class, key.to_owned(), Some(2))], "{ours:?} {theirs:?}");

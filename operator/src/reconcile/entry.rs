@@ -40,7 +40,7 @@ pub(crate) struct Here {
     pub(crate) money: Money,
     pub(crate) standing: Standing,
     pub(crate) state: String,
-    /// When the payment came in, or the payout was asked for.
+    /// When the payment came in, or the withdrawal was asked for.
     pub(crate) at: Timestamp,
     /// Whether the export must have it.
     pub(crate) is_expected: bool,

@@ -129,7 +129,7 @@ impl<'a, R: Read> Export<'a, R> {
         Ok(Payment::key(&PaymentKey { wallet_type, transaction_id }))
     }
 
-    /// A payout that was made by hand need not have an id that could be ours: any text names it.
+    /// A withdrawal that was made by hand need not have an id that could be ours: any text names it.
     fn withdrawal(&self) -> Result<String, (usize, String)> {
         let place = self.places.withdrawal_id;
         let is_by_hand = self.places.origin.is_some_and(|it| is_one_of(self.text(it), &self.config.texts.by_hand));
@@ -216,7 +216,7 @@ mod tests {
         let success = Standing::Success;
         let expected = [
             ("payment#paytm#47752123519", 2, "1500.50", success, false),
-            ("withdrawal#payout-1", 3, "300", success, false),
+            ("withdrawal#withdrawal-1", 3, "300", success, false),
             ("withdrawal#BO-17", 4, "100000.00", success, true),
         ];
         assert_eq!(

@@ -55,11 +55,11 @@ pub(crate) struct Reconcile {
 const HELP: &str = "\
 Classes, each a file in --out:
   matched          both say the same
-  missing_here     in the export alone; of payouts it cannot be told, without a column for it, whether they were made by hand
+  missing_here     in the export alone; of withdrawals it cannot be told, without a column for it, whether they were made by hand
   missing_there    in the table alone, between --since and --until
   amount_differs   another amount or currency
   status_differs   the money moved on one side, or one side has not ended; what a person resolved counts as what was found out
-  by_hand          payouts that the export marks as made in the back office: they send no postback, and are no difference
+  by_hand          withdrawals that the export marks as made in the back office: they send no postback, and are no difference
   duplicated       further lines with an id of an earlier line
   bad_lines        lines that cannot be read, with the column and why
   bad_rows         rows of the table that cannot be read

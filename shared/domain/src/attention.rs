@@ -13,9 +13,9 @@ pub enum AttentionKind {
     Unmatched,
     /// Verified money that is not credited, because something disagrees.
     Quarantined,
-    /// A payout of which nobody knows whether the provider has it.
+    /// A withdrawal of which nobody knows whether the provider has it.
     Unknown,
-    /// A payout for which a person was asked.
+    /// A withdrawal for which a person was asked.
     NeedsReview,
     /// Something contradicts what was decided.
     Conflict,

@@ -25,19 +25,19 @@ pub enum Event {
     PaymentUnmatched(HeldPayment),
     /// A postback contradicts what was decided of a payment.
     PaymentConflict(HeldPayment),
-    /// The provider has taken a payout.
-    WithdrawalSubmitted(Payout),
+    /// The provider has taken a withdrawal.
+    WithdrawalSubmitted(WithdrawalChanged),
     /// The provider has paid.
-    WithdrawalPaid(Payout),
-    /// The payout will not be made: its funds may be released.
-    WithdrawalFailed(Payout),
+    WithdrawalPaid(WithdrawalChanged),
+    /// The withdrawal will not be made: its funds may be released.
+    WithdrawalFailed(WithdrawalChanged),
     /// Nobody knows whether the provider has it: nothing may be released.
-    WithdrawalUnknown(Payout),
-    /// Something contradicts what was decided of a payout.
-    WithdrawalConflict(Payout),
+    WithdrawalUnknown(WithdrawalChanged),
+    /// Something contradicts what was decided of a withdrawal.
+    WithdrawalConflict(WithdrawalChanged),
     /// The attempts are used up: a person must decide.
-    WithdrawalNeedsReview(Payout),
-    /// The provider reports on a payout that was never made here.
+    WithdrawalNeedsReview(WithdrawalChanged),
+    /// The provider reports on a withdrawal that was never made here.
     WithdrawalForeign(ForeignReported),
     /// A verified element of a postback was not understood: a person must read it.
     PostbackUnreadable(UnreadableElement),
@@ -97,9 +97,9 @@ pub struct HeldPayment {
     pub disagreement: Option<Disagreement>,
 }
 
-/// A payout.
+/// A withdrawal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Payout {
+pub struct WithdrawalChanged {
     /// Which.
     pub withdrawal_id: WithdrawalId,
     /// How much.
@@ -116,7 +116,7 @@ pub struct Payout {
     pub disagreement: Option<Disagreement>,
 }
 
-/// A payout that is not ours.
+/// A withdrawal that is not ours.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ForeignReported {
     /// Which.
@@ -286,17 +286,13 @@ impl Withdrawal {
         let is_new = old.is_none_or(|old| discriminant(&old.state) != discriminant(&self.state));
         let state = if is_new { self.reached() } else { None };
         let known = old.map_or(0, |old| old.contradictions.len());
-        let against = self
-            .contradictions
-            .iter()
-            .skip(known)
-            .map(|it| Event::WithdrawalConflict(Payout { disagreement: Some(it.disagreement), ..self.told() }));
+        let against = self.contradictions.iter().skip(known).map(|it| {
+            Event::WithdrawalConflict(WithdrawalChanged { disagreement: Some(it.disagreement), ..self.told() })
+        });
         let asked = old.is_none_or(|old| old.needs_review.is_none());
-        let review = self
-            .needs_review
-            .as_ref()
-            .filter(|_| asked)
-            .map(|reason| Event::WithdrawalNeedsReview(Payout { message: Some(reason.clone()), ..self.told() }));
+        let review = self.needs_review.as_ref().filter(|_| asked).map(|reason| {
+            Event::WithdrawalNeedsReview(WithdrawalChanged { message: Some(reason.clone()), ..self.told() })
+        });
         let resolved = Event::resolved(&self.resolutions, old.map(|old| old.resolutions.as_slice()));
         state.into_iter().chain(against).chain(review).chain(resolved).collect()
     }
@@ -309,13 +305,13 @@ impl Withdrawal {
             WithdrawalState::Paid { .. } => Some(Event::WithdrawalPaid(self.told())),
             WithdrawalState::Failed { .. } => Some(Event::WithdrawalFailed(self.told())),
             WithdrawalState::Rejected { message } => {
-                Some(Event::WithdrawalFailed(Payout { message: Some(message.clone()), ..self.told() }))
+                Some(Event::WithdrawalFailed(WithdrawalChanged { message: Some(message.clone()), ..self.told() }))
             }
         }
     }
 
-    fn told(&self) -> Payout {
-        Payout {
+    fn told(&self) -> WithdrawalChanged {
+        WithdrawalChanged {
             withdrawal_id: self.request.withdrawal_id.clone(),
             amount: self.request.amount,
             currency_code: self.request.currency_code.clone(),

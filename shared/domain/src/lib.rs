@@ -15,7 +15,9 @@ mod withdrawal;
 pub use amount::Amount;
 pub use attention::{Attention, AttentionKind};
 pub use deposit::{Attempt, AttemptState, Credit, Deposit, DepositRow, DepositState, MAX_ATTEMPTS, Order, Unannounced};
-pub use event::{Credited, Event, FailedActivation, ForeignReported, HeldPayment, Payout, UnreadableElement};
+pub use event::{
+    Credited, Event, FailedActivation, ForeignReported, HeldPayment, UnreadableElement, WithdrawalChanged,
+};
 pub use evidence::{Contradiction, Disagreement, Evidence, Receipt};
 pub use ids::{
     AccountNumber, AttemptId, Broken, Comment, CurrencyCode, CustomTransactionId, Label, Lang, PaymentKey, Remark,
@@ -26,7 +28,8 @@ pub use payment_system::{Limits, PaymentSystem, PaymentSystems, TextRule};
 pub use report::{DepositReport, Direction, Unsigned, WithdrawalReport};
 pub use resolution::{NotResolved, Outcome, Resolution};
 pub use withdrawal::{
-    Ended, ForeignWithdrawal, PayoutRequest, Submission, SubmissionAttempt, Withdrawal, WithdrawalRow, WithdrawalState,
+    Ended, ForeignWithdrawal, Submission, SubmissionAttempt, Withdrawal, WithdrawalRequest, WithdrawalRow,
+    WithdrawalState,
 };
 
 use serde::{Deserialize, Serialize};

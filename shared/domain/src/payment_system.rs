@@ -292,7 +292,7 @@ mod tests {
                 assert_eq!(
                     row.account_number.is_some(),
                     wallet == "paytm",
-                    "only PayTM's payouts are documented: {wallet}"
+                    "only PayTM's withdrawals are documented: {wallet}"
                 );
             }
         }

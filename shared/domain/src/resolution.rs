@@ -12,9 +12,9 @@ use crate::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// The provider has paid a payout.
+    /// The provider has paid a withdrawal.
     Paid,
-    /// The provider has not paid a payout, and will not.
+    /// The provider has not paid a withdrawal, and will not.
     Failed,
     /// A payment is its order's.
     Credited,
@@ -89,7 +89,7 @@ pub enum NotResolved {
 }
 
 impl Withdrawal {
-    /// Ends an open payout, or closes what contradicts its end.
+    /// Ends an open withdrawal, or closes what contradicts its end.
     ///
     /// # Errors
     /// [`NotResolved`] when the state does not allow it.
@@ -116,7 +116,7 @@ impl Withdrawal {
 }
 
 impl ForeignWithdrawal {
-    /// Notes what was found out about a payout that is not ours.
+    /// Notes what was found out about a withdrawal that is not ours.
     ///
     /// # Errors
     /// [`NotResolved`] when that was done already, and nothing else was said since.

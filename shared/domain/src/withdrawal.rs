@@ -1,4 +1,4 @@
-//! A payout: journalled before it is sent, uncertain until the provider has said what became of it.
+//! A withdrawal: journalled before it is sent, uncertain until the provider has said what became of it.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,9 +7,9 @@ use crate::{
     Transition, WalletType, WithdrawalId, WithdrawalReport,
 };
 
-/// What the merchant asked for. The same id always stands for the same payout.
+/// What the merchant asked for. The same id always stands for the same withdrawal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PayoutRequest {
+pub struct WithdrawalRequest {
     /// The merchant's id, and the provider's.
     pub withdrawal_id: WithdrawalId,
     /// Who is paid.
@@ -29,7 +29,7 @@ pub struct PayoutRequest {
     pub is_test: bool,
 }
 
-impl PayoutRequest {
+impl WithdrawalRequest {
     /// The names of the fields in which another request with this id differs.
     #[must_use]
     pub fn differing(&self, other: &Self) -> Vec<&'static str> {
@@ -86,7 +86,7 @@ pub struct Ended {
     pub submission: Submission,
 }
 
-/// How far a payout has come.
+/// How far a withdrawal has come.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum WithdrawalState {
@@ -117,12 +117,12 @@ pub enum WithdrawalState {
     },
 }
 
-/// A payout of ours.
+/// A withdrawal of ours.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Withdrawal {
     /// What the merchant asked for.
     #[serde(flatten)]
-    pub request: PayoutRequest,
+    pub request: WithdrawalRequest,
     /// How far it has come.
     #[serde(flatten)]
     pub state: WithdrawalState,
@@ -146,9 +146,9 @@ pub struct Withdrawal {
 }
 
 impl Withdrawal {
-    /// Journals a payout whose first attempt is about to be sent.
+    /// Journals a withdrawal whose first attempt is about to be sent.
     #[must_use]
-    pub fn new(request: PayoutRequest, body: String, sender: String, now: Timestamp) -> Self {
+    pub fn new(request: WithdrawalRequest, body: String, sender: String, now: Timestamp) -> Self {
         Self {
             request,
             state: WithdrawalState::Sending,
@@ -359,9 +359,9 @@ impl ForeignWithdrawal {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum WithdrawalRow {
-    /// A payout of ours.
+    /// A withdrawal of ours.
     Registered(Box<Withdrawal>),
-    /// Postbacks only: the id is taken, and no payout may be made under it.
+    /// Postbacks only: the id is taken, and no withdrawal may be made under it.
     Foreign(Box<ForeignWithdrawal>),
 }
 

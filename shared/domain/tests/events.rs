@@ -5,8 +5,8 @@
 use domain::{
     AccountNumber, Amount, AttemptState, Contradiction, CurrencyCode, CustomTransactionId, Deposit, DepositRow,
     Disagreement, Event, Evidence, ForeignWithdrawal, Label, Order, Outcome, Payment, PaymentKey, PaymentState,
-    PayoutRequest, Receipt, Remark, Resolution, Timestamp, TransactionId, Unannounced, WalletType, Withdrawal,
-    WithdrawalId, WithdrawalRow, WithdrawalState,
+    Receipt, Remark, Resolution, Timestamp, TransactionId, Unannounced, WalletType, Withdrawal, WithdrawalId,
+    WithdrawalRequest, WithdrawalRow, WithdrawalState,
 };
 use serde_json::{Value, json};
 
@@ -61,8 +61,8 @@ fn deposit() -> Deposit {
     Deposit::new(order, "{}".into(), Timestamp(0))
 }
 
-fn payout(state: WithdrawalState) -> Withdrawal {
-    let request = PayoutRequest {
+fn withdrawal(state: WithdrawalState) -> Withdrawal {
+    let request = WithdrawalRequest {
         withdrawal_id: WithdrawalId::parse("w").unwrap(),
         label: Label::parse("u").unwrap(),
         amount: amount("1000"),
@@ -145,7 +145,7 @@ fn a_held_payment_is_told_when_it_becomes_so_and_each_contradiction_once() {
 }
 
 #[test]
-fn a_payout_is_told_when_its_state_changes_and_what_is_said_against_it_once() {
+fn a_withdrawal_is_published_when_its_state_changes_and_each_conflict_once() {
     use WithdrawalState::{Failed, Paid, Rejected, Sending, Submitted, Unknown, Waiting};
     let row = |row: &Withdrawal| WithdrawalRow::Registered(Box::new(row.clone()));
     let states = [
@@ -158,11 +158,14 @@ fn a_payout_is_told_when_its_state_changes_and_what_is_said_against_it_once() {
         (Rejected { message: "poor".into() }, Some("withdrawal.failed")),
     ];
     for (state, kind) in &states {
-        let new = row(&payout(state.clone()));
+        let new = row(&withdrawal(state.clone()));
         assert_eq!(kinds(&new.events(None)), Vec::from_iter(*kind), "{state:?}");
         for (old, _) in &states {
             let changes = old != state;
-            assert_eq!(kinds(&new.events(Some(&row(&payout(old.clone()))))), Vec::from_iter(kind.filter(|_| changes)));
+            assert_eq!(
+                kinds(&new.events(Some(&row(&withdrawal(old.clone()))))),
+                Vec::from_iter(kind.filter(|_| changes))
+            );
         }
     }
     let of = |more: &Value| {
@@ -171,9 +174,9 @@ fn a_payout_is_told_when_its_state_changes_and_what_is_said_against_it_once() {
         data.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         data
     };
-    let rejected = row(&payout(Rejected { message: "poor".into() }));
+    let rejected = row(&withdrawal(Rejected { message: "poor".into() }));
     assert_eq!(told(&rejected.events(None)), [("withdrawal.failed", of(&json!({"message": "poor"})))]);
-    let unknown = payout(Unknown);
+    let unknown = withdrawal(Unknown);
     let mut asked = unknown.review("used up").unwrap();
     asked.contradictions.push(against(Disagreement::Status));
     let both = [
@@ -187,7 +190,7 @@ fn a_payout_is_told_when_its_state_changes_and_what_is_said_against_it_once() {
 }
 
 #[test]
-fn a_payout_that_is_not_ours_is_told_once_and_so_is_what_was_found_out() {
+fn a_foreign_withdrawal_is_published_once_and_so_is_what_was_found_out() {
     let foreign = ForeignWithdrawal {
         withdrawal_id: WithdrawalId::parse("w").unwrap(),
         withdrawal_status: Some(1),

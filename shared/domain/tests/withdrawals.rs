@@ -6,8 +6,8 @@ use std::mem::discriminant;
 
 use domain::{
     AccountNumber, Amount, AttentionKind, CurrencyCode, Disagreement, Evidence, ForeignWithdrawal, Label, NotResolved,
-    Outcome, PayoutRequest, Receipt, Remark, Resolution, Submission, SubmissionAttempt, Timestamp, Transition,
-    WalletType, Withdrawal, WithdrawalId, WithdrawalReport, WithdrawalRow, WithdrawalState,
+    Outcome, Receipt, Remark, Resolution, Submission, SubmissionAttempt, Timestamp, Transition, WalletType, Withdrawal,
+    WithdrawalId, WithdrawalReport, WithdrawalRequest, WithdrawalRow, WithdrawalState,
 };
 use proptest::prelude::*;
 
@@ -18,7 +18,7 @@ fn paytm() -> WalletType {
 }
 
 fn journalled() -> Withdrawal {
-    let request = PayoutRequest {
+    let request = WithdrawalRequest {
         withdrawal_id: WithdrawalId::parse("w").unwrap(),
         label: Label::parse("u").unwrap(),
         amount: Amount::parse("1000").unwrap(),
@@ -196,7 +196,7 @@ fn a_person_closes_a_conflict_and_changes_no_end() {
 }
 
 #[test]
-fn what_was_found_out_of_a_payout_that_is_not_ours_is_noted_once() {
+fn what_was_found_out_of_a_foreign_withdrawal_is_noted_once() {
     let row = ForeignWithdrawal::new(&report(Some(1), "1000", "u"));
     assert_eq!(row.resolve(resolution(Outcome::Rejected)), Err(NotResolved::OutcomeOfAnotherKind));
     let closed = row.resolve(resolution(Outcome::Paid)).unwrap();
@@ -215,17 +215,17 @@ fn what_was_found_out_of_a_payout_that_is_not_ours_is_noted_once() {
 }
 
 #[test]
-fn another_payout_under_the_same_id_differs_by_the_names_of_its_fields() {
+fn another_withdrawal_under_the_same_id_differs_by_the_names_of_its_fields() {
     let known = journalled().request;
     assert!(known.differing(&known).is_empty());
     let others = [
-        ("label", PayoutRequest { label: Label::parse("u2").unwrap(), ..known.clone() }),
-        ("amount", PayoutRequest { amount: Amount::parse("1001").unwrap(), ..known.clone() }),
-        ("currency_code", PayoutRequest { currency_code: CurrencyCode::parse("BDT").unwrap(), ..known.clone() }),
-        ("account_number", PayoutRequest { account_number: AccountNumber::parse("1").unwrap(), ..known.clone() }),
-        ("payment_system", PayoutRequest { payment_system: WalletType::parse("upi_l").unwrap(), ..known.clone() }),
-        ("comment", PayoutRequest { comment: domain::Comment::parse("x").ok(), ..known.clone() }),
-        ("is_test", PayoutRequest { is_test: true, ..known.clone() }),
+        ("label", WithdrawalRequest { label: Label::parse("u2").unwrap(), ..known.clone() }),
+        ("amount", WithdrawalRequest { amount: Amount::parse("1001").unwrap(), ..known.clone() }),
+        ("currency_code", WithdrawalRequest { currency_code: CurrencyCode::parse("BDT").unwrap(), ..known.clone() }),
+        ("account_number", WithdrawalRequest { account_number: AccountNumber::parse("1").unwrap(), ..known.clone() }),
+        ("payment_system", WithdrawalRequest { payment_system: WalletType::parse("upi_l").unwrap(), ..known.clone() }),
+        ("comment", WithdrawalRequest { comment: domain::Comment::parse("x").ok(), ..known.clone() }),
+        ("is_test", WithdrawalRequest { is_test: true, ..known.clone() }),
     ];
     for (name, other) in others {
         assert_eq!(known.differing(&other), [name]);

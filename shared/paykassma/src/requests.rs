@@ -1,6 +1,6 @@
 //! The bodies of the requests (PROTOCOL 1 and 3). One list of fields is both signed and written.
 
-use domain::{Amount, PayoutRequest};
+use domain::{Amount, WithdrawalRequest};
 use secrecy::SecretString;
 use serde_json::Value as Json;
 use signing::{WithdrawalValue, sign_withdrawal};
@@ -34,9 +34,17 @@ impl Value<'_> {
 
 /// The exact text of a withdrawal request, signed: journal it, and send the same on every attempt.
 #[must_use]
-pub fn withdrawal_body(request: &PayoutRequest, private_key: &SecretString) -> String {
-    let PayoutRequest { withdrawal_id, label, amount, currency_code, account_number, payment_system, comment, is_test } =
-        request;
+pub fn withdrawal_body(request: &WithdrawalRequest, private_key: &SecretString) -> String {
+    let WithdrawalRequest {
+        withdrawal_id,
+        label,
+        amount,
+        currency_code,
+        account_number,
+        payment_system,
+        comment,
+        is_test,
+    } = request;
     let mut fields = vec![
         ("withdrawal_id", Value::Text(withdrawal_id.as_str())),
         ("payment_system", Value::Text(payment_system.as_str())),
@@ -87,8 +95,8 @@ mod tests {
     use proptest::prelude::*;
     use signing::verify_withdrawal;
 
-    fn page_sample() -> PayoutRequest {
-        PayoutRequest {
+    fn page_sample() -> WithdrawalRequest {
+        WithdrawalRequest {
             withdrawal_id: WithdrawalId::parse("85858053").unwrap(),
             label: Label::parse("160496026").unwrap(),
             amount: Amount::parse("1000").unwrap(),
@@ -121,7 +129,7 @@ mod tests {
     #[test]
     fn a_withdrawal_amount_is_an_integer_and_never_cut() {
         for (amount, sent) in [("1000.00", "\"amount\":1000,"), ("1000.50", "\"amount\":1000.50,")] {
-            let request = PayoutRequest { amount: Amount::parse(amount).unwrap(), ..page_sample() };
+            let request = WithdrawalRequest { amount: Amount::parse(amount).unwrap(), ..page_sample() };
             assert!(withdrawal_body(&request, &key()).contains(sent));
         }
     }
@@ -130,7 +138,7 @@ mod tests {
         #[test]
         fn what_is_sent_is_what_is_signed(label in "\\PC{1,36}", comment in proptest::option::of("\\PC{0,190}"),
             amount in "[1-9][0-9]{0,9}", is_test: bool) {
-            let request = PayoutRequest {
+            let request = WithdrawalRequest {
                 label: Label::parse(label).unwrap(),
                 comment: comment.map(|text| Comment::parse(text).unwrap()),
                 amount: Amount::parse(&amount).unwrap(),

@@ -19,7 +19,7 @@ pub struct Rows {
     pub deposits: BTreeMap<CustomTransactionId, Stored<DepositRow>>,
     /// Payments.
     pub payments: BTreeMap<PaymentKey, Stored<Payment>>,
-    /// Payouts, and postbacks about unknown ones.
+    /// Withdrawals, and postbacks about unknown ones.
     pub withdrawals: BTreeMap<WithdrawalId, Stored<WithdrawalRow>>,
     /// Verified elements that were not understood.
     pub unreadables: BTreeMap<(String, usize), Stored<Unreadable>>,

@@ -11,7 +11,7 @@ use super::super::table::{put, stored};
 use super::super::world::World;
 use super::{Wrong, add_credit, registered};
 
-/// What a wrong person makes of a payout.
+/// What a wrong person makes of a withdrawal.
 pub(in super::super) fn resolved(
     world: &World,
     row: &Withdrawal,

@@ -1,4 +1,4 @@
-//! Payouts: checks, duplicates, balance and results.
+//! Withdrawals: checks, duplicates, balance and results.
 
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -60,7 +60,7 @@ async fn the_vectors_of_the_protocol_are_accepted() {
     assert!(bench.logged("withdrawal 85858053: signature accepted"));
     let standing = bench.look("withdrawals/85858053").await;
     assert_eq!(
-        (&standing["received"], &standing["distinct_bodies"], &standing["payouts"]),
+        (&standing["received"], &standing["distinct_bodies"], &standing["accepted_count"]),
         (&json!(3), &json!(3), &json!(3))
     );
 }
@@ -118,11 +118,11 @@ async fn a_repeated_id_is_refused_or_paid_twice_as_set() {
     assert_eq!(
         standing,
         json!({"withdrawal_id": "w-1", "state": "new", "status": null, "received": 2,
-        "distinct_bodies": 1, "payouts": 1})
+        "distinct_bodies": 1, "accepted_count": 1})
     );
     bench.control("settings", json!({"dedup": false})).await;
     assert_eq!(submit(&bench, "w-1", 1000).await, ok());
-    assert_eq!(bench.look("withdrawals/w-1").await["payouts"], 2);
+    assert_eq!(bench.look("withdrawals/w-1").await["accepted_count"], 2);
 }
 
 #[tokio::test]

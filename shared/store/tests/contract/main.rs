@@ -48,7 +48,7 @@ contract! {
     two_hundred_credits_at_once_credit_once
     a_row_is_found_while_somebody_must_look_at_it
     what_a_person_has_resolved_is_found_no_more
-    what_contradicts_a_payout_outlives_its_settlement
+    what_contradicts_a_withdrawal_outlives_its_end
     pages_follow_each_other_without_gap_or_repetition
     a_walk_comes_by_each_row_once
 }
@@ -78,9 +78,9 @@ async fn a_row_is_written_once_and_read_as_it_was(table: &impl Table) {
     assert_eq!((&first.row, first.version), (&row, 1));
     let other = deposit("o1", "u2");
     assert_eq!(table.write(Change::new(other)).await.unwrap(), Written::Stands(Some(first)));
-    for payout in [withdrawal("w1", "100"), withdrawal("w2", "5")] {
-        assert_eq!(table.write(Change::new(payout.clone())).await.unwrap(), Written::Done);
-        assert_eq!(stored::<WithdrawalRow>(table, payout.id()).await.row, payout);
+    for withdrawal in [withdrawal("w1", "100"), withdrawal("w2", "5")] {
+        assert_eq!(table.write(Change::new(withdrawal.clone())).await.unwrap(), Written::Done);
+        assert_eq!(stored::<WithdrawalRow>(table, withdrawal.id()).await.row, withdrawal);
     }
 }
 
@@ -233,7 +233,11 @@ async fn found(table: &impl Table, kind: AttentionKind) -> Vec<RowId> {
     table.find_attention(kind, Timestamp(0), None).await.unwrap().rows
 }
 
-async fn write_payout(table: &impl Table, stands: &Stored<WithdrawalRow>, row: Withdrawal) -> Stored<WithdrawalRow> {
+async fn write_withdrawal(
+    table: &impl Table,
+    stands: &Stored<WithdrawalRow>,
+    row: Withdrawal,
+) -> Stored<WithdrawalRow> {
     let row = WithdrawalRow::Registered(Box::new(row));
     assert_eq!(table.write(stands.becomes(row.clone())).await.unwrap(), Written::Done);
     Stored { row, version: stands.version.saturating_add(1) }
@@ -253,10 +257,10 @@ async fn a_row_is_found_while_somebody_must_look_at_it(table: &impl Table) {
         assert_eq!(found(table, kind).await, [], "{kind:?}");
     }
     let unknown =
-        write_payout(table, &first, Withdrawal { state: WithdrawalState::Unknown, ..ours(&first).clone() }).await;
+        write_withdrawal(table, &first, Withdrawal { state: WithdrawalState::Unknown, ..ours(&first).clone() }).await;
     let w1 = [RowId::Withdrawal(first.row.id().clone())];
     assert_eq!(found(table, AttentionKind::Unknown).await, w1);
-    write_payout(table, &unknown, ours(&unknown).review("why").unwrap()).await;
+    write_withdrawal(table, &unknown, ours(&unknown).review("why").unwrap()).await;
     assert_eq!(found(table, AttentionKind::Unknown).await, []);
     assert_eq!(found(table, AttentionKind::NeedsReview).await, w1);
     assert_eq!(table.settle(&withdrawal_report("w1", "100", Some(1))).await.unwrap(), Written::Done);
@@ -289,12 +293,12 @@ async fn what_a_person_has_resolved_is_found_no_more(table: &impl Table) {
     }
 }
 
-async fn what_contradicts_a_payout_outlives_its_settlement(table: &impl Table) {
+async fn what_contradicts_a_withdrawal_outlives_its_end(table: &impl Table) {
     let first = Stored { row: withdrawal("w1", "100"), version: 1 };
     table.write(Change::new(first.row.clone())).await.unwrap();
     let report = withdrawal_report("w1", "100", Some(1));
     let against = ours(&first).contradicted(domain::Disagreement::Status, Some(report.receipt.clone())).unwrap();
-    let stands = write_payout(table, &first, against).await;
+    let stands = write_withdrawal(table, &first, against).await;
     let w1 = [RowId::Withdrawal(first.row.id().clone())];
     assert_eq!(found(table, AttentionKind::Conflict).await, w1);
     assert_eq!(table.settle(&report).await.unwrap(), Written::Stands(Some(stands.clone())));
