@@ -45,7 +45,7 @@ async fn a_deposit_is_followed_through_all_functions_by_one_reference() {
 }
 
 #[tokio::test]
-async fn a_waiting_payment_that_its_late_order_disagrees_with_is_reported_at_once() {
+async fn a_waiting_payment_that_its_late_order_differs_from_is_reported_at_once() {
     let site = Site::start().await;
     let payment =
         json!({"transaction_id": "47752123519", "amount": "1", "custom_transaction_id": "o1", "label": "another-user"});

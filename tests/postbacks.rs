@@ -79,7 +79,7 @@ async fn an_altered_unsigned_field_is_quarantined_and_the_genuine_postback_still
         ("label", json!(["631317234"]), "label"),
     ];
     let site = Site::start().await;
-    for (index, (field, value, disagreement)) in altered.into_iter().enumerate() {
+    for (index, (field, value, mismatch)) in altered.into_iter().enumerate() {
         let (order_id, number) = (format!("o{index}"), format!("4775212351{index}"));
         site.order(&order_id).await;
         let genuine = postback(&site, &[(&number, &order_id, "700")]);
@@ -87,13 +87,13 @@ async fn an_altered_unsigned_field_is_quarantined_and_the_genuine_postback_still
         assert_eq!(send(&site, &altered).await, ok());
         let key = format!("payment#paytm#{number}");
         assert_eq!(site.state(&key).await, "quarantined", "{field}");
-        assert_eq!(site.attribute(&key, "disagreement").await, disagreement);
+        assert_eq!(site.attribute(&key, "mismatch").await, mismatch);
         assert!(site.credits(&order_id).await.is_empty());
         assert_eq!(send(&site, &genuine).await, ok());
         assert_eq!(site.credits(&order_id).await, ["700"]);
         assert_eq!(send(&site, &altered).await, ok());
         assert_eq!(site.credits(&order_id).await, ["700"]);
-        assert!(site.attribute(&key, "contradictions").await.contains(disagreement));
+        assert!(site.attribute(&key, "contradictions").await.contains(mismatch));
     }
 }
 
@@ -187,7 +187,7 @@ async fn a_withdrawal_that_we_never_made_takes_its_id() {
     let other = with(&foreign, "withdrawal_status", &json!(5));
     assert_eq!(site.control("postbacks", &other).await["statuses"], json!({"200": 1}));
     let open = site.get("/transactions?state=unmatched").await.body;
-    assert_eq!(open["transactions"][0]["contradictions"][0]["disagreement"], "earlier_postback", "{open}");
+    assert_eq!(open["transactions"][0]["contradictions"][0]["mismatch"], "earlier_postback", "{open}");
     let refused = site.withdraw("w1").await;
     assert_eq!((refused.status, refused.code()), (409, "id_taken"));
 }

@@ -134,7 +134,7 @@ async fn withdrawals(site: &Site) {
     site.control("faults", &json!({"on": "withdrawal", "fault": "status", "code": 429, "times": 9})).await;
     site.withdraw("w5").await;
     let told = site.events("withdrawal.conflict", 1).await;
-    assert_eq!(told[0]["data"]["disagreement"], "outcome");
+    assert_eq!(told[0]["data"]["mismatch"], "outcome");
 }
 
 #[tokio::test]

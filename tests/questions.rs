@@ -76,7 +76,7 @@ async fn a_withdrawal_is_told_without_its_bytes_and_its_person() {
     assert_eq!(answer.body["state"], "paid");
     assert_eq!(names(&answer.body["attempts"][0]), ["ended_at_ms", "outcome", "started_at_ms"]);
     assert_eq!(answer.body["attempts"][0]["outcome"], "accepted");
-    assert_eq!(answer.body["contradictions"], json!([{"disagreement": "status"}]));
+    assert_eq!(answer.body["contradictions"], json!([{"mismatch": "status"}]));
     for secret in ["160496026", "1234560079", "marker-comment", "signature", "additional_data", "body"] {
         assert!(!answer.body.to_string().contains(secret), "{secret}: {:?}", answer.body);
     }
@@ -109,7 +109,7 @@ async fn what_the_merchant_never_made_is_not_found() {
     assert_eq!(found["transactions"][0]["custom_transaction_id"], "o1");
     assert_eq!(site.order("o1").await.status, 201);
     let label_differs = site.get("/transactions?state=quarantined").await.body;
-    assert_eq!(label_differs["transactions"][0]["disagreement"], "label", "{label_differs}");
+    assert_eq!(label_differs["transactions"][0]["mismatch"], "label", "{label_differs}");
 }
 
 #[tokio::test]

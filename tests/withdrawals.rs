@@ -172,7 +172,7 @@ async fn what_contradicts_the_outcome_is_recorded_and_not_applied() {
     site.control("withdrawals/w1/settle", &json!({"status": 1, "amount": "100"})).await;
     let key = "withdrawal#w1";
     for _ in 0..100 {
-        if site.attribute(key, "contradictions").await.matches("disagreement").count() == 2 {
+        if site.attribute(key, "contradictions").await.matches("mismatch").count() == 2 {
             break;
         }
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
@@ -182,14 +182,14 @@ async fn what_contradicts_the_outcome_is_recorded_and_not_applied() {
     site.until(key, "paid").await;
     site.settle("w1", 5).await;
     for _ in 0..100 {
-        if site.attribute(key, "contradictions").await.matches("disagreement").count() == 3 {
+        if site.attribute(key, "contradictions").await.matches("mismatch").count() == 3 {
             break;
         }
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
     let contradictions = site.attribute(key, "contradictions").await;
-    for disagreement in ["status", "withdrawal_amount", "outcome"] {
-        assert!(contradictions.contains(disagreement), "{disagreement}: {contradictions}");
+    for mismatch in ["status", "withdrawal_amount", "outcome"] {
+        assert!(contradictions.contains(mismatch), "{mismatch}: {contradictions}");
     }
     assert_eq!(site.state(key).await, "paid");
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use domain::{Disagreement, Evidence, Label, PaymentState};
+use domain::{Evidence, Label, Mismatch, PaymentState};
 use paykassma::Element;
 use store::AnyRow;
 
@@ -70,14 +70,14 @@ fn rebuilt(row: &AnyRow, label: Option<&str>, keys: &Keys) -> Result<Vec<u8>, Fa
     Ok(body.into_bytes())
 }
 
-/// What is held and may be judged again. Where an unsigned copy disagreed, its rebuilt twin would be made up.
+/// What is held and may be judged again. Where an unsigned copy differed, its rebuilt twin would be made up.
 fn kept(row: &AnyRow) -> Result<(&Evidence, Option<Label>), Failure> {
     let refused = |why: &str| Err(Failure::Refused(why.to_owned()));
     match row {
         AnyRow::Unreadable(it) => Ok((&it.row.evidence, None)),
         AnyRow::Payment(it) => match &it.row.state {
-            PaymentState::Quarantined { disagreement, .. } if is_unsigned(*disagreement) => {
-                refused("an unsigned copy disagreed, and what is sent again would not have it: resolve the payment")
+            PaymentState::Quarantined { mismatch, .. } if is_unsigned(*mismatch) => {
+                refused("an unsigned copy differed, and what is sent again would not have it: resolve the payment")
             }
             PaymentState::Unmatched { receipt, .. } | PaymentState::Quarantined { receipt, .. } => {
                 Ok((&receipt.evidence, receipt.label.clone()))
@@ -89,20 +89,18 @@ fn kept(row: &AnyRow) -> Result<(&Evidence, Option<Label>), Failure> {
     }
 }
 
-fn is_unsigned(disagreement: Disagreement) -> bool {
-    match disagreement {
-        Disagreement::Direction
-        | Disagreement::Amount
-        | Disagreement::CurrencyCode
-        | Disagreement::WalletType
-        | Disagreement::Label => true,
-        Disagreement::OrderCurrencyCode
-        | Disagreement::OrderWalletType
-        | Disagreement::EarlierPostback
-        | Disagreement::WithdrawalAmount
-        | Disagreement::WithdrawalCurrencyCode
-        | Disagreement::WithdrawalPaymentSystem
-        | Disagreement::Status
-        | Disagreement::Outcome => false,
+fn is_unsigned(mismatch: Mismatch) -> bool {
+    match mismatch {
+        Mismatch::Direction | Mismatch::Amount | Mismatch::CurrencyCode | Mismatch::WalletType | Mismatch::Label => {
+            true
+        }
+        Mismatch::OrderCurrencyCode
+        | Mismatch::OrderWalletType
+        | Mismatch::EarlierPostback
+        | Mismatch::WithdrawalAmount
+        | Mismatch::WithdrawalCurrencyCode
+        | Mismatch::WithdrawalPaymentSystem
+        | Mismatch::Status
+        | Mismatch::Outcome => false,
     }
 }

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use domain::{
-    Amount, CurrencyCode, DepositRow, DepositState, Disagreement, PaymentState, Submission, Timestamp, WithdrawalRow,
+    Amount, CurrencyCode, DepositRow, DepositState, Mismatch, PaymentState, Submission, Timestamp, WithdrawalRow,
     WithdrawalState,
 };
 use store::AnyRow;
@@ -78,7 +78,7 @@ pub(crate) fn why(row: &AnyRow) -> String {
             PaymentState::Claimed { order } => format!("a user of {order} entered the number; nothing is proved"),
             PaymentState::Released { order } => format!("it was taken from {order}; any order may claim it"),
             PaymentState::Unmatched { .. } => "the signed order id is none that is known".into(),
-            PaymentState::Quarantined { disagreement, .. } => disagree(*disagreement).into(),
+            PaymentState::Quarantined { mismatch, .. } => disagree(*mismatch).into(),
             PaymentState::Credited { order, receipt, .. } if receipt.names(order) => {
                 format!("credited to {order}, the signed order, as first signed")
             }
@@ -107,22 +107,22 @@ fn why_withdrawal(state: &WithdrawalState, needs_review: Option<&str>) -> String
     needs_review.map_or_else(|| why.to_owned(), |review| format!("{why}; {review}"))
 }
 
-/// A disagreement, in words.
-pub(crate) fn disagree(disagreement: Disagreement) -> &'static str {
-    match disagreement {
-        Disagreement::Direction => "the unsigned direction is not the signed element's",
-        Disagreement::Amount => "the unsigned amount is not the signed element's",
-        Disagreement::CurrencyCode => "the unsigned currency is not the signed element's",
-        Disagreement::WalletType => "the unsigned wallet is not the signed element's",
-        Disagreement::Label => "the unsigned label is not the stored one",
-        Disagreement::OrderCurrencyCode => "the signed currency is not the order's",
-        Disagreement::OrderWalletType => "the signed wallet is not the order's",
-        Disagreement::EarlierPostback => "the signed facts are not those of an earlier postback",
-        Disagreement::WithdrawalAmount => "the signed amount is not the withdrawal's",
-        Disagreement::WithdrawalCurrencyCode => "the signed currency is not the withdrawal's",
-        Disagreement::WithdrawalPaymentSystem => "the signed wallet is not the withdrawal's",
-        Disagreement::Status => "the status has no known meaning",
-        Disagreement::Outcome => "the outcome is the opposite of the one that was decided",
+/// A mismatch, in words.
+pub(crate) fn disagree(mismatch: Mismatch) -> &'static str {
+    match mismatch {
+        Mismatch::Direction => "the unsigned direction is not the signed element's",
+        Mismatch::Amount => "the unsigned amount is not the signed element's",
+        Mismatch::CurrencyCode => "the unsigned currency is not the signed element's",
+        Mismatch::WalletType => "the unsigned wallet is not the signed element's",
+        Mismatch::Label => "the unsigned label is not the stored one",
+        Mismatch::OrderCurrencyCode => "the signed currency is not the order's",
+        Mismatch::OrderWalletType => "the signed wallet is not the order's",
+        Mismatch::EarlierPostback => "the signed facts are not those of an earlier postback",
+        Mismatch::WithdrawalAmount => "the signed amount is not the withdrawal's",
+        Mismatch::WithdrawalCurrencyCode => "the signed currency is not the withdrawal's",
+        Mismatch::WithdrawalPaymentSystem => "the signed wallet is not the withdrawal's",
+        Mismatch::Status => "the status has no known meaning",
+        Mismatch::Outcome => "the outcome is the opposite of the one that was decided",
     }
 }
 

@@ -205,9 +205,7 @@ fn came(receipt: &Receipt, what: &str) -> Happened {
 
 fn against(contradictions: &[Contradiction]) -> impl Iterator<Item = Happened> {
     contradictions.iter().map(|it| match &it.receipt {
-        Some(receipt) => {
-            came(receipt, &format!("a signed postback that contradicts: {}", rows::disagree(it.disagreement)))
-        }
+        Some(receipt) => came(receipt, &format!("a signed postback that contradicts: {}", rows::disagree(it.mismatch))),
         None => Happened { at_ms: Timestamp(0), what: "the provider's answer contradicts what was decided".into() },
     })
 }

@@ -1,6 +1,6 @@
 //! All orders of what can happen to one submission that is on its way.
 
-use domain::{Disagreement, Outcome, WithdrawalId, WithdrawalRow, WithdrawalState};
+use domain::{Mismatch, Outcome, WithdrawalId, WithdrawalRow, WithdrawalState};
 use serde_json::json;
 
 use super::faults::{Fault, Faults};
@@ -115,7 +115,7 @@ fn contradicts(world: &World) {
 fn is_right(world: &World, order: &[Thing], Variant { said, decided, .. }: Variant) -> bool {
     let Some(WithdrawalRow::Registered(row)) = row(world, &WithdrawalId::parse("w").unwrap()) else { return false };
     let place = |thing| order.iter().position(|it| *it == thing);
-    let is_conflict = row.contradictions.iter().any(|it| it.disagreement == Disagreement::Outcome);
+    let is_conflict = row.contradictions.iter().any(|it| it.mismatch == Mismatch::Outcome);
     let first = if place(Thing::Paid) < place(Thing::Failed) { Outcome::Paid } else { Outcome::Failed };
     let has_decided_first = world.with(|state| state.reached.contains("ended by a person"));
     let may_have = place(Thing::Decision) < place(Thing::Paid).min(place(Thing::Failed));

@@ -1,6 +1,6 @@
 //! What must hold once faults are over and the provider has said what it will.
 
-use domain::{DepositRow, Disagreement, PaymentState, WithdrawalRow, WithdrawalState};
+use domain::{DepositRow, Mismatch, PaymentState, WithdrawalRow, WithdrawalState};
 use store::Stored;
 
 use super::decisions::{is_contradicted, is_open};
@@ -72,7 +72,7 @@ fn withdrawals_at_rest(world: &World) {
             WithdrawalState::Failed { .. } => withdrawal.said == Some(5),
             _ => false,
         };
-        let is_conflict = row.contradictions.iter().any(|it| it.disagreement == Disagreement::Outcome);
+        let is_conflict = row.contradictions.iter().any(|it| it.mismatch == Mismatch::Outcome);
         let holds = agrees || (is_conflict && !row.resolutions.is_empty());
         let is_released = matches!(row.state, WithdrawalState::Rejected { .. } | WithdrawalState::Failed { .. });
         check(world, if is_released { RELEASED } else { DURABLE }, holds, || {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
-    Contradiction, CustomTransactionId, Deposit, DepositRow, Disagreement, Payment, PaymentKey, PaymentState, Receipt,
+    Contradiction, CustomTransactionId, Deposit, DepositRow, Mismatch, Payment, PaymentKey, PaymentState, Receipt,
     SubmissionAttempt, TransactionId, WalletType, Withdrawal, WithdrawalId, WithdrawalRow, WithdrawalState,
 };
 
@@ -217,9 +217,9 @@ fn our_withdrawal(world: &World, row: &Withdrawal) {
             Failed { .. } => "failed",
         });
         for contradiction in &row.contradictions {
-            state.reached.insert(match contradiction.disagreement {
-                Disagreement::Status => "an undocumented status",
-                Disagreement::Outcome => "an opposite outcome",
+            state.reached.insert(match contradiction.mismatch {
+                Mismatch::Status => "an undocumented status",
+                Mismatch::Outcome => "an opposite outcome",
                 _ => "a withdrawal's conflict",
             });
         }

@@ -58,7 +58,7 @@ pub(super) fn deposit(old: Option<&DepositRow>, new: &DepositRow) -> Vec<Telling
 pub(super) fn payment(old: Option<&Payment>, new: &Payment) -> Vec<Telling> {
     let held = |row: &Payment| match &row.state {
         PaymentState::Unmatched { .. } => Some(("payment.unmatched", None)),
-        PaymentState::Quarantined { disagreement, .. } => Some(("deposit.quarantined", Some(*disagreement))),
+        PaymentState::Quarantined { mismatch, .. } => Some(("deposit.quarantined", Some(*mismatch))),
         _ => None,
     };
     let state = held(new).filter(|it| old.and_then(held).as_ref() != Some(it)).map(|(kind, _)| plain(kind));

@@ -48,7 +48,7 @@ wrongs! {
     ForgetConflicts
     /// A payment without an order is dropped.
     DropUnmatched
-    /// A payment that disagrees is dropped.
+    /// A payment that differs is dropped.
     DropQuarantined
     /// A claim is not written.
     DropClaim

@@ -130,8 +130,8 @@ where
         let is_written = self.table.write_together(place, changes.collect()).await? == WrittenTogether::Done;
         for row in matched.iter().filter(|_| is_written) {
             let (reference, payment) = (DepositRow::key(&deposit.order.custom_transaction_id), Payment::key(&row.key));
-            if let PaymentState::Quarantined { disagreement, .. } = &row.state {
-                error!(event = "deposit.quarantined", reference, payment, ?disagreement);
+            if let PaymentState::Quarantined { mismatch, .. } = &row.state {
+                error!(event = "deposit.quarantined", reference, payment, ?mismatch);
             } else {
                 info!(event = "deposit.credited", reference, payment, "an unannounced payment found its order");
             }

@@ -102,8 +102,8 @@ where
         let answered = |row: &Withdrawal| row.answered(sender, &submission, now);
         match advance(&self.table, journalled.clone(), now, None, answered).await {
             Ok(advanced) => {
-                if let Advanced::Conflicted(_, disagreement) = &advanced {
-                    error!(event = "withdrawal.conflict", reference, ?disagreement, "the provider contradicts itself");
+                if let Advanced::Conflicted(_, mismatch) = &advanced {
+                    error!(event = "withdrawal.conflict", reference, ?mismatch, "the provider contradicts itself");
                 }
                 if advanced.stands().state == WithdrawalState::Unknown {
                     error!(event = "withdrawal.unknown", reference, "nobody knows whether it arrived");

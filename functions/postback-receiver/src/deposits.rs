@@ -90,9 +90,9 @@ fn log(decision: &Decision, report: &DepositReport) {
         Decision::Credit(..) => credited(report),
         Decision::Repeat => info!(event = "postback.repeated", reference, payment),
         Decision::Unmatched(..) => warn!(event = "payment.unmatched", reference, payment),
-        Decision::Quarantine(_, disagreement) => {
-            error!(event = "deposit.quarantined", reference, payment, ?disagreement);
+        Decision::Quarantine(_, mismatch) => {
+            error!(event = "deposit.quarantined", reference, payment, ?mismatch);
         }
-        Decision::Conflict(_, disagreement) => error!(event = "payment.conflict", reference, payment, ?disagreement),
+        Decision::Conflict(_, mismatch) => error!(event = "payment.conflict", reference, payment, ?mismatch),
     }
 }

@@ -9,7 +9,7 @@ use crate::Table;
 /// Keeps a verified report of a withdrawal. The usual one is written without anything being read first.
 pub(crate) async fn keep(table: &impl Table, report: &WithdrawalReport) -> Result<(), Unavailable> {
     let id = &report.withdrawal_id;
-    let stands = if report.disagreement.is_some() || report.outcome().is_none() {
+    let stands = if report.mismatch.is_some() || report.outcome().is_none() {
         Read::<WithdrawalRow>::read(table, id).await?
     } else {
         match table.settle(report).await? {
@@ -40,9 +40,9 @@ async fn contradict_or_repeat(
     match advance(table, stored, now, Some(&report.receipt), |row: &Withdrawal| row.reported(report)).await? {
         Advanced::Moved(_) => settled(report),
         Advanced::Repeated(_) => repeated(report),
-        Advanced::Conflicted(_, disagreement) => {
+        Advanced::Conflicted(_, mismatch) => {
             let reference = WithdrawalRow::key(&report.withdrawal_id);
-            error!(event = "withdrawal.conflict", reference, ?disagreement);
+            error!(event = "withdrawal.conflict", reference, ?mismatch);
         }
     }
     Ok(())

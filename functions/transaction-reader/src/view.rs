@@ -1,9 +1,9 @@
 //! What a merchant sees of a row: never signed bytes, evidence, people or accounts.
 
 use domain::{
-    Amount, AttemptState, Contradiction, CurrencyCode, CustomTransactionId, Deposit, DepositState, Disagreement,
-    ForeignWithdrawal, Outcome, Payment, PaymentKey, PaymentState, Receipt, Remark, Resolution, Submission,
-    SubmissionAttempt, Timestamp, TransactionId, WalletType, Withdrawal, WithdrawalId, WithdrawalState,
+    Amount, AttemptState, Contradiction, CurrencyCode, CustomTransactionId, Deposit, DepositState, ForeignWithdrawal,
+    Mismatch, Outcome, Payment, PaymentKey, PaymentState, Receipt, Remark, Resolution, Submission, SubmissionAttempt,
+    Timestamp, TransactionId, WalletType, Withdrawal, WithdrawalId, WithdrawalState,
 };
 use serde::Serialize;
 use store::{Stored, Unreadable};
@@ -61,11 +61,11 @@ impl<'a> DepositView<'a> {
 
 #[derive(Serialize)]
 pub(crate) struct ContradictionView {
-    disagreement: Disagreement,
+    mismatch: Mismatch,
 }
 
 fn contradictions(all: &[Contradiction]) -> Vec<ContradictionView> {
-    all.iter().map(|it| ContradictionView { disagreement: it.disagreement }).collect()
+    all.iter().map(|it| ContradictionView { mismatch: it.mismatch }).collect()
 }
 
 #[derive(Serialize)]
@@ -188,7 +188,7 @@ pub(crate) struct PaymentView<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     currency_code: Option<&'a CurrencyCode>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    disagreement: Option<Disagreement>,
+    mismatch: Option<Mismatch>,
     contradictions: Vec<ContradictionView>,
     resolutions: Vec<ResolutionView<'a>>,
     version: u64,
@@ -196,13 +196,11 @@ pub(crate) struct PaymentView<'a> {
 
 impl<'a> PaymentView<'a> {
     pub(crate) fn of(Stored { row, version }: &'a Stored<Payment>) -> Self {
-        let (state, receipt, disagreement): (_, Option<&Receipt>, _) = match &row.state {
+        let (state, receipt, mismatch): (_, Option<&Receipt>, _) = match &row.state {
             PaymentState::Claimed { .. } => ("claimed", None, None),
             PaymentState::Released { .. } => ("released", None, None),
             PaymentState::Unmatched { receipt, .. } => ("unmatched", Some(receipt), None),
-            PaymentState::Quarantined { receipt, disagreement, .. } => {
-                ("quarantined", Some(receipt), Some(*disagreement))
-            }
+            PaymentState::Quarantined { receipt, mismatch, .. } => ("quarantined", Some(receipt), Some(*mismatch)),
             PaymentState::Credited { receipt, .. } => ("credited", Some(receipt), None),
             PaymentState::Rejected { receipt } => ("rejected", Some(receipt), None),
         };
@@ -212,7 +210,7 @@ impl<'a> PaymentView<'a> {
             custom_transaction_id: receipt.map(|it| it.custom_transaction_id.as_str()),
             amount: receipt.map(|it| it.amount),
             currency_code: receipt.map(|it| &it.currency_code),
-            disagreement,
+            mismatch,
             contradictions: contradictions(&row.contradictions),
             resolutions: resolutions(&row.resolutions),
             version: *version,

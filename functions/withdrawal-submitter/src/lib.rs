@@ -169,11 +169,11 @@ where
 fn report(id: &WithdrawalId, advanced: &Advanced, submission: &Submission) {
     let is_unknown = advanced.stands().state == WithdrawalState::Unknown;
     match (advanced, submission) {
-        (Advanced::Conflicted(_, disagreement), _) => {
+        (Advanced::Conflicted(_, mismatch), _) => {
             error!(
                 event = "withdrawal.conflict",
                 reference = WithdrawalRow::key(id),
-                ?disagreement,
+                ?mismatch,
                 "the provider contradicts itself"
             );
         }

@@ -1,10 +1,9 @@
 //! Each rule, kept and broken.
 
 use domain::{
-    AccountNumber, Amount, AttentionKind, Contradiction, CurrencyCode, CustomTransactionId, Disagreement, Ended,
-    Evidence, Label, Outcome, Payment, PaymentKey, PaymentState, Receipt, Remark, Resolution, Submission,
-    SubmissionAttempt, Timestamp, TransactionId, WalletType, Withdrawal, WithdrawalId, WithdrawalRequest,
-    WithdrawalRow, WithdrawalState,
+    AccountNumber, Amount, AttentionKind, Contradiction, CurrencyCode, CustomTransactionId, Ended, Evidence, Label,
+    Mismatch, Outcome, Payment, PaymentKey, PaymentState, Receipt, Remark, Resolution, Submission, SubmissionAttempt,
+    Timestamp, TransactionId, WalletType, Withdrawal, WithdrawalId, WithdrawalRequest, WithdrawalRow, WithdrawalState,
 };
 use secrecy::SecretString;
 use serde_json::json;
@@ -121,7 +120,7 @@ fn a_credit_is_what_was_signed_or_what_a_person_decided() {
     let keys = keys("private", None);
     let unlabelled = Receipt { label: None, ..paid_in("1", "o1", "700") };
     let altered = Receipt { amount: Amount::parse("7000").unwrap(), ..paid_in("1", "o1", "700") };
-    let against = Contradiction { disagreement: Disagreement::Amount, receipt: Some(paid_in("2", "o1", "700")) };
+    let against = Contradiction { mismatch: Mismatch::Amount, receipt: Some(paid_in("2", "o1", "700")) };
     for (row, expected) in [
         (credited(), vec![]),
         (with_receipt(paid_in("2", "o1", "700")), vec![Rule::Evidence]),

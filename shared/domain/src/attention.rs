@@ -11,7 +11,7 @@ use crate::{Contradiction, Payment, PaymentState, Receipt, Timestamp, Withdrawal
 pub enum AttentionKind {
     /// Verified, but about an order or a withdrawal that we do not know.
     Unmatched,
-    /// Verified money that is not credited, because something disagrees.
+    /// Verified money that is not credited, because something differs.
     Quarantined,
     /// A withdrawal of which nobody knows whether the provider has it.
     Unknown,

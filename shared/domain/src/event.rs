@@ -6,8 +6,8 @@ use std::mem::discriminant;
 use serde::Serialize;
 
 use crate::{
-    Amount, AttemptState, CurrencyCode, CustomTransactionId, Deposit, DepositRow, Disagreement, ForeignWithdrawal,
-    Label, Outcome, Payment, PaymentKey, PaymentState, Remark, Resolution, TransactionId, WalletType, Withdrawal,
+    Amount, AttemptState, CurrencyCode, CustomTransactionId, Deposit, DepositRow, ForeignWithdrawal, Label, Mismatch,
+    Outcome, Payment, PaymentKey, PaymentState, Remark, Resolution, TransactionId, WalletType, Withdrawal,
     WithdrawalId, WithdrawalRow, WithdrawalState,
 };
 
@@ -19,7 +19,7 @@ pub enum Event {
     DepositCredited(Credited),
     /// The provider refused a number that a user entered.
     DepositActivationFailed(FailedActivation),
-    /// Verified money is held, because something disagrees.
+    /// Verified money is held, because something differs.
     DepositQuarantined(HeldPayment),
     /// Verified money is held, because its order is not known.
     PaymentUnmatched(HeldPayment),
@@ -92,9 +92,9 @@ pub struct HeldPayment {
     pub amount: Amount,
     /// The signed currency.
     pub currency_code: CurrencyCode,
-    /// What disagrees.
+    /// What differs.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub disagreement: Option<Disagreement>,
+    pub mismatch: Option<Mismatch>,
 }
 
 /// A withdrawal.
@@ -111,9 +111,9 @@ pub struct WithdrawalChanged {
     /// The provider's message, or why a person is asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
-    /// What disagrees.
+    /// What differs.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub disagreement: Option<Disagreement>,
+    pub mismatch: Option<Mismatch>,
 }
 
 /// A withdrawal that is not ours.
@@ -129,7 +129,7 @@ pub struct ForeignReported {
     pub currency_code: CurrencyCode,
     /// What of it a later postback contradicts.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub disagreement: Option<Disagreement>,
+    pub mismatch: Option<Mismatch>,
 }
 
 /// An element that was not understood.
@@ -239,9 +239,7 @@ impl Payment {
     pub fn events(&self, old: Option<&Self>) -> Vec<Event> {
         let held = |row: &Self| match &row.state {
             PaymentState::Unmatched { .. } => row.held(None).map(Event::PaymentUnmatched),
-            PaymentState::Quarantined { disagreement, .. } => {
-                row.held(Some(*disagreement)).map(Event::DepositQuarantined)
-            }
+            PaymentState::Quarantined { mismatch, .. } => row.held(Some(*mismatch)).map(Event::DepositQuarantined),
             PaymentState::Claimed { .. }
             | PaymentState::Released { .. }
             | PaymentState::Credited { .. }
@@ -250,19 +248,19 @@ impl Payment {
         let state = held(self).filter(|event| old.and_then(held).as_ref() != Some(event));
         let known = old.map_or(0, |old| old.contradictions.len());
         let against = self.contradictions.iter().skip(known);
-        let against = against.filter_map(|it| self.held(Some(it.disagreement)).map(Event::PaymentConflict));
+        let against = against.filter_map(|it| self.held(Some(it.mismatch)).map(Event::PaymentConflict));
         let resolved = Event::resolved(&self.resolutions, old.map(|old| old.resolutions.as_slice()));
         state.into_iter().chain(against).chain(resolved).collect()
     }
 
-    fn held(&self, disagreement: Option<Disagreement>) -> Option<HeldPayment> {
+    fn held(&self, mismatch: Option<Mismatch>) -> Option<HeldPayment> {
         let receipt = self.receipt()?;
         Some(HeldPayment {
             payment: self.key.clone(),
             custom_transaction_id: receipt.custom_transaction_id.clone(),
             amount: receipt.amount,
             currency_code: receipt.currency_code.clone(),
-            disagreement,
+            mismatch,
         })
     }
 }
@@ -286,9 +284,11 @@ impl Withdrawal {
         let is_new = old.is_none_or(|old| discriminant(&old.state) != discriminant(&self.state));
         let state = if is_new { self.reached() } else { None };
         let known = old.map_or(0, |old| old.contradictions.len());
-        let against = self.contradictions.iter().skip(known).map(|it| {
-            Event::WithdrawalConflict(WithdrawalChanged { disagreement: Some(it.disagreement), ..self.told() })
-        });
+        let against = self
+            .contradictions
+            .iter()
+            .skip(known)
+            .map(|it| Event::WithdrawalConflict(WithdrawalChanged { mismatch: Some(it.mismatch), ..self.told() }));
         let asked = old.is_none_or(|old| old.needs_review.is_none());
         let review = self.needs_review.as_ref().filter(|_| asked).map(|reason| {
             Event::WithdrawalNeedsReview(WithdrawalChanged { message: Some(reason.clone()), ..self.told() })
@@ -317,7 +317,7 @@ impl Withdrawal {
             currency_code: self.request.currency_code.clone(),
             payment_system: self.request.payment_system.clone(),
             message: None,
-            disagreement: None,
+            mismatch: None,
         }
     }
 }
@@ -326,18 +326,18 @@ impl ForeignWithdrawal {
     fn events(&self, old: Option<&Self>) -> Vec<Event> {
         let first = old.is_none().then(|| self.told(None));
         let known = old.map_or(0, |old| old.contradictions.len());
-        let against = self.contradictions.iter().skip(known).map(|it| self.told(Some(it.disagreement)));
+        let against = self.contradictions.iter().skip(known).map(|it| self.told(Some(it.mismatch)));
         let resolved = Event::resolved(&self.resolutions, old.map(|old| old.resolutions.as_slice()));
         first.into_iter().chain(against).map(Event::WithdrawalForeign).chain(resolved).collect()
     }
 
-    fn told(&self, disagreement: Option<Disagreement>) -> ForeignReported {
+    fn told(&self, mismatch: Option<Mismatch>) -> ForeignReported {
         ForeignReported {
             withdrawal_id: self.withdrawal_id.clone(),
             withdrawal_status: self.withdrawal_status,
             amount: self.facts.amount,
             currency_code: self.facts.currency_code.clone(),
-            disagreement,
+            mismatch,
         }
     }
 }

@@ -55,10 +55,10 @@ impl Receipt {
     }
 }
 
-/// Which two facts disagree.
+/// Which two facts differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Disagreement {
+pub enum Mismatch {
     /// `direction` is not the element's.
     Direction,
     /// The unsigned amount is not the only element's.
@@ -90,8 +90,8 @@ pub enum Disagreement {
 /// A postback that contradicts what was decided: kept for a person, never applied.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Contradiction {
-    /// What disagrees.
-    pub disagreement: Disagreement,
+    /// What differs.
+    pub mismatch: Mismatch,
     /// What the postback said; absent when the contradiction is the provider's answer to a submission.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub receipt: Option<Receipt>,
@@ -106,7 +106,7 @@ impl Contradiction {
     /// Adds it to those a row has. `false` when it is known already, or when the row has no room for more.
     #[must_use]
     pub fn record(mut self, known: &mut Vec<Self>) -> bool {
-        let has_room = known.len() < Self::MAX || known.iter().all(|it| it.disagreement != self.disagreement);
+        let has_room = known.len() < Self::MAX || known.iter().all(|it| it.mismatch != self.mismatch);
         if !has_room || known.iter().any(|it| it.is_same(&self)) {
             return false;
         }
@@ -124,6 +124,6 @@ impl Contradiction {
             let receipt = it.receipt.as_ref()?;
             Some((receipt.evidence.signature.clone(), receipt.evidence.element))
         };
-        self.disagreement == other.disagreement && said(self) == said(other)
+        self.mismatch == other.mismatch && said(self) == said(other)
     }
 }

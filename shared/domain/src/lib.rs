@@ -18,7 +18,7 @@ pub use deposit::{Attempt, AttemptState, Credit, Deposit, DepositRow, DepositSta
 pub use event::{
     Credited, Event, FailedActivation, ForeignReported, HeldPayment, UnreadableElement, WithdrawalChanged,
 };
-pub use evidence::{Contradiction, Disagreement, Evidence, Receipt};
+pub use evidence::{Contradiction, Evidence, Mismatch, Receipt};
 pub use ids::{
     AccountNumber, AttemptId, Broken, Comment, CurrencyCode, CustomTransactionId, Label, Lang, PaymentKey, Remark,
     TransactionId, WalletType, WithdrawalId,
@@ -47,5 +47,5 @@ pub enum Transition<S> {
     /// It is so already; nothing changes.
     Repeat,
     /// The event contradicts what was decided: record it, alarm, never apply it.
-    Conflict(Disagreement),
+    Conflict(Mismatch),
 }

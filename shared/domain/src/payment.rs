@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AttemptId, Contradiction, Credit, CurrencyCode, CustomTransactionId, Deposit, DepositReport, DepositRow,
-    Disagreement, Label, PaymentKey, Receipt, Resolution, Unannounced,
+    AttemptId, Contradiction, Credit, CurrencyCode, CustomTransactionId, Deposit, DepositReport, DepositRow, Label,
+    Mismatch, PaymentKey, Receipt, Resolution, Unannounced,
 };
 
 /// What is known of a payment.
@@ -29,12 +29,12 @@ pub enum PaymentState {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         labels: Vec<Label>,
     },
-    /// Verified money that is not credited, because something disagrees.
+    /// Verified money that is not credited, because something differs.
     Quarantined {
         /// What the provider said.
         receipt: Receipt,
-        /// What disagrees.
-        disagreement: Disagreement,
+        /// What differs.
+        mismatch: Mismatch,
     },
     /// Credited, once.
     Credited {
@@ -141,9 +141,9 @@ impl Payment {
         matches!(self.state, PaymentState::Credited { .. } | PaymentState::Rejected { .. })
     }
 
-    fn label_disagreement(&self, report: &DepositReport) -> Option<Disagreement> {
+    fn label_mismatch(&self, report: &DepositReport) -> Option<Mismatch> {
         let PaymentState::Credited { credited_label, .. } = &self.state else { return None };
-        (report.receipt.label.as_ref() != Some(credited_label)).then_some(Disagreement::Label)
+        (report.receipt.label.as_ref() != Some(credited_label)).then_some(Mismatch::Label)
     }
 
     /// What the provider said of it, once it has said something.
@@ -169,7 +169,7 @@ pub fn match_waiting(deposit: Deposit, waiting: &[Payment]) -> (Deposit, Vec<Pay
         let PaymentState::Unmatched { receipt, labels } = &payment.state else { continue };
         let own = labels.iter().find(|label| **label == matched.0.order.label).cloned();
         let receipt = Receipt { label: own.or(receipt.label.clone()), ..receipt.clone() };
-        let report = DepositReport { payment: payment.key.clone(), receipt, disagreement: None };
+        let report = DepositReport { payment: payment.key.clone(), receipt, mismatch: None };
         match decide(Some(payment), Some(&row), &report) {
             Decision::Credit(payment, deposit) => {
                 row = DepositRow::Registered((*deposit).clone());
@@ -203,7 +203,7 @@ impl DepositReport {
     /// The credit to be expected. `None` when the report cannot be credited as it stands.
     #[must_use]
     pub fn expected_credit(&self) -> Option<ExpectedCredit> {
-        let (None, Some(label)) = (self.disagreement, self.receipt.label.clone()) else { return None };
+        let (None, Some(label)) = (self.mismatch, self.receipt.label.clone()) else { return None };
         let order = AttemptId::parse(&self.receipt.custom_transaction_id)?.order;
         let receipt = self.receipt.clone();
         let state = PaymentState::Credited { order: order.clone(), credited_label: label.clone(), receipt };
@@ -232,12 +232,12 @@ pub enum Decision {
     Credit(Payment, Box<Deposit>),
     /// Verified, but its order is not known: kept, and noted at the order's place if the id can be one of ours.
     Unmatched(Payment, Option<Unannounced>),
-    /// Verified, but something disagrees: kept.
-    Quarantine(Payment, Disagreement),
+    /// Verified, but something differs: kept.
+    Quarantine(Payment, Mismatch),
     /// It is so already.
     Repeat,
     /// Against what was decided. The row, if there is one to write, records it; nothing else changes.
-    Conflict(Option<Payment>, Disagreement),
+    Conflict(Option<Payment>, Mismatch),
 }
 
 /// Decides what a verified report comes to, given the rows that stand.
@@ -252,11 +252,11 @@ pub fn decide(stands: Option<&Payment>, order: Option<&DepositRow>, report: &Dep
     let payment = stands.unwrap_or(&new);
     let decided = stands.and_then(Payment::receipt);
     if decided.is_some_and(|receipt| !receipt.agrees_with(&report.receipt)) {
-        return conflict(payment, report, Disagreement::EarlierPostback);
+        return conflict(payment, report, Mismatch::EarlierPostback);
     }
     if payment.is_final() {
-        return match report.disagreement.or(payment.label_disagreement(report)) {
-            Some(disagreement) => conflict(payment, report, disagreement),
+        return match report.mismatch.or(payment.label_mismatch(report)) {
+            Some(mismatch) => conflict(payment, report, mismatch),
             None => Decision::Repeat,
         };
     }
@@ -269,38 +269,36 @@ pub fn decide(stands: Option<&Payment>, order: Option<&DepositRow>, report: &Dep
             }
         }
         (Verdict::Unmatched, _) => unmatched(payment.with(waits(report.receipt.clone())), order, report),
-        (Verdict::Quarantine(disagreement), PaymentState::Quarantined { disagreement: known, .. })
-            if disagreement == *known =>
-        {
+        (Verdict::Quarantine(mismatch), PaymentState::Quarantined { mismatch: known, .. }) if mismatch == *known => {
             Decision::Repeat
         }
-        (Verdict::Quarantine(disagreement), _) if decided.is_some() && report.disagreement.is_some() => {
-            conflict(payment, report, disagreement)
+        (Verdict::Quarantine(mismatch), _) if decided.is_some() && report.mismatch.is_some() => {
+            conflict(payment, report, mismatch)
         }
-        (Verdict::Quarantine(disagreement), _) => {
+        (Verdict::Quarantine(mismatch), _) => {
             let receipt = report.receipt.clone();
-            Decision::Quarantine(payment.with(PaymentState::Quarantined { receipt, disagreement }), disagreement)
+            Decision::Quarantine(payment.with(PaymentState::Quarantined { receipt, mismatch }), mismatch)
         }
     }
 }
 
 enum Verdict<'a> {
     Credit(&'a Deposit),
-    Quarantine(Disagreement),
+    Quarantine(Mismatch),
     Unmatched,
 }
 
 fn judge<'a>(order: Option<&'a DepositRow>, report: &DepositReport) -> Verdict<'a> {
-    if let Some(disagreement) = report.disagreement {
-        return Verdict::Quarantine(disagreement);
+    if let Some(mismatch) = report.mismatch {
+        return Verdict::Quarantine(mismatch);
     }
     let Some(DepositRow::Registered(deposit)) = order else { return Verdict::Unmatched };
     if deposit.order.currency_code != report.receipt.currency_code {
-        Verdict::Quarantine(Disagreement::OrderCurrencyCode)
+        Verdict::Quarantine(Mismatch::OrderCurrencyCode)
     } else if deposit.order.wallet_type != report.payment.wallet_type {
-        Verdict::Quarantine(Disagreement::OrderWalletType)
+        Verdict::Quarantine(Mismatch::OrderWalletType)
     } else if Some(&deposit.order.label) != report.receipt.label.as_ref() {
-        Verdict::Quarantine(Disagreement::Label)
+        Verdict::Quarantine(Mismatch::Label)
     } else {
         Verdict::Credit(deposit)
     }
@@ -339,9 +337,9 @@ fn unmatched(kept: Payment, order: Option<&DepositRow>, report: &DepositReport) 
     Decision::Unmatched(kept, place)
 }
 
-fn conflict(payment: &Payment, report: &DepositReport, disagreement: Disagreement) -> Decision {
+fn conflict(payment: &Payment, report: &DepositReport, mismatch: Mismatch) -> Decision {
     let mut row = payment.clone();
-    let contradiction = Contradiction { disagreement, receipt: Some(report.receipt.clone()) };
+    let contradiction = Contradiction { mismatch, receipt: Some(report.receipt.clone()) };
     let is_new = contradiction.record(&mut row.contradictions);
-    Decision::Conflict(is_new.then_some(row), disagreement)
+    Decision::Conflict(is_new.then_some(row), mismatch)
 }

@@ -1,6 +1,6 @@
 //! What one element of a verified postback reports, beside the unsigned copies that travel with it.
 
-use crate::{Amount, CurrencyCode, Disagreement, Label, PaymentKey, Receipt, WalletType, WithdrawalId};
+use crate::{Amount, CurrencyCode, Label, Mismatch, PaymentKey, Receipt, WalletType, WithdrawalId};
 
 /// Which way the money goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,23 +27,23 @@ pub struct Unsigned {
 }
 
 impl Unsigned {
-    /// The first field, if any, that disagrees with the signed element.
+    /// The first field, if any, that differs with the signed element.
     #[must_use]
-    pub fn disagreement(
+    pub fn mismatch(
         &self,
         direction: Direction,
         wallet_type: &WalletType,
         receipt: &Receipt,
         is_only_element: bool,
-    ) -> Option<Disagreement> {
+    ) -> Option<Mismatch> {
         if self.direction != Some(direction) {
-            Some(Disagreement::Direction)
+            Some(Mismatch::Direction)
         } else if is_only_element && self.amount != Some(receipt.amount) {
-            Some(Disagreement::Amount)
+            Some(Mismatch::Amount)
         } else if self.currency_code.as_ref() != Some(&receipt.currency_code) {
-            Some(Disagreement::CurrencyCode)
+            Some(Mismatch::CurrencyCode)
         } else if self.wallet_type.as_ref() != Some(wallet_type) {
-            Some(Disagreement::WalletType)
+            Some(Mismatch::WalletType)
         } else {
             None
         }
@@ -57,8 +57,8 @@ pub struct DepositReport {
     pub payment: PaymentKey,
     /// What was said of it.
     pub receipt: Receipt,
-    /// The first unsigned copy that disagrees.
-    pub disagreement: Option<Disagreement>,
+    /// The first unsigned copy that differs.
+    pub mismatch: Option<Mismatch>,
 }
 
 /// What became of a withdrawal, as a signed element says.
@@ -72,6 +72,6 @@ pub struct WithdrawalReport {
     pub withdrawal_status: Option<i64>,
     /// What was said of it.
     pub receipt: Receipt,
-    /// The first unsigned copy that disagrees.
-    pub disagreement: Option<Disagreement>,
+    /// The first unsigned copy that differs.
+    pub mismatch: Option<Mismatch>,
 }

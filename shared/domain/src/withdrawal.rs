@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AccountNumber, Amount, Comment, Contradiction, CurrencyCode, Disagreement, Label, Receipt, Resolution, Timestamp,
+    AccountNumber, Amount, Comment, Contradiction, CurrencyCode, Label, Mismatch, Receipt, Resolution, Timestamp,
     Transition, WalletType, WithdrawalId, WithdrawalReport,
 };
 
@@ -226,7 +226,7 @@ impl Withdrawal {
             (Sending | Waiting, Submission::Unknown(_)) => Some(Unknown),
             (Paid { .. }, Submission::Rejected(_))
             | (Rejected { .. } | Failed { receipt: None }, Submission::Accepted) => {
-                return Transition::Conflict(Disagreement::Outcome);
+                return Transition::Conflict(Mismatch::Outcome);
             }
             (Unknown | Submitted | Rejected { .. } | Paid { .. } | Failed { .. }, _)
             | (Sending | Waiting, Submission::Rejected(_) | Submission::NotSent(_)) => None,
@@ -251,17 +251,17 @@ impl Withdrawal {
     #[must_use]
     pub fn reported(&self, report: &WithdrawalReport) -> Transition<Self> {
         use WithdrawalState::{Failed, Paid, Rejected, Sending, Submitted, Unknown, Waiting};
-        if let Some(disagreement) = self.disagreement(report) {
-            return Transition::Conflict(disagreement);
+        if let Some(mismatch) = self.mismatch(report) {
+            return Transition::Conflict(mismatch);
         }
-        let Some(outcome) = report.outcome() else { return Transition::Conflict(Disagreement::Status) };
+        let Some(outcome) = report.outcome() else { return Transition::Conflict(Mismatch::Status) };
         match (&self.state, &outcome) {
             (Sending | Waiting | Unknown | Submitted, _) => Transition::Move(self.with(outcome)),
             (Paid { receipt: None }, Paid { .. }) | (Failed { receipt: None }, Failed { .. }) => {
                 Transition::Move(self.with(outcome))
             }
             (Paid { .. }, Paid { .. }) | (Failed { .. } | Rejected { .. }, Failed { .. }) => Transition::Repeat,
-            (Paid { .. } | Failed { .. } | Rejected { .. }, _) => Transition::Conflict(Disagreement::Outcome),
+            (Paid { .. } | Failed { .. } | Rejected { .. }, _) => Transition::Conflict(Mismatch::Outcome),
         }
     }
 
@@ -274,22 +274,22 @@ impl Withdrawal {
 
     /// Records a contradiction. `None` when it is recorded already.
     #[must_use]
-    pub fn contradicted(&self, disagreement: Disagreement, receipt: Option<Receipt>) -> Option<Self> {
+    pub fn contradicted(&self, mismatch: Mismatch, receipt: Option<Receipt>) -> Option<Self> {
         let mut row = self.clone();
-        Contradiction { disagreement, receipt }.record(&mut row.contradictions).then_some(row)
+        Contradiction { mismatch, receipt }.record(&mut row.contradictions).then_some(row)
     }
 
-    fn disagreement(&self, report: &WithdrawalReport) -> Option<Disagreement> {
+    fn mismatch(&self, report: &WithdrawalReport) -> Option<Mismatch> {
         if self.request.amount != report.receipt.amount {
-            Some(Disagreement::WithdrawalAmount)
+            Some(Mismatch::WithdrawalAmount)
         } else if self.request.currency_code != report.receipt.currency_code {
-            Some(Disagreement::WithdrawalCurrencyCode)
+            Some(Mismatch::WithdrawalCurrencyCode)
         } else if self.request.payment_system != report.wallet_type {
-            Some(Disagreement::WithdrawalPaymentSystem)
+            Some(Mismatch::WithdrawalPaymentSystem)
         } else if Some(&self.request.label) != report.receipt.label.as_ref() {
-            Some(Disagreement::Label)
+            Some(Mismatch::Label)
         } else {
-            report.disagreement
+            report.mismatch
         }
     }
 
@@ -350,7 +350,7 @@ impl ForeignWithdrawal {
         }
         let mut row = self.clone();
         let contradiction =
-            Contradiction { disagreement: Disagreement::EarlierPostback, receipt: Some(report.receipt.clone()) };
+            Contradiction { mismatch: Mismatch::EarlierPostback, receipt: Some(report.receipt.clone()) };
         contradiction.record(&mut row.contradictions).then_some(row)
     }
 }

@@ -4,7 +4,7 @@
 
 use domain::{
     Amount, AttentionKind, Claim, CurrencyCode, CustomTransactionId, Decision, Deposit, DepositReport, DepositRow,
-    Direction, Disagreement, Evidence, Label, NotResolved, Order, Outcome, Payment, PaymentKey, PaymentState, Receipt,
+    Direction, Evidence, Label, Mismatch, NotResolved, Order, Outcome, Payment, PaymentKey, PaymentState, Receipt,
     Remark, Resolution, Timestamp, TransactionId, Unannounced, Unsigned, WalletType, decide, match_waiting,
 };
 use proptest::prelude::*;
@@ -24,7 +24,7 @@ fn deposit(id: &str, label: &str, currency: &str) -> Deposit {
     Deposit::new(order(id, label, currency), "{}".into(), Timestamp(0))
 }
 
-fn report(id: &str, label: &str, amount: &str, disagreement: Option<Disagreement>) -> DepositReport {
+fn report(id: &str, label: &str, amount: &str, mismatch: Option<Mismatch>) -> DepositReport {
     let key = PaymentKey {
         wallet_type: WalletType::parse("paytm").unwrap(),
         transaction_id: TransactionId::parse("47752123519").unwrap(),
@@ -42,7 +42,7 @@ fn report(id: &str, label: &str, amount: &str, disagreement: Option<Disagreement
         label: Some(Label::parse(label).unwrap()),
         evidence,
     };
-    DepositReport { payment: key, receipt, disagreement }
+    DepositReport { payment: key, receipt, mismatch }
 }
 
 /// The rows of one payment and of the orders that may be named, changed as a store would change them.
@@ -173,7 +173,7 @@ fn a_repeated_postback_credits_once() {
 
 #[test]
 fn an_altered_copy_is_quarantined_and_cannot_keep_the_genuine_one_out() {
-    let altered = [report("o", "u", "700", Some(Disagreement::Amount)), report("o", "thief", "700", None)];
+    let altered = [report("o", "u", "700", Some(Mismatch::Amount)), report("o", "thief", "700", None)];
     for altered in altered {
         let mut world = with_order("u");
         assert!(matches!(world.report(&altered), Decision::Quarantine(..)));
@@ -193,7 +193,7 @@ fn another_signed_amount_or_order_for_the_same_number_is_never_applied() {
     world.report(&report("o", "u", "700", None));
     for other in [report("o", "u", "7000", None), report("p", "u", "700", None)] {
         let decision = world.report(&other);
-        assert!(matches!(decision, Decision::Conflict(Some(_), Disagreement::EarlierPostback)), "{decision:?}");
+        assert!(matches!(decision, Decision::Conflict(Some(_), Mismatch::EarlierPostback)), "{decision:?}");
     }
     assert_eq!(world.credits().len(), 1);
     assert_eq!(world.payment.unwrap().contradictions.len(), 2);
@@ -219,14 +219,12 @@ fn a_payment_waits_for_its_order_and_is_credited_by_its_registration() {
 }
 
 #[test]
-fn a_waiting_payment_that_its_order_disagrees_with_is_quarantined() {
-    for (label, currency, expected) in
-        [("v", "INR", Disagreement::Label), ("u", "BDT", Disagreement::OrderCurrencyCode)]
-    {
+fn a_waiting_payment_that_its_order_differs_from_is_quarantined() {
+    for (label, currency, expected) in [("v", "INR", Mismatch::Label), ("u", "BDT", Mismatch::OrderCurrencyCode)] {
         let mut world = World::default();
         world.report(&report("o", "u", "700", None));
         world.register(deposit("o", label, currency));
-        assert!(matches!(world.state(), PaymentState::Quarantined { disagreement, .. } if *disagreement == expected));
+        assert!(matches!(world.state(), PaymentState::Quarantined { mismatch, .. } if *mismatch == expected));
         assert!(world.credits().is_empty());
     }
 }
@@ -247,18 +245,18 @@ fn an_altered_label_that_comes_first_does_not_keep_a_waiting_payment_from_its_or
 #[test]
 fn what_is_held_has_the_latest_reason_and_altered_copies_of_it_are_on_record() {
     let mut world = with_order("v");
-    let altered = report("o", "u", "700", Some(Disagreement::Amount));
-    assert!(matches!(world.report(&altered), Decision::Quarantine(_, Disagreement::Amount)));
+    let altered = report("o", "u", "700", Some(Mismatch::Amount));
+    assert!(matches!(world.report(&altered), Decision::Quarantine(_, Mismatch::Amount)));
     let genuine = report("o", "u", "700", None);
-    assert!(matches!(world.report(&genuine), Decision::Quarantine(_, Disagreement::Label)));
-    assert!(matches!(world.state(), PaymentState::Quarantined { disagreement: Disagreement::Label, .. }));
+    assert!(matches!(world.report(&genuine), Decision::Quarantine(_, Mismatch::Label)));
+    assert!(matches!(world.state(), PaymentState::Quarantined { mismatch: Mismatch::Label, .. }));
     assert_eq!(world.report(&genuine), Decision::Repeat);
-    assert!(matches!(world.report(&altered), Decision::Conflict(Some(_), Disagreement::Amount)));
+    assert!(matches!(world.report(&altered), Decision::Conflict(Some(_), Mismatch::Amount)));
 
     let mut waiting = World::default();
     waiting.report(&genuine);
     let before = waiting.state().clone();
-    assert!(matches!(waiting.report(&altered), Decision::Conflict(Some(_), Disagreement::Amount)));
+    assert!(matches!(waiting.report(&altered), Decision::Conflict(Some(_), Mismatch::Amount)));
     assert_eq!(*waiting.state(), before);
 }
 
@@ -289,7 +287,7 @@ fn the_expected_credit_is_what_is_decided_when_the_order_agrees() {
     assert_eq!([expected.credit], *credited.credited);
     let mut unlabelled = said.clone();
     unlabelled.receipt.label = None;
-    for other in [unlabelled, report("a/b", "u", "700", None), report("o", "u", "700", Some(Disagreement::Amount))] {
+    for other in [unlabelled, report("a/b", "u", "700", None), report("o", "u", "700", Some(Mismatch::Amount))] {
         assert_eq!(other.expected_credit(), None);
     }
 }
@@ -423,22 +421,19 @@ fn the_first_unsigned_copy_that_is_not_as_signed_is_named() {
     };
     let others = [
         (None, copies.clone()),
-        (Some(Disagreement::Direction), Unsigned { direction: Some(Direction::Outgoing), ..copies.clone() }),
-        (Some(Disagreement::Direction), Unsigned { direction: None, amount: None, ..copies.clone() }),
-        (
-            Some(Disagreement::CurrencyCode),
-            Unsigned { currency_code: CurrencyCode::parse("BDT").ok(), ..copies.clone() },
-        ),
-        (Some(Disagreement::WalletType), Unsigned { wallet_type: None, ..copies.clone() }),
+        (Some(Mismatch::Direction), Unsigned { direction: Some(Direction::Outgoing), ..copies.clone() }),
+        (Some(Mismatch::Direction), Unsigned { direction: None, amount: None, ..copies.clone() }),
+        (Some(Mismatch::CurrencyCode), Unsigned { currency_code: CurrencyCode::parse("BDT").ok(), ..copies.clone() }),
+        (Some(Mismatch::WalletType), Unsigned { wallet_type: None, ..copies.clone() }),
     ];
     for (expected, other) in others {
         for is_only in [true, false] {
-            assert_eq!(other.disagreement(Direction::Ingoing, wallet, receipt, is_only), expected, "{other:?}");
+            assert_eq!(other.mismatch(Direction::Ingoing, wallet, receipt, is_only), expected, "{other:?}");
         }
     }
     let sum = Unsigned { amount: Amount::parse("1400").ok(), ..copies };
-    assert_eq!(sum.disagreement(Direction::Ingoing, wallet, receipt, true), Some(Disagreement::Amount));
-    assert_eq!(sum.disagreement(Direction::Ingoing, wallet, receipt, false), None, "of several it is no one's");
+    assert_eq!(sum.mismatch(Direction::Ingoing, wallet, receipt, true), Some(Mismatch::Amount));
+    assert_eq!(sum.mismatch(Direction::Ingoing, wallet, receipt, false), None, "of several it is no one's");
 }
 
 #[test]
@@ -495,7 +490,7 @@ proptest! {
             let before = world.payment.as_ref().map_or(0, |payment| rank(&payment.state));
             match event {
                 Event::Report { order, label, amount, altered } => {
-                    let said = report(order, label, amount, altered.then_some(Disagreement::Amount));
+                    let said = report(order, label, amount, altered.then_some(Mismatch::Amount));
                     world.report(&said);
                     let first = first_signed.get_or_insert(said.receipt.clone());
                     let is_genuine = !altered && first.agrees_with(&said.receipt);

@@ -3,10 +3,10 @@
 #![cfg(test)]
 
 use domain::{
-    AccountNumber, Amount, AttemptState, Contradiction, CurrencyCode, CustomTransactionId, Deposit, DepositRow,
-    Disagreement, Event, Evidence, ForeignWithdrawal, Label, Order, Outcome, Payment, PaymentKey, PaymentState,
-    Receipt, Remark, Resolution, Timestamp, TransactionId, Unannounced, WalletType, Withdrawal, WithdrawalId,
-    WithdrawalRequest, WithdrawalRow, WithdrawalState,
+    AccountNumber, Amount, AttemptState, Contradiction, CurrencyCode, CustomTransactionId, Deposit, DepositRow, Event,
+    Evidence, ForeignWithdrawal, Label, Mismatch, Order, Outcome, Payment, PaymentKey, PaymentState, Receipt, Remark,
+    Resolution, Timestamp, TransactionId, Unannounced, WalletType, Withdrawal, WithdrawalId, WithdrawalRequest,
+    WithdrawalRow, WithdrawalState,
 };
 use serde_json::{Value, json};
 
@@ -39,8 +39,8 @@ fn receipt(received_at: u64) -> Receipt {
     }
 }
 
-fn against(disagreement: Disagreement) -> Contradiction {
-    Contradiction { disagreement, receipt: Some(receipt(9)) }
+fn against(mismatch: Mismatch) -> Contradiction {
+    Contradiction { mismatch, receipt: Some(receipt(9)) }
 }
 
 fn resolution(outcome: Outcome) -> Resolution {
@@ -124,18 +124,18 @@ fn a_refused_number_is_told_when_it_becomes_so() {
 fn a_held_payment_is_told_when_it_becomes_so_and_each_contradiction_once() {
     let with = |state| Payment::new(key("11"), state);
     let unmatched = with(PaymentState::Unmatched { receipt: receipt(1), labels: Vec::new() });
-    let disagreement = Disagreement::Label;
-    let quarantined = with(PaymentState::Quarantined { receipt: receipt(1), disagreement });
+    let mismatch = Mismatch::Label;
+    let quarantined = with(PaymentState::Quarantined { receipt: receipt(1), mismatch });
     let claimed = with(PaymentState::Claimed { order: CustomTransactionId::parse("o").unwrap() });
     let mut data = json!({"wallet_type": "paytm", "transaction_id": "11", "custom_transaction_id": "o",
         "amount": "700.10", "currency_code": "INR"});
     assert_eq!(told(&unmatched.events(Some(&claimed))), [("payment.unmatched", data.clone())]);
-    data["disagreement"] = json!("label");
+    data["mismatch"] = json!("label");
     assert_eq!(told(&quarantined.events(Some(&unmatched))), [("deposit.quarantined", data.clone())]);
     assert_eq!((quarantined.events(Some(&quarantined)), claimed.events(None)), (Vec::new(), Vec::new()));
     let mut contradicted = quarantined.clone();
-    contradicted.contradictions.push(against(Disagreement::EarlierPostback));
-    data["disagreement"] = json!("earlier_postback");
+    contradicted.contradictions.push(against(Mismatch::EarlierPostback));
+    data["mismatch"] = json!("earlier_postback");
     assert_eq!(told(&contradicted.events(Some(&quarantined))), [("payment.conflict", data)]);
     assert_eq!(contradicted.events(Some(&contradicted)), []);
     let (resolved, _) = contradicted.resolve(None, resolution(Outcome::Rejected)).unwrap();
@@ -178,9 +178,9 @@ fn a_withdrawal_is_published_when_its_state_changes_and_each_conflict_once() {
     assert_eq!(told(&rejected.events(None)), [("withdrawal.failed", of(&json!({"message": "poor"})))]);
     let unknown = withdrawal(Unknown);
     let mut asked = unknown.review("used up").unwrap();
-    asked.contradictions.push(against(Disagreement::Status));
+    asked.contradictions.push(against(Mismatch::Status));
     let both = [
-        ("withdrawal.conflict", of(&json!({"disagreement": "status"}))),
+        ("withdrawal.conflict", of(&json!({"mismatch": "status"}))),
         ("withdrawal.needs_review", of(&json!({"message": "used up"}))),
     ];
     assert_eq!(told(&row(&asked).events(Some(&row(&unknown)))), both);
@@ -202,9 +202,9 @@ fn a_foreign_withdrawal_is_published_once_and_so_is_what_was_found_out() {
     let data = json!({"withdrawal_id": "w", "withdrawal_status": 1, "amount": "700.10", "currency_code": "INR"});
     assert_eq!(told(&row(&foreign).events(None)), [("withdrawal.foreign", data.clone())]);
     let mut further = foreign.clone();
-    further.contradictions.push(against(Disagreement::EarlierPostback));
+    further.contradictions.push(against(Mismatch::EarlierPostback));
     let mut of_further = data;
-    of_further["disagreement"] = "earlier_postback".into();
+    of_further["mismatch"] = "earlier_postback".into();
     assert_eq!(told(&row(&further).events(Some(&row(&foreign)))), [("withdrawal.foreign", of_further)]);
     assert_eq!(row(&foreign).events(Some(&row(&foreign))), []);
     let resolved = foreign.resolve(resolution(Outcome::Paid)).unwrap();
@@ -215,7 +215,7 @@ fn a_foreign_withdrawal_is_published_once_and_so_is_what_was_found_out() {
 fn attention_has_the_time_of_the_latest_word_and_its_kinds_have_names() {
     let mut payment = Payment::new(key("11"), PaymentState::Unmatched { receipt: receipt(1), labels: Vec::new() });
     assert_eq!(payment.attention().unwrap().at, Timestamp(1));
-    payment.contradictions.push(against(Disagreement::EarlierPostback));
+    payment.contradictions.push(against(Mismatch::EarlierPostback));
     assert_eq!(payment.attention().unwrap().at, Timestamp(9));
     let names = domain::AttentionKind::ALL.map(domain::AttentionKind::as_str);
     assert_eq!(names, ["unmatched", "quarantined", "unknown", "needs_review", "conflict", "unreadable"]);

@@ -5,7 +5,7 @@
 use std::mem::discriminant;
 
 use domain::{
-    AccountNumber, Amount, AttentionKind, CurrencyCode, Disagreement, Evidence, ForeignWithdrawal, Label, NotResolved,
+    AccountNumber, Amount, AttentionKind, CurrencyCode, Evidence, ForeignWithdrawal, Label, Mismatch, NotResolved,
     Outcome, Receipt, Remark, Resolution, Submission, SubmissionAttempt, Timestamp, Transition, WalletType, Withdrawal,
     WithdrawalId, WithdrawalReport, WithdrawalRequest, WithdrawalRow, WithdrawalState,
 };
@@ -50,7 +50,7 @@ fn report(status: Option<i64>, amount: &str, label: &str) -> WithdrawalReport {
         wallet_type: paytm(),
         withdrawal_status: status,
         receipt,
-        disagreement: None,
+        mismatch: None,
     }
 }
 
@@ -102,7 +102,7 @@ fn a_postback_may_come_before_the_answer() {
         let noted = moved(paid.answered("first", &answer, LATER));
         assert_eq!((&noted.state, outcomes(&noted)), (&paid.state, vec![Some(answer)]));
     }
-    assert_eq!(paid.answered("first", &fail(), LATER), Transition::Conflict(Disagreement::Outcome));
+    assert_eq!(paid.answered("first", &fail(), LATER), Transition::Conflict(Mismatch::Outcome));
 }
 
 #[test]
@@ -129,10 +129,10 @@ fn what_moves_needs_no_review_any_more() {
 fn another_amount_label_or_status_changes_nothing() {
     let row = moved(journalled().answered("first", &Submission::Accepted, LATER));
     for (report, expected) in [
-        (report(Some(1), "100", "u"), Disagreement::WithdrawalAmount),
-        (report(Some(1), "1000", "thief"), Disagreement::Label),
-        (report(Some(2), "1000", "u"), Disagreement::Status),
-        (report(None, "1000", "u"), Disagreement::Status),
+        (report(Some(1), "100", "u"), Mismatch::WithdrawalAmount),
+        (report(Some(1), "1000", "thief"), Mismatch::Label),
+        (report(Some(2), "1000", "u"), Mismatch::Status),
+        (report(None, "1000", "u"), Mismatch::Status),
     ] {
         assert_eq!(row.reported(&report), Transition::Conflict(expected));
         let recorded = row.contradicted(expected, Some(report.receipt.clone())).unwrap();
@@ -179,19 +179,19 @@ fn a_person_ends_what_is_open_and_the_signed_proof_may_come_later() {
     let proved = moved(paid.reported(&report(Some(1), "1000", "u")));
     assert!(matches!(proved.state, WithdrawalState::Paid { receipt: Some(_) }));
     assert_eq!(proved.reported(&report(Some(1), "1000", "u")), Transition::Repeat);
-    assert_eq!(paid.reported(&report(Some(5), "1000", "u")), Transition::Conflict(Disagreement::Outcome));
+    assert_eq!(paid.reported(&report(Some(5), "1000", "u")), Transition::Conflict(Mismatch::Outcome));
 }
 
 #[test]
 fn a_person_closes_a_conflict_and_changes_no_end() {
     let unknown = moved(journalled().lose());
     let failed = unknown.resolve(resolution(Outcome::Failed)).unwrap();
-    assert_eq!(failed.answered("first", &Submission::Accepted, LATER), Transition::Conflict(Disagreement::Outcome));
-    let against = failed.contradicted(Disagreement::Outcome, None).unwrap();
+    assert_eq!(failed.answered("first", &Submission::Accepted, LATER), Transition::Conflict(Mismatch::Outcome));
+    let against = failed.contradicted(Mismatch::Outcome, None).unwrap();
     assert_eq!(attention(&against), Some(AttentionKind::Conflict));
     let closed = against.resolve(resolution(Outcome::Paid)).unwrap();
     assert_eq!((&closed.state, attention(&closed)), (&failed.state, None));
-    let again = closed.contradicted(Disagreement::Status, None).unwrap();
+    let again = closed.contradicted(Mismatch::Status, None).unwrap();
     assert_eq!(attention(&again), Some(AttentionKind::Conflict), "what comes later is open again");
 }
 
@@ -241,18 +241,18 @@ fn a_row_keeps_what_contradicts_it_once_and_64_kib_of_its_text() {
         Some(receipt)
     };
     let text = |row: &Withdrawal| row.contradictions.last().unwrap().receipt.clone().unwrap().evidence.additional_data;
-    let half = journalled().contradicted(Disagreement::Status, said("first", 32 * 1024)).unwrap();
-    assert_eq!(half.contradicted(Disagreement::Status, said("first", 1)), None, "known already");
-    assert!(half.contradicted(Disagreement::Outcome, said("first", 1)).is_some(), "another disagreement");
-    let full = half.contradicted(Disagreement::Status, said("second", 32 * 1024)).unwrap();
+    let half = journalled().contradicted(Mismatch::Status, said("first", 32 * 1024)).unwrap();
+    assert_eq!(half.contradicted(Mismatch::Status, said("first", 1)), None, "known already");
+    assert!(half.contradicted(Mismatch::Outcome, said("first", 1)).is_some(), "another mismatch");
+    let full = half.contradicted(Mismatch::Status, said("second", 32 * 1024)).unwrap();
     assert_eq!(text(&full).len(), 32 * 1024);
-    let mut row = full.contradicted(Disagreement::Status, said("third", 1)).unwrap();
+    let mut row = full.contradicted(Mismatch::Status, said("third", 1)).unwrap();
     assert_eq!(text(&row), "", "there is no room for the text, and the word is kept");
     for number in 4..=100 {
-        row = row.contradicted(Disagreement::Status, said(&number.to_string(), 1)).unwrap();
+        row = row.contradicted(Mismatch::Status, said(&number.to_string(), 1)).unwrap();
     }
-    assert_eq!(row.contradicted(Disagreement::Status, said("101", 1)), None);
-    let against = row.contradicted(Disagreement::Outcome, said("101", 1)).unwrap();
+    assert_eq!(row.contradicted(Mismatch::Status, said("101", 1)), None);
+    let against = row.contradicted(Mismatch::Outcome, said("101", 1)).unwrap();
     assert_eq!(against.contradictions.len(), 101, "the first of its kind always has room");
     let shown = format!("{:?}", report(Some(1), "1000", "u").receipt.evidence);
     assert!(shown.contains("signature") && !shown.contains("[Some(1)1000]"), "{shown}");
@@ -313,7 +313,7 @@ proptest! {
             };
             match &transition {
                 Transition::Move(next) => row = next.clone(),
-                Transition::Conflict(disagreement) => conflicts.push(*disagreement),
+                Transition::Conflict(mismatch) => conflicts.push(*mismatch),
                 Transition::Repeat => {}
             }
             if let Event::Report(status @ (1 | 5)) = event {
@@ -330,7 +330,7 @@ proptest! {
             prop_assert!(!(had_unknown && released_by_answer), "after a doubt, no answer releases the money");
             let is_released = released_by_answer || matches!(row.state, WithdrawalState::Failed { .. });
             if is_released && said.contains(&1) {
-                prop_assert!(conflicts.contains(&Disagreement::Outcome), "released, and paid in silence");
+                prop_assert!(conflicts.contains(&Mismatch::Outcome), "released, and paid in silence");
             }
         }
         prop_assert!(row.review("why").is_none() == row.is_final());

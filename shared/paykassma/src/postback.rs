@@ -145,24 +145,24 @@ impl Facts {
         let Self { subject, wallet_type, amount, currency_code, custom_transaction_id } = self;
         let label = unsigned.label.clone();
         let receipt = Receipt { custom_transaction_id, amount, currency_code, label, evidence };
-        let disagreement = |direction| unsigned.disagreement(direction, &wallet_type, &receipt, is_only_element);
+        let mismatch = |direction| unsigned.mismatch(direction, &wallet_type, &receipt, is_only_element);
         match subject {
             Subject::Payment(transaction_id) => {
-                let disagreement = disagreement(Direction::Ingoing);
+                let mismatch = mismatch(Direction::Ingoing);
                 Element::Deposit(DepositReport {
                     payment: PaymentKey { wallet_type, transaction_id },
                     receipt,
-                    disagreement,
+                    mismatch,
                 })
             }
             Subject::Withdrawal(withdrawal_id, withdrawal_status) => {
-                let disagreement = disagreement(Direction::Outgoing);
+                let mismatch = mismatch(Direction::Outgoing);
                 Element::Withdrawal(WithdrawalReport {
                     withdrawal_id,
                     wallet_type,
                     withdrawal_status,
                     receipt,
-                    disagreement,
+                    mismatch,
                 })
             }
         }

@@ -2,7 +2,7 @@
 
 #![cfg(test)]
 
-use domain::{Amount, Disagreement, Timestamp};
+use domain::{Amount, Mismatch, Timestamp};
 use paykassma::{Element, read_postback};
 use proptest::prelude::*;
 use secrecy::SecretString;
@@ -41,11 +41,11 @@ fn one(top: &str, element: &str) -> Element {
     read(top, &format!("[{element}]")).remove(0)
 }
 
-/// The field that disagrees in a readable report, or why it is unreadable.
-fn outcome(element: &Element) -> Result<Option<Disagreement>, &'static str> {
+/// The field that differs in a readable report, or why it is unreadable.
+fn outcome(element: &Element) -> Result<Option<Mismatch>, &'static str> {
     match element {
-        Element::Deposit(report) => Ok(report.disagreement),
-        Element::Withdrawal(report) => Ok(report.disagreement),
+        Element::Deposit(report) => Ok(report.mismatch),
+        Element::Withdrawal(report) => Ok(report.mismatch),
         Element::Unreadable { reason, .. } => Err(reason),
     }
 }
@@ -59,7 +59,7 @@ fn the_page_deposit_is_read() {
     assert_eq!(report.receipt.amount.to_string(), "700");
     assert_eq!(report.receipt.currency_code.as_str(), "INR");
     assert_eq!(report.receipt.label.as_ref().unwrap().as_str(), "631317234");
-    assert_eq!(report.disagreement, None);
+    assert_eq!(report.mismatch, None);
     assert!(!format!("{report:?}").contains("marker-person"));
 }
 
@@ -68,31 +68,31 @@ fn the_page_withdrawal_is_read() {
     let Element::Withdrawal(report) = one(WITHDRAWAL_TOP, WITHDRAWAL) else { panic!("not a withdrawal") };
     assert_eq!(report.withdrawal_id.as_str(), "1071620");
     assert_eq!(report.withdrawal_status, Some(1));
-    assert_eq!((report.receipt.amount.to_string(), report.disagreement), ("20000".into(), None));
+    assert_eq!((report.receipt.amount.to_string(), report.mismatch), ("20000".into(), None));
     assert_eq!(report.receipt.custom_transaction_id, "");
 }
 
 #[test]
-fn an_unsigned_copy_that_is_altered_missing_or_of_another_type_disagrees() {
-    for (field, disagreement) in [
-        (r#""wallet_type":"paytm","#, Disagreement::WalletType),
-        (r#""amount":700,"#, Disagreement::Amount),
-        (r#""currency_code":"INR","#, Disagreement::CurrencyCode),
-        (r#""direction":"ingoing","#, Disagreement::Direction),
+fn an_unsigned_copy_that_is_altered_missing_or_of_another_type_differs() {
+    for (field, mismatch) in [
+        (r#""wallet_type":"paytm","#, Mismatch::WalletType),
+        (r#""amount":700,"#, Mismatch::Amount),
+        (r#""currency_code":"INR","#, Mismatch::CurrencyCode),
+        (r#""direction":"ingoing","#, Mismatch::Direction),
     ] {
         let (name, _) = field.split_once(':').unwrap();
         for value in ["null", "[]", "{}", "true", "-1", "1e999", r#""""#, r#""x\u0000""#, r#""outgoing""#, r#""USD""#] {
             let top = DEPOSIT_TOP.replace(field, &format!("{name}:{value},"));
-            assert_eq!(outcome(&one(&top, DEPOSIT)), Ok(Some(disagreement)), "{name}: {value}");
+            assert_eq!(outcome(&one(&top, DEPOSIT)), Ok(Some(mismatch)), "{name}: {value}");
         }
-        assert_eq!(outcome(&one(&DEPOSIT_TOP.replace(field, ""), DEPOSIT)), Ok(Some(disagreement)), "no {name}");
+        assert_eq!(outcome(&one(&DEPOSIT_TOP.replace(field, ""), DEPOSIT)), Ok(Some(mismatch)), "no {name}");
     }
-    assert_eq!(outcome(&one("", DEPOSIT)), Ok(Some(Disagreement::Direction)));
+    assert_eq!(outcome(&one("", DEPOSIT)), Ok(Some(Mismatch::Direction)));
     for label in ["null", "[]", r#""""#, r#""a\nb""#] {
         let Element::Deposit(report) = one(&DEPOSIT_TOP.replace(r#""631317234""#, label), DEPOSIT) else {
             panic!("not a deposit")
         };
-        assert_eq!((report.receipt.label, report.disagreement), (None, None), "{label}");
+        assert_eq!((report.receipt.label, report.mismatch), (None, None), "{label}");
     }
 }
 
@@ -105,12 +105,12 @@ fn spellings_of_one_unsigned_amount_agree_and_a_float_does_not_blur_it() {
         assert_eq!(with(same), None, "{same}");
     }
     for other in ["700.00000001", "7e2", "700.000000001", "70", "-700", "\"7e2\"", "\" 700\""] {
-        assert_eq!(with(other), Some(Disagreement::Amount), "{other}");
+        assert_eq!(with(other), Some(Mismatch::Amount), "{other}");
     }
     let big = "1234567890123456.78";
     let element = one(&DEPOSIT_TOP.replace(":700,", &format!(":{big},")), &DEPOSIT.replace(r#""700""#, big));
     let Element::Deposit(report) = element else { panic!("not a deposit") };
-    assert_eq!((report.receipt.amount, report.disagreement), (Amount::parse(big).unwrap(), None));
+    assert_eq!((report.receipt.amount, report.mismatch), (Amount::parse(big).unwrap(), None));
 }
 
 #[test]
@@ -176,7 +176,7 @@ fn elements_keep_their_order_and_an_unreadable_one_touches_no_neighbour() {
     let outcomes: Vec<_> = elements.iter().map(outcome).collect();
     let not_an_object = "the element is not an object";
     // with several elements the top level's amount says nothing
-    assert_eq!(outcomes, [Ok(None), Err(not_an_object), Ok(None), Ok(Some(Disagreement::Direction))]);
+    assert_eq!(outcomes, [Ok(None), Err(not_an_object), Ok(None), Ok(Some(Mismatch::Direction))]);
     assert!(read(DEPOSIT_TOP, "[]").is_empty() && read(DEPOSIT_TOP, "[ \n ]").is_empty());
 }
 
@@ -225,6 +225,6 @@ proptest! {
         let element = one(&DEPOSIT_TOP.replace(":700,", &format!(":{text},")), &DEPOSIT.replace(r#""700""#, &amount));
         let Element::Deposit(report) = element else { panic!("not a deposit") };
         prop_assert_eq!(report.receipt.amount.to_string(), text);
-        prop_assert_eq!(report.disagreement, None);
+        prop_assert_eq!(report.mismatch, None);
     }
 }

@@ -1,6 +1,6 @@
 //! Carries an event to a withdrawal against whoever else writes its row.
 
-use domain::{Disagreement, Receipt, Timestamp, Transition, Withdrawal, WithdrawalRow};
+use domain::{Mismatch, Receipt, Timestamp, Transition, Withdrawal, WithdrawalRow};
 
 use crate::{Change, MAX_RACES, Stored, Unavailable, Write, Written};
 
@@ -12,7 +12,7 @@ pub enum Advanced {
     /// It was so already.
     Repeated(Stored<Withdrawal>),
     /// The event contradicts what was decided; that is recorded in the row, as far as it has room.
-    Conflicted(Stored<Withdrawal>, Disagreement),
+    Conflicted(Stored<Withdrawal>, Mismatch),
 }
 
 impl Advanced {
@@ -41,9 +41,9 @@ pub async fn advance<S: Write<WithdrawalRow>>(
         let (row, conflict) = match event(&stands.row) {
             Transition::Repeat => return Ok(Advanced::Repeated(stands)),
             Transition::Move(row) => (row, None),
-            Transition::Conflict(disagreement) => match stands.row.contradicted(disagreement, receipt.cloned()) {
-                Some(row) => (row, Some(disagreement)),
-                None => return Ok(Advanced::Conflicted(stands, disagreement)),
+            Transition::Conflict(mismatch) => match stands.row.contradicted(mismatch, receipt.cloned()) {
+                Some(row) => (row, Some(mismatch)),
+                None => return Ok(Advanced::Conflicted(stands, mismatch)),
             },
         };
         let row = Withdrawal { changed_at: now, ..row };
@@ -53,7 +53,7 @@ pub async fn advance<S: Write<WithdrawalRow>>(
             Written::Done => {
                 return Ok(match conflict {
                     None => Advanced::Moved(written),
-                    Some(disagreement) => Advanced::Conflicted(written, disagreement),
+                    Some(mismatch) => Advanced::Conflicted(written, mismatch),
                 });
             }
             Written::Stands(Some(Stored { row: WithdrawalRow::Registered(row), version })) => {

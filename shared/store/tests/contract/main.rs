@@ -138,7 +138,7 @@ async fn a_credit_keeps_what_was_said_against_the_payment(table: &impl Table) {
     let report = deposit_report("1", "o1.2", "u1", "700");
     let mut payment = claimed("1", "o9");
     let contradiction =
-        domain::Contradiction { disagreement: domain::Disagreement::Amount, receipt: Some(receipt("o1", "u1", "7")) };
+        domain::Contradiction { mismatch: domain::Mismatch::Amount, receipt: Some(receipt("o1", "u1", "7")) };
     payment.contradictions.push(contradiction.clone());
     table.write(Change::new(payment)).await.unwrap();
     assert_eq!(table.credit(&report.expected_credit().unwrap()).await.unwrap(), WrittenTogether::Done);
@@ -297,7 +297,7 @@ async fn what_contradicts_a_withdrawal_outlives_its_end(table: &impl Table) {
     let first = Stored { row: withdrawal("w1", "100"), version: 1 };
     table.write(Change::new(first.row.clone())).await.unwrap();
     let report = withdrawal_report("w1", "100", Some(1));
-    let against = ours(&first).contradicted(domain::Disagreement::Status, Some(report.receipt.clone())).unwrap();
+    let against = ours(&first).contradicted(domain::Mismatch::Status, Some(report.receipt.clone())).unwrap();
     let stands = write_withdrawal(table, &first, against).await;
     let w1 = [RowId::Withdrawal(first.row.id().clone())];
     assert_eq!(found(table, AttentionKind::Conflict).await, w1);
