@@ -121,11 +121,11 @@ async fn shuffled_copies_of_which_a_tenth_contradicts_credit_each_payment_once()
         dearer += usize::from(credits == ["7000"]);
         let row = site.stack.item(&payment_key(index)).await.unwrap().unwrap();
         let decided = &both[usize::from(credits == ["7000"])];
-        assert_eq!((&row["state"]["S"], signature(&row["receipt"])), (&json!("credited"), decided.as_str()));
+        assert_eq!((&row["state"]["S"], signature(&row["facts"])), (&json!("credited"), decided.as_str()));
         let against: Vec<_> = row["contradictions"]["L"].as_array().unwrap().iter().collect();
         let other = both.iter().find(|it| *it != decided).unwrap();
         assert!(
-            against.iter().any(|it| signature(&it["M"]["receipt"]) == other),
+            against.iter().any(|it| signature(&it["M"]["facts"]) == other),
             "o{index} keeps what was said against it"
         );
     }
@@ -133,8 +133,8 @@ async fn shuffled_copies_of_which_a_tenth_contradicts_credit_each_payment_once()
     assert_eq!(site.rows().await, 2 * u64::try_from(payments).unwrap());
 }
 
-fn signature(receipt: &Value) -> &str {
-    receipt["M"]["evidence"]["M"]["signature"]["S"].as_str().unwrap_or_default()
+fn signature(facts: &Value) -> &str {
+    facts["M"]["evidence"]["M"]["signature"]["S"].as_str().unwrap_or_default()
 }
 
 /// Asks again and again until the answer is no 5xx. Gives what it was, and counts the answers that came first.

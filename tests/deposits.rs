@@ -62,8 +62,8 @@ async fn a_mistyped_number_is_followed_by_another_attempt() {
     assert_eq!(site.activate("o1", NUMBER).await.state(), (200, "activated"));
     site.until(PAYMENT, "credited").await;
     assert_eq!(site.credits("o1").await, ["700"]);
-    let receipt = site.attribute(PAYMENT, "receipt").await;
-    assert!(receipt.contains("o1.2"), "{receipt}");
+    let facts = site.attribute(PAYMENT, "facts").await;
+    assert!(facts.contains("o1.2"), "{facts}");
 }
 
 #[tokio::test]

@@ -102,15 +102,15 @@ async fn an_unknown_withdrawal_is_ended_by_a_person_and_proved_later() {
     assert_eq!(tool.resolve("w1", "paid", &["--order", "o1"]).await.0, 2);
     assert_eq!(tool.resolve("w1", "paid", &[]).await.0, 0);
     assert_eq!(site.get("/withdrawals/w1").await.body["resolutions"][0]["by"], "alice");
-    assert_eq!(site.attribute("withdrawal#w1", "receipt").await, "");
+    assert_eq!(site.attribute("withdrawal#w1", "facts").await, "");
     site.settle("w1", 1).await;
     for _ in 0..100 {
-        if !site.attribute("withdrawal#w1", "receipt").await.is_empty() {
+        if !site.attribute("withdrawal#w1", "facts").await.is_empty() {
             break;
         }
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     }
-    assert!(site.attribute("withdrawal#w1", "receipt").await.contains("signature"));
+    assert!(site.attribute("withdrawal#w1", "facts").await.contains("signature"));
     site.settle("w1", 5).await;
     site.events("withdrawal.conflict", 1).await;
     assert_eq!(tool.json(&["list"]).await[0]["attention"], "conflict");

@@ -112,9 +112,9 @@ async fn an_audit_finds_what_was_changed_past_the_rules() {
     let payment = |number: &str| format!("payment#paytm#{number}");
     let names = json!({"#value": "amount"});
     damage(&site, "deposit#o1", "credited[0].#value", names.clone(), &json!({"S": "7000"})).await;
-    damage(&site, &payment("22222222222"), "receipt.#value", names, &json!({"S": "7000"})).await;
+    damage(&site, &payment("22222222222"), "facts.#value", names, &json!({"S": "7000"})).await;
     let signature = json!({"S": "538e53f8c22edacda31df8caa6a31efc8274c554"});
-    damage(&site, &payment("33333333333"), "receipt.evidence.#value", json!({"#value": "signature"}), &signature).await;
+    damage(&site, &payment("33333333333"), "facts.evidence.#value", json!({"#value": "signature"}), &signature).await;
     damage(&site, "withdrawal#w1", "#value", json!({"#value": "attention"}), &json!({"S": "gossip"})).await;
     damage(&site, "withdrawal#w2", "#value", json!({"#value": "resolutions"}), &json!({"L": []})).await;
     let audit = async |more: &[&str]| {

@@ -46,10 +46,10 @@ mod tests {
 
     #[test]
     fn what_is_peoples_own_is_hidden_at_any_depth() {
-        let mut row = json!({"label": "user-1", "amount": "5", "receipt": {"label": null, "evidence": {"additional_data": "[]",
+        let mut row = json!({"label": "user-1", "amount": "5", "facts": {"label": null, "evidence": {"additional_data": "[]",
             "signature": "ab"}}, "attempts": [{"comment": ""}, {"account_number": "1234"}]});
         mask(&mut row);
-        let hidden = json!({"label": "***", "amount": "5", "receipt": {"label": null, "evidence": {"additional_data": "***",
+        let hidden = json!({"label": "***", "amount": "5", "facts": {"label": null, "evidence": {"additional_data": "***",
             "signature": "ab"}}, "attempts": [{"comment": ""}, {"account_number": "***"}]});
         assert_eq!(row, hidden);
     }

@@ -47,15 +47,15 @@ fn rebuilt(row: &AnyRow, label: Option<&str>, keys: &Keys) -> Result<Vec<u8>, Fa
     let copies = match postback::element(keys, evidence)? {
         Element::Deposit(report) => Copies {
             wallet_type: report.payment.wallet_type,
-            amount: report.receipt.amount,
-            currency_code: report.receipt.currency_code,
+            amount: report.facts.amount,
+            currency_code: report.facts.currency_code,
             label,
             direction: "ingoing",
         },
         Element::Withdrawal(report) => Copies {
             wallet_type: report.wallet_type,
-            amount: report.receipt.amount,
-            currency_code: report.receipt.currency_code,
+            amount: report.facts.amount,
+            currency_code: report.facts.currency_code,
             label,
             direction: "outgoing",
         },
@@ -79,8 +79,8 @@ fn kept(row: &AnyRow) -> Result<(&Evidence, Option<Label>), Failure> {
             PaymentState::Quarantined { mismatch, .. } if is_unsigned(*mismatch) => {
                 refused("an unsigned copy differed, and what is sent again would not have it: resolve the payment")
             }
-            PaymentState::Unmatched { receipt, .. } | PaymentState::Quarantined { receipt, .. } => {
-                Ok((&receipt.evidence, receipt.label.clone()))
+            PaymentState::Unmatched { facts, .. } | PaymentState::Quarantined { facts, .. } => {
+                Ok((&facts.evidence, facts.label.clone()))
             }
             PaymentState::Claimed { .. } | PaymentState::Released { .. } => refused("no postback has come for it"),
             PaymentState::Credited { .. } | PaymentState::Rejected { .. } => refused("it is decided"),

@@ -104,7 +104,7 @@ async fn find_order(
 ) -> Result<Option<Stored<DepositRow>>, Failure> {
     let id = match named {
         Some(id) => Some(CustomTransactionId::parse(id).map_err(|rule| Failure::Usage(format!("--order {rule}")))?),
-        None => payment.receipt().and_then(|it| domain::AttemptId::parse(&it.custom_transaction_id)).map(|it| it.order),
+        None => payment.facts().and_then(|it| domain::AttemptId::parse(&it.custom_transaction_id)).map(|it| it.order),
     };
     match id {
         Some(id) => Ok(Read::<DepositRow>::read(table, &id).await?),

@@ -54,8 +54,8 @@ pub(crate) fn money(row: &AnyRow) -> Option<(Amount, CurrencyCode)> {
             DepositRow::Unannounced(_) => return None,
         },
         AnyRow::Payment(it) => {
-            let receipt = it.row.receipt()?;
-            (receipt.amount, &receipt.currency_code)
+            let facts = it.row.facts()?;
+            (facts.amount, &facts.currency_code)
         }
         AnyRow::Withdrawal(it) => match &it.row {
             WithdrawalRow::Registered(row) => (row.request.amount, &row.request.currency_code),
@@ -79,7 +79,7 @@ pub(crate) fn why(row: &AnyRow) -> String {
             PaymentState::Released { order } => format!("it was taken from {order}; any order may claim it"),
             PaymentState::Unmatched { .. } => "the signed order id is none that is known".into(),
             PaymentState::Quarantined { mismatch, .. } => disagree(*mismatch).into(),
-            PaymentState::Credited { order, receipt, .. } if receipt.names(order) => {
+            PaymentState::Credited { order, facts, .. } if facts.names(order) => {
                 format!("credited to {order}, the signed order, as first signed")
             }
             PaymentState::Credited { order, .. } => format!("credited to {order} by a person; another order is signed"),
@@ -100,9 +100,9 @@ fn why_withdrawal(state: &WithdrawalState, needs_review: Option<&str>) -> String
         WithdrawalState::Unknown => "an attempt may have reached the provider: nothing may be released",
         WithdrawalState::Submitted => "the provider has taken it, and has not said what became of it",
         WithdrawalState::Rejected { .. } => "the provider refused it, and no attempt was ever unknown",
-        WithdrawalState::Paid { receipt: Some(_) } => "a signed postback said 1",
-        WithdrawalState::Failed { receipt: Some(_) } => "a signed postback said 5",
-        WithdrawalState::Paid { receipt: None } | WithdrawalState::Failed { receipt: None } => "a person found it out",
+        WithdrawalState::Paid { facts: Some(_) } => "a signed postback said 1",
+        WithdrawalState::Failed { facts: Some(_) } => "a signed postback said 5",
+        WithdrawalState::Paid { facts: None } | WithdrawalState::Failed { facts: None } => "a person found it out",
     };
     needs_review.map_or_else(|| why.to_owned(), |review| format!("{why}; {review}"))
 }

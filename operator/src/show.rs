@@ -1,7 +1,7 @@
 //! `show`: what happened to a transaction, on what evidence, and why the rules decided so.
 
 use domain::{
-    Contradiction, DepositRow, Evidence, Receipt, Resolution, Timestamp, Withdrawal, WithdrawalRow, WithdrawalState,
+    Contradiction, DepositRow, Evidence, Resolution, SignedFacts, Timestamp, Withdrawal, WithdrawalRow, WithdrawalState,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -123,22 +123,22 @@ fn element(evidence: &Evidence) -> Option<Box<RawValue>> {
 }
 
 fn evidence(row: &AnyRow) -> Vec<&Evidence> {
-    let (receipt, contradictions): (Option<&Receipt>, &[Contradiction]) = match row {
+    let (facts, contradictions): (Option<&SignedFacts>, &[Contradiction]) = match row {
         AnyRow::Deposit(_) => (None, &[]),
-        AnyRow::Payment(it) => (it.row.receipt(), &it.row.contradictions),
+        AnyRow::Payment(it) => (it.row.facts(), &it.row.contradictions),
         AnyRow::Withdrawal(it) => match &it.row {
-            WithdrawalRow::Registered(row) => (receipt(row), &row.contradictions),
+            WithdrawalRow::Registered(row) => (facts(row), &row.contradictions),
             WithdrawalRow::Foreign(row) => (Some(&row.facts), &row.contradictions),
         },
         AnyRow::Unreadable(it) => return vec![&it.row.evidence],
     };
-    let against = contradictions.iter().filter_map(|it| it.receipt.as_ref());
-    receipt.into_iter().chain(against).map(|it| &it.evidence).collect()
+    let against = contradictions.iter().filter_map(|it| it.facts.as_ref());
+    facts.into_iter().chain(against).map(|it| &it.evidence).collect()
 }
 
-fn receipt(row: &Withdrawal) -> Option<&Receipt> {
+fn facts(row: &Withdrawal) -> Option<&SignedFacts> {
     match &row.state {
-        WithdrawalState::Paid { receipt } | WithdrawalState::Failed { receipt } => receipt.as_ref(),
+        WithdrawalState::Paid { facts } | WithdrawalState::Failed { facts } => facts.as_ref(),
         WithdrawalState::Sending
         | WithdrawalState::Waiting
         | WithdrawalState::Unknown
@@ -161,7 +161,7 @@ fn history(row: &AnyRow) -> Vec<Happened> {
             DepositRow::Unannounced(_) => Vec::new(),
         },
         AnyRow::Payment(it) => {
-            let said = it.row.receipt().map(|receipt| came(receipt, "a signed postback that decided"));
+            let said = it.row.facts().map(|facts| came(facts, "a signed postback that decided"));
             said.into_iter().chain(against(&it.row.contradictions)).chain(resolved(&it.row.resolutions)).collect()
         }
         AnyRow::Withdrawal(it) => match &it.row {
@@ -190,22 +190,19 @@ fn withdrawal(row: &Withdrawal) -> Vec<Happened> {
             what: format!("attempt {number} {}", rows::submission(&ended.submission)),
         }));
     }
-    history.extend(receipt(row).map(|it| came(it, "a signed postback that decided")));
+    history.extend(facts(row).map(|it| came(it, "a signed postback that decided")));
     history.extend(against(&row.contradictions));
     history.extend(resolved(&row.resolutions));
     history
 }
 
-fn came(receipt: &Receipt, what: &str) -> Happened {
-    Happened {
-        at_ms: receipt.evidence.received_at,
-        what: format!("{what}: {} {}", receipt.amount, receipt.currency_code),
-    }
+fn came(facts: &SignedFacts, what: &str) -> Happened {
+    Happened { at_ms: facts.evidence.received_at, what: format!("{what}: {} {}", facts.amount, facts.currency_code) }
 }
 
 fn against(contradictions: &[Contradiction]) -> impl Iterator<Item = Happened> {
-    contradictions.iter().map(|it| match &it.receipt {
-        Some(receipt) => came(receipt, &format!("a signed postback that contradicts: {}", rows::disagree(it.mismatch))),
+    contradictions.iter().map(|it| match &it.facts {
+        Some(facts) => came(facts, &format!("a signed postback that contradicts: {}", rows::disagree(it.mismatch))),
         None => Happened { at_ms: Timestamp(0), what: "the provider's answer contradicts what was decided".into() },
     })
 }

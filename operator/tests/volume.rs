@@ -42,7 +42,7 @@ fn evidence(signed: &Value) -> Evidence {
     Evidence { additional_data, element: 0, signature, received_at: Timestamp(1_692_960_460_000) }
 }
 
-fn receipt(order: &str, withdrawal: Option<&str>, number: &str, amount: &str) -> Receipt {
+fn facts(order: &str, withdrawal: Option<&str>, number: &str, amount: &str) -> SignedFacts {
     let evidence = evidence(&json!({
         "activated_datetime": "2023-08-25T10:47:40.000000Z", "exchanger_identifier": "6234234234", "comment": "",
         "amount": amount, "currency_code": "INR", "wallet_type": "paytm", "stockpiling_id": null, "transaction_id": number,
@@ -50,7 +50,7 @@ fn receipt(order: &str, withdrawal: Option<&str>, number: &str, amount: &str) ->
         "withdrawal_status": withdrawal.map(|_| 1), "account_number": "1234560079", "account_name": "A Name",
         "account_email": "a@example.com", "bank_details": {"bank_code": null, "branch_code": null},
     }));
-    Receipt {
+    SignedFacts {
         custom_transaction_id: order.into(),
         amount: Amount::parse(amount).unwrap(),
         currency_code: CurrencyCode::parse("INR").unwrap(),
@@ -75,17 +75,17 @@ fn deposit(number: u64, amount: &str) -> [Value; 2] {
     };
     let label = Label::parse("631317234").unwrap();
     let custom_transaction_id = CustomTransactionId::parse(&order).unwrap();
-    let receipt = receipt(&order, None, &id, amount);
-    let credit = Credit { payment: key.clone(), amount: receipt.amount };
+    let facts = facts(&order, None, &id, amount);
+    let credit = Credit { payment: key.clone(), amount: facts.amount };
     let asked = Order {
         custom_transaction_id: custom_transaction_id.clone(),
         label: label.clone(),
-        currency_code: receipt.currency_code.clone(),
+        currency_code: facts.currency_code.clone(),
         wallet_type: key.wallet_type.clone(),
         amount: None,
         lang: None,
     };
-    let state = PaymentState::Credited { order: custom_transaction_id, credited_label: label, receipt };
+    let state = PaymentState::Credited { order: custom_transaction_id, credited_label: label, facts };
     let row = Deposit::new(asked, r#"{"identifier":"6234234234"}"#.into(), Timestamp(1)).credit(credit);
     [item(&DepositRow::Registered(row)), item(&Payment::new(key, state))]
 }
@@ -108,8 +108,8 @@ fn withdrawal(number: u64, amount: &str) -> Value {
     let Transition::Move(submitted) = journalled.answered("sender", &Submission::Accepted, Timestamp(2)) else {
         panic!()
     };
-    let receipt = Some(receipt("", Some(&id), "", amount));
-    item(&WithdrawalRow::Registered(Box::new(Withdrawal { state: WithdrawalState::Paid { receipt }, ..submitted })))
+    let facts = Some(facts("", Some(&id), "", amount));
+    item(&WithdrawalRow::Registered(Box::new(Withdrawal { state: WithdrawalState::Paid { facts }, ..submitted })))
 }
 
 fn amount(number: u64) -> String {

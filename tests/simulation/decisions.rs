@@ -31,17 +31,17 @@ pub(super) fn withdrawal(world: &World, old: Option<&Withdrawal>, new: &Withdraw
     let added = added(world, id, known, &new.resolutions, &new.contradictions);
     let by_word = |outcome| added.iter().any(|it| it.outcome == outcome);
     let holds = match (old.map(|it| &it.state), &new.state) {
-        (Some(Paid { receipt: None }), Paid { .. }) | (Some(Failed { receipt: None }), Failed { .. }) => true,
-        (Some(Waiting | Unknown | Submitted), Paid { receipt: None }) => by_word(Outcome::Paid),
-        (Some(Waiting | Unknown | Submitted), Failed { receipt: None }) => by_word(Outcome::Failed),
-        (_, Paid { receipt: None } | Failed { receipt: None }) => false,
+        (Some(Paid { facts: None }), Paid { .. }) | (Some(Failed { facts: None }), Failed { .. }) => true,
+        (Some(Waiting | Unknown | Submitted), Paid { facts: None }) => by_word(Outcome::Paid),
+        (Some(Waiting | Unknown | Submitted), Failed { facts: None }) => by_word(Outcome::Failed),
+        (_, Paid { facts: None } | Failed { facts: None }) => false,
         (Some(old), Rejected { .. } | Paid { .. } | Failed { .. }) => added.is_empty() || *old == new.state,
         (_, Sending | Waiting | Unknown | Submitted | Rejected { .. } | Paid { .. } | Failed { .. }) => {
             added.is_empty()
         }
     };
     check(world, DECIDED, holds, || format!("{id}: {:?} -> {:?}, {added:?}", old.map(|it| &it.state), new.state));
-    if let (Paid { receipt: None } | Failed { receipt: None }, [_, ..]) = (&new.state, added) {
+    if let (Paid { facts: None } | Failed { facts: None }, [_, ..]) = (&new.state, added) {
         world.with(|state| state.reached.insert("ended by a person"));
     }
     closed(world, added, &new.contradictions);
@@ -67,12 +67,8 @@ pub(super) fn payment(world: &World, old: Option<&Payment>, new: &Payment) {
         (Some(Unmatched { .. } | Quarantined { .. }), Rejected { .. }) => by_word(Outcome::Rejected),
         (_, Rejected { .. }) => false,
         (Some(old @ Credited { .. }), it) => old == it,
-        (Some(Unmatched { .. }), Credited { order, receipt, .. }) if !receipt.names(order) => {
-            by_word(Outcome::Credited)
-        }
-        (_, Credited { order, receipt, .. }) => {
-            receipt.names(order) && (added.is_empty() || by_word(Outcome::Credited))
-        }
+        (Some(Unmatched { .. }), Credited { order, facts, .. }) if !facts.names(order) => by_word(Outcome::Credited),
+        (_, Credited { order, facts, .. }) => facts.names(order) && (added.is_empty() || by_word(Outcome::Credited)),
         (Some(Claimed { order }), Released { .. }) if by_word(Outcome::Rejected) => {
             rules::refused(world, order.as_str(), number);
             world.with(|state| state.reached.insert("a number is taken from a claim"));

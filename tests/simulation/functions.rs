@@ -90,7 +90,7 @@ impl Defer for Ports {
     async fn defer(&self, receipt_handle: &str, time: Duration) -> Result<(), Unavailable> {
         let receipt = receipt_handle.to_owned();
         let ms = u64::try_from(time.as_millis()).unwrap();
-        let put_off = move |world: &World| super::queue::defer(world, &receipt, ms);
+        let put_off = move |world: &World| super::queue::defer(world, &facts, ms);
         let called = self.0.call("defer", Patience::Endless, put_off).await;
         called.map_err(|fault| Unavailable(format!("{fault:?}")))
     }

@@ -151,7 +151,7 @@ async fn confirm(world: &World) {
 
 /// The order that the provider has signed; another one of the user's, where that one is not known.
 async fn order_for(table: &Table, payment: &Payment) -> Result<Option<Stored<DepositRow>>, Unavailable> {
-    let signed = payment.receipt().and_then(|receipt| AttemptId::parse(&receipt.custom_transaction_id));
+    let signed = payment.facts().and_then(|facts| AttemptId::parse(&facts.custom_transaction_id));
     let Some(signed) = signed else { return Ok(None) };
     let stored = Read::<DepositRow>::read(table, &signed.order).await?;
     let is_known = matches!(&stored, Some(Stored { row: DepositRow::Registered(_), .. }));
@@ -165,8 +165,8 @@ async fn order_for(table: &Table, payment: &Payment) -> Result<Option<Stored<Dep
 /// A wrong operator's way with an ended withdrawal.
 pub(super) fn turned(row: &domain::Withdrawal, outcome: Outcome) -> domain::Withdrawal {
     let state = match outcome {
-        Outcome::Paid | Outcome::Credited => WithdrawalState::Paid { receipt: None },
-        Outcome::Failed | Outcome::Rejected => WithdrawalState::Failed { receipt: None },
+        Outcome::Paid | Outcome::Credited => WithdrawalState::Paid { facts: None },
+        Outcome::Failed | Outcome::Rejected => WithdrawalState::Failed { facts: None },
     };
     domain::Withdrawal { state, ..row.clone() }
 }

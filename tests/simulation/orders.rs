@@ -122,8 +122,8 @@ fn is_right(world: &World, order: &[Thing], Variant { said, decided, .. }: Varia
     let first = if has_decided_first { decided } else { first };
     let is_possible = may_have || !has_decided_first;
     match row.state {
-        WithdrawalState::Paid { receipt: Some(_) } => first == Outcome::Paid && is_conflict && is_possible,
-        WithdrawalState::Failed { receipt: Some(_) } => first == Outcome::Failed && is_conflict && is_possible,
+        WithdrawalState::Paid { facts: Some(_) } => first == Outcome::Paid && is_conflict && is_possible,
+        WithdrawalState::Failed { facts: Some(_) } => first == Outcome::Failed && is_conflict && is_possible,
         WithdrawalState::Rejected { .. } => matches!(said, Said::Fail | Said::NotSent) && is_conflict,
         _ => false,
     }

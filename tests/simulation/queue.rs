@@ -38,8 +38,8 @@ pub(super) fn send(world: &World, body: &str) {
 }
 
 /// Has a received message come out again after this time.
-pub(super) fn defer(world: &World, receipt: &str, ms: u64) {
-    comes_out(world, receipt.parse().unwrap(), ms);
+pub(super) fn defer(world: &World, facts: &str, ms: u64) {
+    comes_out(world, facts.parse().unwrap(), ms);
 }
 
 /// Brings the dead letters back.

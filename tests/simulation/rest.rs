@@ -19,8 +19,8 @@ pub(super) fn at_rest(world: &World) {
         let order = order_of(&order).and_then(|id| row::<DepositRow>(world, &id));
         let is_due = matches!(&order, Some(DepositRow::Registered(it)) if it.order.label.as_str() == label);
         let row = payment_row(world, &number);
-        let is_credited = matches!(row.as_ref().map(|row| &row.state), Some(PaymentState::Credited { receipt, .. })
-            if receipt.amount.to_string() == money.amount);
+        let is_credited = matches!(row.as_ref().map(|row| &row.state), Some(PaymentState::Credited { facts, .. })
+            if facts.amount.to_string() == money.amount);
         let is_rejected = matches!(row.as_ref().map(|row| &row.state), Some(PaymentState::Rejected { .. }));
         let is_a_persons = row.as_ref().is_some_and(|row| !row.resolutions.is_empty());
         let holds = is_credited == is_due || (is_a_persons && (is_credited || is_rejected));

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
-    Contradiction, CustomTransactionId, Deposit, DepositRow, Mismatch, Payment, PaymentKey, PaymentState, Receipt,
+    Contradiction, CustomTransactionId, Deposit, DepositRow, Mismatch, Payment, PaymentKey, PaymentState, SignedFacts,
     SubmissionAttempt, TransactionId, WalletType, Withdrawal, WithdrawalId, WithdrawalRow, WithdrawalState,
 };
 
@@ -62,13 +62,13 @@ fn grows(old: &[Contradiction], new: &[Contradiction]) -> bool {
     new.starts_with(old)
 }
 
-fn signed(world: &World, receipt: &Receipt) -> Option<Fact> {
-    let evidence = &receipt.evidence;
+fn signed(world: &World, facts: &SignedFacts) -> Option<Fact> {
+    let evidence = &facts.evidence;
     world.with(|state| state.provider.signed.get(&(evidence.signature.clone(), evidence.element)).cloned())
 }
 
-fn is_amount(receipt: &Receipt, fact: &Fact) -> bool {
-    receipt.amount.to_string() == fact.amount && receipt.currency_code.as_str() == "INR"
+fn is_amount(facts: &SignedFacts, fact: &Fact) -> bool {
+    facts.amount.to_string() == fact.amount && facts.currency_code.as_str() == "INR"
 }
 
 pub(super) fn deposit(world: &World, old: Option<&DepositRow>, new: Option<&DepositRow>) {
@@ -102,8 +102,8 @@ fn credits(world: &World, deposit: &Deposit) {
         let times = deposit.credited.iter().filter(|it| it.payment == credit.payment).count();
         check(world, ONCE, times == 1, || format!("{} times {}", times, credit.payment.transaction_id));
         let holds = row::<Payment>(world, &credit.payment).is_some_and(|payment| {
-            matches!(&payment.state, PaymentState::Credited { order, receipt, .. }
-                if *order == deposit.order.custom_transaction_id && receipt.amount == credit.amount)
+            matches!(&payment.state, PaymentState::Credited { order, facts, .. }
+                if *order == deposit.order.custom_transaction_id && facts.amount == credit.amount)
         });
         check(world, CREDIT, holds, || format!("{credit:?} of {}", deposit.order.custom_transaction_id));
     }
@@ -137,17 +137,17 @@ pub(super) fn payment(world: &World, old: Option<&Payment>, new: Option<&Payment
             state.reached.insert("a payment's conflict");
         }
     });
-    let Some(receipt) = new.receipt() else { return };
-    let is_signed = signed(world, receipt).is_some_and(|fact| {
-        is_amount(receipt, &fact)
+    let Some(facts) = new.facts() else { return };
+    let is_signed = signed(world, facts).is_some_and(|fact| {
+        is_amount(facts, &fact)
             && fact.subject
-                == Subject::Payment { number: number.as_str().into(), order: receipt.custom_transaction_id.clone() }
+                == Subject::Payment { number: number.as_str().into(), order: facts.custom_transaction_id.clone() }
     });
-    check(world, EVIDENCE, is_signed, || format!("{number}: {receipt:?}"));
-    if let Credited { order, credited_label, receipt } = &new.state {
+    check(world, EVIDENCE, is_signed, || format!("{number}: {facts:?}"));
+    if let Credited { order, credited_label, facts } = &new.state {
         let holds = matches!(row::<DepositRow>(world, order), Some(DepositRow::Registered(deposit))
             if deposit.order.label == *credited_label
-                && deposit.credited.iter().any(|it| it.payment == new.key && it.amount == receipt.amount));
+                && deposit.credited.iter().any(|it| it.payment == new.key && it.amount == facts.amount));
         check(world, CREDIT, holds, || format!("{number} to {order}"));
     }
 }
@@ -197,8 +197,8 @@ fn may_become(old: &WithdrawalState, new: &WithdrawalState) -> bool {
         (Sending | Waiting, _) => true,
         (Unknown, it) => matches!(it, Unknown | Submitted | Paid { .. } | Failed { .. }),
         (Submitted, it) => matches!(it, Submitted | Paid { .. } | Failed { .. }),
-        (Paid { receipt: None }, it) => matches!(it, Paid { .. }),
-        (Failed { receipt: None }, it) => matches!(it, Failed { .. }),
+        (Paid { facts: None }, it) => matches!(it, Paid { .. }),
+        (Failed { facts: None }, it) => matches!(it, Failed { .. }),
         (Rejected { .. } | Paid { .. } | Failed { .. }, it) => it == old,
     }
 }
@@ -233,16 +233,16 @@ fn our_withdrawal(world: &World, row: &Withdrawal) {
         Waiting | Rejected { .. } => {
             check(world, FORGOTTEN, !is_forgotten, || format!("{id} is {:?}", row.state));
         }
-        Paid { receipt: Some(receipt) } | Failed { receipt: Some(receipt) } => {
+        Paid { facts: Some(facts) } | Failed { facts: Some(facts) } => {
             let status = if matches!(row.state, Paid { .. }) { 1 } else { 5 };
-            let is_signed = signed(world, receipt).is_some_and(|fact| {
-                is_amount(receipt, &fact)
-                    && row.request.amount == receipt.amount
+            let is_signed = signed(world, facts).is_some_and(|fact| {
+                is_amount(facts, &fact)
+                    && row.request.amount == facts.amount
                     && fact.subject == Subject::Withdrawal { id: id.into(), status }
             });
-            check(world, EVIDENCE, is_signed, || format!("{id}: {receipt:?}"));
+            check(world, EVIDENCE, is_signed, || format!("{id}: {facts:?}"));
         }
-        Paid { receipt: None } | Failed { receipt: None } | Sending | Unknown | Submitted => {}
+        Paid { facts: None } | Failed { facts: None } | Sending | Unknown | Submitted => {}
     }
 }
 
@@ -266,7 +266,7 @@ pub(super) fn asks(world: &World, order: &str, attempt: &str, number: &str) {
 
 /// Whether the provider has signed that the payment is this order's, whoever claims it.
 fn is_signed_over(world: &World, number: &str, order: &CustomTransactionId) -> bool {
-    payment_row(world, number).is_some_and(|row| row.receipt().is_some_and(|receipt| receipt.names(order)))
+    payment_row(world, number).is_some_and(|row| row.facts().is_some_and(|facts| facts.names(order)))
 }
 
 /// The provider has said fail.
@@ -294,9 +294,9 @@ pub(super) fn withdrawal_row(world: &World, id: &str) -> Option<WithdrawalRow> {
 
 fn is_recorded(contradictions: &[Contradiction], postback: &Postback, element: usize) -> bool {
     contradictions.iter().any(|it| {
-        it.receipt.as_ref().is_some_and(|receipt| {
-            receipt.evidence.signature == postback.signature && receipt.evidence.element == element
-        })
+        it.facts
+            .as_ref()
+            .is_some_and(|facts| facts.evidence.signature == postback.signature && facts.evidence.element == element)
     })
 }
 
@@ -305,8 +305,8 @@ pub(super) fn acknowledged(world: &World, postback: &Postback, top: &Top) {
     for (element, fact) in postback.facts.iter().enumerate() {
         let stands = match &fact.subject {
             Subject::Payment { number, order } => payment_row(world, number).is_some_and(|row| {
-                let Some(receipt) = row.receipt() else { return false };
-                let is_same = receipt.custom_transaction_id == *order && is_amount(receipt, fact);
+                let Some(facts) = row.facts() else { return false };
+                let is_same = facts.custom_transaction_id == *order && is_amount(facts, fact);
                 is_same || is_recorded(&row.contradictions, postback, element)
             }),
             Subject::Withdrawal { id, status } => withdrawal_row(world, id).is_some_and(|row| match row {
@@ -316,8 +316,8 @@ pub(super) fn acknowledged(world: &World, postback: &Postback, top: &Top) {
                 }
                 WithdrawalRow::Registered(row) => {
                     let is_same = match row.state {
-                        WithdrawalState::Paid { receipt: Some(_) } => *status == 1,
-                        WithdrawalState::Failed { receipt: Some(_) } | WithdrawalState::Rejected { .. } => *status == 5,
+                        WithdrawalState::Paid { facts: Some(_) } => *status == 1,
+                        WithdrawalState::Failed { facts: Some(_) } | WithdrawalState::Rejected { .. } => *status == 5,
                         _ => false,
                     };
                     is_same || is_recorded(&row.contradictions, postback, element)

@@ -115,7 +115,7 @@ where
             let claims = match Payment::claim(payment.as_ref().map(|it| &it.row), &key, id) {
                 Claim::Taken(row) => vec![Change::of(row, payment.as_ref())],
                 Claim::Held => Vec::new(),
-                Claim::Credited(receipt) => return Ok(Journalled::Credited(receipt.amount)),
+                Claim::Credited(facts) => return Ok(Journalled::Credited(facts.amount)),
                 Claim::InUse => return Err(Refused::InUse),
             };
             let now = Timestamp(self.ambient.now_ms());

@@ -32,7 +32,7 @@ pub(crate) async fn keep(
     }
     for race in 0..MAX_RACES {
         let payment = Read::<Payment>::read(table, &report.payment).await?;
-        let order = match AttemptId::parse(&report.receipt.custom_transaction_id) {
+        let order = match AttemptId::parse(&report.facts.custom_transaction_id) {
             Some(id) => Read::<DepositRow>::read(table, &id.order).await?,
             None => None,
         };
@@ -80,7 +80,7 @@ fn credited(report: &DepositReport) {
 
 /// The order's key, whichever attempt the provider names.
 fn reference(report: &DepositReport) -> String {
-    let said = &report.receipt.custom_transaction_id;
+    let said = &report.facts.custom_transaction_id;
     AttemptId::parse(said).map_or_else(|| format!("deposit#{said}"), |attempt| DepositRow::key(&attempt.order))
 }
 

@@ -36,8 +36,8 @@ async fn contradict_or_repeat(
     stored: Stored<Withdrawal>,
     report: &WithdrawalReport,
 ) -> Result<(), Unavailable> {
-    let now = report.receipt.evidence.received_at;
-    match advance(table, stored, now, Some(&report.receipt), |row: &Withdrawal| row.reported(report)).await? {
+    let now = report.facts.evidence.received_at;
+    match advance(table, stored, now, Some(&report.facts), |row: &Withdrawal| row.reported(report)).await? {
         Advanced::Moved(_) => settled(report),
         Advanced::Repeated(_) => repeated(report),
         Advanced::Conflicted(_, mismatch) => {

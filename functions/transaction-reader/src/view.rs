@@ -2,8 +2,8 @@
 
 use domain::{
     Amount, AttemptState, Contradiction, CurrencyCode, CustomTransactionId, Deposit, DepositState, ForeignWithdrawal,
-    Mismatch, Outcome, Payment, PaymentKey, PaymentState, Receipt, Remark, Resolution, Submission, SubmissionAttempt,
-    Timestamp, TransactionId, WalletType, Withdrawal, WithdrawalId, WithdrawalState,
+    Mismatch, Outcome, Payment, PaymentKey, PaymentState, Remark, Resolution, SignedFacts, Submission,
+    SubmissionAttempt, Timestamp, TransactionId, WalletType, Withdrawal, WithdrawalId, WithdrawalState,
 };
 use serde::Serialize;
 use store::{Stored, Unreadable};
@@ -196,20 +196,20 @@ pub(crate) struct PaymentView<'a> {
 
 impl<'a> PaymentView<'a> {
     pub(crate) fn of(Stored { row, version }: &'a Stored<Payment>) -> Self {
-        let (state, receipt, mismatch): (_, Option<&Receipt>, _) = match &row.state {
+        let (state, facts, mismatch): (_, Option<&SignedFacts>, _) = match &row.state {
             PaymentState::Claimed { .. } => ("claimed", None, None),
             PaymentState::Released { .. } => ("released", None, None),
-            PaymentState::Unmatched { receipt, .. } => ("unmatched", Some(receipt), None),
-            PaymentState::Quarantined { receipt, mismatch, .. } => ("quarantined", Some(receipt), Some(*mismatch)),
-            PaymentState::Credited { receipt, .. } => ("credited", Some(receipt), None),
-            PaymentState::Rejected { receipt } => ("rejected", Some(receipt), None),
+            PaymentState::Unmatched { facts, .. } => ("unmatched", Some(facts), None),
+            PaymentState::Quarantined { facts, mismatch, .. } => ("quarantined", Some(facts), Some(*mismatch)),
+            PaymentState::Credited { facts, .. } => ("credited", Some(facts), None),
+            PaymentState::Rejected { facts } => ("rejected", Some(facts), None),
         };
         Self {
             payment: &row.key,
             state,
-            custom_transaction_id: receipt.map(|it| it.custom_transaction_id.as_str()),
-            amount: receipt.map(|it| it.amount),
-            currency_code: receipt.map(|it| &it.currency_code),
+            custom_transaction_id: facts.map(|it| it.custom_transaction_id.as_str()),
+            amount: facts.map(|it| it.amount),
+            currency_code: facts.map(|it| &it.currency_code),
             mismatch,
             contradictions: contradictions(&row.contradictions),
             resolutions: resolutions(&row.resolutions),

@@ -34,7 +34,7 @@ impl Said {
     pub(crate) fn of(row: &AnyRow) -> Vec<Self> {
         match row {
             AnyRow::Payment(it) => {
-                let PaymentState::Credited { order, credited_label, receipt } = &it.row.state else {
+                let PaymentState::Credited { order, credited_label, facts } = &it.row.state else {
                     return Vec::new();
                 };
                 vec![Self {
@@ -42,8 +42,8 @@ impl Said {
                     by: By::Payment,
                     order: order.clone(),
                     label: credited_label.clone(),
-                    amount: receipt.amount,
-                    currency_code: receipt.currency_code.clone(),
+                    amount: facts.amount,
+                    currency_code: facts.currency_code.clone(),
                 }]
             }
             AnyRow::Deposit(it) => {

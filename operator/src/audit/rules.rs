@@ -1,8 +1,8 @@
 //! What each row must keep by itself.
 
 use domain::{
-    Contradiction, Deposit, DepositRow, DepositState, ForeignWithdrawal, Outcome, Payment, PaymentState, Receipt,
-    Resolution, Submission, SubmissionAttempt, Withdrawal, WithdrawalId, WithdrawalReport, WithdrawalRow,
+    Contradiction, Deposit, DepositRow, DepositState, ForeignWithdrawal, Outcome, Payment, PaymentState, Resolution,
+    SignedFacts, Submission, SubmissionAttempt, Withdrawal, WithdrawalId, WithdrawalReport, WithdrawalRow,
     WithdrawalState,
 };
 use paykassma::Element;
@@ -69,24 +69,24 @@ impl Check<'_> {
 
     fn payment(&mut self, row: &Payment) {
         let by_person = found(&row.resolutions, Outcome::Credited);
-        for receipt in row.receipt().into_iter().chain(against(&row.contradictions)) {
-            let kept = element(self.keys, &receipt.evidence);
+        for facts in row.facts().into_iter().chain(against(&row.contradictions)) {
+            let kept = element(self.keys, &facts.evidence);
             if by_person && kept == Err(Unproved::NoKey) {
                 continue;
             }
             let said = self.proved(kept);
             let is_so =
-                |said| matches!(said, Element::Deposit(it) if it.payment == row.key && it.receipt.agrees_with(receipt));
+                |said| matches!(said, Element::Deposit(it) if it.payment == row.key && it.facts.agree_with(facts));
             self.must(said.is_none_or(is_so), Rule::Evidence, "what is signed is another payment, amount or order");
         }
         match &row.state {
-            PaymentState::Credited { order, credited_label, receipt } if !by_person => {
+            PaymentState::Credited { order, credited_label, facts } if !by_person => {
                 self.must(
-                    receipt.names(order),
+                    facts.names(order),
                     Rule::Decision,
                     "the signed order id names another order, and no person has decided",
                 );
-                let is_labelled = receipt.label.as_ref() == Some(credited_label);
+                let is_labelled = facts.label.as_ref() == Some(credited_label);
                 self.must(is_labelled, Rule::Decision, "the postback's label is another, and no person has decided");
             }
             PaymentState::Rejected { .. } => {
@@ -103,12 +103,12 @@ impl Check<'_> {
 
     fn withdrawal(&mut self, row: &Withdrawal) {
         let id = &row.request.withdrawal_id;
-        for receipt in against(&row.contradictions) {
-            self.reported(id, receipt);
+        for facts in against(&row.contradictions) {
+            self.reported(id, facts);
         }
         match &row.state {
-            WithdrawalState::Paid { receipt } => self.ended(row, receipt.as_ref(), 1, Outcome::Paid),
-            WithdrawalState::Failed { receipt } => self.ended(row, receipt.as_ref(), 5, Outcome::Failed),
+            WithdrawalState::Paid { facts } => self.ended(row, facts.as_ref(), 1, Outcome::Paid),
+            WithdrawalState::Failed { facts } => self.ended(row, facts.as_ref(), 5, Outcome::Failed),
             WithdrawalState::Rejected { .. } => {
                 let is_sure = !row.attempts.iter().any(is_doubtful);
                 self.must(is_sure, Rule::Decision, "it is rejected, although an attempt may have arrived");
@@ -130,18 +130,18 @@ impl Check<'_> {
     }
 
     /// A withdrawal has ended by a signed status and the row's own facts, or by a person.
-    fn ended(&mut self, row: &Withdrawal, receipt: Option<&Receipt>, status: i64, outcome: Outcome) {
+    fn ended(&mut self, row: &Withdrawal, facts: Option<&SignedFacts>, status: i64, outcome: Outcome) {
         let request = &row.request;
-        let Some(receipt) = receipt else {
+        let Some(facts) = facts else {
             let is_found = found(&row.resolutions, outcome);
             return self.must(is_found, Rule::Decision, "it has ended with no evidence, and no person has decided");
         };
-        let Some(report) = self.reported(&request.withdrawal_id, receipt) else { return };
+        let Some(report) = self.reported(&request.withdrawal_id, facts) else { return };
         let is_so = report.withdrawal_status == Some(status)
             && report.wallet_type == request.payment_system
-            && receipt.amount == request.amount
-            && receipt.currency_code == request.currency_code
-            && receipt.label.as_ref() == Some(&request.label);
+            && facts.amount == request.amount
+            && facts.currency_code == request.currency_code
+            && facts.label.as_ref() == Some(&request.label);
         self.must(
             is_so,
             Rule::Decision,
@@ -153,15 +153,15 @@ impl Check<'_> {
         let report = self.reported(&row.withdrawal_id, &row.facts);
         let is_so = report.is_none_or(|it| it.withdrawal_status == row.withdrawal_status);
         self.must(is_so, Rule::Evidence, "what is signed is another status");
-        for receipt in against(&row.contradictions) {
-            self.reported(&row.withdrawal_id, receipt);
+        for facts in against(&row.contradictions) {
+            self.reported(&row.withdrawal_id, facts);
         }
     }
 
     /// What was signed of a withdrawal. `None` where that is not proved, or is of another one; it is noted then.
-    fn reported(&mut self, id: &WithdrawalId, receipt: &Receipt) -> Option<WithdrawalReport> {
-        match self.proved(element(self.keys, &receipt.evidence))? {
-            Element::Withdrawal(it) if it.withdrawal_id == *id && it.receipt.agrees_with(receipt) => Some(it),
+    fn reported(&mut self, id: &WithdrawalId, facts: &SignedFacts) -> Option<WithdrawalReport> {
+        match self.proved(element(self.keys, &facts.evidence))? {
+            Element::Withdrawal(it) if it.withdrawal_id == *id && it.facts.agree_with(facts) => Some(it),
             Element::Withdrawal(_) | Element::Deposit(_) | Element::Unreadable { .. } => {
                 self.must(false, Rule::Evidence, "what is signed is another withdrawal or amount");
                 None
@@ -171,9 +171,9 @@ impl Check<'_> {
 }
 
 /// The signed words against a row, of those that it had room to keep the text of.
-fn against(contradictions: &[Contradiction]) -> impl Iterator<Item = &Receipt> {
-    let said = contradictions.iter().filter_map(|it| it.receipt.as_ref());
-    said.filter(|receipt| !receipt.evidence.additional_data.is_empty())
+fn against(contradictions: &[Contradiction]) -> impl Iterator<Item = &SignedFacts> {
+    let said = contradictions.iter().filter_map(|it| it.facts.as_ref());
+    said.filter(|facts| !facts.evidence.additional_data.is_empty())
 }
 
 fn found(resolutions: &[Resolution], outcome: Outcome) -> bool {

@@ -2,8 +2,9 @@
 
 use domain::{
     AccountNumber, Amount, AttentionKind, Contradiction, CurrencyCode, CustomTransactionId, Ended, Evidence, Label,
-    Mismatch, Outcome, Payment, PaymentKey, PaymentState, Receipt, Remark, Resolution, Submission, SubmissionAttempt,
-    Timestamp, TransactionId, WalletType, Withdrawal, WithdrawalId, WithdrawalRequest, WithdrawalRow, WithdrawalState,
+    Mismatch, Outcome, Payment, PaymentKey, PaymentState, Remark, Resolution, SignedFacts, Submission,
+    SubmissionAttempt, Timestamp, TransactionId, WalletType, Withdrawal, WithdrawalId, WithdrawalRequest,
+    WithdrawalRow, WithdrawalState,
 };
 use secrecy::SecretString;
 use serde_json::json;
@@ -22,10 +23,10 @@ fn keys(current: &str, previous: Option<&str>) -> Keys {
     serde_json::from_value(keys).unwrap()
 }
 
-fn receipt(signed: &serde_json::Value) -> Receipt {
+fn facts(signed: &serde_json::Value) -> SignedFacts {
     let additional_data = json!([signed]).to_string();
     let signature = sign_postback(&additional_data, Spelling::Flagged, ACCESS_KEY, &"private".into()).unwrap();
-    Receipt {
+    SignedFacts {
         custom_transaction_id: signed["plugin_custom_order_id"].as_str().unwrap_or_default().into(),
         amount: Amount::parse(signed["amount"].as_str().unwrap()).unwrap(),
         currency_code: CurrencyCode::parse("INR").unwrap(),
@@ -34,13 +35,13 @@ fn receipt(signed: &serde_json::Value) -> Receipt {
     }
 }
 
-fn paid_in(number: &str, order: &str, amount: &str) -> Receipt {
-    receipt(&json!({"amount": amount, "currency_code": "INR", "wallet_type": "paytm", "transaction_id": number,
+fn paid_in(number: &str, order: &str, amount: &str) -> SignedFacts {
+    facts(&json!({"amount": amount, "currency_code": "INR", "wallet_type": "paytm", "transaction_id": number,
         "plugin_custom_order_id": order}))
 }
 
-fn paid_out(id: &str, amount: &str, status: i64) -> Receipt {
-    receipt(&json!({"amount": amount, "currency_code": "INR", "wallet_type": "paytm", "transaction_id": "",
+fn paid_out(id: &str, amount: &str, status: i64) -> SignedFacts {
+    facts(&json!({"amount": amount, "currency_code": "INR", "wallet_type": "paytm", "transaction_id": "",
         "withdrawal_id": id, "withdrawal_status": status}))
 }
 
@@ -50,13 +51,13 @@ fn credited() -> Payment {
         transaction_id: TransactionId::parse("1").unwrap(),
     };
     let (order, credited_label) = (CustomTransactionId::parse("o1").unwrap(), Label::parse("u1").unwrap());
-    Payment::new(key, PaymentState::Credited { order, credited_label, receipt: paid_in("1", "o1.2", "700") })
+    Payment::new(key, PaymentState::Credited { order, credited_label, facts: paid_in("1", "o1.2", "700") })
 }
 
-fn with_receipt(receipt: Receipt) -> Payment {
+fn with_receipt(facts: SignedFacts) -> Payment {
     let mut row = credited();
-    let PaymentState::Credited { receipt: stands, .. } = &mut row.state else { panic!() };
-    *stands = receipt;
+    let PaymentState::Credited { facts: stands, .. } = &mut row.state else { panic!() };
+    *stands = facts;
     row
 }
 
@@ -91,8 +92,8 @@ fn withdrawal(state: WithdrawalState, ends: Vec<Option<Submission>>) -> Withdraw
 }
 
 fn paid(id: &str, amount: &str, status: i64) -> Withdrawal {
-    let receipt = Some(paid_out(id, amount, status));
-    withdrawal(WithdrawalState::Paid { receipt }, vec![Some(Submission::Accepted)])
+    let facts = Some(paid_out(id, amount, status));
+    withdrawal(WithdrawalState::Paid { facts }, vec![Some(Submission::Accepted)])
 }
 
 fn rejected(ends: Vec<Option<Submission>>) -> Withdrawal {
@@ -118,9 +119,9 @@ fn broken(seen: &Seen, keys: &Keys) -> Vec<Rule> {
 #[test]
 fn a_credit_is_what_was_signed_or_what_a_person_decided() {
     let keys = keys("private", None);
-    let unlabelled = Receipt { label: None, ..paid_in("1", "o1", "700") };
-    let altered = Receipt { amount: Amount::parse("7000").unwrap(), ..paid_in("1", "o1", "700") };
-    let against = Contradiction { mismatch: Mismatch::Amount, receipt: Some(paid_in("2", "o1", "700")) };
+    let unlabelled = SignedFacts { label: None, ..paid_in("1", "o1", "700") };
+    let altered = SignedFacts { amount: Amount::parse("7000").unwrap(), ..paid_in("1", "o1", "700") };
+    let against = Contradiction { mismatch: Mismatch::Amount, facts: Some(paid_in("2", "o1", "700")) };
     for (row, expected) in [
         (credited(), vec![]),
         (with_receipt(paid_in("2", "o1", "700")), vec![Rule::Evidence]),
@@ -131,7 +132,7 @@ fn a_credit_is_what_was_signed_or_what_a_person_decided() {
         (Payment { resolutions: found(Outcome::Credited), ..with_receipt(unlabelled.clone()) }, vec![]),
         (Payment { contradictions: vec![against], ..credited() }, vec![Rule::Evidence]),
         (
-            Payment { state: PaymentState::Rejected { receipt: paid_in("1", "o1", "700") }, ..credited() },
+            Payment { state: PaymentState::Rejected { facts: paid_in("1", "o1", "700") }, ..credited() },
             vec![Rule::Decision],
         ),
     ] {
@@ -156,7 +157,7 @@ fn a_withdrawal_ends_as_it_was_asked_for_by_a_signed_status_or_a_person() {
     let keys = keys("private", None);
     let by_person = |resolutions| Withdrawal {
         resolutions,
-        ..withdrawal(WithdrawalState::Failed { receipt: None }, vec![Some(Submission::Unknown("lost".into()))])
+        ..withdrawal(WithdrawalState::Failed { facts: None }, vec![Some(Submission::Unknown("lost".into()))])
     };
     for (row, expected) in [
         (paid("w1", "700", 1), vec![]),

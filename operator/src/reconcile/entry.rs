@@ -67,7 +67,7 @@ impl Entry {
         let (standing, found, at, is_expected) = match row {
             AnyRow::Payment(it) => {
                 let (standing, is_expected) = payment(&it.row.state);
-                (standing, &it.row.resolutions, it.row.receipt()?.evidence.received_at, is_expected)
+                (standing, &it.row.resolutions, it.row.facts()?.evidence.received_at, is_expected)
             }
             AnyRow::Withdrawal(it) => match &it.row {
                 WithdrawalRow::Registered(row) => {
@@ -121,7 +121,7 @@ fn payment(state: &PaymentState) -> (Standing, bool) {
 fn withdrawal(state: &WithdrawalState) -> (Standing, bool) {
     match state {
         WithdrawalState::Paid { .. } => (Standing::Success, true),
-        WithdrawalState::Failed { receipt } => (Standing::Fail, receipt.is_some()),
+        WithdrawalState::Failed { facts } => (Standing::Fail, facts.is_some()),
         WithdrawalState::Rejected { .. } => (Standing::Fail, false),
         WithdrawalState::Unknown | WithdrawalState::Submitted => (Standing::Other, true),
         WithdrawalState::Sending | WithdrawalState::Waiting => (Standing::Other, false),

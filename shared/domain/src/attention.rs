@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::resolution::has_open;
-use crate::{Contradiction, Payment, PaymentState, Receipt, Timestamp, WithdrawalRow, WithdrawalState};
+use crate::{Contradiction, Payment, PaymentState, SignedFacts, Timestamp, WithdrawalRow, WithdrawalState};
 
 /// Why somebody must look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -61,9 +61,9 @@ impl Payment {
     /// Whether somebody must look at it.
     #[must_use]
     pub fn attention(&self) -> Option<Attention> {
-        let (kind, receipt) = match &self.state {
-            PaymentState::Unmatched { receipt, .. } => (AttentionKind::Unmatched, Some(receipt)),
-            PaymentState::Quarantined { receipt, .. } => (AttentionKind::Quarantined, Some(receipt)),
+        let (kind, facts) = match &self.state {
+            PaymentState::Unmatched { facts, .. } => (AttentionKind::Unmatched, Some(facts)),
+            PaymentState::Quarantined { facts, .. } => (AttentionKind::Quarantined, Some(facts)),
             PaymentState::Claimed { .. }
             | PaymentState::Released { .. }
             | PaymentState::Credited { .. }
@@ -74,13 +74,13 @@ impl Payment {
                 (AttentionKind::Conflict, None)
             }
         };
-        Some(Attention { kind, at: latest(receipt, &self.contradictions) })
+        Some(Attention { kind, at: latest(facts, &self.contradictions) })
     }
 }
 
-fn latest(receipt: Option<&Receipt>, contradictions: &[Contradiction]) -> Timestamp {
-    let against = contradictions.iter().filter_map(|it| it.receipt.as_ref());
-    receipt.into_iter().chain(against).map(|it| it.evidence.received_at).max().unwrap_or_default()
+fn latest(facts: Option<&SignedFacts>, contradictions: &[Contradiction]) -> Timestamp {
+    let against = contradictions.iter().filter_map(|it| it.facts.as_ref());
+    facts.into_iter().chain(against).map(|it| it.evidence.received_at).max().unwrap_or_default()
 }
 
 impl WithdrawalRow {

@@ -254,12 +254,12 @@ impl Payment {
     }
 
     fn held(&self, mismatch: Option<Mismatch>) -> Option<HeldPayment> {
-        let receipt = self.receipt()?;
+        let facts = self.facts()?;
         Some(HeldPayment {
             payment: self.key.clone(),
-            custom_transaction_id: receipt.custom_transaction_id.clone(),
-            amount: receipt.amount,
-            currency_code: receipt.currency_code.clone(),
+            custom_transaction_id: facts.custom_transaction_id.clone(),
+            amount: facts.amount,
+            currency_code: facts.currency_code.clone(),
             mismatch,
         })
     }

@@ -30,7 +30,7 @@ impl std::fmt::Debug for Evidence {
 
 /// What a verified postback said about one transaction. All but the label is signed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Receipt {
+pub struct SignedFacts {
     /// The signed `plugin_custom_order_id`, verbatim; absent for a withdrawal.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub custom_transaction_id: String,
@@ -45,10 +45,10 @@ pub struct Receipt {
     pub evidence: Evidence,
 }
 
-impl Receipt {
+impl SignedFacts {
     /// Whether both say the same in everything that is signed and that money depends on.
     #[must_use]
-    pub fn agrees_with(&self, other: &Self) -> bool {
+    pub fn agree_with(&self, other: &Self) -> bool {
         self.custom_transaction_id == other.custom_transaction_id
             && self.amount == other.amount
             && self.currency_code == other.currency_code
@@ -94,7 +94,7 @@ pub struct Contradiction {
     pub mismatch: Mismatch,
     /// What the postback said; absent when the contradiction is the provider's answer to a submission.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub receipt: Option<Receipt>,
+    pub facts: Option<SignedFacts>,
 }
 
 impl Contradiction {
@@ -110,10 +110,10 @@ impl Contradiction {
         if !has_room || known.iter().any(|it| it.is_same(&self)) {
             return false;
         }
-        let text = |it: &Self| it.receipt.as_ref().map_or(0, |receipt| receipt.evidence.additional_data.len());
+        let text = |it: &Self| it.facts.as_ref().map_or(0, |facts| facts.evidence.additional_data.len());
         let bytes = known.iter().map(text).fold(text(&self), usize::saturating_add);
-        if let Some(receipt) = self.receipt.as_mut().filter(|_| bytes > Self::MAX_BYTES) {
-            receipt.evidence.additional_data.clear();
+        if let Some(facts) = self.facts.as_mut().filter(|_| bytes > Self::MAX_BYTES) {
+            facts.evidence.additional_data.clear();
         }
         known.push(self);
         true
@@ -121,8 +121,8 @@ impl Contradiction {
 
     fn is_same(&self, other: &Self) -> bool {
         let said = |it: &Self| {
-            let receipt = it.receipt.as_ref()?;
-            Some((receipt.evidence.signature.clone(), receipt.evidence.element))
+            let facts = it.facts.as_ref()?;
+            Some((facts.evidence.signature.clone(), facts.evidence.element))
         };
         self.mismatch == other.mismatch && said(self) == said(other)
     }

@@ -18,7 +18,7 @@ pub use deposit::{Attempt, AttemptState, Credit, Deposit, DepositRow, DepositSta
 pub use event::{
     Credited, Event, FailedActivation, ForeignReported, HeldPayment, UnreadableElement, WithdrawalChanged,
 };
-pub use evidence::{Contradiction, Evidence, Mismatch, Receipt};
+pub use evidence::{Contradiction, Evidence, Mismatch, SignedFacts};
 pub use ids::{
     AccountNumber, AttemptId, Broken, Comment, CurrencyCode, CustomTransactionId, Label, Lang, PaymentKey, Remark,
     TransactionId, WalletType, WithdrawalId,

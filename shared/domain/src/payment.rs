@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     AttemptId, Contradiction, Credit, CurrencyCode, CustomTransactionId, Deposit, DepositReport, DepositRow, Label,
-    Mismatch, PaymentKey, Receipt, Resolution, Unannounced,
+    Mismatch, PaymentKey, Resolution, SignedFacts, Unannounced,
 };
 
 /// What is known of a payment.
@@ -24,7 +24,7 @@ pub enum PaymentState {
     /// Verified money for an order that we do not know.
     Unmatched {
         /// What the provider said.
-        receipt: Receipt,
+        facts: SignedFacts,
         /// Labels of further copies that agree in all that is signed: the order, once it is known, must have one of them.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         labels: Vec<Label>,
@@ -32,7 +32,7 @@ pub enum PaymentState {
     /// Verified money that is not credited, because something differs.
     Quarantined {
         /// What the provider said.
-        receipt: Receipt,
+        facts: SignedFacts,
         /// What differs.
         mismatch: Mismatch,
     },
@@ -43,12 +43,12 @@ pub enum PaymentState {
         /// The user, as *we* stored it.
         credited_label: Label,
         /// What the provider said.
-        receipt: Receipt,
+        facts: SignedFacts,
     },
     /// Verified money that a person has found to be nobody's here.
     Rejected {
         /// What the provider said.
-        receipt: Receipt,
+        facts: SignedFacts,
     },
 }
 
@@ -77,7 +77,7 @@ pub enum Claim {
     /// It was this order's already.
     Held,
     /// The money has come in for this order: there is nothing left to ask.
-    Credited(Receipt),
+    Credited(SignedFacts),
     /// Another order has it.
     InUse,
 }
@@ -97,13 +97,11 @@ impl Payment {
         match &payment.state {
             PaymentState::Released { .. } => Claim::Taken(payment.with(claimed())),
             PaymentState::Claimed { order: holder } if holder == order => Claim::Held,
-            PaymentState::Credited { order: holder, receipt, .. } if holder == order => {
-                Claim::Credited(receipt.clone())
-            }
-            PaymentState::Unmatched { receipt, .. }
-            | PaymentState::Quarantined { receipt, .. }
-            | PaymentState::Rejected { receipt }
-                if receipt.names(order) =>
+            PaymentState::Credited { order: holder, facts, .. } if holder == order => Claim::Credited(facts.clone()),
+            PaymentState::Unmatched { facts, .. }
+            | PaymentState::Quarantined { facts, .. }
+            | PaymentState::Rejected { facts }
+                if facts.names(order) =>
             {
                 Claim::Held
             }
@@ -127,13 +125,13 @@ impl Payment {
     }
 
     /// Both rows as they are once the signed amount is the order's, under the label that is stored with it.
-    pub(crate) fn credited_to(&self, deposit: &Deposit, receipt: &Receipt) -> (Self, Deposit) {
+    pub(crate) fn credited_to(&self, deposit: &Deposit, facts: &SignedFacts) -> (Self, Deposit) {
         let credited = self.with(PaymentState::Credited {
             order: deposit.order.custom_transaction_id.clone(),
             credited_label: deposit.order.label.clone(),
-            receipt: receipt.clone(),
+            facts: facts.clone(),
         });
-        let credit = Credit { payment: self.key.clone(), amount: receipt.amount };
+        let credit = Credit { payment: self.key.clone(), amount: facts.amount };
         (credited, deposit.clone().credit(credit))
     }
 
@@ -143,18 +141,18 @@ impl Payment {
 
     fn label_mismatch(&self, report: &DepositReport) -> Option<Mismatch> {
         let PaymentState::Credited { credited_label, .. } = &self.state else { return None };
-        (report.receipt.label.as_ref() != Some(credited_label)).then_some(Mismatch::Label)
+        (report.facts.label.as_ref() != Some(credited_label)).then_some(Mismatch::Label)
     }
 
     /// What the provider said of it, once it has said something.
     #[must_use]
-    pub fn receipt(&self) -> Option<&Receipt> {
+    pub fn facts(&self) -> Option<&SignedFacts> {
         match &self.state {
             PaymentState::Claimed { .. } | PaymentState::Released { .. } => None,
-            PaymentState::Unmatched { receipt, .. }
-            | PaymentState::Quarantined { receipt, .. }
-            | PaymentState::Credited { receipt, .. }
-            | PaymentState::Rejected { receipt } => Some(receipt),
+            PaymentState::Unmatched { facts, .. }
+            | PaymentState::Quarantined { facts, .. }
+            | PaymentState::Credited { facts, .. }
+            | PaymentState::Rejected { facts } => Some(facts),
         }
     }
 }
@@ -166,10 +164,10 @@ pub fn match_waiting(deposit: Deposit, waiting: &[Payment]) -> (Deposit, Vec<Pay
     let mut row = DepositRow::Registered(deposit.clone());
     let mut matched = (deposit, Vec::new());
     for payment in waiting {
-        let PaymentState::Unmatched { receipt, labels } = &payment.state else { continue };
+        let PaymentState::Unmatched { facts, labels } = &payment.state else { continue };
         let own = labels.iter().find(|label| **label == matched.0.order.label).cloned();
-        let receipt = Receipt { label: own.or(receipt.label.clone()), ..receipt.clone() };
-        let report = DepositReport { payment: payment.key.clone(), receipt, mismatch: None };
+        let facts = SignedFacts { label: own.or(facts.label.clone()), ..facts.clone() };
+        let report = DepositReport { payment: payment.key.clone(), facts, mismatch: None };
         match decide(Some(payment), Some(&row), &report) {
             Decision::Credit(payment, deposit) => {
                 row = DepositRow::Registered((*deposit).clone());
@@ -203,21 +201,21 @@ impl DepositReport {
     /// The credit to be expected. `None` when the report cannot be credited as it stands.
     #[must_use]
     pub fn expected_credit(&self) -> Option<ExpectedCredit> {
-        let (None, Some(label)) = (self.mismatch, self.receipt.label.clone()) else { return None };
-        let order = AttemptId::parse(&self.receipt.custom_transaction_id)?.order;
-        let receipt = self.receipt.clone();
-        let state = PaymentState::Credited { order: order.clone(), credited_label: label.clone(), receipt };
+        let (None, Some(label)) = (self.mismatch, self.facts.label.clone()) else { return None };
+        let order = AttemptId::parse(&self.facts.custom_transaction_id)?.order;
+        let facts = self.facts.clone();
+        let state = PaymentState::Credited { order: order.clone(), credited_label: label.clone(), facts };
         Some(ExpectedCredit {
             payment: Payment::new(self.payment.clone(), state),
             order,
             label,
-            credit: Credit { payment: self.payment.clone(), amount: self.receipt.amount },
-            currency_code: self.receipt.currency_code.clone(),
+            credit: Credit { payment: self.payment.clone(), amount: self.facts.amount },
+            currency_code: self.facts.currency_code.clone(),
         })
     }
 }
 
-impl Receipt {
+impl SignedFacts {
     /// Whether the signed order id is this order's, in any of its attempts.
     #[must_use]
     pub fn names(&self, order: &CustomTransactionId) -> bool {
@@ -248,10 +246,10 @@ pub enum Decision {
 /// comes later changes nothing.
 #[must_use]
 pub fn decide(stands: Option<&Payment>, order: Option<&DepositRow>, report: &DepositReport) -> Decision {
-    let new = Payment::new(report.payment.clone(), waits(report.receipt.clone()));
+    let new = Payment::new(report.payment.clone(), waits(report.facts.clone()));
     let payment = stands.unwrap_or(&new);
-    let decided = stands.and_then(Payment::receipt);
-    if decided.is_some_and(|receipt| !receipt.agrees_with(&report.receipt)) {
+    let decided = stands.and_then(Payment::facts);
+    if decided.is_some_and(|facts| !facts.agree_with(&report.facts)) {
         return conflict(payment, report, Mismatch::EarlierPostback);
     }
     if payment.is_final() {
@@ -262,13 +260,13 @@ pub fn decide(stands: Option<&Payment>, order: Option<&DepositRow>, report: &Dep
     }
     match (judge(order, report), &payment.state) {
         (Verdict::Credit(deposit), _) => credit(payment, deposit, report),
-        (Verdict::Unmatched, PaymentState::Unmatched { receipt, labels }) if decided.is_some() => {
-            match with_label(receipt, labels, report) {
+        (Verdict::Unmatched, PaymentState::Unmatched { facts, labels }) if decided.is_some() => {
+            match with_label(facts, labels, report) {
                 Some(state) => unmatched(payment.with(state), order, report),
                 None => Decision::Repeat,
             }
         }
-        (Verdict::Unmatched, _) => unmatched(payment.with(waits(report.receipt.clone())), order, report),
+        (Verdict::Unmatched, _) => unmatched(payment.with(waits(report.facts.clone())), order, report),
         (Verdict::Quarantine(mismatch), PaymentState::Quarantined { mismatch: known, .. }) if mismatch == *known => {
             Decision::Repeat
         }
@@ -276,8 +274,8 @@ pub fn decide(stands: Option<&Payment>, order: Option<&DepositRow>, report: &Dep
             conflict(payment, report, mismatch)
         }
         (Verdict::Quarantine(mismatch), _) => {
-            let receipt = report.receipt.clone();
-            Decision::Quarantine(payment.with(PaymentState::Quarantined { receipt, mismatch }), mismatch)
+            let facts = report.facts.clone();
+            Decision::Quarantine(payment.with(PaymentState::Quarantined { facts, mismatch }), mismatch)
         }
     }
 }
@@ -293,11 +291,11 @@ fn judge<'a>(order: Option<&'a DepositRow>, report: &DepositReport) -> Verdict<'
         return Verdict::Quarantine(mismatch);
     }
     let Some(DepositRow::Registered(deposit)) = order else { return Verdict::Unmatched };
-    if deposit.order.currency_code != report.receipt.currency_code {
+    if deposit.order.currency_code != report.facts.currency_code {
         Verdict::Quarantine(Mismatch::OrderCurrencyCode)
     } else if deposit.order.wallet_type != report.payment.wallet_type {
         Verdict::Quarantine(Mismatch::OrderWalletType)
-    } else if Some(&deposit.order.label) != report.receipt.label.as_ref() {
+    } else if Some(&deposit.order.label) != report.facts.label.as_ref() {
         Verdict::Quarantine(Mismatch::Label)
     } else {
         Verdict::Credit(deposit)
@@ -305,26 +303,26 @@ fn judge<'a>(order: Option<&'a DepositRow>, report: &DepositReport) -> Verdict<'
 }
 
 fn credit(payment: &Payment, deposit: &Deposit, report: &DepositReport) -> Decision {
-    let (credited, deposit) = payment.credited_to(deposit, &report.receipt);
+    let (credited, deposit) = payment.credited_to(deposit, &report.facts);
     Decision::Credit(credited, Box::new(deposit))
 }
 
-fn waits(receipt: Receipt) -> PaymentState {
-    PaymentState::Unmatched { receipt, labels: Vec::new() }
+fn waits(facts: SignedFacts) -> PaymentState {
+    PaymentState::Unmatched { facts, labels: Vec::new() }
 }
 
 /// The label is not signed: an altered copy may have come before the genuine one. `None` when there is nothing new, or
 /// when too many have come: then it waits for a person.
-fn with_label(receipt: &Receipt, labels: &[Label], report: &DepositReport) -> Option<PaymentState> {
+fn with_label(facts: &SignedFacts, labels: &[Label], report: &DepositReport) -> Option<PaymentState> {
     const MOST: usize = 40;
-    let label = report.receipt.label.as_ref()?;
-    let is_known = receipt.label.as_ref() == Some(label) || labels.contains(label);
+    let label = report.facts.label.as_ref()?;
+    let is_known = facts.label.as_ref() == Some(label) || labels.contains(label);
     let labels = [labels, std::slice::from_ref(label)].concat();
-    (!is_known && labels.len() <= MOST).then(|| PaymentState::Unmatched { receipt: receipt.clone(), labels })
+    (!is_known && labels.len() <= MOST).then(|| PaymentState::Unmatched { facts: facts.clone(), labels })
 }
 
 fn unmatched(kept: Payment, order: Option<&DepositRow>, report: &DepositReport) -> Decision {
-    let place = AttemptId::parse(&report.receipt.custom_transaction_id).map(|id| {
+    let place = AttemptId::parse(&report.facts.custom_transaction_id).map(|id| {
         let mut unmatched = match order {
             Some(DepositRow::Unannounced(place)) => place.unmatched.clone(),
             Some(DepositRow::Registered(_)) | None => Vec::new(),
@@ -339,7 +337,7 @@ fn unmatched(kept: Payment, order: Option<&DepositRow>, report: &DepositReport) 
 
 fn conflict(payment: &Payment, report: &DepositReport, mismatch: Mismatch) -> Decision {
     let mut row = payment.clone();
-    let contradiction = Contradiction { mismatch, receipt: Some(report.receipt.clone()) };
+    let contradiction = Contradiction { mismatch, facts: Some(report.facts.clone()) };
     let is_new = contradiction.record(&mut row.contradictions);
     Decision::Conflict(is_new.then_some(row), mismatch)
 }

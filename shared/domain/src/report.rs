@@ -1,6 +1,6 @@
 //! What one element of a verified postback reports, beside the unsigned copies that travel with it.
 
-use crate::{Amount, CurrencyCode, Label, Mismatch, PaymentKey, Receipt, WalletType, WithdrawalId};
+use crate::{Amount, CurrencyCode, Label, Mismatch, PaymentKey, SignedFacts, WalletType, WithdrawalId};
 
 /// Which way the money goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,14 +33,14 @@ impl Unsigned {
         &self,
         direction: Direction,
         wallet_type: &WalletType,
-        receipt: &Receipt,
+        facts: &SignedFacts,
         is_only_element: bool,
     ) -> Option<Mismatch> {
         if self.direction != Some(direction) {
             Some(Mismatch::Direction)
-        } else if is_only_element && self.amount != Some(receipt.amount) {
+        } else if is_only_element && self.amount != Some(facts.amount) {
             Some(Mismatch::Amount)
-        } else if self.currency_code.as_ref() != Some(&receipt.currency_code) {
+        } else if self.currency_code.as_ref() != Some(&facts.currency_code) {
             Some(Mismatch::CurrencyCode)
         } else if self.wallet_type.as_ref() != Some(wallet_type) {
             Some(Mismatch::WalletType)
@@ -56,7 +56,7 @@ pub struct DepositReport {
     /// Which payment.
     pub payment: PaymentKey,
     /// What was said of it.
-    pub receipt: Receipt,
+    pub facts: SignedFacts,
     /// The first unsigned copy that differs.
     pub mismatch: Option<Mismatch>,
 }
@@ -71,7 +71,7 @@ pub struct WithdrawalReport {
     /// 1 success, 5 fail; any other value changes nothing. `None` when it was null.
     pub withdrawal_status: Option<i64>,
     /// What was said of it.
-    pub receipt: Receipt,
+    pub facts: SignedFacts,
     /// The first unsigned copy that differs.
     pub mismatch: Option<Mismatch>,
 }

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AttemptId, Contradiction, Deposit, ForeignWithdrawal, Payment, PaymentState, Receipt, Remark, Timestamp,
+    AttemptId, Contradiction, Deposit, ForeignWithdrawal, Payment, PaymentState, Remark, SignedFacts, Timestamp,
     Withdrawal, WithdrawalState,
 };
 
@@ -95,8 +95,8 @@ impl Withdrawal {
     /// [`NotResolved`] when the state does not allow it.
     pub fn resolve(&self, resolution: Resolution) -> Result<Self, NotResolved> {
         let end = match resolution.outcome {
-            Outcome::Paid => WithdrawalState::Paid { receipt: None },
-            Outcome::Failed => WithdrawalState::Failed { receipt: None },
+            Outcome::Paid => WithdrawalState::Paid { facts: None },
+            Outcome::Failed => WithdrawalState::Failed { facts: None },
             Outcome::Credited | Outcome::Rejected => return Err(NotResolved::OutcomeOfAnotherKind),
         };
         let mut row = match self.state {
@@ -153,12 +153,12 @@ impl Payment {
             return Err(NotResolved::OutcomeOfAnotherKind);
         }
         let (mut row, credited) = match &self.state {
-            PaymentState::Unmatched { receipt, .. } | PaymentState::Quarantined { receipt, .. } => {
+            PaymentState::Unmatched { facts, .. } | PaymentState::Quarantined { facts, .. } => {
                 if resolution.outcome == Outcome::Rejected {
-                    (self.with(PaymentState::Rejected { receipt: receipt.clone() }), None)
+                    (self.with(PaymentState::Rejected { facts: facts.clone() }), None)
                 } else {
                     let order = order.ok_or(NotResolved::NoOrder)?;
-                    let (row, order) = self.credited_by_person(order, receipt)?;
+                    let (row, order) = self.credited_by_person(order, facts)?;
                     (row, Some(order))
                 }
             }
@@ -179,18 +179,18 @@ impl Payment {
 
     /// The signed order id decides, where there is such an order: only a payment whose order is not known, or whose id cannot be
     /// one of ours, is credited to the order that the person names.
-    fn credited_by_person(&self, order: &Deposit, receipt: &Receipt) -> Result<(Self, Deposit), NotResolved> {
+    fn credited_by_person(&self, order: &Deposit, facts: &SignedFacts) -> Result<(Self, Deposit), NotResolved> {
         let id = &order.order.custom_transaction_id;
-        let is_named = receipt.names(id)
+        let is_named = facts.names(id)
             || matches!(self.state, PaymentState::Unmatched { .. })
-            || AttemptId::parse(&receipt.custom_transaction_id).is_none();
+            || AttemptId::parse(&facts.custom_transaction_id).is_none();
         if !is_named {
             return Err(NotResolved::OrderOfAnother);
         }
-        if order.order.currency_code != receipt.currency_code {
+        if order.order.currency_code != facts.currency_code {
             return Err(NotResolved::CurrencyOfAnother);
         }
-        Ok(self.credited_to(order, receipt))
+        Ok(self.credited_to(order, facts))
     }
 }
 

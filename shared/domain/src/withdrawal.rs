@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AccountNumber, Amount, Comment, Contradiction, CurrencyCode, Label, Mismatch, Receipt, Resolution, Timestamp,
+    AccountNumber, Amount, Comment, Contradiction, CurrencyCode, Label, Mismatch, Resolution, SignedFacts, Timestamp,
     Transition, WalletType, WithdrawalId, WithdrawalReport,
 };
 
@@ -107,13 +107,13 @@ pub enum WithdrawalState {
     Paid {
         /// What the postback said; absent while it is a person's word alone.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        receipt: Option<Receipt>,
+        facts: Option<SignedFacts>,
     },
     /// A signed postback said 5, or a person found that out: the funds are free.
     Failed {
         /// What the postback said; absent while it is a person's word alone.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        receipt: Option<Receipt>,
+        facts: Option<SignedFacts>,
     },
 }
 
@@ -225,7 +225,7 @@ impl Withdrawal {
             (Sending, Submission::NotSent(_)) if is_own => Some(Waiting),
             (Sending | Waiting, Submission::Unknown(_)) => Some(Unknown),
             (Paid { .. }, Submission::Rejected(_))
-            | (Rejected { .. } | Failed { receipt: None }, Submission::Accepted) => {
+            | (Rejected { .. } | Failed { facts: None }, Submission::Accepted) => {
                 return Transition::Conflict(Mismatch::Outcome);
             }
             (Unknown | Submitted | Rejected { .. } | Paid { .. } | Failed { .. }, _)
@@ -257,7 +257,7 @@ impl Withdrawal {
         let Some(outcome) = report.outcome() else { return Transition::Conflict(Mismatch::Status) };
         match (&self.state, &outcome) {
             (Sending | Waiting | Unknown | Submitted, _) => Transition::Move(self.with(outcome)),
-            (Paid { receipt: None }, Paid { .. }) | (Failed { receipt: None }, Failed { .. }) => {
+            (Paid { facts: None }, Paid { .. }) | (Failed { facts: None }, Failed { .. }) => {
                 Transition::Move(self.with(outcome))
             }
             (Paid { .. }, Paid { .. }) | (Failed { .. } | Rejected { .. }, Failed { .. }) => Transition::Repeat,
@@ -274,19 +274,19 @@ impl Withdrawal {
 
     /// Records a contradiction. `None` when it is recorded already.
     #[must_use]
-    pub fn contradicted(&self, mismatch: Mismatch, receipt: Option<Receipt>) -> Option<Self> {
+    pub fn contradicted(&self, mismatch: Mismatch, facts: Option<SignedFacts>) -> Option<Self> {
         let mut row = self.clone();
-        Contradiction { mismatch, receipt }.record(&mut row.contradictions).then_some(row)
+        Contradiction { mismatch, facts }.record(&mut row.contradictions).then_some(row)
     }
 
     fn mismatch(&self, report: &WithdrawalReport) -> Option<Mismatch> {
-        if self.request.amount != report.receipt.amount {
+        if self.request.amount != report.facts.amount {
             Some(Mismatch::WithdrawalAmount)
-        } else if self.request.currency_code != report.receipt.currency_code {
+        } else if self.request.currency_code != report.facts.currency_code {
             Some(Mismatch::WithdrawalCurrencyCode)
         } else if self.request.payment_system != report.wallet_type {
             Some(Mismatch::WithdrawalPaymentSystem)
-        } else if Some(&self.request.label) != report.receipt.label.as_ref() {
+        } else if Some(&self.request.label) != report.facts.label.as_ref() {
             Some(Mismatch::Label)
         } else {
             report.mismatch
@@ -302,10 +302,10 @@ impl WithdrawalReport {
     /// The final state that the report's status stands for. `None` for a status without a known meaning.
     #[must_use]
     pub fn outcome(&self) -> Option<WithdrawalState> {
-        let receipt = Some(self.receipt.clone());
+        let facts = Some(self.facts.clone());
         match self.withdrawal_status {
-            Some(1) => Some(WithdrawalState::Paid { receipt }),
-            Some(5) => Some(WithdrawalState::Failed { receipt }),
+            Some(1) => Some(WithdrawalState::Paid { facts }),
+            Some(5) => Some(WithdrawalState::Failed { facts }),
             Some(_) | None => None,
         }
     }
@@ -320,7 +320,7 @@ pub struct ForeignWithdrawal {
     /// The status of the first postback.
     pub withdrawal_status: Option<i64>,
     /// What it said.
-    pub facts: Receipt,
+    pub facts: SignedFacts,
     /// What later postbacks said that is something else.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub contradictions: Vec<Contradiction>,
@@ -336,7 +336,7 @@ impl ForeignWithdrawal {
         Self {
             withdrawal_id: report.withdrawal_id.clone(),
             withdrawal_status: report.withdrawal_status,
-            facts: report.receipt.clone(),
+            facts: report.facts.clone(),
             contradictions: Vec::new(),
             resolutions: Vec::new(),
         }
@@ -345,12 +345,11 @@ impl ForeignWithdrawal {
     /// Records a postback that says something else than the first one. `None` when it says the same, or is recorded already.
     #[must_use]
     pub fn reported(&self, report: &WithdrawalReport) -> Option<Self> {
-        if self.withdrawal_status == report.withdrawal_status && self.facts.agrees_with(&report.receipt) {
+        if self.withdrawal_status == report.withdrawal_status && self.facts.agree_with(&report.facts) {
             return None;
         }
         let mut row = self.clone();
-        let contradiction =
-            Contradiction { mismatch: Mismatch::EarlierPostback, receipt: Some(report.receipt.clone()) };
+        let contradiction = Contradiction { mismatch: Mismatch::EarlierPostback, facts: Some(report.facts.clone()) };
         contradiction.record(&mut row.contradictions).then_some(row)
     }
 }

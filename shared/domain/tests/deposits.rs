@@ -4,8 +4,8 @@
 
 use domain::{
     Amount, AttentionKind, Claim, CurrencyCode, CustomTransactionId, Decision, Deposit, DepositReport, DepositRow,
-    Direction, Evidence, Label, Mismatch, NotResolved, Order, Outcome, Payment, PaymentKey, PaymentState, Receipt,
-    Remark, Resolution, Timestamp, TransactionId, Unannounced, Unsigned, WalletType, decide, match_waiting,
+    Direction, Evidence, Label, Mismatch, NotResolved, Order, Outcome, Payment, PaymentKey, PaymentState, Remark,
+    Resolution, SignedFacts, Timestamp, TransactionId, Unannounced, Unsigned, WalletType, decide, match_waiting,
 };
 use proptest::prelude::*;
 
@@ -35,14 +35,14 @@ fn report(id: &str, label: &str, amount: &str, mismatch: Option<Mismatch>) -> De
         signature: format!("{id}{amount}"),
         received_at: Timestamp(0),
     };
-    let receipt = Receipt {
+    let facts = SignedFacts {
         custom_transaction_id: id.into(),
         amount: Amount::parse(amount).unwrap(),
         currency_code: CurrencyCode::parse("INR").unwrap(),
         label: Some(Label::parse(label).unwrap()),
         evidence,
     };
-    DepositReport { payment: key, receipt, mismatch }
+    DepositReport { payment: key, facts, mismatch }
 }
 
 /// The rows of one payment and of the orders that may be named, changed as a store would change them.
@@ -62,7 +62,7 @@ impl World {
     }
 
     fn report(&mut self, report: &DepositReport) -> Decision {
-        let named = domain::AttemptId::parse(&report.receipt.custom_transaction_id).map(|id| id.order);
+        let named = domain::AttemptId::parse(&report.facts.custom_transaction_id).map(|id| id.order);
         let order = named.and_then(|id| self.orders.get(&id).cloned());
         let decision = decide(self.payment.as_ref(), order.as_ref(), report);
         match &decision {
@@ -142,7 +142,7 @@ impl World {
 
 fn resolution(outcome: Outcome) -> Resolution {
     let remark = |text: &str| Remark::parse(text).unwrap();
-    let (by, reason, evidence) = (remark("an operator"), remark("the user's receipt"), remark("ticket 7"));
+    let (by, reason, evidence) = (remark("an operator"), remark("the user's facts"), remark("ticket 7"));
     Resolution { outcome, by, reason, evidence, at: Timestamp(8), closes: 0 }
 }
 
@@ -239,7 +239,7 @@ fn an_altered_label_that_comes_first_does_not_keep_a_waiting_payment_from_its_or
     assert_eq!(serde_json::from_str::<Option<Payment>>(&row).unwrap(), world.payment);
     world.register(deposit("o", "u", "INR"));
     assert_eq!(world.credits().len(), 1);
-    assert!(matches!(world.state(), PaymentState::Credited { receipt, .. } if receipt.label == Label::parse("u").ok()));
+    assert!(matches!(world.state(), PaymentState::Credited { facts, .. } if facts.label == Label::parse("u").ok()));
 }
 
 #[test]
@@ -286,7 +286,7 @@ fn the_expected_credit_is_what_is_decided_when_the_order_agrees() {
     assert_eq!((&expected.label, &expected.currency_code), (&credited.order.label, &credited.order.currency_code));
     assert_eq!([expected.credit], *credited.credited);
     let mut unlabelled = said.clone();
-    unlabelled.receipt.label = None;
+    unlabelled.facts.label = None;
     for other in [unlabelled, report("a/b", "u", "700", None), report("o", "u", "700", Some(Mismatch::Amount))] {
         assert_eq!(other.expected_credit(), None);
     }
@@ -411,11 +411,11 @@ fn another_order_under_the_same_id_differs_by_the_names_of_its_fields() {
 #[test]
 fn the_first_unsigned_copy_that_is_not_as_signed_is_named() {
     let said = report("o", "u", "700", None);
-    let (wallet, receipt) = (&said.payment.wallet_type, &said.receipt);
+    let (wallet, facts) = (&said.payment.wallet_type, &said.facts);
     let copies = Unsigned {
         wallet_type: Some(wallet.clone()),
-        amount: Some(receipt.amount),
-        currency_code: Some(receipt.currency_code.clone()),
+        amount: Some(facts.amount),
+        currency_code: Some(facts.currency_code.clone()),
         label: None,
         direction: Some(Direction::Ingoing),
     };
@@ -428,12 +428,12 @@ fn the_first_unsigned_copy_that_is_not_as_signed_is_named() {
     ];
     for (expected, other) in others {
         for is_only in [true, false] {
-            assert_eq!(other.mismatch(Direction::Ingoing, wallet, receipt, is_only), expected, "{other:?}");
+            assert_eq!(other.mismatch(Direction::Ingoing, wallet, facts, is_only), expected, "{other:?}");
         }
     }
     let sum = Unsigned { amount: Amount::parse("1400").ok(), ..copies };
-    assert_eq!(sum.mismatch(Direction::Ingoing, wallet, receipt, true), Some(Mismatch::Amount));
-    assert_eq!(sum.mismatch(Direction::Ingoing, wallet, receipt, false), None, "of several it is no one's");
+    assert_eq!(sum.mismatch(Direction::Ingoing, wallet, facts, true), Some(Mismatch::Amount));
+    assert_eq!(sum.mismatch(Direction::Ingoing, wallet, facts, false), None, "of several it is no one's");
 }
 
 #[test]
@@ -484,7 +484,7 @@ proptest! {
         events in prop::collection::vec(event(), 1..30)
     ) {
         let mut world = World::default();
-        let mut first_signed: Option<Receipt> = None;
+        let mut first_signed: Option<SignedFacts> = None;
         let mut is_decided_by_a_person = false;
         for event in events {
             let before = world.payment.as_ref().map_or(0, |payment| rank(&payment.state));
@@ -492,10 +492,10 @@ proptest! {
                 Event::Report { order, label, amount, altered } => {
                     let said = report(order, label, amount, altered.then_some(Mismatch::Amount));
                     world.report(&said);
-                    let first = first_signed.get_or_insert(said.receipt.clone());
-                    let is_genuine = !altered && first.agrees_with(&said.receipt);
+                    let first = first_signed.get_or_insert(said.facts.clone());
+                    let is_genuine = !altered && first.agree_with(&said.facts);
                     if let Some(DepositRow::Registered(deposit)) = world.order("o")
-                        && is_genuine && !is_decided_by_a_person && said.receipt.names(&deposit.order.custom_transaction_id)
+                        && is_genuine && !is_decided_by_a_person && said.facts.names(&deposit.order.custom_transaction_id)
                         && deposit.order.label.as_str() == label
                     {
                         prop_assert!(matches!(world.state(), PaymentState::Credited { .. }), "owed: {said:?}");

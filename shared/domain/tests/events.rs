@@ -4,9 +4,9 @@
 
 use domain::{
     AccountNumber, Amount, AttemptState, Contradiction, CurrencyCode, CustomTransactionId, Deposit, DepositRow, Event,
-    Evidence, ForeignWithdrawal, Label, Mismatch, Order, Outcome, Payment, PaymentKey, PaymentState, Receipt, Remark,
-    Resolution, Timestamp, TransactionId, Unannounced, WalletType, Withdrawal, WithdrawalId, WithdrawalRequest,
-    WithdrawalRow, WithdrawalState,
+    Evidence, ForeignWithdrawal, Label, Mismatch, Order, Outcome, Payment, PaymentKey, PaymentState, Remark,
+    Resolution, SignedFacts, Timestamp, TransactionId, Unannounced, WalletType, Withdrawal, WithdrawalId,
+    WithdrawalRequest, WithdrawalRow, WithdrawalState,
 };
 use serde_json::{Value, json};
 
@@ -23,14 +23,14 @@ fn key(number: &str) -> PaymentKey {
     PaymentKey { wallet_type, transaction_id: TransactionId::parse(number).unwrap() }
 }
 
-fn receipt(received_at: u64) -> Receipt {
+fn facts(received_at: u64) -> SignedFacts {
     let evidence = Evidence {
         additional_data: "[]".into(),
         element: 0,
         signature: format!("signature {received_at}"),
         received_at: Timestamp(received_at),
     };
-    Receipt {
+    SignedFacts {
         custom_transaction_id: "o".into(),
         amount: amount("700.10"),
         currency_code: inr(),
@@ -40,7 +40,7 @@ fn receipt(received_at: u64) -> Receipt {
 }
 
 fn against(mismatch: Mismatch) -> Contradiction {
-    Contradiction { mismatch, receipt: Some(receipt(9)) }
+    Contradiction { mismatch, facts: Some(facts(9)) }
 }
 
 fn resolution(outcome: Outcome) -> Resolution {
@@ -123,9 +123,9 @@ fn a_refused_number_is_told_when_it_becomes_so() {
 #[test]
 fn a_held_payment_is_told_when_it_becomes_so_and_each_contradiction_once() {
     let with = |state| Payment::new(key("11"), state);
-    let unmatched = with(PaymentState::Unmatched { receipt: receipt(1), labels: Vec::new() });
+    let unmatched = with(PaymentState::Unmatched { facts: facts(1), labels: Vec::new() });
     let mismatch = Mismatch::Label;
-    let quarantined = with(PaymentState::Quarantined { receipt: receipt(1), mismatch });
+    let quarantined = with(PaymentState::Quarantined { facts: facts(1), mismatch });
     let claimed = with(PaymentState::Claimed { order: CustomTransactionId::parse("o").unwrap() });
     let mut data = json!({"wallet_type": "paytm", "transaction_id": "11", "custom_transaction_id": "o",
         "amount": "700.10", "currency_code": "INR"});
@@ -153,8 +153,8 @@ fn a_withdrawal_is_published_when_its_state_changes_and_each_conflict_once() {
         (Waiting, None),
         (Unknown, Some("withdrawal.unknown")),
         (Submitted, Some("withdrawal.submitted")),
-        (Paid { receipt: None }, Some("withdrawal.paid")),
-        (Failed { receipt: None }, Some("withdrawal.failed")),
+        (Paid { facts: None }, Some("withdrawal.paid")),
+        (Failed { facts: None }, Some("withdrawal.failed")),
         (Rejected { message: "poor".into() }, Some("withdrawal.failed")),
     ];
     for (state, kind) in &states {
@@ -194,7 +194,7 @@ fn a_foreign_withdrawal_is_published_once_and_so_is_what_was_found_out() {
     let foreign = ForeignWithdrawal {
         withdrawal_id: WithdrawalId::parse("w").unwrap(),
         withdrawal_status: Some(1),
-        unmatched: receipt(1),
+        unmatched: facts(1),
         contradictions: Vec::new(),
         resolutions: Vec::new(),
     };
@@ -213,7 +213,7 @@ fn a_foreign_withdrawal_is_published_once_and_so_is_what_was_found_out() {
 
 #[test]
 fn attention_has_the_time_of_the_latest_word_and_its_kinds_have_names() {
-    let mut payment = Payment::new(key("11"), PaymentState::Unmatched { receipt: receipt(1), labels: Vec::new() });
+    let mut payment = Payment::new(key("11"), PaymentState::Unmatched { facts: facts(1), labels: Vec::new() });
     assert_eq!(payment.attention().unwrap().at, Timestamp(1));
     payment.contradictions.push(against(Mismatch::EarlierPostback));
     assert_eq!(payment.attention().unwrap().at, Timestamp(9));

@@ -6,8 +6,8 @@ use std::mem::discriminant;
 
 use domain::{
     AccountNumber, Amount, AttentionKind, CurrencyCode, Evidence, ForeignWithdrawal, Label, Mismatch, NotResolved,
-    Outcome, Receipt, Remark, Resolution, Submission, SubmissionAttempt, Timestamp, Transition, WalletType, Withdrawal,
-    WithdrawalId, WithdrawalReport, WithdrawalRequest, WithdrawalRow, WithdrawalState,
+    Outcome, Remark, Resolution, SignedFacts, Submission, SubmissionAttempt, Timestamp, Transition, WalletType,
+    Withdrawal, WithdrawalId, WithdrawalReport, WithdrawalRequest, WithdrawalRow, WithdrawalState,
 };
 use proptest::prelude::*;
 
@@ -38,7 +38,7 @@ fn report(status: Option<i64>, amount: &str, label: &str) -> WithdrawalReport {
         signature: format!("{status:?}{amount}{label}"),
         received_at: Timestamp(1),
     };
-    let receipt = Receipt {
+    let facts = SignedFacts {
         custom_transaction_id: String::new(),
         amount: Amount::parse(amount).unwrap(),
         currency_code: CurrencyCode::parse("INR").unwrap(),
@@ -49,7 +49,7 @@ fn report(status: Option<i64>, amount: &str, label: &str) -> WithdrawalReport {
         withdrawal_id: WithdrawalId::parse("w").unwrap(),
         wallet_type: paytm(),
         withdrawal_status: status,
-        receipt,
+        facts,
         mismatch: None,
     }
 }
@@ -135,9 +135,9 @@ fn another_amount_label_or_status_changes_nothing() {
         (report(None, "1000", "u"), Mismatch::Status),
     ] {
         assert_eq!(row.reported(&report), Transition::Conflict(expected));
-        let recorded = row.contradicted(expected, Some(report.receipt.clone())).unwrap();
+        let recorded = row.contradicted(expected, Some(report.facts.clone())).unwrap();
         assert_eq!(recorded.state, row.state);
-        assert_eq!(recorded.contradicted(expected, Some(report.receipt)), None, "it is recorded once");
+        assert_eq!(recorded.contradicted(expected, Some(report.facts)), None, "it is recorded once");
     }
 }
 
@@ -177,7 +177,7 @@ fn a_person_ends_what_is_open_and_the_signed_proof_may_come_later() {
     assert_eq!((attention(&paid), paid.changed_at), (None, Timestamp(8)));
     assert_eq!(paid.resolve(resolution(Outcome::Paid)), Err(NotResolved::NothingOpen));
     let proved = moved(paid.reported(&report(Some(1), "1000", "u")));
-    assert!(matches!(proved.state, WithdrawalState::Paid { receipt: Some(_) }));
+    assert!(matches!(proved.state, WithdrawalState::Paid { facts: Some(_) }));
     assert_eq!(proved.reported(&report(Some(1), "1000", "u")), Transition::Repeat);
     assert_eq!(paid.reported(&report(Some(5), "1000", "u")), Transition::Conflict(Mismatch::Outcome));
 }
@@ -235,12 +235,12 @@ fn another_withdrawal_under_the_same_id_differs_by_the_names_of_its_fields() {
 #[test]
 fn a_row_keeps_what_contradicts_it_once_and_64_kib_of_its_text() {
     let said = |signature: &str, bytes: usize| {
-        let mut receipt = report(Some(3), "1000", "u").receipt;
-        receipt.evidence.signature = signature.into();
-        receipt.evidence.additional_data = " ".repeat(bytes);
-        Some(receipt)
+        let mut facts = report(Some(3), "1000", "u").facts;
+        facts.evidence.signature = signature.into();
+        facts.evidence.additional_data = " ".repeat(bytes);
+        Some(facts)
     };
-    let text = |row: &Withdrawal| row.contradictions.last().unwrap().receipt.clone().unwrap().evidence.additional_data;
+    let text = |row: &Withdrawal| row.contradictions.last().unwrap().facts.clone().unwrap().evidence.additional_data;
     let half = journalled().contradicted(Mismatch::Status, said("first", 32 * 1024)).unwrap();
     assert_eq!(half.contradicted(Mismatch::Status, said("first", 1)), None, "known already");
     assert!(half.contradicted(Mismatch::Outcome, said("first", 1)).is_some(), "another mismatch");
@@ -254,7 +254,7 @@ fn a_row_keeps_what_contradicts_it_once_and_64_kib_of_its_text() {
     assert_eq!(row.contradicted(Mismatch::Status, said("101", 1)), None);
     let against = row.contradicted(Mismatch::Outcome, said("101", 1)).unwrap();
     assert_eq!(against.contradictions.len(), 101, "the first of its kind always has room");
-    let shown = format!("{:?}", report(Some(1), "1000", "u").receipt.evidence);
+    let shown = format!("{:?}", report(Some(1), "1000", "u").facts.evidence);
     assert!(shown.contains("signature") && !shown.contains("[Some(1)1000]"), "{shown}");
 }
 

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use domain::{
-    Amount, CurrencyCode, DepositReport, Direction, Evidence, Label, PaymentKey, Receipt, Timestamp, TransactionId,
+    Amount, CurrencyCode, DepositReport, Direction, Evidence, Label, PaymentKey, SignedFacts, Timestamp, TransactionId,
     Unsigned, WalletType, WithdrawalId, WithdrawalReport,
 };
 use serde::Deserialize;
@@ -144,26 +144,16 @@ impl Facts {
     fn report(self, evidence: Evidence, unsigned: &Unsigned, is_only_element: bool) -> Element {
         let Self { subject, wallet_type, amount, currency_code, custom_transaction_id } = self;
         let label = unsigned.label.clone();
-        let receipt = Receipt { custom_transaction_id, amount, currency_code, label, evidence };
-        let mismatch = |direction| unsigned.mismatch(direction, &wallet_type, &receipt, is_only_element);
+        let facts = SignedFacts { custom_transaction_id, amount, currency_code, label, evidence };
+        let mismatch = |direction| unsigned.mismatch(direction, &wallet_type, &facts, is_only_element);
         match subject {
             Subject::Payment(transaction_id) => {
                 let mismatch = mismatch(Direction::Ingoing);
-                Element::Deposit(DepositReport {
-                    payment: PaymentKey { wallet_type, transaction_id },
-                    receipt,
-                    mismatch,
-                })
+                Element::Deposit(DepositReport { payment: PaymentKey { wallet_type, transaction_id }, facts, mismatch })
             }
             Subject::Withdrawal(withdrawal_id, withdrawal_status) => {
                 let mismatch = mismatch(Direction::Outgoing);
-                Element::Withdrawal(WithdrawalReport {
-                    withdrawal_id,
-                    wallet_type,
-                    withdrawal_status,
-                    receipt,
-                    mismatch,
-                })
+                Element::Withdrawal(WithdrawalReport { withdrawal_id, wallet_type, withdrawal_status, facts, mismatch })
             }
         }
     }

@@ -27,8 +27,8 @@ fn read(top: &str, list: &str) -> Vec<Element> {
     assert_eq!(elements.len(), announced);
     for (index, element) in elements.iter().enumerate() {
         let evidence = match element {
-            Element::Deposit(report) => &report.receipt.evidence,
-            Element::Withdrawal(report) => &report.receipt.evidence,
+            Element::Deposit(report) => &report.facts.evidence,
+            Element::Withdrawal(report) => &report.facts.evidence,
             Element::Unreadable { evidence, .. } => evidence,
         };
         let found = (&*evidence.additional_data, evidence.element, &*evidence.signature, evidence.received_at);
@@ -55,10 +55,10 @@ fn the_page_deposit_is_read() {
     let Element::Deposit(report) = one(DEPOSIT_TOP, DEPOSIT) else { panic!("not a deposit") };
     assert_eq!(report.payment.wallet_type.as_str(), "paytm");
     assert_eq!(report.payment.transaction_id.as_str(), "47752123519");
-    assert_eq!(report.receipt.custom_transaction_id, "h8JxcM123DbmAvfn");
-    assert_eq!(report.receipt.amount.to_string(), "700");
-    assert_eq!(report.receipt.currency_code.as_str(), "INR");
-    assert_eq!(report.receipt.label.as_ref().unwrap().as_str(), "631317234");
+    assert_eq!(report.facts.custom_transaction_id, "h8JxcM123DbmAvfn");
+    assert_eq!(report.facts.amount.to_string(), "700");
+    assert_eq!(report.facts.currency_code.as_str(), "INR");
+    assert_eq!(report.facts.label.as_ref().unwrap().as_str(), "631317234");
     assert_eq!(report.mismatch, None);
     assert!(!format!("{report:?}").contains("marker-person"));
 }
@@ -68,8 +68,8 @@ fn the_page_withdrawal_is_read() {
     let Element::Withdrawal(report) = one(WITHDRAWAL_TOP, WITHDRAWAL) else { panic!("not a withdrawal") };
     assert_eq!(report.withdrawal_id.as_str(), "1071620");
     assert_eq!(report.withdrawal_status, Some(1));
-    assert_eq!((report.receipt.amount.to_string(), report.mismatch), ("20000".into(), None));
-    assert_eq!(report.receipt.custom_transaction_id, "");
+    assert_eq!((report.facts.amount.to_string(), report.mismatch), ("20000".into(), None));
+    assert_eq!(report.facts.custom_transaction_id, "");
 }
 
 #[test]
@@ -92,7 +92,7 @@ fn an_unsigned_copy_that_is_altered_missing_or_of_another_type_differs() {
         let Element::Deposit(report) = one(&DEPOSIT_TOP.replace(r#""631317234""#, label), DEPOSIT) else {
             panic!("not a deposit")
         };
-        assert_eq!((report.receipt.label, report.mismatch), (None, None), "{label}");
+        assert_eq!((report.facts.label, report.mismatch), (None, None), "{label}");
     }
 }
 
@@ -110,7 +110,7 @@ fn spellings_of_one_unsigned_amount_agree_and_a_float_does_not_blur_it() {
     let big = "1234567890123456.78";
     let element = one(&DEPOSIT_TOP.replace(":700,", &format!(":{big},")), &DEPOSIT.replace(r#""700""#, big));
     let Element::Deposit(report) = element else { panic!("not a deposit") };
-    assert_eq!((report.receipt.amount, report.mismatch), (Amount::parse(big).unwrap(), None));
+    assert_eq!((report.facts.amount, report.mismatch), (Amount::parse(big).unwrap(), None));
 }
 
 #[test]
@@ -160,7 +160,7 @@ fn ids_and_statuses_are_read_in_each_of_their_spellings() {
         panic!("not a deposit")
     };
     assert_eq!(report.payment.transaction_id.as_str(), "47752123519");
-    assert_eq!(report.receipt.custom_transaction_id, "");
+    assert_eq!(report.facts.custom_transaction_id, "");
 }
 
 #[test]
@@ -184,8 +184,8 @@ fn elements_keep_their_order_and_an_unreadable_one_touches_no_neighbour() {
 fn escapes_are_decoded() {
     let escaped = DEPOSIT.replace("h8JxcM123DbmAvfn", r"\u0939\/\ud83d\ude00").replace("amount", r"\u0061mount");
     let Element::Deposit(report) = one(DEPOSIT_TOP, &escaped) else { panic!("not a deposit") };
-    assert_eq!(report.receipt.custom_transaction_id, "ह/😀");
-    assert_eq!(report.receipt.amount.to_string(), "700");
+    assert_eq!(report.facts.custom_transaction_id, "ह/😀");
+    assert_eq!(report.facts.amount.to_string(), "700");
 }
 
 fn json() -> impl Strategy<Value = String> {
@@ -224,7 +224,7 @@ proptest! {
         let amount = if quoted { format!("\"{text}\"") } else { text.clone() };
         let element = one(&DEPOSIT_TOP.replace(":700,", &format!(":{text},")), &DEPOSIT.replace(r#""700""#, &amount));
         let Element::Deposit(report) = element else { panic!("not a deposit") };
-        prop_assert_eq!(report.receipt.amount.to_string(), text);
+        prop_assert_eq!(report.facts.amount.to_string(), text);
         prop_assert_eq!(report.mismatch, None);
     }
 }

@@ -1,6 +1,6 @@
 //! Carries an event to a withdrawal against whoever else writes its row.
 
-use domain::{Mismatch, Receipt, Timestamp, Transition, Withdrawal, WithdrawalRow};
+use domain::{Mismatch, SignedFacts, Timestamp, Transition, Withdrawal, WithdrawalRow};
 
 use crate::{Change, MAX_RACES, Stored, Unavailable, Write, Written};
 
@@ -26,7 +26,7 @@ impl Advanced {
 }
 
 /// Applies an event of this moment to a withdrawal, again and again until what it comes to is written or needs no writing.
-/// A postback's receipt is recorded with the contradiction if there is one.
+/// A postback's facts is recorded with the contradiction if there is one.
 ///
 /// # Errors
 /// [`Unavailable`] when the table does not answer, the row is gone, or too many races are lost.
@@ -34,14 +34,14 @@ pub async fn advance<S: Write<WithdrawalRow>>(
     table: &S,
     mut stands: Stored<Withdrawal>,
     now: Timestamp,
-    receipt: Option<&Receipt>,
+    facts: Option<&SignedFacts>,
     event: impl Fn(&Withdrawal) -> Transition<Withdrawal> + Send + Sync,
 ) -> Result<Advanced, Unavailable> {
     for _ in 0..MAX_RACES {
         let (row, conflict) = match event(&stands.row) {
             Transition::Repeat => return Ok(Advanced::Repeated(stands)),
             Transition::Move(row) => (row, None),
-            Transition::Conflict(mismatch) => match stands.row.contradicted(mismatch, receipt.cloned()) {
+            Transition::Conflict(mismatch) => match stands.row.contradicted(mismatch, facts.cloned()) {
                 Some(row) => (row, Some(mismatch)),
                 None => return Ok(Advanced::Conflicted(stands, mismatch)),
             },

@@ -178,7 +178,7 @@ impl Credit for DynamoDb {
 
 impl Settle for DynamoDb {
     async fn settle(&self, report: &WithdrawalReport) -> Result<Written<WithdrawalRow>, Unavailable> {
-        let label = report.receipt.label.as_ref();
+        let label = report.facts.label.as_ref();
         let (Some(outcome), Some(label)) = (report.outcome(), label) else {
             return Ok(Written::Stands(self.read(&report.withdrawal_id).await?));
         };
@@ -191,7 +191,7 @@ impl Settle for DynamoDb {
             .table_name(&self.table)
             .key(KEY, text(WithdrawalRow::key(&report.withdrawal_id)))
             .update_expression(format!(
-                "SET #state = :state, receipt = :receipt, changed_at = :changed_at, {VERSION} = {VERSION} + :one \
+                "SET #state = :state, facts = :facts, changed_at = :changed_at, {VERSION} = {VERSION} + :one \
                  REMOVE needs_review, {ATTENTION}, {ATTENTION_AT}"
             ))
             .condition_expression(
@@ -201,15 +201,15 @@ impl Settle for DynamoDb {
             )
             .expression_attribute_names("#state", "state")
             .expression_attribute_values(":state", value("state")?)
-            .expression_attribute_values(":receipt", value("receipt")?)
-            .expression_attribute_values(":changed_at", number(report.receipt.evidence.received_at.0))
+            .expression_attribute_values(":facts", value("facts")?)
+            .expression_attribute_values(":changed_at", number(report.facts.evidence.received_at.0))
             .expression_attribute_values(":one", number(1))
             .expression_attribute_values(":sending", text("sending"))
             .expression_attribute_values(":waiting", text("waiting"))
             .expression_attribute_values(":unknown", text("unknown"))
             .expression_attribute_values(":submitted", text("submitted"))
-            .expression_attribute_values(":amount", text(report.receipt.amount.to_string()))
-            .expression_attribute_values(":currency_code", text(report.receipt.currency_code.as_str()))
+            .expression_attribute_values(":amount", text(report.facts.amount.to_string()))
+            .expression_attribute_values(":currency_code", text(report.facts.currency_code.as_str()))
             .expression_attribute_values(":payment_system", text(report.wallet_type.as_str()))
             .expression_attribute_values(":label", text(label.as_str()))
             .return_values_on_condition_check_failure(ALL_OLD);

@@ -124,18 +124,18 @@ impl Settle for Memory {
         let Some(stored) = &stands else { return Ok(Written::Stands(None)) };
         let WithdrawalRow::Registered(withdrawal) = &stored.row else { return Ok(Written::Stands(stands)) };
         let request = &withdrawal.request;
-        let receipt = &report.receipt;
-        let agrees = request.amount.to_string() == receipt.amount.to_string()
-            && request.currency_code == receipt.currency_code
+        let facts = &report.facts;
+        let agrees = request.amount.to_string() == facts.amount.to_string()
+            && request.currency_code == facts.currency_code
             && request.payment_system == report.wallet_type
-            && Some(&request.label) == receipt.label.as_ref();
+            && Some(&request.label) == facts.label.as_ref();
         if withdrawal.is_final() || !agrees || !withdrawal.contradictions.is_empty() {
             return Ok(Written::Stands(stands));
         }
         let settled = domain::Withdrawal {
             state: outcome,
             needs_review: None,
-            changed_at: receipt.evidence.received_at,
+            changed_at: facts.evidence.received_at,
             ..(**withdrawal).clone()
         };
         put(&mut rows, stored.becomes(WithdrawalRow::Registered(Box::new(settled))));

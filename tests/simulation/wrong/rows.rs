@@ -129,8 +129,8 @@ pub(in super::super) fn withdrawal(
 
 /// What a wrong table does with a credit; `None`: what the right one does.
 pub(in super::super) fn credit(world: &World, expected: &ExpectedCredit) -> Option<WrittenTogether> {
-    let PaymentState::Credited { receipt, .. } = &expected.payment.state else { return None };
-    if world.is(Wrong::FirstElementOnly) && receipt.evidence.element > 0 {
+    let PaymentState::Credited { facts, .. } = &expected.payment.state else { return None };
+    if world.is(Wrong::FirstElementOnly) && facts.evidence.element > 0 {
         return Some(WrittenTogether::Done);
     }
     let order = match stored::<DepositRow>(world, &expected.order)?.row {
@@ -138,13 +138,13 @@ pub(in super::super) fn credit(world: &World, expected: &ExpectedCredit) -> Opti
         DepositRow::Unannounced(_) => return None,
     };
     let decided = stored::<Payment>(world, &expected.payment.key).and_then(|it| match it.row.state {
-        PaymentState::Credited { receipt, .. } => Some(receipt.evidence),
+        PaymentState::Credited { facts, .. } => Some(facts.evidence),
         _ => None,
     });
     let is_forgotten = decided.as_ref().is_some_and(|evidence| {
         let age_ms = world.clock_ms().abs_diff(evidence.received_at.0);
         (world.is(Wrong::ExpireDedupRow) && age_ms > 120_000)
-            || (world.is(Wrong::DedupBySignature) && evidence.signature != receipt.evidence.signature)
+            || (world.is(Wrong::DedupBySignature) && evidence.signature != facts.evidence.signature)
     });
     let float: Option<f64> = expected.credit.amount.to_string().parse().ok();
     let float = float.and_then(|it| Amount::parse(&it.to_string()).ok()).filter(|_| world.is(Wrong::CreditAsFloat));
@@ -169,17 +169,17 @@ fn credit_anyway(world: &World, expected: ExpectedCredit) {
 
 /// What a wrong table does with the end of a withdrawal; `None`: what the right one does.
 pub(in super::super) fn settle(world: &World, report: &WithdrawalReport) -> Option<Written<WithdrawalRow>> {
-    if world.is(Wrong::FirstElementOnly) && report.receipt.evidence.element > 0 {
+    if world.is(Wrong::FirstElementOnly) && report.facts.evidence.element > 0 {
         return Some(Written::Done);
     }
     let Stored { row: WithdrawalRow::Registered(row), version } = stored(world, &report.withdrawal_id)? else {
         return None;
     };
     let any_amount = world.is(Wrong::SettleAnyAmount) && !row.is_final();
-    let last_wins = world.is(Wrong::LastPostbackWins) && row.request.amount == report.receipt.amount;
+    let last_wins = world.is(Wrong::LastPostbackWins) && row.request.amount == report.facts.amount;
     let overrules = world.is(Wrong::OverrulePerson)
-        && row.request.amount == report.receipt.amount
-        && matches!(row.state, WithdrawalState::Paid { receipt: None } | WithdrawalState::Failed { receipt: None });
+        && row.request.amount == report.facts.amount
+        && matches!(row.state, WithdrawalState::Paid { facts: None } | WithdrawalState::Failed { facts: None });
     if !any_amount && !last_wins && !overrules {
         return None;
     }

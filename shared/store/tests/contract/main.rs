@@ -10,8 +10,8 @@ use domain::{
     WithdrawalRow, WithdrawalState,
 };
 use fixtures::{
-    Table, claimed, credited_sum, deposit, deposit_report, embedded, foreign_withdrawal, receipt, resolution,
-    unreadable, unreadable_at, withdrawal, withdrawal_report,
+    Table, claimed, credited_sum, deposit, deposit_report, embedded, facts, foreign_withdrawal, resolution, unreadable,
+    unreadable_at, withdrawal, withdrawal_report,
 };
 use store::{
     Advanced, Change, Credit, DynamoDb, Memory, Misread, PAGE, Read, Row, RowId, Seen, Segment, Stored, Walk, Write,
@@ -120,7 +120,7 @@ async fn a_credit_needs_no_reading_and_happens_once(table: &impl Table) {
 async fn a_credit_wants_the_stored_label_currency_and_wallet(table: &impl Table) {
     table.write(Change::new(deposit("o1", "u1"))).await.unwrap();
     let mut other_currency = deposit_report("1", "o1", "u1", "700");
-    other_currency.receipt.currency_code = domain::CurrencyCode::parse("BDT").unwrap();
+    other_currency.facts.currency_code = domain::CurrencyCode::parse("BDT").unwrap();
     let mut other_wallet = deposit_report("1", "o1", "u1", "700");
     other_wallet.payment.wallet_type = domain::WalletType::parse("upi_l").unwrap();
     let other_label = deposit_report("1", "o1", "u2", "700");
@@ -138,7 +138,7 @@ async fn a_credit_keeps_what_was_said_against_the_payment(table: &impl Table) {
     let report = deposit_report("1", "o1.2", "u1", "700");
     let mut payment = claimed("1", "o9");
     let contradiction =
-        domain::Contradiction { mismatch: domain::Mismatch::Amount, receipt: Some(receipt("o1", "u1", "7")) };
+        domain::Contradiction { mismatch: domain::Mismatch::Amount, facts: Some(facts("o1", "u1", "7")) };
     payment.contradictions.push(contradiction.clone());
     table.write(Change::new(payment)).await.unwrap();
     assert_eq!(table.credit(&report.expected_credit().unwrap()).await.unwrap(), WrittenTogether::Done);
@@ -176,13 +176,13 @@ async fn a_withdrawal_is_settled_once_and_only_as_it_was_asked(table: &impl Tabl
         panic!()
     };
     let WithdrawalRow::Registered(paid) = stands.row else { panic!() };
-    let receipt = report.receipt.clone();
+    let facts = report.facts.clone();
     let WithdrawalRow::Registered(asked) = row else { panic!() };
     assert_eq!(
         *paid,
         Withdrawal {
-            changed_at: receipt.evidence.received_at,
-            state: WithdrawalState::Paid { receipt: Some(receipt.clone()) },
+            changed_at: facts.evidence.received_at,
+            state: WithdrawalState::Paid { facts: Some(facts.clone()) },
             ..*asked
         }
     );
@@ -264,8 +264,8 @@ async fn a_row_is_found_while_somebody_must_look_at_it(table: &impl Table) {
     assert_eq!(found(table, AttentionKind::Unknown).await, []);
     assert_eq!(found(table, AttentionKind::NeedsReview).await, w1);
     assert_eq!(table.settle(&withdrawal_report("w1", "100", Some(1))).await.unwrap(), Written::Done);
-    let (held, receipt) = (claimed("2", "o1"), receipt("o9", "u1", "700"));
-    let waits = PaymentState::Unmatched { receipt, labels: Vec::new() };
+    let (held, facts) = (claimed("2", "o1"), facts("o9", "u1", "700"));
+    let waits = PaymentState::Unmatched { facts, labels: Vec::new() };
     table.write(Change::new(Payment::new(held.key.clone(), waits))).await.unwrap();
     assert_eq!(found(table, AttentionKind::Unmatched).await, [RowId::Payment(held.key.clone())]);
     table.write(Change { row: held, replaces: 1 }).await.unwrap();
@@ -297,12 +297,12 @@ async fn what_contradicts_a_withdrawal_outlives_its_end(table: &impl Table) {
     let first = Stored { row: withdrawal("w1", "100"), version: 1 };
     table.write(Change::new(first.row.clone())).await.unwrap();
     let report = withdrawal_report("w1", "100", Some(1));
-    let against = ours(&first).contradicted(domain::Mismatch::Status, Some(report.receipt.clone())).unwrap();
+    let against = ours(&first).contradicted(domain::Mismatch::Status, Some(report.facts.clone())).unwrap();
     let stands = write_withdrawal(table, &first, against).await;
     let w1 = [RowId::Withdrawal(first.row.id().clone())];
     assert_eq!(found(table, AttentionKind::Conflict).await, w1);
     assert_eq!(table.settle(&report).await.unwrap(), Written::Stands(Some(stands.clone())));
-    let now = report.receipt.evidence.received_at;
+    let now = report.facts.evidence.received_at;
     let advanced =
         advance(table, Stored { row: ours(&stands).clone(), version: 2 }, now, None, |row| row.reported(&report));
     let Advanced::Moved(paid) = advanced.await.unwrap() else { panic!() };

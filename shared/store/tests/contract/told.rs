@@ -4,7 +4,7 @@ use domain::{Event, Payment, PaymentState, WithdrawalRow};
 use serde_dynamo::{AttributeValue, Item};
 use store::{Row, Told, told};
 
-use crate::fixtures::{claimed, deposit, foreign_withdrawal, receipt, resolution, unreadable};
+use crate::fixtures::{claimed, deposit, facts, foreign_withdrawal, resolution, unreadable};
 
 /// A row as it stands in the table.
 fn item<R: Row>(row: &R, version: u64) -> Item {
@@ -17,7 +17,7 @@ fn item<R: Row>(row: &R, version: u64) -> Item {
 #[test]
 fn a_change_of_any_row_tells_what_the_row_has_become() {
     let (held, element) = (claimed("1", "o9"), unreadable());
-    let waits = PaymentState::Unmatched { receipt: receipt("o9", "u1", "700"), labels: Vec::new() };
+    let waits = PaymentState::Unmatched { facts: facts("o9", "u1", "700"), labels: Vec::new() };
     let unmatched = Payment::new(held.key.clone(), waits);
     let foreign = WithdrawalRow::Foreign(Box::new(foreign_withdrawal("w1")));
     let resolved = element.resolve(resolution()).unwrap();
