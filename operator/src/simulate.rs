@@ -239,14 +239,14 @@ fn field(text: &str) -> Result<(String, String), String> {
     Ok((name.to_owned(), value.to_owned()))
 }
 
-fn parse_label(text: &str) -> Result<Label, domain::Broken> {
+fn parse_label(text: &str) -> Result<Label, domain::InvalidValue> {
     Label::parse(text)
 }
 
-fn parse_currency(text: &str) -> Result<CurrencyCode, domain::Broken> {
+fn parse_currency(text: &str) -> Result<CurrencyCode, domain::InvalidValue> {
     CurrencyCode::parse(text)
 }
 
-fn parse_wallet(text: &str) -> Result<WalletType, domain::Broken> {
+fn parse_wallet(text: &str) -> Result<WalletType, domain::InvalidValue> {
     WalletType::parse(text)
 }

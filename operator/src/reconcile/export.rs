@@ -4,7 +4,7 @@ use std::io::Read;
 
 use csv::{Reader, ReaderBuilder, StringRecord};
 use domain::{
-    Amount, Broken, CurrencyCode, Payment, PaymentKey, TransactionId, WalletType, WithdrawalId, WithdrawalRow,
+    Amount, CurrencyCode, InvalidValue, Payment, PaymentKey, TransactionId, WalletType, WithdrawalId, WithdrawalRow,
 };
 use serde::Serialize;
 use store::Row;
@@ -146,7 +146,7 @@ impl<'a, R: Read> Export<'a, R> {
     fn parse<'t, T>(
         &'t self,
         place: usize,
-        parse: impl Fn(&'t str) -> Result<T, Broken>,
+        parse: impl Fn(&'t str) -> Result<T, InvalidValue>,
     ) -> Result<T, (usize, String)> {
         parse(self.text(place)).map_err(|broken| (place, broken.to_string()))
     }
@@ -163,7 +163,7 @@ fn is_one_of(text: &str, texts: &[String]) -> bool {
 }
 
 /// Reads an amount as the export spells it.
-fn amount(config: &Config, text: &str) -> Result<Amount, Broken> {
+fn amount(config: &Config, text: &str) -> Result<Amount, InvalidValue> {
     let (whole, fraction) = match text.split_once(config.decimal_separator) {
         Some((whole, fraction)) => (whole, Some(fraction)),
         None => (text, None),
@@ -176,7 +176,7 @@ fn amount(config: &Config, text: &str) -> Result<Amount, Broken> {
 }
 
 /// Takes thousands apart, and not what is a decimal separator in truth: `700,50` has none.
-fn ungrouped(whole: &str, separator: char) -> Result<String, Broken> {
+fn ungrouped(whole: &str, separator: char) -> Result<String, InvalidValue> {
     let groups: Vec<_> = whole.split(separator).collect();
     let last = groups.len().saturating_sub(1);
     let is_well = groups.iter().enumerate().all(|(place, group)| match place {
@@ -184,7 +184,9 @@ fn ungrouped(whole: &str, separator: char) -> Result<String, Broken> {
         _ if place == last => group.len() == 3,
         _ => (2..=3).contains(&group.len()),
     });
-    is_well.then(|| groups.concat()).ok_or(Broken("must have its thousands separated by two or three digits".into()))
+    is_well
+        .then(|| groups.concat())
+        .ok_or(InvalidValue("must have its thousands separated by two or three digits".into()))
 }
 
 #[cfg(test)]

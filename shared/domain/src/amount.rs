@@ -6,7 +6,7 @@ use std::str::FromStr;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-use crate::Broken;
+use crate::InvalidValue;
 
 /// A positive amount of money, exact, spelled as it came: `700`, `700.50`.
 ///
@@ -22,19 +22,19 @@ impl Amount {
     /// Reads a plain decimal: digits, at most one point, no sign, no exponent, no leading zeros.
     ///
     /// # Errors
-    /// [`Broken`] with the rule.
-    pub fn parse(text: &str) -> Result<Self, Broken> {
+    /// [`InvalidValue`] with the rule.
+    pub fn parse(text: &str) -> Result<Self, InvalidValue> {
         let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
         let digits = |part: &str, most: usize| {
             (1..=most).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit())
         };
         let leading_zero = whole.len() > 1 && whole.starts_with('0');
         if !digits(whole, 18) || !digits(fraction, 8) || leading_zero {
-            return Err(Broken(Self::RULE.into()));
+            return Err(InvalidValue(Self::RULE.into()));
         }
-        let value = Decimal::from_str_exact(text).map_err(|_| Broken(Self::RULE.into()))?;
+        let value = Decimal::from_str_exact(text).map_err(|_| InvalidValue(Self::RULE.into()))?;
         if value.is_zero() {
-            return Err(Broken(Self::RULE.into()));
+            return Err(InvalidValue(Self::RULE.into()));
         }
         Ok(Self(value))
     }
@@ -59,17 +59,17 @@ impl fmt::Display for Amount {
 }
 
 impl FromStr for Amount {
-    type Err = Broken;
+    type Err = InvalidValue;
 
-    fn from_str(text: &str) -> Result<Self, Broken> {
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
         Self::parse(text)
     }
 }
 
 impl TryFrom<String> for Amount {
-    type Error = Broken;
+    type Error = InvalidValue;
 
-    fn try_from(text: String) -> Result<Self, Broken> {
+    fn try_from(text: String) -> Result<Self, InvalidValue> {
         Self::parse(&text)
     }
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 /// The rule that a value breaks, in words for the caller. Never contains the value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct Broken(pub Cow<'static, str>);
+pub struct InvalidValue(pub Cow<'static, str>);
 
 fn has_length(text: &str, least: usize, most: usize) -> bool {
     (least..=most).contains(&text.chars().count())
@@ -30,11 +30,11 @@ macro_rules! checked_text {
         pub struct $name(String);
 
         impl $name {
-            #[doc = concat!("Checks the text: it ", $rule, ".\n\n# Errors\n[`Broken`] with that rule.")]
-            pub fn parse(text: impl Into<String>) -> Result<Self, Broken> {
+            #[doc = concat!("Checks the text: it ", $rule, ".\n\n# Errors\n[`InvalidValue`] with that rule.")]
+            pub fn parse(text: impl Into<String>) -> Result<Self, InvalidValue> {
                 let text = text.into();
                 let check: fn(&str) -> bool = $check;
-                if check(&text) { Ok(Self(text)) } else { Err(Broken($rule.into())) }
+                if check(&text) { Ok(Self(text)) } else { Err(InvalidValue($rule.into())) }
             }
 
             /// The text itself.
@@ -45,9 +45,9 @@ macro_rules! checked_text {
         }
 
         impl TryFrom<String> for $name {
-            type Error = Broken;
+            type Error = InvalidValue;
 
-            fn try_from(text: String) -> Result<Self, Broken> {
+            fn try_from(text: String) -> Result<Self, InvalidValue> {
                 Self::parse(text)
             }
         }

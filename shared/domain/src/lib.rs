@@ -20,8 +20,8 @@ pub use event::{
 };
 pub use evidence::{Contradiction, Evidence, Mismatch, SignedFacts};
 pub use ids::{
-    AccountNumber, AttemptId, Broken, Comment, CurrencyCode, CustomTransactionId, Label, Lang, PaymentKey, Remark,
-    TransactionId, WalletType, WithdrawalId,
+    AccountNumber, AttemptId, Comment, CurrencyCode, CustomTransactionId, InvalidValue, Label, Lang, PaymentKey,
+    Remark, TransactionId, WalletType, WithdrawalId,
 };
 pub use payment::{Claim, Decision, ExpectedCredit, Payment, PaymentState, decide, match_waiting};
 pub use payment_system::{Limits, PaymentSystem, PaymentSystems, TextRule};

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Deserializer};
 
-use crate::{Amount, Broken, CurrencyCode, Lang, WalletType};
+use crate::{Amount, CurrencyCode, InvalidValue, Lang, WalletType};
 
 /// How a number or an account must look.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -24,8 +24,8 @@ impl TextRule {
     /// Checks a text.
     ///
     /// # Errors
-    /// [`Broken`] with the rule.
-    pub fn check(&self, text: &str) -> Result<(), Broken> {
+    /// [`InvalidValue`] with the rule.
+    pub fn check(&self, text: &str) -> Result<(), InvalidValue> {
         let allowed = |byte: u8| match byte {
             b'0'..=b'9' => true,
             b'A'..=b'Z' | b'a'..=b'z' | b'_' | b'-' | b'.' | b'/' | b'@' => !self.digits,
@@ -36,7 +36,7 @@ impl TextRule {
         }
         let Self { least, most, digits } = self;
         let alphabet = if *digits { "digits" } else { "characters of A-Z a-z 0-9 _ - . / @" };
-        Err(Broken(if least == most {
+        Err(InvalidValue(if least == most {
             format!("must be {least} {alphabet}").into()
         } else {
             format!("must be {least} to {most} {alphabet}").into()
@@ -60,14 +60,14 @@ impl Limits {
     /// Checks an amount.
     ///
     /// # Errors
-    /// [`Broken`] with the rule.
-    pub fn check(&self, amount: Amount) -> Result<(), Broken> {
+    /// [`InvalidValue`] with the rule.
+    pub fn check(&self, amount: Amount) -> Result<(), InvalidValue> {
         let Self { minimum, maximum, decimals } = self;
         if amount.precision() > *decimals {
-            return Err(Broken(format!("must have at most {decimals} decimals").into()));
+            return Err(InvalidValue(format!("must have at most {decimals} decimals").into()));
         }
         if !amount.is_within(*minimum, *maximum) {
-            return Err(Broken(format!("must be between {minimum} and {maximum}").into()));
+            return Err(InvalidValue(format!("must be between {minimum} and {maximum}").into()));
         }
         Ok(())
     }
@@ -108,23 +108,23 @@ impl PaymentSystem {
     /// Checks that a currency is this system's.
     ///
     /// # Errors
-    /// [`Broken`] with the rule.
-    pub fn check_currency(&self, currency: &CurrencyCode) -> Result<(), Broken> {
+    /// [`InvalidValue`] with the rule.
+    pub fn check_currency(&self, currency: &CurrencyCode) -> Result<(), InvalidValue> {
         if currency.as_str() == self.currency_code {
             return Ok(());
         }
-        Err(Broken(format!("must be {} for {}", self.currency_code, self.wallet_type).into()))
+        Err(InvalidValue(format!("must be {} for {}", self.currency_code, self.wallet_type).into()))
     }
 
     /// Checks that the payment window speaks a language.
     ///
     /// # Errors
-    /// [`Broken`] with the rule.
-    pub fn check_lang(&self, lang: &Lang) -> Result<(), Broken> {
+    /// [`InvalidValue`] with the rule.
+    pub fn check_lang(&self, lang: &Lang) -> Result<(), InvalidValue> {
         if self.langs.iter().any(|known| known == lang.as_str()) {
             return Ok(());
         }
-        Err(Broken(format!("must be one of {} for {}", self.langs.join(", "), self.wallet_type).into()))
+        Err(InvalidValue(format!("must be one of {} for {}", self.langs.join(", "), self.wallet_type).into()))
     }
 }
 
@@ -142,12 +142,12 @@ impl PaymentSystems {
     /// The row of a wallet.
     ///
     /// # Errors
-    /// [`Broken`] for a wallet without a row.
-    pub fn find(&self, wallet: &WalletType) -> Result<&PaymentSystem, Broken> {
+    /// [`InvalidValue`] for a wallet without a row.
+    pub fn find(&self, wallet: &WalletType) -> Result<&PaymentSystem, InvalidValue> {
         let rows = || self.0.iter().chain(BUILT_IN);
         rows().find(|row| row.wallet_type == wallet.as_str()).ok_or_else(|| {
             let known: BTreeSet<_> = rows().map(|row| row.wallet_type.as_ref()).collect();
-            Broken(format!("must be one of {}", known.into_iter().collect::<Vec<_>>().join(", ")).into())
+            InvalidValue(format!("must be one of {}", known.into_iter().collect::<Vec<_>>().join(", ")).into())
         })
     }
 }
@@ -209,7 +209,7 @@ const BUILT_IN: &[PaymentSystem] = &[
 mod tests {
     use super::*;
 
-    fn find(systems: &PaymentSystems, wallet: &str) -> Result<PaymentSystem, Broken> {
+    fn find(systems: &PaymentSystems, wallet: &str) -> Result<PaymentSystem, InvalidValue> {
         systems.find(&WalletType::parse(wallet).unwrap()).cloned()
     }
 
@@ -218,7 +218,7 @@ mod tests {
         let paytm = find(&PaymentSystems::default(), "paytm").unwrap();
         assert!(paytm.key1.check("47752123519").is_ok());
         for bad in ["4775212351", "4775212351900", "4775212351a", "4775212351٣"] {
-            let Broken(rule) = paytm.key1.check(bad).unwrap_err();
+            let InvalidValue(rule) = paytm.key1.check(bad).unwrap_err();
             assert_eq!(rule, "must be 11 to 12 digits");
         }
         assert!(paytm.account_number.unwrap().check("123456007").is_err());
@@ -230,15 +230,15 @@ mod tests {
         let wallet = find(&PaymentSystems::default(), "upi_l").unwrap();
         assert_eq!(wallet.key1.check("aZ09_-./@"), Ok(()));
         for bad in ["a b", "é", "a#b", ""] {
-            let Broken(rule) = wallet.key1.check(bad).unwrap_err();
+            let InvalidValue(rule) = wallet.key1.check(bad).unwrap_err();
             assert_eq!(rule, "must be 1 to 190 characters of A-Z a-z 0-9 _ - . / @");
         }
         let currency = |text| paytm.check_currency(&CurrencyCode::parse(text).unwrap());
         assert_eq!(currency("INR"), Ok(()));
-        assert_eq!(currency("BDT"), Err(Broken("must be INR for paytm".into())));
+        assert_eq!(currency("BDT"), Err(InvalidValue("must be INR for paytm".into())));
         let lang = |text| paytm.check_lang(&Lang::parse(text).unwrap());
         assert_eq!((lang("en"), lang("hi")), (Ok(()), Ok(())));
-        assert_eq!(lang("bn"), Err(Broken("must be one of en, hi for paytm".into())));
+        assert_eq!(lang("bn"), Err(InvalidValue("must be one of en, hi for paytm".into())));
     }
 
     #[test]
@@ -259,7 +259,7 @@ mod tests {
         assert_eq!(find(&systems, "paytm").unwrap().deposit.minimum, 500);
         assert_eq!(find(&systems, "new_one").unwrap().currency_code, "BDT");
         assert_eq!(find(&systems, "nagad").unwrap().key1, text(10, 10));
-        let Broken(rule) = find(&systems, "cash").unwrap_err();
+        let InvalidValue(rule) = find(&systems, "cash").unwrap_err();
         assert!(rule.starts_with("must be one of bkash, easypaisa, ") && rule.contains("new_one, paytm, "), "{rule}");
     }
 

@@ -5,7 +5,7 @@ use std::iter::successors;
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::Broken;
+use domain::InvalidValue;
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Response, StatusCode, redirect, retry};
 use rustls::{ClientConfig, RootCertStore};
@@ -26,7 +26,7 @@ const MAX_ANSWER: usize = 64 * 1024;
 pub enum Unbuildable {
     /// By the address.
     #[error(transparent)]
-    Address(#[from] Broken),
+    Address(#[from] InvalidValue),
     /// By the TLS library.
     #[error("TLS: {0}")]
     Tls(#[from] rustls::Error),

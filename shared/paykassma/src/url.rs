@@ -1,6 +1,6 @@
 //! Where the provider is.
 
-use domain::Broken;
+use domain::InvalidValue;
 use url::{Host, Url, form_urlencoded};
 
 /// The address of one of the provider's hosts, `https://api.{server}` or `https://plugin.{server}`.
@@ -13,13 +13,13 @@ impl BaseUrl {
     /// Reads an address; `http` is for the provider's simulator on this machine.
     ///
     /// # Errors
-    /// [`Broken`] with the rule.
-    pub fn parse(text: &str) -> Result<Self, Broken> {
-        let url = Url::parse(text).map_err(|_| Broken(Self::RULE.into()))?;
+    /// [`InvalidValue`] with the rule.
+    pub fn parse(text: &str) -> Result<Self, InvalidValue> {
+        let url = Url::parse(text).map_err(|_| InvalidValue(Self::RULE.into()))?;
         let is_allowed = url.scheme() == "https" || (url.scheme() == "http" && is_loopback(&url));
         let has_user = !url.username().is_empty() || url.password().is_some();
         if !is_allowed || has_user || url.query().is_some() || url.fragment().is_some() {
-            return Err(Broken(Self::RULE.into()));
+            return Err(InvalidValue(Self::RULE.into()));
         }
         Ok(Self(url))
     }
@@ -81,7 +81,7 @@ mod tests {
             "https://api.example.com/?",
             "https://api.example.com/#marker",
         ] {
-            let Broken(rule) = BaseUrl::parse(bad).unwrap_err();
+            let InvalidValue(rule) = BaseUrl::parse(bad).unwrap_err();
             assert!(!rule.contains("marker"), "{bad}");
         }
     }
