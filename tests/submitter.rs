@@ -8,7 +8,7 @@ use domain::{
     AccountNumber, Amount, CurrencyCode, Label, Submission, Timestamp, WalletType, Withdrawal, WithdrawalId,
     WithdrawalRequest, WithdrawalRow, WithdrawalState,
 };
-use lambda::{Ambient, Defer, HandleMessage, Handled, Message, Unavailable};
+use lambda::{Ambient, AwsError, Defer, HandleMessage, Handled, Message};
 use paykassma::SubmitWithdrawal;
 use store::{Change, Memory, Read, Write};
 use withdrawal_submitter::{Deps, Policy};
@@ -31,7 +31,7 @@ impl SubmitWithdrawal for &Scripted {
 }
 
 impl Defer for &Scripted {
-    fn defer(&self, _: &str, time: Duration) -> impl Future<Output = Result<(), Unavailable>> + Send {
+    fn defer(&self, _: &str, time: Duration) -> impl Future<Output = Result<(), AwsError>> + Send {
         self.deferred.lock().unwrap().push(time);
         ready(Ok(()))
     }

@@ -59,7 +59,7 @@ impl EventSource {
     }
 
     async fn delete(&self, message: &Value) -> Result<(), AwsError> {
-        let receipt = json!({"QueueUrl": self.queue_url, "ReceiptHandle": message.get("ReceiptHandle")});
+        let message = json!({"QueueUrl": self.queue_url, "ReceiptHandle": message.get("ReceiptHandle")});
         self.sqs.call("DeleteMessage", &message).await.map(drop)
     }
 }

@@ -50,7 +50,7 @@ impl IntoResponse for Refusal {
             Refusal::Unauthorized => (StatusCode::UNAUTHORIZED, "Unauthorized"),
             Refusal::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large"),
             Refusal::FunctionFailed => (StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"),
-            Refusal::FunctionTooSlow => (StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable"),
+            Refusal::FunctionTooSlow => (StatusCode::SERVICE_UNAVAILABLE, "Service StoreError"),
         };
         let content_type = [(header::CONTENT_TYPE, "application/json")];
         (status, content_type, json!({ "message": message }).to_string()).into_response()

@@ -165,7 +165,7 @@ Rules, of which each break is a line:
   unreadable    every row can be read, under its own key
   evidence      what a row keeps of the provider says, signed, what the row says
   decision      each end was signed by the provider or decided by a person; nothing was refused while it was in doubt
-  credits       each credited payment stands once in its order, with its amount, currency and label, and so do the sums
+  credits       each credited payment current once in its order, with its amount, currency and label, and so do the sums
   journal       the bytes that are sent to the provider say what was asked for
   state         no row is in a state that cannot be
   index         what needs a person is in the index `attention`, and nothing else

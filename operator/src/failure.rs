@@ -24,7 +24,7 @@ pub(crate) enum Failure {
     Refused(String),
     /// The stack does not answer.
     #[error("not reached: {0}")]
-    Unavailable(String),
+    NoAnswer(String),
 }
 
 impl Done {
@@ -41,27 +41,27 @@ impl Failure {
         ExitCode::from(match self {
             Self::Usage(_) => 2,
             Self::Refused(_) => 3,
-            Self::Unavailable(_) => 4,
+            Self::NoAnswer(_) => 4,
         })
     }
 }
 
-impl From<store::Unavailable> for Failure {
-    fn from(error: store::Unavailable) -> Self {
-        Self::Unavailable(error.to_string())
+impl From<store::StoreError> for Failure {
+    fn from(error: store::StoreError) -> Self {
+        Self::NoAnswer(error.to_string())
     }
 }
 
-/// Of files: those of the network are [`store::Unavailable`].
+/// Of files: those of the network are [`store::StoreError`].
 impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Self {
         Self::Usage(format!("a file: {error}"))
     }
 }
 
-impl From<lambda::Unavailable> for Failure {
-    fn from(error: lambda::Unavailable) -> Self {
-        Self::Unavailable(error.to_string())
+impl From<lambda::AwsError> for Failure {
+    fn from(error: lambda::AwsError) -> Self {
+        Self::NoAnswer(error.to_string())
     }
 }
 

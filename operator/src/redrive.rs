@@ -123,5 +123,5 @@ impl Queues {
 }
 
 fn unreached<E: ProvideErrorMetadata + std::fmt::Display>(error: &E) -> Failure {
-    Failure::Unavailable(format!("the queue: {}", error.code().map_or_else(|| error.to_string(), str::to_owned)))
+    Failure::NoAnswer(format!("the queue: {}", error.code().map_or_else(|| error.to_string(), str::to_owned)))
 }

@@ -3,7 +3,7 @@
 use domain::{CustomTransactionId, DepositRow, Outcome, Payment, Remark, Resolution, Timestamp, WithdrawalRow};
 use lambda::{Ambient, System};
 use serde::Serialize;
-use store::{AnyRow, Change, DynamoDb, Read, Row, Stored, Unreadable, Write, WriteTogether, Written, WrittenTogether};
+use store::{AnyRow, Change, DynamoDb, Read, Row, Stored, Transact, Transacted, Unreadable, Write, Written};
 
 use crate::deployment::Deployment;
 use crate::failure::{Done, Failure};
@@ -133,15 +133,13 @@ impl Decided {
             Self::Withdrawal(change) => table.write(change).await? == Written::Done,
             Self::Unreadable(change) => table.write(change).await? == Written::Done,
             Self::Payment(change, None) => table.write(*change).await? == Written::Done,
-            Self::Payment(change, Some(order)) => {
-                table.write_together(*order, vec![*change]).await? == WrittenTogether::Done
-            }
+            Self::Payment(change, Some(order)) => table.transact(*order, vec![*change]).await? == Transacted::Done,
         })
     }
 }
 
 fn after<R: Clone>(change: &Change<R>) -> Stored<R> {
-    Stored { row: change.row.clone(), version: change.replaces.saturating_add(1) }
+    Stored { row: change.row.clone(), version: change.expected_version.saturating_add(1) }
 }
 
 impl Resolved {

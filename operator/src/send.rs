@@ -26,7 +26,7 @@ pub(crate) async fn send(
 }
 
 async fn post(http: &reqwest::Client, url: &SecretString, body: Vec<u8>) -> Result<Answer, Failure> {
-    let unreached = |error: reqwest::Error| Failure::Unavailable(error.without_url().to_string());
+    let unreached = |error: reqwest::Error| Failure::NoAnswer(error.without_url().to_string());
     let request = http.post(url.expose_secret()).header(CONTENT_TYPE, "application/json").body(body);
     let response = request.send().await.map_err(unreached)?;
     let status = response.status().as_u16();

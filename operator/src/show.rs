@@ -75,7 +75,7 @@ impl Shown {
             version: row.version(),
             history,
             evidence: evidence(row).into_iter().map(Signed::of).collect(),
-            row: json.map_err(|error| Failure::Unavailable(error.to_string()))?,
+            row: json.map_err(|error| Failure::NoAnswer(error.to_string()))?,
         })
     }
 

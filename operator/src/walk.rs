@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::{Stream, TryStreamExt, stream};
 use indicatif::{ProgressBar, ProgressStyle};
-use store::{Misread, Seen, Segment, Stretch, Unavailable, Walk};
+use store::{Misread, Seen, Segment, StoreError, Stretch, Walk};
 
 use crate::failure::Failure;
 
@@ -31,7 +31,7 @@ pub(crate) async fn walk(
 }
 
 /// Walks a segment from its first stretch (`Some(None)`) to its last.
-fn stretches(table: &impl Walk, segment: Segment) -> impl Stream<Item = Result<Stretch, Unavailable>> {
+fn stretches(table: &impl Walk, segment: Segment) -> impl Stream<Item = Result<Stretch, StoreError>> {
     stream::try_unfold(Some(None::<String>), move |place| async move {
         let Some(after) = place else { return Ok(None) };
         let stretch = table.walk(segment, after.as_deref()).await?;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::PaymentSystems;
-use lambda::{Ambient, Defer, Handle, HandleMessage, Message, Reply, Request, SecretStore, SendLater, Unavailable};
+use lambda::{Ambient, AwsError, Defer, Handle, HandleMessage, Message, Reply, Request, SecretStore, SendLater};
 use paykassma::{
     ActivateTransaction, Activation, ActivationRequest, BaseUrl, CreateTransaction, Creation, SubmitWithdrawal,
 };
@@ -52,12 +52,12 @@ impl Ambient for Ports {
 macro_rules! secrets {
     ($($keys:ty: $make:expr;)*) => {$(
         impl SecretStore<$keys> for Ports {
-            async fn current(&self) -> Result<Arc<$keys>, Unavailable> {
+            async fn current(&self) -> Result<Arc<$keys>, AwsError> {
                 let called = self.0.call("secrets", Patience::Endless, |_| ()).await;
-                called.map(|()| Arc::new($make)).map_err(|fault| Unavailable(format!("{fault:?}")))
+                called.map(|()| Arc::new($make)).map_err(|fault| AwsError(format!("{fault:?}")))
             }
 
-            async fn renewed(&self) -> Result<Option<Arc<$keys>>, Unavailable> {
+            async fn renewed(&self) -> Result<Option<Arc<$keys>>, AwsError> {
                 SecretStore::<$keys>::current(self).await.map(Some)
             }
         }
@@ -77,22 +77,22 @@ secrets! {
 }
 
 impl SendLater for Ports {
-    async fn send_later(&self, body: String) -> Result<(), Unavailable> {
+    async fn send_later(&self, body: String) -> Result<(), AwsError> {
         if let Some(delayed) = wrong::arm(&self.0, &body) {
             return delayed;
         }
         let sent = self.0.call("arm", Patience::Endless, move |world| super::queue::send(world, &body)).await;
-        sent.map_err(|fault| Unavailable(format!("{fault:?}")))
+        sent.map_err(|fault| AwsError(format!("{fault:?}")))
     }
 }
 
 impl Defer for Ports {
-    async fn defer(&self, receipt_handle: &str, time: Duration) -> Result<(), Unavailable> {
-        let receipt = receipt_handle.to_owned();
+    async fn defer(&self, receipt_handle: &str, time: Duration) -> Result<(), AwsError> {
+        let handle = receipt_handle.to_owned();
         let ms = u64::try_from(time.as_millis()).unwrap();
-        let put_off = move |world: &World| super::queue::defer(world, &facts, ms);
+        let put_off = move |world: &World| super::queue::defer(world, &handle, ms);
         let called = self.0.call("defer", Patience::Endless, put_off).await;
-        called.map_err(|fault| Unavailable(format!("{fault:?}")))
+        called.map_err(|fault| AwsError(format!("{fault:?}")))
     }
 }
 

@@ -4,7 +4,7 @@ use domain::{
     AttemptId, DepositRow, Outcome, Payment, PaymentKey, PaymentState, Remark, Resolution, Timestamp, WithdrawalId,
     WithdrawalRow, WithdrawalState,
 };
-use store::{Change, Read, Stored, Unavailable, Write, WriteTogether, Written, WrittenTogether};
+use store::{Change, Read, StoreError, Stored, Transact, Transacted, Write, Written};
 
 use super::table::Table;
 use super::world::{Answer, Job, World};
@@ -108,7 +108,7 @@ fn resolve(world: &World, case: Case, outcome: Outcome) -> Job {
     })
 }
 
-async fn withdrawal(table: &Table, id: &WithdrawalId, resolution: Resolution) -> Result<Resolved, Unavailable> {
+async fn withdrawal(table: &Table, id: &WithdrawalId, resolution: Resolution) -> Result<Resolved, StoreError> {
     let Some(stored) = Read::<WithdrawalRow>::read(table, id).await? else { return Ok(Resolved::Refused) };
     let row = match &stored.row {
         WithdrawalRow::Registered(row) => {
@@ -122,7 +122,7 @@ async fn withdrawal(table: &Table, id: &WithdrawalId, resolution: Resolution) ->
     Ok(if table.write(change).await? == Written::Done { Resolved::Done } else { Resolved::Raced })
 }
 
-async fn payment(table: &Table, key: &PaymentKey, resolution: Resolution) -> Result<Resolved, Unavailable> {
+async fn payment(table: &Table, key: &PaymentKey, resolution: Resolution) -> Result<Resolved, StoreError> {
     let Some(stored) = Read::<Payment>::read(table, key).await? else { return Ok(Resolved::Refused) };
     let order = order_for(table, &stored.row).await?;
     let deposit = order.as_ref().and_then(|it| match &it.row {
@@ -135,7 +135,7 @@ async fn payment(table: &Table, key: &PaymentKey, resolution: Resolution) -> Res
     let is_done = match deposit.filter(|_| !table.0.is(Wrong::CreditPaymentAlone)) {
         Some(deposit) => {
             let deposit = Change::of(DepositRow::Registered(deposit), order.as_ref());
-            table.write_together(deposit, vec![change]).await? == WrittenTogether::Done
+            table.transact(deposit, vec![change]).await? == Transacted::Done
         }
         None => table.write(change).await? == Written::Done,
     };
@@ -150,7 +150,7 @@ async fn confirm(world: &World) {
 }
 
 /// The order that the provider has signed; another one of the user's, where that one is not known.
-async fn order_for(table: &Table, payment: &Payment) -> Result<Option<Stored<DepositRow>>, Unavailable> {
+async fn order_for(table: &Table, payment: &Payment) -> Result<Option<Stored<DepositRow>>, StoreError> {
     let signed = payment.facts().and_then(|facts| AttemptId::parse(&facts.custom_transaction_id));
     let Some(signed) = signed else { return Ok(None) };
     let stored = Read::<DepositRow>::read(table, &signed.order).await?;

@@ -303,7 +303,7 @@ fn is_recorded(contradictions: &[Contradiction], postback: &Postback, element: u
 /// A postback was answered ok: all that it says must stand in the table.
 pub(super) fn acknowledged(world: &World, postback: &Postback, top: &Top) {
     for (element, fact) in postback.facts.iter().enumerate() {
-        let stands = match &fact.subject {
+        let current = match &fact.subject {
             Subject::Payment { number, order } => payment_row(world, number).is_some_and(|row| {
                 let Some(facts) = row.facts() else { return false };
                 let is_same = facts.custom_transaction_id == *order && is_amount(facts, fact);
@@ -324,7 +324,7 @@ pub(super) fn acknowledged(world: &World, postback: &Postback, top: &Top) {
                 }
             }),
         };
-        check(world, DURABLE, stands, || format!("{} as {top:?}: {fact:?}", postback.name));
+        check(world, DURABLE, current, || format!("{} as {top:?}: {fact:?}", postback.name));
         if let Subject::Withdrawal { id, status } = &fact.subject {
             released_and_paid(world, id, *status);
         }

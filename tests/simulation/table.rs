@@ -5,9 +5,7 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
 use domain::{DepositRow, ExpectedCredit, Payment, WithdrawalReport, WithdrawalRow};
-use store::{
-    Change, Credit, Read, Row, Settle, Stored, Unavailable, Unreadable, Write, WriteTogether, Written, WrittenTogether,
-};
+use store::{Change, Credit, Read, Row, Settle, StoreError, Stored, Transact, Transacted, Unreadable, Write, Written};
 
 use super::faults::{Fault, Patience};
 use super::telling::Telling;
@@ -41,8 +39,8 @@ impl Ruled for DepositRow {
         telling::deposit(old, new)
     }
 
-    fn spoil(world: &World, change: Change<Self>, stands: Option<&Stored<Self>>) -> Option<Change<Self>> {
-        Some(wrong::deposit(world, change, stands))
+    fn spoil(world: &World, change: Change<Self>, current: Option<&Stored<Self>>) -> Option<Change<Self>> {
+        Some(wrong::deposit(world, change, current))
     }
 }
 
@@ -55,8 +53,8 @@ impl Ruled for Payment {
         telling::payment(old, new)
     }
 
-    fn spoil(world: &World, change: Change<Self>, stands: Option<&Stored<Self>>) -> Option<Change<Self>> {
-        wrong::payment(world, change, stands)
+    fn spoil(world: &World, change: Change<Self>, current: Option<&Stored<Self>>) -> Option<Change<Self>> {
+        wrong::payment(world, change, current)
     }
 }
 
@@ -69,8 +67,8 @@ impl Ruled for WithdrawalRow {
         telling::withdrawal(old, new)
     }
 
-    fn spoil(world: &World, change: Change<Self>, stands: Option<&Stored<Self>>) -> Option<Change<Self>> {
-        Some(wrong::withdrawal(world, change, stands))
+    fn spoil(world: &World, change: Change<Self>, current: Option<&Stored<Self>>) -> Option<Change<Self>> {
+        Some(wrong::withdrawal(world, change, current))
     }
 }
 
@@ -123,37 +121,37 @@ fn judge<R: Ruled>(world: &World, id: &R::Id, old: Option<&Stored<R>>) {
     }
 }
 
-fn put_together(world: &World, deposit: Change<DepositRow>, payments: Vec<Change<Payment>>) -> WrittenTogether {
+fn put_together(world: &World, deposit: Change<DepositRow>, payments: Vec<Change<Payment>>) -> Transacted {
     if wrong::is_torn(world) {
         return tear(world, deposit, payments);
     }
     let order = deposit.row.id().clone();
     let old_deposit = stored::<DepositRow>(world, &order);
-    let Some(deposit) = DepositRow::spoil(world, deposit, old_deposit.as_ref()) else { return WrittenTogether::Done };
+    let Some(deposit) = DepositRow::spoil(world, deposit, old_deposit.as_ref()) else { return Transacted::Done };
     let mut spoilt = Vec::new();
     let mut old = Vec::new();
     for change in payments {
-        let stands = stored::<Payment>(world, &change.row.key);
-        if let Some(change) = Payment::spoil(world, change, stands.as_ref()) {
-            old.push((change.row.key.clone(), stands));
+        let current = stored::<Payment>(world, &change.row.key);
+        if let Some(change) = Payment::spoil(world, change, current.as_ref()) {
+            old.push((change.row.key.clone(), current));
             spoilt.push(change);
         }
     }
-    let written = now(world.table.write_together(deposit, spoilt)).unwrap();
+    let written = now(world.table.transact(deposit, spoilt)).unwrap();
     judge(world, &order, old_deposit.as_ref());
-    for (key, stands) in old {
-        judge(world, &key, stands.as_ref());
+    for (key, current) in old {
+        judge(world, &key, current.as_ref());
     }
     written
 }
 
 /// A wrong variant: the payments first, and the order later, unless the process dies.
-fn tear(world: &World, deposit: Change<DepositRow>, payments: Vec<Change<Payment>>) -> WrittenTogether {
+fn tear(world: &World, deposit: Change<DepositRow>, payments: Vec<Change<Payment>>) -> Transacted {
     let all = payments.into_iter().all(|payment| put(world, payment) == Written::Done);
-    if all && put(world, deposit) == Written::Done { WrittenTogether::Done } else { WrittenTogether::Stands(None) }
+    if all && put(world, deposit) == Written::Done { Transacted::Done } else { Transacted::Conflict { payment: None } }
 }
 
-fn credit(world: &World, expected: &ExpectedCredit) -> WrittenTogether {
+fn credit(world: &World, expected: &ExpectedCredit) -> Transacted {
     if let Some(written) = wrong::credit(world, expected) {
         return written;
     }
@@ -180,14 +178,14 @@ impl Table {
         &self,
         what: String,
         apply: impl FnMut(&World) -> T + Send + 'static,
-    ) -> Result<T, Unavailable> {
+    ) -> Result<T, StoreError> {
         let called = self.0.call(&what, Patience::Endless, apply).await;
-        called.map_err(|fault: Fault| Unavailable(format!("{fault:?}")))
+        called.map_err(|fault: Fault| StoreError(format!("{fault:?}")))
     }
 }
 
 impl<R: Ruled> Read<R> for Table {
-    async fn read(&self, id: &R::Id) -> Result<Option<Stored<R>>, Unavailable>
+    async fn read(&self, id: &R::Id) -> Result<Option<Stored<R>>, StoreError>
     where
         R::Id: 'static,
     {
@@ -197,7 +195,7 @@ impl<R: Ruled> Read<R> for Table {
 }
 
 impl<R: Ruled> Write<R> for Table {
-    async fn write(&self, change: Change<R>) -> Result<Written<R>, Unavailable> {
+    async fn write(&self, change: Change<R>) -> Result<Written<R>, StoreError> {
         if wrong::is_written_later(&self.0) {
             self.0.after(30, move |world| drop(put(world, change)));
             return Ok(Written::Done);
@@ -208,35 +206,35 @@ impl<R: Ruled> Write<R> for Table {
 }
 
 /// A transaction that the SDK does again carries the same token: if it was done, it is done.
-fn once(mut transact: impl FnMut(&World) -> WrittenTogether + Send) -> impl FnMut(&World) -> WrittenTogether + Send {
+fn once(mut transact: impl FnMut(&World) -> Transacted + Send) -> impl FnMut(&World) -> Transacted + Send {
     let mut is_done = false;
     move |world| {
-        let written = if is_done { WrittenTogether::Done } else { transact(world) };
-        is_done = written == WrittenTogether::Done;
+        let written = if is_done { Transacted::Done } else { transact(world) };
+        is_done = written == Transacted::Done;
         written
     }
 }
 
-impl WriteTogether for Table {
-    async fn write_together(
+impl Transact for Table {
+    async fn transact(
         &self,
         deposit: Change<DepositRow>,
         payments: Vec<Change<Payment>>,
-    ) -> Result<WrittenTogether, Unavailable> {
+    ) -> Result<Transacted, StoreError> {
         let what = format!("write together {}", DepositRow::key(deposit.row.id()));
         self.call(what, once(move |world| put_together(world, deposit.clone(), payments.clone()))).await
     }
 }
 
 impl Credit for Table {
-    async fn credit(&self, expected: &ExpectedCredit) -> Result<WrittenTogether, Unavailable> {
+    async fn credit(&self, expected: &ExpectedCredit) -> Result<Transacted, StoreError> {
         let expected = expected.clone();
         self.call(format!("credit {}", expected.order), once(move |world| credit(world, &expected))).await
     }
 }
 
 impl Settle for Table {
-    async fn settle(&self, report: &WithdrawalReport) -> Result<Written<WithdrawalRow>, Unavailable> {
+    async fn settle(&self, report: &WithdrawalReport) -> Result<Written<WithdrawalRow>, StoreError> {
         let report = report.clone();
         self.call(format!("settle {}", report.withdrawal_id), move |world| settle(world, &report)).await
     }

@@ -30,8 +30,8 @@ pub(super) fn begin(world: &World, body: &str) -> Sending {
     let asked: Value = serde_json::from_str(body).unwrap();
     let id = asked["withdrawal_id"].as_str().unwrap().to_owned();
     let sends = world.with(|state| state.rules.sends.get(&id).map_or(0, Vec::len));
-    let stands = row::<WithdrawalRow>(world, &domain::WithdrawalId::parse(&*id).unwrap());
-    let is_journalled = stands.as_ref().is_some_and(|row| match row {
+    let current = row::<WithdrawalRow>(world, &domain::WithdrawalId::parse(&*id).unwrap());
+    let is_journalled = current.as_ref().is_some_and(|row| match row {
         WithdrawalRow::Foreign(_) => false,
         WithdrawalRow::Registered(journal) => {
             let is_idle = matches!(journal.state, WithdrawalState::Waiting | WithdrawalState::Rejected { .. });
@@ -39,7 +39,7 @@ pub(super) fn begin(world: &World, body: &str) -> Sending {
         }
     });
     if !is_journalled {
-        break_rule(world, "what is sent is journalled", &format!("send {} of {id}: {stands:?}", sends + 1));
+        break_rule(world, "what is sent is journalled", &format!("send {} of {id}: {current:?}", sends + 1));
     }
     world.with(|state| {
         let sends = state.rules.sends.entry(id.clone()).or_default();

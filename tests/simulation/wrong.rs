@@ -3,7 +3,7 @@
 use domain::{
     Credit, CustomTransactionId, DepositRow, Submission, Withdrawal, WithdrawalId, WithdrawalRow, WithdrawalState,
 };
-use lambda::{RowChange, Unavailable};
+use lambda::{AwsError, RowChange};
 use paykassma::{Activation, ActivationRequest};
 use serde_json::Value;
 use signing::Spelling;
@@ -162,7 +162,7 @@ pub(super) fn now_ms(world: &World, now_ms: u64) -> u64 {
     if world.is(Wrong::SharedSender) { now_ms.saturating_sub(now_ms.checked_rem(HOUR_MS).unwrap_or(0)) } else { now_ms }
 }
 
-pub(super) fn arm(world: &World, body: &str) -> Option<Result<(), Unavailable>> {
+pub(super) fn arm(world: &World, body: &str) -> Option<Result<(), AwsError>> {
     let id = withdrawal_id(body);
     if world.is(Wrong::ArmAfterWriting) {
         world.with(|state| state.kept_in_mind.insert(id));
@@ -211,7 +211,7 @@ pub(super) fn activated(world: &World, request: &ActivationRequest<'_>, said: Ac
 
 fn add_credit(world: &World, order: &CustomTransactionId, credit: Credit) {
     if let Some(Stored { row: DepositRow::Registered(deposit), version }) = stored::<DepositRow>(world, order) {
-        put(world, Change { row: DepositRow::Registered(deposit.credit(credit)), replaces: version });
+        put(world, Change { row: DepositRow::Registered(deposit.credit(credit)), expected_version: version });
     }
 }
 
@@ -233,15 +233,15 @@ pub(super) fn submitted(world: &World, body: &str, said: Submission) -> Submissi
 }
 
 fn release(world: &World, id: &str, message: &str) {
-    let stands = stored::<WithdrawalRow>(world, &WithdrawalId::parse(id).unwrap());
-    if let Some(Stored { row: WithdrawalRow::Registered(row), version }) = stands {
+    let current = stored::<WithdrawalRow>(world, &WithdrawalId::parse(id).unwrap());
+    if let Some(Stored { row: WithdrawalRow::Registered(row), version }) = current {
         let state = WithdrawalState::Rejected { message: message.into() };
         put(world, registered(Withdrawal { state, ..*row }, version));
     }
 }
 
-fn registered(row: Withdrawal, replaces: u64) -> Change<WithdrawalRow> {
-    Change { row: WithdrawalRow::Registered(Box::new(row)), replaces }
+fn registered(row: Withdrawal, expected_version: u64) -> Change<WithdrawalRow> {
+    Change { row: WithdrawalRow::Registered(Box::new(row)), expected_version }
 }
 
 pub(super) fn is_acknowledged_always(world: &World) -> bool {

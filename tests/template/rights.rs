@@ -28,7 +28,7 @@ const PORTS: [(&str, &[(&str, &str)]); 11] = [
             ("dynamodb:GetItem", "unreadable#*"),
         ],
     ),
-    (" WriteTogether", &[("dynamodb:PutItem", "deposit#*"), ("dynamodb:PutItem", "payment#*")]),
+    (" Transact", &[("dynamodb:PutItem", "deposit#*"), ("dynamodb:PutItem", "payment#*")]),
     (" Credit", &[("dynamodb:UpdateItem", "deposit#*"), ("dynamodb:UpdateItem", "payment#*")]),
     (" Settle", &[("dynamodb:UpdateItem", "withdrawal#*"), ("dynamodb:GetItem", "withdrawal#*")]),
     (" SendLater", &[("sqs:SendMessage", "SubmissionQueue.Arn")]),

@@ -12,7 +12,7 @@ use lambda::{Ambient, BadRequest, Fields, Handle, Reply, Request, SecretStore, S
 use paykassma::{ActivateTransaction, Activation, ActivationRequest};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
-use store::{Change, MAX_RACES, Read, Row, Stored, Unavailable, Write, WriteTogether, Written, WrittenTogether};
+use store::{Change, MAX_RACES, Read, Row, StoreError, Stored, Transact, Transacted, Write, Written};
 use tracing::{error, info, warn};
 
 /// The secrets that this function needs.
@@ -69,7 +69,7 @@ enum Journalled {
 
 impl<S, P, K, A> Handle for Deps<S, P, K, A>
 where
-    S: Read<DepositRow> + Write<DepositRow> + Read<Payment> + WriteTogether + Send,
+    S: Read<DepositRow> + Write<DepositRow> + Read<Payment> + Transact + Send,
     P: ActivateTransaction + Send + Sync,
     K: SecretStore<Keys> + Send,
     A: Ambient + Send,
@@ -101,7 +101,7 @@ where
 
 impl<S, P, K, A> Deps<S, P, K, A>
 where
-    S: Read<DepositRow> + Write<DepositRow> + Read<Payment> + WriteTogether,
+    S: Read<DepositRow> + Write<DepositRow> + Read<Payment> + Transact,
     A: Ambient,
 {
     /// Claims the number for the order and notes the attempt, in one transaction. It is tried as if nobody had claimed the
@@ -121,16 +121,16 @@ where
             let now = Timestamp(self.ambient.now_ms());
             let attempted = deposit.attempt(&entered.number, entered.amount, now);
             let (deposit, attempt) = attempted.ok_or(Refused::TooManyAttempts)?;
-            let change = Change { row: DepositRow::Registered(deposit.clone()), replaces: version };
-            match self.table.write_together(change, claims).await? {
-                WrittenTogether::Done => {
+            let change = Change { row: DepositRow::Registered(deposit.clone()), expected_version: version };
+            match self.table.transact(change, claims).await? {
+                Transacted::Done => {
                     let journal = Journal { deposit, version: version.saturating_add(1) };
                     return Ok(Journalled::Attempt(Box::new(journal), attempt));
                 }
-                WrittenTogether::Stands(_) => payment = Read::<Payment>::read(&self.table, &key).await?,
+                Transacted::Conflict { .. } => payment = Read::<Payment>::read(&self.table, &key).await?,
             }
         }
-        Err(Unavailable::all_races_lost().into())
+        Err(StoreError::all_races_lost().into())
     }
 
     async fn read(&self, id: &CustomTransactionId) -> Result<Journal, Refused> {
@@ -179,11 +179,12 @@ where
                 None => self.read(id).await?,
             };
             let key = payment_key(&deposit, number);
-            let change = Change { row: DepositRow::Registered(deposit.answered(number, outcome)), replaces: version };
+            let change =
+                Change { row: DepositRow::Registered(deposit.answered(number, outcome)), expected_version: version };
             let is_written = if outcome == AttemptState::Failed {
                 let payment = Read::<Payment>::read(&self.table, &key).await?;
                 let released = payment.iter().filter_map(|it| Some(it.becomes(it.row.release(id)?))).collect();
-                self.table.write_together(change, released).await? == WrittenTogether::Done
+                self.table.transact(change, released).await? == Transacted::Done
             } else {
                 self.table.write(change).await? == Written::Done
             };
@@ -191,7 +192,7 @@ where
                 return Ok(());
             }
         }
-        Err(Unavailable::all_races_lost().into())
+        Err(StoreError::all_races_lost().into())
     }
 }
 

@@ -4,7 +4,7 @@ mod token;
 
 pub use token::TokenHash;
 
-use lambda::{BadSetting, SecretStore, Unavailable};
+use lambda::{AwsError, BadSetting, SecretStore};
 use lambda_runtime::{LambdaEvent, service_fn};
 use serde::{Deserialize, Serialize};
 use tracing::{error, info};
@@ -72,7 +72,7 @@ impl<K: SecretStore<Keys>> Deps<K> {
     }
 
     /// The tokens may have been rotated since they were read.
-    async fn knows(&self, hash: &TokenHash) -> Result<bool, Unavailable> {
+    async fn knows(&self, hash: &TokenHash) -> Result<bool, AwsError> {
         if hash.is_among(&self.keys.current().await?.merchant_token_hashes) {
             return Ok(true);
         }
@@ -111,11 +111,11 @@ mod tests {
     }
 
     impl SecretStore<Keys> for Rotating {
-        async fn current(&self) -> Result<Arc<Keys>, Unavailable> {
-            self.current.clone().ok_or(Unavailable("marker".into()))
+        async fn current(&self) -> Result<Arc<Keys>, AwsError> {
+            self.current.clone().ok_or(AwsError("marker".into()))
         }
 
-        async fn renewed(&self) -> Result<Option<Arc<Keys>>, Unavailable> {
+        async fn renewed(&self) -> Result<Option<Arc<Keys>>, AwsError> {
             Ok(self.renewed.lock().unwrap().take())
         }
     }

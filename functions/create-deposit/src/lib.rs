@@ -15,7 +15,7 @@ use paykassma::{BaseUrl, CreateTransaction, Creation, payment_window_url};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use store::{Change, MAX_RACES, Read, Row, Stored, Unavailable, Write, WriteTogether, Written, WrittenTogether};
+use store::{Change, MAX_RACES, Read, Row, StoreError, Stored, Transact, Transacted, Write, Written};
 use tracing::{error, info, warn};
 
 /// The secrets that this function needs.
@@ -54,7 +54,7 @@ struct Created<'a> {
 
 impl<S, P, K, A> Handle for Deps<S, P, K, A>
 where
-    S: Read<DepositRow> + Write<DepositRow> + Read<Payment> + WriteTogether + Send,
+    S: Read<DepositRow> + Write<DepositRow> + Read<Payment> + Transact + Send,
     P: CreateTransaction + Send + Sync,
     K: SecretStore<Keys> + Send,
     A: Ambient + Send,
@@ -87,7 +87,7 @@ where
 
 impl<S, P, K, A> Deps<S, P, K, A>
 where
-    S: Read<DepositRow> + Write<DepositRow> + Read<Payment> + WriteTogether,
+    S: Read<DepositRow> + Write<DepositRow> + Read<Payment> + Transact,
     A: Ambient,
 {
     async fn register(&self, order: Order, params: String) -> Result<Reply, Refused> {
@@ -95,18 +95,18 @@ where
         for _ in 0..MAX_RACES {
             match self.table.write(Change::new(DepositRow::Registered(deposit.clone()))).await? {
                 Written::Done => return self.created(&deposit),
-                Written::Stands(Some(Stored { row: DepositRow::Registered(known), .. })) => {
+                Written::Conflict { current: Some(Stored { row: DepositRow::Registered(known), .. }) } => {
                     return self.repeat(&deposit.order, &known);
                 }
-                Written::Stands(Some(Stored { row: DepositRow::Unannounced(place), version })) => {
+                Written::Conflict { current: Some(Stored { row: DepositRow::Unannounced(place), version }) } => {
                     if self.register_late(&deposit, &place.unmatched, version).await? {
                         return self.created(&deposit);
                     }
                 }
-                Written::Stands(None) => {}
+                Written::Conflict { current: None } => {}
             }
         }
-        Err(Unavailable::all_races_lost().into())
+        Err(StoreError::all_races_lost().into())
     }
 
     /// Registers an order whose payments came first, and credits them in the same transaction.
@@ -115,7 +115,7 @@ where
         deposit: &Deposit,
         waiting: &[domain::PaymentKey],
         version: u64,
-    ) -> Result<bool, Unavailable> {
+    ) -> Result<bool, StoreError> {
         let mut stored = Vec::new();
         for key in waiting {
             stored.extend(Read::<Payment>::read(&self.table, key).await?);
@@ -123,11 +123,11 @@ where
         let payments: Vec<_> = stored.iter().map(|it| it.row.clone()).collect();
         let (deposit, matched) = match_waiting(deposit.clone(), &payments);
         let changes = matched.iter().map(|row| {
-            let stands = stored.iter().find(|it| it.row.key == row.key);
-            Change::of(row.clone(), stands)
+            let current = stored.iter().find(|it| it.row.key == row.key);
+            Change::of(row.clone(), current)
         });
-        let place = Change { row: DepositRow::Registered(deposit.clone()), replaces: version };
-        let is_written = self.table.write_together(place, changes.collect()).await? == WrittenTogether::Done;
+        let place = Change { row: DepositRow::Registered(deposit.clone()), expected_version: version };
+        let is_written = self.table.transact(place, changes.collect()).await? == Transacted::Done;
         for row in matched.iter().filter(|_| is_written) {
             let (reference, payment) = (DepositRow::key(&deposit.order.custom_transaction_id), Payment::key(&row.key));
             if let PaymentState::Quarantined { mismatch, .. } = &row.state {
@@ -149,7 +149,7 @@ where
 
     fn created(&self, deposit: &Deposit) -> Result<Reply, Refused> {
         let params =
-            serde_json::from_str(&deposit.params).map_err(|_| Unavailable("a row's params are not JSON".into()))?;
+            serde_json::from_str(&deposit.params).map_err(|_| StoreError("a row's params are not JSON".into()))?;
         info!(reference = DepositRow::key(&deposit.order.custom_transaction_id), "registered");
         let parameters: Vec<_> = self.window_parameters.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
         let created = Created {

@@ -70,10 +70,10 @@ where
         let change = Change::new(WithdrawalRow::Registered(Box::new(journalled.clone())));
         match self.table.write(change).await? {
             Written::Done => self.submit(Stored { row: journalled, version: 1 }, &sender).await,
-            Written::Stands(Some(Stored { row: WithdrawalRow::Registered(known), .. })) => {
+            Written::Conflict { current: Some(Stored { row: WithdrawalRow::Registered(known), .. }) } => {
                 repeat(&journalled.request, &known)
             }
-            Written::Stands(_) => Err(Refused::IdTaken("its origin: the provider reported on it already".into())),
+            Written::Conflict { .. } => Err(Refused::IdTaken("its origin: the provider reported on it already".into())),
         }
     }
 }
@@ -86,9 +86,9 @@ where
     A: Ambient,
 {
     /// The message is sent before the row is written: from the row's first moment, someone will come back to it.
-    async fn arm(&self, withdrawal_id: &WithdrawalId) -> Result<(), lambda::Unavailable> {
+    async fn arm(&self, withdrawal_id: &WithdrawalId) -> Result<(), lambda::AwsError> {
         let message = serde_json::to_string(&Armed { withdrawal_id });
-        let message = message.map_err(|error| lambda::Unavailable(error.to_string()))?;
+        let message = message.map_err(|error| lambda::AwsError(error.to_string()))?;
         self.queue.send_later(message).await
     }
 
@@ -105,10 +105,10 @@ where
                 if let Advanced::Conflicted(_, mismatch) = &advanced {
                     error!(event = "withdrawal.conflict", reference, ?mismatch, "the provider contradicts itself");
                 }
-                if advanced.stands().state == WithdrawalState::Unknown {
+                if advanced.current().state == WithdrawalState::Unknown {
                     error!(event = "withdrawal.unknown", reference, "nobody knows whether it arrived");
                 }
-                reply(StatusCode::CREATED, advanced.stands())
+                reply(StatusCode::CREATED, advanced.current())
             }
             Err(cause) => {
                 error!(reference, %cause, "what came of the submission was not written");

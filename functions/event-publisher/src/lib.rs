@@ -4,7 +4,7 @@ use domain::Event;
 use lambda::{HandleChanges, Publish, Published, RowChange};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
-use store::{Told, Unavailable, told};
+use store::{StoreError, Told, told};
 use tracing::{error, info};
 
 /// Characters of an event's id: 128 bits.
@@ -52,14 +52,14 @@ impl<B: Publish + Send> HandleChanges for Deps<B> {
 }
 
 /// Gives the events of a change. A row is never deleted; were one, there is nothing to be told of it.
-fn read(change: &RowChange) -> Result<Vec<Published>, Unavailable> {
+fn read(change: &RowChange) -> Result<Vec<Published>, StoreError> {
     let Some(new) = change.new.clone() else { return Ok(Vec::new()) };
     let Some(Told { transaction, version, events }) = told(change.old.clone(), new)? else { return Ok(Vec::new()) };
     let published = events.iter().enumerate().map(|(index, data)| {
         let id = id(&transaction, version, index);
         let envelope =
             Envelope { id, r#type: data.kind(), transaction: &transaction, version, time_ms: change.at_ms, data };
-        let detail = serde_json::to_string(&envelope).map_err(|error| Unavailable(error.to_string()))?;
+        let detail = serde_json::to_string(&envelope).map_err(|error| StoreError(error.to_string()))?;
         let reference = transaction.clone();
         Ok(Published { kind: data.kind().to_owned(), reference, detail, at_ms: change.at_ms })
     });

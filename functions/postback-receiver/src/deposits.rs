@@ -4,25 +4,21 @@ use std::time::Duration;
 
 use domain::{AttemptId, Decision, DepositReport, DepositRow, Payment, PaymentState, decide};
 use lambda::Ambient;
-use store::{Change, MAX_RACES, Read, Row, Stored, Unavailable, Written, WrittenTogether};
+use store::{Change, MAX_RACES, Read, Row, StoreError, Stored, Transacted, Written};
 use tracing::{error, info, warn};
 
 use crate::Table;
 
 /// Keeps a verified report of a payment. The usual one is credited without anything being read first.
-pub(crate) async fn keep(
-    table: &impl Table,
-    ambient: &impl Ambient,
-    report: &DepositReport,
-) -> Result<(), Unavailable> {
+pub(crate) async fn keep(table: &impl Table, ambient: &impl Ambient, report: &DepositReport) -> Result<(), StoreError> {
     let mut known = None;
     if let Some(expected) = report.expected_credit() {
         match table.credit(&expected).await? {
-            WrittenTogether::Done => {
+            Transacted::Done => {
                 credited(report);
                 return Ok(());
             }
-            WrittenTogether::Stands(payment) => known = payment,
+            Transacted::Conflict { payment } => known = payment,
         }
     }
     if let Some(stored) = known.filter(|it| matches!(it.row.state, PaymentState::Credited { .. }))
@@ -42,7 +38,7 @@ pub(crate) async fn keep(
         let most_ms = 20_u64.saturating_mul(1 << race.min(6));
         ambient.pause(Duration::from_millis(ambient.below(most_ms))).await;
     }
-    Err(Unavailable::all_races_lost())
+    Err(StoreError::all_races_lost())
 }
 
 /// Decides on the rows that stand, and writes what was decided. `false` when a row has changed meanwhile.
@@ -51,17 +47,17 @@ async fn settle(
     payment: Option<&Stored<Payment>>,
     order: Option<&Stored<DepositRow>>,
     report: &DepositReport,
-) -> Result<bool, Unavailable> {
+) -> Result<bool, StoreError> {
     let decision = decide(payment.map(|it| &it.row), order.map(|it| &it.row), report);
     let is_written = match &decision {
         Decision::Repeat | Decision::Conflict(None, _) => true,
         Decision::Credit(row, deposit) => {
             let deposit = Change::of(DepositRow::Registered((**deposit).clone()), order);
-            table.write_together(deposit, vec![Change::of(row.clone(), payment)]).await? == WrittenTogether::Done
+            table.transact(deposit, vec![Change::of(row.clone(), payment)]).await? == Transacted::Done
         }
         Decision::Unmatched(row, Some(place)) => {
             let place = Change::of(DepositRow::Unannounced(place.clone()), order);
-            table.write_together(place, vec![Change::of(row.clone(), payment)]).await? == WrittenTogether::Done
+            table.transact(place, vec![Change::of(row.clone(), payment)]).await? == Transacted::Done
         }
         Decision::Unmatched(row, None) | Decision::Quarantine(row, _) | Decision::Conflict(Some(row), _) => {
             table.write(Change::of(row.clone(), payment)).await? == Written::Done

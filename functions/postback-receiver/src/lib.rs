@@ -12,7 +12,7 @@ use paykassma::{Element, read_postback};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use signing::{NotVerified, PostbackKeys, Verified, verify};
-use store::{Change, Credit, Read, Row, Settle, Unavailable, Unreadable, Write, WriteTogether};
+use store::{Change, Credit, Read, Row, Settle, StoreError, Transact, Unreadable, Write};
 use subtle::ConstantTimeEq;
 use tracing::error;
 
@@ -52,7 +52,7 @@ pub trait Table:
     + Read<WithdrawalRow>
     + Write<WithdrawalRow>
     + Write<Unreadable>
-    + WriteTogether
+    + Transact
     + Credit
     + Settle
     + Send
@@ -66,7 +66,7 @@ impl<S> Table for S where
         + Read<WithdrawalRow>
         + Write<WithdrawalRow>
         + Write<Unreadable>
-        + WriteTogether
+        + Transact
         + Credit
         + Settle
         + Send
@@ -133,7 +133,7 @@ impl<S: Table, K: SecretStore<Keys>, A: Ambient> Deps<S, K, A> {
         Ok(Reply { status: StatusCode::OK, body: r#"{"status":"ok"}"#.into() })
     }
 
-    async fn keep_element(&self, element: Element) -> Result<(), Unavailable> {
+    async fn keep_element(&self, element: Element) -> Result<(), StoreError> {
         match element {
             Element::Deposit(report) => deposits::keep(&self.table, &self.ambient, &report).await,
             Element::Withdrawal(report) => withdrawals::keep(&self.table, &report).await,
@@ -141,7 +141,7 @@ impl<S: Table, K: SecretStore<Keys>, A: Ambient> Deps<S, K, A> {
         }
     }
 
-    async fn keep_unreadable(&self, evidence: Evidence, reason: &str) -> Result<(), Unavailable> {
+    async fn keep_unreadable(&self, evidence: Evidence, reason: &str) -> Result<(), StoreError> {
         let reference = Unreadable::key(&(evidence.signature.clone(), evidence.element));
         error!(event = "postback.unreadable", reference, reason);
         // Where a row stands already, it is this one: its key is the signature.

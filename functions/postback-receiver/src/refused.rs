@@ -42,15 +42,15 @@ impl Refusal for Refused {
     }
 }
 
-impl From<store::Unavailable> for Refused {
-    fn from(cause: store::Unavailable) -> Self {
+impl From<store::StoreError> for Refused {
+    fn from(cause: store::StoreError) -> Self {
         error!(%cause, "the table failed");
         Self::TryAgain
     }
 }
 
-impl From<lambda::Unavailable> for Refused {
-    fn from(cause: lambda::Unavailable) -> Self {
+impl From<lambda::AwsError> for Refused {
+    fn from(cause: lambda::AwsError) -> Self {
         error!(%cause, "the secrets failed");
         Self::TryAgain
     }

@@ -1,15 +1,15 @@
 //! What became of a withdrawal: written once, or kept for a reason.
 
 use domain::{ForeignWithdrawal, Withdrawal, WithdrawalReport, WithdrawalRow, WithdrawalState};
-use store::{Advanced, Change, MAX_RACES, Read, Row, Stored, Unavailable, Written, advance};
+use store::{Advanced, Change, MAX_RACES, Read, Row, StoreError, Stored, Written, advance};
 use tracing::{error, info, warn};
 
 use crate::Table;
 
 /// Keeps a verified report of a withdrawal. The usual one is written without anything being read first.
-pub(crate) async fn keep(table: &impl Table, report: &WithdrawalReport) -> Result<(), Unavailable> {
+pub(crate) async fn keep(table: &impl Table, report: &WithdrawalReport) -> Result<(), StoreError> {
     let id = &report.withdrawal_id;
-    let stands = if report.mismatch.is_some() || report.outcome().is_none() {
+    let current = if report.mismatch.is_some() || report.outcome().is_none() {
         Read::<WithdrawalRow>::read(table, id).await?
     } else {
         match table.settle(report).await? {
@@ -17,10 +17,10 @@ pub(crate) async fn keep(table: &impl Table, report: &WithdrawalReport) -> Resul
                 settled(report);
                 return Ok(());
             }
-            Written::Stands(stands) => stands,
+            Written::Conflict { current } => current,
         }
     };
-    match stands {
+    match current {
         Some(Stored { row: WithdrawalRow::Registered(row), version }) => {
             contradict_or_repeat(table, Stored { row: *row, version }, report).await
         }
@@ -35,7 +35,7 @@ async fn contradict_or_repeat(
     table: &impl Table,
     stored: Stored<Withdrawal>,
     report: &WithdrawalReport,
-) -> Result<(), Unavailable> {
+) -> Result<(), StoreError> {
     let now = report.facts.evidence.received_at;
     match advance(table, stored, now, Some(&report.facts), |row: &Withdrawal| row.reported(report)).await? {
         Advanced::Moved(_) => settled(report),
@@ -51,11 +51,11 @@ async fn contradict_or_repeat(
 /// The row takes the id, so that no withdrawal is ever made under it; what is said later is kept too, where it is something else.
 async fn keep_unmatched(
     table: &impl Table,
-    mut stands: Option<Stored<ForeignWithdrawal>>,
+    mut current: Option<Stored<ForeignWithdrawal>>,
     report: &WithdrawalReport,
-) -> Result<(), Unavailable> {
+) -> Result<(), StoreError> {
     for _ in 0..MAX_RACES {
-        let (row, replaces) = match &stands {
+        let (row, expected_version) = match &current {
             None => (Some(ForeignWithdrawal::new(report)), 0),
             Some(stored) => (stored.row.reported(report), stored.version),
         };
@@ -63,21 +63,21 @@ async fn keep_unmatched(
             repeated(report);
             return Ok(());
         };
-        match table.write(Change { row: WithdrawalRow::Foreign(Box::new(row)), replaces }).await? {
+        match table.write(Change { row: WithdrawalRow::Foreign(Box::new(row)), expected_version }).await? {
             Written::Done => {
                 unmatched(report);
                 return Ok(());
             }
-            Written::Stands(Some(Stored { row: WithdrawalRow::Foreign(row), version })) => {
-                stands = Some(Stored { row: *row, version });
+            Written::Conflict { current: Some(Stored { row: WithdrawalRow::Foreign(row), version }) } => {
+                current = Some(Stored { row: *row, version });
             }
-            Written::Stands(Some(Stored { row: WithdrawalRow::Registered(row), version })) => {
+            Written::Conflict { current: Some(Stored { row: WithdrawalRow::Registered(row), version }) } => {
                 return contradict_or_repeat(table, Stored { row: *row, version }, report).await;
             }
-            Written::Stands(None) => return Err(Unavailable("a withdrawal's row came and went".into())),
+            Written::Conflict { current: None } => return Err(StoreError("a withdrawal's row came and went".into())),
         }
     }
-    Err(Unavailable::all_races_lost())
+    Err(StoreError::all_races_lost())
 }
 
 fn repeated(report: &WithdrawalReport) {

@@ -42,8 +42,8 @@ impl Refusal for Refused {
     }
 }
 
-impl From<store::Unavailable> for Refused {
-    fn from(cause: store::Unavailable) -> Self {
+impl From<store::StoreError> for Refused {
+    fn from(cause: store::StoreError) -> Self {
         error!(%cause, "the table failed");
         Self::TryAgain
     }

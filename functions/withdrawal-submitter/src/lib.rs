@@ -8,7 +8,7 @@ use domain::{Submission, SubmissionAttempt, Timestamp, Withdrawal, WithdrawalId,
 use lambda::{Ambient, Defer, HandleMessage, Handled, Message};
 use paykassma::SubmitWithdrawal;
 use serde::Deserialize;
-use store::{Advanced, Change, Read, Row, Stored, Unavailable, Write, Written, advance};
+use store::{Advanced, Change, Read, Row, StoreError, Stored, Write, Written, advance};
 use tracing::{error, info, warn};
 
 /// What this function works with. It needs no secret: what it sends was signed when it was journalled.
@@ -74,7 +74,7 @@ where
     P: SubmitWithdrawal,
     A: Ambient,
 {
-    async fn come_back(&self, id: &WithdrawalId) -> Result<Next, Unavailable> {
+    async fn come_back(&self, id: &WithdrawalId) -> Result<Next, StoreError> {
         let Some(Stored { row: WithdrawalRow::Registered(row), version }) = self.table.read(id).await? else {
             info!(reference = WithdrawalRow::key(id), "armed, but never journalled: nothing was sent");
             return Ok(Next::Rest);
@@ -102,9 +102,9 @@ where
     }
 
     /// The sender must be dead: nobody knows whether its attempt arrived.
-    async fn lose(&self, stored: Stored<Withdrawal>) -> Result<Next, Unavailable> {
+    async fn lose(&self, stored: Stored<Withdrawal>) -> Result<Next, StoreError> {
         let advanced = advance(&self.table, stored, self.now(), None, Withdrawal::lose).await?;
-        let row = advanced.stands();
+        let row = advanced.current();
         if let Advanced::Moved(_) = advanced {
             let reference = WithdrawalRow::key(&row.request.withdrawal_id);
             error!(event = "withdrawal.unknown", reference, "its sender died");
@@ -112,12 +112,12 @@ where
         Ok(self.next(row))
     }
 
-    async fn send_again(&self, stored: Stored<Withdrawal>) -> Result<Next, Unavailable> {
+    async fn send_again(&self, stored: Stored<Withdrawal>) -> Result<Next, StoreError> {
         let sender = self.ambient.nonce();
         let Some(row) = stored.row.send_again(sender.clone(), self.now(), self.policy.resend_unknown) else {
             return Ok(Next::Rest);
         };
-        let change = Change { row: WithdrawalRow::Registered(Box::new(row.clone())), replaces: stored.version };
+        let change = Change { row: WithdrawalRow::Registered(Box::new(row.clone())), expected_version: stored.version };
         if self.table.write(change).await? != Written::Done {
             return Ok(Next::Retry);
         }
@@ -130,7 +130,7 @@ where
         let answered = |row: &Withdrawal| row.answered(&sender, &submission, now);
         let advanced = advance(&self.table, journalled, now, None, answered).await?;
         report(&id, &advanced, &submission);
-        Ok(self.next(advanced.stands()))
+        Ok(self.next(advanced.current()))
     }
 
     fn next(&self, row: &Withdrawal) -> Next {
@@ -160,14 +160,14 @@ where
             advance(&self.table, stored, self.now(), None, flag).await.map(|_| ())
         };
         if let Err(cause) = flagged.await {
-            let cause: Unavailable = cause;
+            let cause: StoreError = cause;
             error!(reference = WithdrawalRow::key(id), %cause, "not flagged: the dead letter is what is left of it");
         }
     }
 }
 
 fn report(id: &WithdrawalId, advanced: &Advanced, submission: &Submission) {
-    let is_unknown = advanced.stands().state == WithdrawalState::Unknown;
+    let is_unknown = advanced.current().state == WithdrawalState::Unknown;
     match (advanced, submission) {
         (Advanced::Conflicted(_, mismatch), _) => {
             error!(

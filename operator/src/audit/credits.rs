@@ -6,7 +6,7 @@ use std::iter;
 
 use domain::{Amount, CurrencyCode, CustomTransactionId, DepositRow, Label, Payment, PaymentState};
 use serde::{Deserialize, Serialize};
-use store::{AnyRow, ReadAny, Row, RowId, Unavailable, read_any};
+use store::{AnyRow, ReadAny, Row, RowId, StoreError, read_any};
 
 use super::{Break, Rule};
 use crate::failure::Failure;
@@ -114,7 +114,7 @@ async fn close(table: &impl ReadAny, said: Vec<Said>) -> Option<Break> {
 }
 
 /// What is said now, by the payment's row and by all orders that were named.
-async fn again(table: &impl ReadAny, said: &[Said]) -> Result<Vec<Said>, Unavailable> {
+async fn again(table: &impl ReadAny, said: &[Said]) -> Result<Vec<Said>, StoreError> {
     let mut orders: Vec<_> = said.iter().map(|it| it.order.clone()).collect();
     orders.sort();
     orders.dedup();

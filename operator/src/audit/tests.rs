@@ -56,8 +56,8 @@ fn credited() -> Payment {
 
 fn with_receipt(facts: SignedFacts) -> Payment {
     let mut row = credited();
-    let PaymentState::Credited { facts: stands, .. } = &mut row.state else { panic!() };
-    *stands = facts;
+    let PaymentState::Credited { facts: current, .. } = &mut row.state else { panic!() };
+    *current = facts;
     row
 }
 

@@ -91,9 +91,9 @@ impl Payment {
 
     /// Claims the number for an order.
     #[must_use]
-    pub fn claim(stands: Option<&Self>, key: &PaymentKey, order: &CustomTransactionId) -> Claim {
+    pub fn claim(current: Option<&Self>, key: &PaymentKey, order: &CustomTransactionId) -> Claim {
         let claimed = || PaymentState::Claimed { order: order.clone() };
-        let Some(payment) = stands else { return Claim::Taken(Self::new(key.clone(), claimed())) };
+        let Some(payment) = current else { return Claim::Taken(Self::new(key.clone(), claimed())) };
         match &payment.state {
             PaymentState::Released { .. } => Claim::Taken(payment.with(claimed())),
             PaymentState::Claimed { order: holder } if holder == order => Claim::Held,
@@ -245,10 +245,10 @@ pub enum Decision {
 /// is credited. So nobody can keep a payment from its order by replaying an altered copy first; and an altered copy that
 /// comes later changes nothing.
 #[must_use]
-pub fn decide(stands: Option<&Payment>, order: Option<&DepositRow>, report: &DepositReport) -> Decision {
+pub fn decide(current: Option<&Payment>, order: Option<&DepositRow>, report: &DepositReport) -> Decision {
     let new = Payment::new(report.payment.clone(), waits(report.facts.clone()));
-    let payment = stands.unwrap_or(&new);
-    let decided = stands.and_then(Payment::facts);
+    let payment = current.unwrap_or(&new);
+    let decided = current.and_then(Payment::facts);
     if decided.is_some_and(|facts| !facts.agree_with(&report.facts)) {
         return conflict(payment, report, Mismatch::EarlierPostback);
     }

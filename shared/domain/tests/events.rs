@@ -194,7 +194,7 @@ fn a_foreign_withdrawal_is_published_once_and_so_is_what_was_found_out() {
     let foreign = ForeignWithdrawal {
         withdrawal_id: WithdrawalId::parse("w").unwrap(),
         withdrawal_status: Some(1),
-        unmatched: facts(1),
+        facts: facts(1),
         contradictions: Vec::new(),
         resolutions: Vec::new(),
     };

@@ -28,4 +28,4 @@ pub use stream::{HandleChanges, RowChange, serve_stream};
 /// A service of AWS did not answer as it should. The reason is for the logs.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct Unavailable(pub String);
+pub struct AwsError(pub String);

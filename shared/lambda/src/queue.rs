@@ -8,18 +8,18 @@ use aws_sdk_sqs::error::ProvideErrorMetadata;
 use lambda_runtime::{LambdaEvent, service_fn};
 use tracing::{error, warn};
 
-use crate::{BadSetting, Unavailable};
+use crate::{AwsError, BadSetting};
 
 /// The right to send a message that comes out later.
 pub trait SendLater: Sync {
     /// Sends a message. It comes out at least once, not before the queue's delay for it has passed.
-    fn send_later(&self, body: String) -> impl Future<Output = Result<(), Unavailable>> + Send;
+    fn send_later(&self, body: String) -> impl Future<Output = Result<(), AwsError>> + Send;
 }
 
 /// The right to have a received message come out again at another time.
 pub trait Defer: Sync {
     /// Puts the message off.
-    fn defer(&self, receipt_handle: &str, time: Duration) -> impl Future<Output = Result<(), Unavailable>> + Send;
+    fn defer(&self, receipt_handle: &str, time: Duration) -> impl Future<Output = Result<(), AwsError>> + Send;
 }
 
 /// A queue in SQS.
@@ -43,22 +43,22 @@ fn seconds(time: Duration) -> i32 {
 }
 
 impl SendLater for Queue {
-    async fn send_later(&self, body: String) -> Result<(), Unavailable> {
+    async fn send_later(&self, body: String) -> Result<(), AwsError> {
         let send =
             self.client.send_message().queue_url(&self.url).message_body(body).delay_seconds(seconds(self.delay));
         match send.send().await {
             Ok(_) => Ok(()),
-            Err(error) => Err(Unavailable(error.code().map_or_else(|| error.to_string(), str::to_owned))),
+            Err(error) => Err(AwsError(error.code().map_or_else(|| error.to_string(), str::to_owned))),
         }
     }
 }
 
 impl Defer for Queue {
-    async fn defer(&self, receipt_handle: &str, time: Duration) -> Result<(), Unavailable> {
+    async fn defer(&self, receipt_handle: &str, time: Duration) -> Result<(), AwsError> {
         let change = self.client.change_message_visibility().queue_url(&self.url);
         match change.receipt_handle(receipt_handle).visibility_timeout(seconds(time)).send().await {
             Ok(_) => Ok(()),
-            Err(error) => Err(Unavailable(error.code().map_or_else(|| error.to_string(), str::to_owned))),
+            Err(error) => Err(AwsError(error.code().map_or_else(|| error.to_string(), str::to_owned))),
         }
     }
 }

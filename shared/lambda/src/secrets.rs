@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use aws_sdk_secretsmanager::error::ProvideErrorMetadata;
 use serde::de::DeserializeOwned;
 
-use crate::{Ambient, Unavailable};
+use crate::{Ambient, AwsError};
 
 const MAX_AGE_MS: u64 = 300_000;
 const MIN_AGE_MS: u64 = 60_000;
@@ -14,10 +14,10 @@ const MIN_AGE_MS: u64 = 60_000;
 /// Where a handler gets its secrets: `T` has only those that it needs.
 pub trait SecretStore<T>: Sync {
     /// The secrets as last read, not older than 300 s.
-    fn current(&self) -> impl Future<Output = Result<Arc<T>, Unavailable>> + Send;
+    fn current(&self) -> impl Future<Output = Result<Arc<T>, AwsError>> + Send;
 
     /// The secrets read again, because those in hand seem to be outdated. `None` when they are less than a minute old.
-    fn renewed(&self) -> impl Future<Output = Result<Option<Arc<T>>, Unavailable>> + Send;
+    fn renewed(&self) -> impl Future<Output = Result<Option<Arc<T>>, AwsError>> + Send;
 }
 
 /// One secret of Secrets Manager, a JSON object.
@@ -47,14 +47,14 @@ impl<T: DeserializeOwned, A: Ambient> Secrets<T, A> {
         (age_ms < max_age_ms).then(|| Arc::clone(&cached.secrets))
     }
 
-    async fn read(&self) -> Result<Arc<T>, Unavailable> {
+    async fn read(&self) -> Result<Arc<T>, AwsError> {
         let read_at_ms = self.ambient.now_ms();
         let got = self.client.get_secret_value().secret_id(&self.secret_id).send().await.map_err(|error| {
             let code = error.code().map_or_else(|| error.to_string(), str::to_owned);
-            Unavailable(format!("the secret was not given: {code}"))
+            AwsError(format!("the secret was not given: {code}"))
         })?;
-        let text = got.secret_string().ok_or_else(|| Unavailable("the secret has no text".into()))?;
-        let secrets = serde_json::from_str(text).map_err(|error| Unavailable(complaint(&error)))?;
+        let text = got.secret_string().ok_or_else(|| AwsError("the secret has no text".into()))?;
+        let secrets = serde_json::from_str(text).map_err(|error| AwsError(complaint(&error)))?;
         let secrets = Arc::new(secrets);
         let cached = Cached { secrets: Arc::clone(&secrets), read_at_ms };
         *self.cached.lock().unwrap_or_else(PoisonError::into_inner) = Some(cached);
@@ -71,14 +71,14 @@ fn complaint(error: &serde_json::Error) -> String {
 }
 
 impl<T: DeserializeOwned + Send + Sync, A: Ambient> SecretStore<T> for Secrets<T, A> {
-    async fn current(&self) -> Result<Arc<T>, Unavailable> {
+    async fn current(&self) -> Result<Arc<T>, AwsError> {
         match self.cached(MAX_AGE_MS) {
             Some(secrets) => Ok(secrets),
             None => self.read().await,
         }
     }
 
-    async fn renewed(&self) -> Result<Option<Arc<T>>, Unavailable> {
+    async fn renewed(&self) -> Result<Option<Arc<T>>, AwsError> {
         match self.cached(MIN_AGE_MS) {
             Some(_) => Ok(None),
             None => self.read().await.map(Some),

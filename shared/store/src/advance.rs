@@ -2,7 +2,7 @@
 
 use domain::{Mismatch, SignedFacts, Timestamp, Transition, Withdrawal, WithdrawalRow};
 
-use crate::{Change, MAX_RACES, Stored, Unavailable, Write, Written};
+use crate::{Change, MAX_RACES, StoreError, Stored, Write, Written};
 
 /// What an event came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub enum Advanced {
 impl Advanced {
     /// The row as it stands.
     #[must_use]
-    pub fn stands(&self) -> &Withdrawal {
+    pub fn current(&self) -> &Withdrawal {
         match self {
             Self::Moved(stored) | Self::Repeated(stored) | Self::Conflicted(stored, _) => &stored.row,
         }
@@ -29,26 +29,27 @@ impl Advanced {
 /// A postback's facts is recorded with the contradiction if there is one.
 ///
 /// # Errors
-/// [`Unavailable`] when the table does not answer, the row is gone, or too many races are lost.
+/// [`StoreError`] when the table does not answer, the row is gone, or too many races are lost.
 pub async fn advance<S: Write<WithdrawalRow>>(
     table: &S,
-    mut stands: Stored<Withdrawal>,
+    mut current: Stored<Withdrawal>,
     now: Timestamp,
     facts: Option<&SignedFacts>,
     event: impl Fn(&Withdrawal) -> Transition<Withdrawal> + Send + Sync,
-) -> Result<Advanced, Unavailable> {
+) -> Result<Advanced, StoreError> {
     for _ in 0..MAX_RACES {
-        let (row, conflict) = match event(&stands.row) {
-            Transition::Repeat => return Ok(Advanced::Repeated(stands)),
+        let (row, conflict) = match event(&current.row) {
+            Transition::Repeat => return Ok(Advanced::Repeated(current)),
             Transition::Move(row) => (row, None),
-            Transition::Conflict(mismatch) => match stands.row.contradicted(mismatch, facts.cloned()) {
+            Transition::Conflict(mismatch) => match current.row.contradicted(mismatch, facts.cloned()) {
                 Some(row) => (row, Some(mismatch)),
-                None => return Ok(Advanced::Conflicted(stands, mismatch)),
+                None => return Ok(Advanced::Conflicted(current, mismatch)),
             },
         };
         let row = Withdrawal { changed_at: now, ..row };
-        let change = Change { row: WithdrawalRow::Registered(Box::new(row.clone())), replaces: stands.version };
-        let written = Stored { row, version: stands.version.saturating_add(1) };
+        let change =
+            Change { row: WithdrawalRow::Registered(Box::new(row.clone())), expected_version: current.version };
+        let written = Stored { row, version: current.version.saturating_add(1) };
         match table.write(change).await? {
             Written::Done => {
                 return Ok(match conflict {
@@ -56,11 +57,11 @@ pub async fn advance<S: Write<WithdrawalRow>>(
                     Some(mismatch) => Advanced::Conflicted(written, mismatch),
                 });
             }
-            Written::Stands(Some(Stored { row: WithdrawalRow::Registered(row), version })) => {
-                stands = Stored { row: *row, version };
+            Written::Conflict { current: Some(Stored { row: WithdrawalRow::Registered(row), version }) } => {
+                current = Stored { row: *row, version };
             }
-            Written::Stands(_) => return Err(Unavailable("a withdrawal's row is gone".into())),
+            Written::Conflict { .. } => return Err(StoreError("a withdrawal's row is gone".into())),
         }
     }
-    Err(Unavailable::all_races_lost())
+    Err(StoreError::all_races_lost())
 }

@@ -3,7 +3,7 @@
 use domain::{Attention, CustomTransactionId, DepositRow, Payment, PaymentKey, TransactionId, WalletType};
 use domain::{WithdrawalId, WithdrawalRow};
 
-use crate::{Read, Row, Stored, Unavailable, Unreadable};
+use crate::{Read, Row, StoreError, Stored, Unreadable};
 
 /// What names a row of any kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,8 +96,8 @@ impl<T: Read<DepositRow> + Read<Payment> + Read<WithdrawalRow> + Read<Unreadable
 /// Reads the row of this name; `None` when there is none.
 ///
 /// # Errors
-/// [`Unavailable`] when the table does not answer.
-pub async fn read_any(table: &impl ReadAny, id: &RowId) -> Result<Option<AnyRow>, Unavailable> {
+/// [`StoreError`] when the table does not answer.
+pub async fn read_any(table: &impl ReadAny, id: &RowId) -> Result<Option<AnyRow>, StoreError> {
     Ok(match id {
         RowId::Deposit(id) => Read::<DepositRow>::read(table, id).await?.map(AnyRow::Deposit),
         RowId::Payment(key) => Read::<Payment>::read(table, key).await?.map(AnyRow::Payment),

@@ -7,7 +7,7 @@ use domain::{AttentionKind, Timestamp};
 use crate::dynamodb::unavailable;
 use crate::item::{ATTENTION, ATTENTION_AT, Item, KEY, number, text};
 use crate::memory::Rows;
-use crate::{DynamoDb, Memory, Row, RowId, Stored, Unavailable};
+use crate::{DynamoDb, Memory, Row, RowId, StoreError, Stored};
 
 /// Most rows of a page.
 pub const PAGE: usize = 20;
@@ -40,13 +40,13 @@ pub trait FindAttention: Sync {
         kind: AttentionKind,
         since: Timestamp,
         after: Option<&Cursor>,
-    ) -> impl Future<Output = Result<Page, Unavailable>> + Send;
+    ) -> impl Future<Output = Result<Page, StoreError>> + Send;
 }
 
-fn page(found: &[Cursor], has_more: bool) -> Result<Page, Unavailable> {
+fn page(found: &[Cursor], has_more: bool) -> Result<Page, StoreError> {
     let next = found.last().filter(|_| has_more).cloned();
     let rows = found.iter().map(|it| RowId::parse(&it.key)).collect::<Option<_>>();
-    let rows = rows.ok_or_else(|| Unavailable("the index has a row of no kind".into()))?;
+    let rows = rows.ok_or_else(|| StoreError("the index has a row of no kind".into()))?;
     Ok(Page { rows, first_at: found.first().map(|it| it.at), next })
 }
 
@@ -56,7 +56,7 @@ impl FindAttention for DynamoDb {
         kind: AttentionKind,
         since: Timestamp,
         after: Option<&Cursor>,
-    ) -> Result<Page, Unavailable> {
+    ) -> Result<Page, StoreError> {
         let start = after.map(|Cursor { at, key }| {
             Item::from([
                 (KEY.to_owned(), text(key)),
@@ -76,7 +76,7 @@ impl FindAttention for DynamoDb {
             .limit(i32::try_from(PAGE).unwrap_or(i32::MAX));
         let answer = query.send().await.map_err(|error| unavailable(&error))?;
         let found = answer.items.unwrap_or_default().iter().map(cursor).collect::<Option<_>>();
-        let found: Vec<_> = found.ok_or_else(|| Unavailable("the index has a row without its keys".into()))?;
+        let found: Vec<_> = found.ok_or_else(|| StoreError("the index has a row without its keys".into()))?;
         page(&found, answer.last_evaluated_key.is_some())
     }
 }
@@ -92,7 +92,7 @@ impl FindAttention for Memory {
         kind: AttentionKind,
         since: Timestamp,
         after: Option<&Cursor>,
-    ) -> Result<Page, Unavailable> {
+    ) -> Result<Page, StoreError> {
         let Rows { payments, withdrawals, unreadables, .. } = self.rows();
         let mut found: Vec<_> = of_kind(payments.values(), kind)
             .chain(of_kind(withdrawals.values(), kind))

@@ -13,11 +13,11 @@ use aws_sdk_dynamodb::types::{
 use domain::{DepositRow, ExpectedCredit, Payment, WithdrawalReport, WithdrawalRow};
 
 use crate::item::{ATTENTION, ATTENTION_AT, Item, KEY, VERSION, attribute, from_item, number, text, to_item};
-use crate::{Change, Credit, Read, Row, Settle, Stored, Unavailable, Write, WriteTogether, Written, WrittenTogether};
+use crate::{Change, Credit, Read, Row, Settle, StoreError, Stored, Transact, Transacted, Write, Written};
 
 const ALL_OLD: ReturnValuesOnConditionCheckFailure = ReturnValuesOnConditionCheckFailure::AllOld;
 const IS_ABSENT: &str = "attribute_not_exists(transaction_id)";
-const IS_VERSION: &str = "version = :replaces";
+const IS_VERSION: &str = "version = :expected_version";
 
 /// The table in DynamoDB.
 #[derive(Clone, Debug)]
@@ -40,7 +40,10 @@ impl DynamoDb {
         let _ = get.send().await;
     }
 
-    async fn transact(&self, items: Vec<TransactWriteItem>) -> Result<Option<Vec<CancellationReason>>, Unavailable> {
+    async fn send_transaction(
+        &self,
+        items: Vec<TransactWriteItem>,
+    ) -> Result<Option<Vec<CancellationReason>>, StoreError> {
         let sent = self.client.transact_write_items().set_transact_items(Some(items)).send().await;
         let Err(error) = sent else { return Ok(None) };
         match error.as_service_error() {
@@ -49,7 +52,7 @@ impl DynamoDb {
                 let is_race = |code| matches!(code, "None" | "ConditionalCheckFailed" | "TransactionConflict");
                 match reasons.iter().filter_map(CancellationReason::code).find(|code| !is_race(*code)) {
                     None => Ok(Some(reasons.to_vec())),
-                    Some(code) => Err(Unavailable(format!("transaction cancelled: {code}"))),
+                    Some(code) => Err(StoreError(format!("transaction cancelled: {code}"))),
                 }
             }
             Some(TransactWriteItemsError::TransactionInProgressException(_)) => Ok(Some(Vec::new())),
@@ -57,22 +60,24 @@ impl DynamoDb {
         }
     }
 
-    fn put<R: Row>(&self, change: &Change<R>) -> Result<TransactWriteItem, Unavailable> {
+    fn put<R: Row>(&self, change: &Change<R>) -> Result<TransactWriteItem, StoreError> {
         let put = Put::builder()
             .table_name(&self.table)
             .set_item(Some(to_item(change)?))
             .return_values_on_condition_check_failure(ALL_OLD);
-        let put = match change.replaces {
+        let put = match change.expected_version {
             0 => put.condition_expression(IS_ABSENT),
-            version => put.condition_expression(IS_VERSION).expression_attribute_values(":replaces", number(version)),
+            version => {
+                put.condition_expression(IS_VERSION).expression_attribute_values(":expected_version", number(version))
+            }
         };
-        let put = put.build().map_err(|error| Unavailable(error.to_string()))?;
+        let put = put.build().map_err(|error| StoreError(error.to_string()))?;
         Ok(TransactWriteItem::builder().put(put).build())
     }
 
     /// The whole payment is written, without what stood there losing what was said against it.
-    fn credit_payment(&self, payment: &Payment) -> Result<TransactWriteItem, Unavailable> {
-        let item: Item = serde_dynamo::to_item(payment).map_err(|error| Unavailable(error.to_string()))?;
+    fn credit_payment(&self, payment: &Payment) -> Result<TransactWriteItem, StoreError> {
+        let item: Item = serde_dynamo::to_item(payment).map_err(|error| StoreError(error.to_string()))?;
         let mut set = String::from("SET version = if_not_exists(version, :zero) + :one");
         let mut update = Update::builder();
         for (index, (name, value)) in item.into_iter().enumerate() {
@@ -94,11 +99,11 @@ impl DynamoDb {
             .expression_attribute_values(":one", number(1))
             .return_values_on_condition_check_failure(ALL_OLD)
             .build()
-            .map_err(|error| Unavailable(error.to_string()))?;
+            .map_err(|error| StoreError(error.to_string()))?;
         Ok(TransactWriteItem::builder().update(update).build())
     }
 
-    fn credit_order(&self, expected: &ExpectedCredit) -> Result<TransactWriteItem, Unavailable> {
+    fn credit_order(&self, expected: &ExpectedCredit) -> Result<TransactWriteItem, StoreError> {
         let update = Update::builder()
             .table_name(&self.table)
             .key(KEY, text(DepositRow::key(&expected.order)))
@@ -114,13 +119,13 @@ impl DynamoDb {
             .expression_attribute_values(":currency_code", text(expected.currency_code.as_str()))
             .expression_attribute_values(":wallet_type", text(expected.payment.key.wallet_type.as_str()))
             .build()
-            .map_err(|error| Unavailable(error.to_string()))?;
+            .map_err(|error| StoreError(error.to_string()))?;
         Ok(TransactWriteItem::builder().update(update).build())
     }
 }
 
 impl<R: Row> Read<R> for DynamoDb {
-    async fn read(&self, id: &R::Id) -> Result<Option<Stored<R>>, Unavailable> {
+    async fn read(&self, id: &R::Id) -> Result<Option<Stored<R>>, StoreError> {
         let get = self.client.get_item().table_name(&self.table).key(KEY, text(R::key(id))).consistent_read(true);
         let got = get.send().await.map_err(|error| unavailable(&error))?;
         got.item.map(from_item).transpose()
@@ -128,63 +133,64 @@ impl<R: Row> Read<R> for DynamoDb {
 }
 
 impl<R: Row> Write<R> for DynamoDb {
-    async fn write(&self, change: Change<R>) -> Result<Written<R>, Unavailable> {
+    async fn write(&self, change: Change<R>) -> Result<Written<R>, StoreError> {
         let put = self
             .client
             .put_item()
             .table_name(&self.table)
             .set_item(Some(to_item(&change)?))
             .return_values_on_condition_check_failure(ALL_OLD);
-        let put = match change.replaces {
+        let put = match change.expected_version {
             0 => put.condition_expression(IS_ABSENT),
-            version => put.condition_expression(IS_VERSION).expression_attribute_values(":replaces", number(version)),
+            version => {
+                put.condition_expression(IS_VERSION).expression_attribute_values(":expected_version", number(version))
+            }
         };
         let Err(error) = put.send().await else { return Ok(Written::Done) };
         match error.as_service_error() {
             Some(PutItemError::ConditionalCheckFailedException(failed)) => {
-                let stands = failed.item().cloned().map(from_item).transpose()?;
-                Ok(change.or_own(stands))
+                let current = failed.item().cloned().map(from_item).transpose()?;
+                Ok(change.or_own(current))
             }
             _ => Err(unavailable(&error)),
         }
     }
 }
 
-impl WriteTogether for DynamoDb {
-    async fn write_together(
+impl Transact for DynamoDb {
+    async fn transact(
         &self,
         deposit: Change<DepositRow>,
         payments: Vec<Change<Payment>>,
-    ) -> Result<WrittenTogether, Unavailable> {
+    ) -> Result<Transacted, StoreError> {
         let mut items = vec![self.put(&deposit)?];
         for payment in &payments {
             items.push(self.put(payment)?);
         }
-        Ok(match self.transact(items).await? {
-            None => WrittenTogether::Done,
-            Some(_) => WrittenTogether::Stands(None),
+        Ok(match self.send_transaction(items).await? {
+            None => Transacted::Done,
+            Some(_) => Transacted::Conflict { payment: None },
         })
     }
 }
 
 impl Credit for DynamoDb {
-    async fn credit(&self, expected: &ExpectedCredit) -> Result<WrittenTogether, Unavailable> {
+    async fn credit(&self, expected: &ExpectedCredit) -> Result<Transacted, StoreError> {
         let items = vec![self.credit_payment(&expected.payment)?, self.credit_order(expected)?];
-        let Some(reasons) = self.transact(items).await? else { return Ok(WrittenTogether::Done) };
+        let Some(reasons) = self.send_transaction(items).await? else { return Ok(Transacted::Done) };
         let payment = reasons.first().and_then(CancellationReason::item).cloned();
-        Ok(WrittenTogether::Stands(payment.map(from_item).transpose()?.map(Box::new)))
+        Ok(Transacted::Conflict { payment: payment.map(from_item).transpose()?.map(Box::new) })
     }
 }
 
 impl Settle for DynamoDb {
-    async fn settle(&self, report: &WithdrawalReport) -> Result<Written<WithdrawalRow>, Unavailable> {
+    async fn settle(&self, report: &WithdrawalReport) -> Result<Written<WithdrawalRow>, StoreError> {
         let label = report.facts.label.as_ref();
         let (Some(outcome), Some(label)) = (report.outcome(), label) else {
-            return Ok(Written::Stands(self.read(&report.withdrawal_id).await?));
+            return Ok(Written::Conflict { current: self.read(&report.withdrawal_id).await? });
         };
-        let item: Item = serde_dynamo::to_item(&outcome).map_err(|error| Unavailable(error.to_string()))?;
-        let value =
-            |name: &str| item.get(name).cloned().ok_or_else(|| Unavailable(format!("an outcome has no {name}")));
+        let item: Item = serde_dynamo::to_item(&outcome).map_err(|error| StoreError(error.to_string()))?;
+        let value = |name: &str| item.get(name).cloned().ok_or_else(|| StoreError(format!("an outcome has no {name}")));
         let update = self
             .client
             .update_item()
@@ -216,7 +222,7 @@ impl Settle for DynamoDb {
         let Err(error) = update.send().await else { return Ok(Written::Done) };
         match error.as_service_error() {
             Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
-                Ok(Written::Stands(failed.item().cloned().map(from_item).transpose()?))
+                Ok(Written::Conflict { current: failed.item().cloned().map(from_item).transpose()? })
             }
             _ => Err(unavailable(&error)),
         }
@@ -225,17 +231,17 @@ impl Settle for DynamoDb {
 
 impl<R: Row> Change<R> {
     /// What a failed condition means: our own write, whose answer was lost, or what stands.
-    pub(crate) fn or_own(self, stands: Option<Stored<R>>) -> Written<R> {
-        let own = Stored { row: self.row, version: self.replaces.saturating_add(1) };
-        if stands.as_ref() == Some(&own) { Written::Done } else { Written::Stands(stands) }
+    pub(crate) fn or_own(self, current: Option<Stored<R>>) -> Written<R> {
+        let own = Stored { row: self.row, version: self.expected_version.saturating_add(1) };
+        if current.as_ref() == Some(&own) { Written::Done } else { Written::Conflict { current: current } }
     }
 }
 
 /// Names the error by its code alone where the service gave one: a message may quote what is in a row.
-pub(crate) fn unavailable<E, H>(error: &SdkError<E, H>) -> Unavailable
+pub(crate) fn unavailable<E, H>(error: &SdkError<E, H>) -> StoreError
 where
     SdkError<E, H>: std::error::Error + ProvideErrorMetadata,
 {
     let code = error.code().map(str::to_owned);
-    Unavailable(code.unwrap_or_else(|| DisplayErrorContext(error).to_string()))
+    StoreError(code.unwrap_or_else(|| DisplayErrorContext(error).to_string()))
 }

@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::memory::Rows;
-use crate::{Change, Stored, Unavailable, Unreadable};
+use crate::{Change, StoreError, Stored, Unreadable};
 
 /// The table's partition key.
 pub(crate) const KEY: &str = "transaction_id";
@@ -130,15 +130,15 @@ pub(crate) fn number(value: u64) -> AttributeValue {
     AttributeValue::N(value.to_string())
 }
 
-pub(crate) fn attribute(value: impl Serialize) -> Result<AttributeValue, Unavailable> {
-    serde_dynamo::to_attribute_value(value).map_err(|error| Unavailable(format!("a value does not fit: {error}")))
+pub(crate) fn attribute(value: impl Serialize) -> Result<AttributeValue, StoreError> {
+    serde_dynamo::to_attribute_value(value).map_err(|error| StoreError(format!("a value does not fit: {error}")))
 }
 
-pub(crate) fn to_item<R: Row>(change: &Change<R>) -> Result<Item, Unavailable> {
+pub(crate) fn to_item<R: Row>(change: &Change<R>) -> Result<Item, StoreError> {
     let mut item: Item =
-        serde_dynamo::to_item(&change.row).map_err(|error| Unavailable(format!("a row does not fit: {error}")))?;
+        serde_dynamo::to_item(&change.row).map_err(|error| StoreError(format!("a row does not fit: {error}")))?;
     item.insert(KEY.into(), text(R::key(&change.row.id())));
-    item.insert(VERSION.into(), number(change.replaces.saturating_add(1)));
+    item.insert(VERSION.into(), number(change.expected_version.saturating_add(1)));
     if let Some(Attention { kind, at }) = change.row.attention() {
         item.insert(ATTENTION.into(), text(kind.as_str()));
         item.insert(ATTENTION_AT.into(), number(at.0));
@@ -147,13 +147,13 @@ pub(crate) fn to_item<R: Row>(change: &Change<R>) -> Result<Item, Unavailable> {
 }
 
 /// Reads a row. A row that we cannot read is as good as a table that does not answer: nothing is decided on it.
-pub(crate) fn from_item<R: Row>(item: impl Into<serde_dynamo::Item>) -> Result<Stored<R>, Unavailable> {
+pub(crate) fn from_item<R: Row>(item: impl Into<serde_dynamo::Item>) -> Result<Stored<R>, StoreError> {
     let item: serde_dynamo::Item = item.into();
     let version = match item.get(VERSION) {
         Some(serde_dynamo::AttributeValue::N(digits)) => digits.parse().ok(),
         Some(_) | None => None,
     };
-    let version = version.ok_or_else(|| Unavailable("a row has no version".into()))?;
-    let row = serde_dynamo::from_item(item).map_err(|error| Unavailable(format!("a row is unreadable: {error}")))?;
+    let version = version.ok_or_else(|| StoreError("a row has no version".into()))?;
+    let row = serde_dynamo::from_item(item).map_err(|error| StoreError(format!("a row is unreadable: {error}")))?;
     Ok(Stored { row, version })
 }

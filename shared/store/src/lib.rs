@@ -26,12 +26,12 @@ use serde::{Deserialize, Serialize};
 /// The table could not do it, or did not say that it did. What was asked may stand all the same.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the table did not answer: {0}")]
-pub struct Unavailable(pub String);
+pub struct StoreError(pub String);
 
 /// Races that one change may lose to others who write its rows before the table counts as not answering.
 pub const MAX_RACES: u32 = 8;
 
-impl Unavailable {
+impl StoreError {
     /// The change lost [`MAX_RACES`] races.
     #[must_use]
     pub fn all_races_lost() -> Self {
@@ -52,7 +52,7 @@ impl<R> Stored<R> {
     /// The change of this row into another, valid while no one else has written it.
     #[must_use]
     pub fn becomes(&self, row: R) -> Change<R> {
-        Change { row, replaces: self.version }
+        Change { row, expected_version: self.version }
     }
 }
 
@@ -62,20 +62,20 @@ pub struct Change<R> {
     /// The row as it will be.
     pub row: R,
     /// The version that must stand; 0: the row must not exist.
-    pub replaces: u64,
+    pub expected_version: u64,
 }
 
 impl<R> Change<R> {
     /// A row that must not exist yet.
     #[must_use]
     pub fn new(row: R) -> Self {
-        Self { row, replaces: 0 }
+        Self { row, expected_version: 0 }
     }
 
     /// A row in place of what stands, if anything does.
     #[must_use]
-    pub fn of(row: R, stands: Option<&Stored<R>>) -> Self {
-        Self { row, replaces: stands.map_or(0, |stored| stored.version) }
+    pub fn of(row: R, current: Option<&Stored<R>>) -> Self {
+        Self { row, expected_version: current.map_or(0, |stored| stored.version) }
     }
 }
 
@@ -85,17 +85,23 @@ pub enum Written<R> {
     /// It stands as asked.
     Done,
     /// Nothing was written, because this stands.
-    Stands(Option<Stored<R>>),
+    Conflict {
+        /// The current row; `None` when there is none.
+        current: Option<Stored<R>>,
+    },
 }
 
 /// What a write of several rows came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum WrittenTogether {
+pub enum Transacted {
     /// All stand as asked.
     Done,
     /// Nothing was written: a row is not what was expected, or another write was under way. The payment's row is given if it
     /// is known to be what stood in the way.
-    Stands(Option<Box<Stored<Payment>>>),
+    Conflict {
+        /// The current row of the payment.
+        payment: Option<Box<Stored<Payment>>>,
+    },
 }
 
 /// A verified element of a postback that could not be understood: kept whole, for a person.
@@ -134,31 +140,31 @@ impl Unreadable {
 /// The right to read rows of a kind. A read sees every write that was answered before it.
 pub trait Read<R: Row>: Sync {
     /// Reads a row; `None` when there is none.
-    fn read(&self, id: &R::Id) -> impl Future<Output = Result<Option<Stored<R>>, Unavailable>> + Send;
+    fn read(&self, id: &R::Id) -> impl Future<Output = Result<Option<Stored<R>>, StoreError>> + Send;
 }
 
 /// The right to write rows of a kind.
 pub trait Write<R: Row>: Sync {
     /// Writes a row if the version it replaces stands. Writing the very row that stands one version later is `Done`: it is
     /// our own write, whose answer was lost.
-    fn write(&self, change: Change<R>) -> impl Future<Output = Result<Written<R>, Unavailable>> + Send;
+    fn write(&self, change: Change<R>) -> impl Future<Output = Result<Written<R>, StoreError>> + Send;
 }
 
 /// The right to change an order and its payments in one transaction.
-pub trait WriteTogether: Sync {
+pub trait Transact: Sync {
     /// Writes all or nothing.
-    fn write_together(
+    fn transact(
         &self,
         deposit: Change<domain::DepositRow>,
         payments: Vec<Change<Payment>>,
-    ) -> impl Future<Output = Result<WrittenTogether, Unavailable>> + Send;
+    ) -> impl Future<Output = Result<Transacted, StoreError>> + Send;
 }
 
 /// The right to credit a payment without reading anything first.
 pub trait Credit: Sync {
     /// Credits the payment and its order in one transaction, if the payment is undecided and the stored order has the
     /// expected label, currency and wallet.
-    fn credit(&self, expected: &ExpectedCredit) -> impl Future<Output = Result<WrittenTogether, Unavailable>> + Send;
+    fn credit(&self, expected: &ExpectedCredit) -> impl Future<Output = Result<Transacted, StoreError>> + Send;
 }
 
 /// The right to end a withdrawal without reading it first.
@@ -168,5 +174,5 @@ pub trait Settle: Sync {
     fn settle(
         &self,
         report: &WithdrawalReport,
-    ) -> impl Future<Output = Result<Written<WithdrawalRow>, Unavailable>> + Send;
+    ) -> impl Future<Output = Result<Written<WithdrawalRow>, StoreError>> + Send;
 }

@@ -8,9 +8,7 @@ use domain::{
     WithdrawalRow,
 };
 
-use crate::{
-    Change, Credit, Read, Row, Settle, Stored, Unavailable, Unreadable, Write, WriteTogether, Written, WrittenTogether,
-};
+use crate::{Change, Credit, Read, Row, Settle, StoreError, Stored, Transact, Transacted, Unreadable, Write, Written};
 
 /// All rows, by kind.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -41,25 +39,25 @@ impl Memory {
     }
 }
 
-fn stands<R: Row>(rows: &mut Rows, change: &Change<R>) -> bool {
-    R::rows(rows).get(&change.row.id()).map_or(0, |stored| stored.version) == change.replaces
+fn current<R: Row>(rows: &mut Rows, change: &Change<R>) -> bool {
+    R::rows(rows).get(&change.row.id()).map_or(0, |stored| stored.version) == change.expected_version
 }
 
 fn put<R: Row>(rows: &mut Rows, change: Change<R>) {
-    let version = change.replaces.saturating_add(1);
+    let version = change.expected_version.saturating_add(1);
     R::rows(rows).insert(change.row.id(), Stored { row: change.row, version });
 }
 
 impl<R: Row> Read<R> for Memory {
-    async fn read(&self, id: &R::Id) -> Result<Option<Stored<R>>, Unavailable> {
+    async fn read(&self, id: &R::Id) -> Result<Option<Stored<R>>, StoreError> {
         Ok(R::rows(&mut self.lock()).get(id).cloned())
     }
 }
 
 impl<R: Row> Write<R> for Memory {
-    async fn write(&self, change: Change<R>) -> Result<Written<R>, Unavailable> {
+    async fn write(&self, change: Change<R>) -> Result<Written<R>, StoreError> {
         let mut rows = self.lock();
-        if stands(&mut rows, &change) {
+        if current(&mut rows, &change) {
             put(&mut rows, change);
             return Ok(Written::Done);
         }
@@ -68,43 +66,43 @@ impl<R: Row> Write<R> for Memory {
     }
 }
 
-impl WriteTogether for Memory {
-    async fn write_together(
+impl Transact for Memory {
+    async fn transact(
         &self,
         deposit: Change<DepositRow>,
         payments: Vec<Change<Payment>>,
-    ) -> Result<WrittenTogether, Unavailable> {
+    ) -> Result<Transacted, StoreError> {
         let mut rows = self.lock();
-        if !stands(&mut rows, &deposit) || !payments.iter().all(|payment| stands(&mut rows, payment)) {
-            return Ok(WrittenTogether::Stands(None));
+        if !current(&mut rows, &deposit) || !payments.iter().all(|payment| current(&mut rows, payment)) {
+            return Ok(Transacted::Conflict { payment: None });
         }
         put(&mut rows, deposit);
         for payment in payments {
             put(&mut rows, payment);
         }
-        Ok(WrittenTogether::Done)
+        Ok(Transacted::Done)
     }
 }
 
 impl Credit for Memory {
-    async fn credit(&self, expected: &ExpectedCredit) -> Result<WrittenTogether, Unavailable> {
+    async fn credit(&self, expected: &ExpectedCredit) -> Result<Transacted, StoreError> {
         let mut rows = self.lock();
         let payment = rows.payments.get(&expected.payment.key).cloned();
         let is_undecided = payment.as_ref().is_none_or(|stored| {
             matches!(stored.row.state, PaymentState::Claimed { .. } | PaymentState::Released { .. })
         });
         if !is_undecided {
-            return Ok(WrittenTogether::Stands(payment.map(Box::new)));
+            return Ok(Transacted::Conflict { payment: payment.map(Box::new) });
         }
         let Some(stored) = rows.deposits.get(&expected.order).cloned() else {
-            return Ok(WrittenTogether::Stands(None));
+            return Ok(Transacted::Conflict { payment: None });
         };
-        let DepositRow::Registered(deposit) = &stored.row else { return Ok(WrittenTogether::Stands(None)) };
+        let DepositRow::Registered(deposit) = &stored.row else { return Ok(Transacted::Conflict { payment: None }) };
         if deposit.order.label != expected.label
             || deposit.order.currency_code != expected.currency_code
             || deposit.order.wallet_type != expected.payment.key.wallet_type
         {
-            return Ok(WrittenTogether::Stands(None));
+            return Ok(Transacted::Conflict { payment: None });
         }
         let credited = match &payment {
             Some(Stored { row, .. }) => Payment { state: expected.payment.state.clone(), ..row.clone() },
@@ -112,17 +110,19 @@ impl Credit for Memory {
         };
         put(&mut rows, Change::of(credited, payment.as_ref()));
         put(&mut rows, stored.becomes(DepositRow::Registered(deposit.clone().credit(expected.credit.clone()))));
-        Ok(WrittenTogether::Done)
+        Ok(Transacted::Done)
     }
 }
 
 impl Settle for Memory {
-    async fn settle(&self, report: &WithdrawalReport) -> Result<Written<WithdrawalRow>, Unavailable> {
+    async fn settle(&self, report: &WithdrawalReport) -> Result<Written<WithdrawalRow>, StoreError> {
         let mut rows = self.lock();
-        let stands = rows.withdrawals.get(&report.withdrawal_id).cloned();
-        let Some(outcome) = report.outcome() else { return Ok(Written::Stands(stands)) };
-        let Some(stored) = &stands else { return Ok(Written::Stands(None)) };
-        let WithdrawalRow::Registered(withdrawal) = &stored.row else { return Ok(Written::Stands(stands)) };
+        let current = rows.withdrawals.get(&report.withdrawal_id).cloned();
+        let Some(outcome) = report.outcome() else { return Ok(Written::Conflict { current: current }) };
+        let Some(stored) = &current else { return Ok(Written::Conflict { current: None }) };
+        let WithdrawalRow::Registered(withdrawal) = &stored.row else {
+            return Ok(Written::Conflict { current: current });
+        };
         let request = &withdrawal.request;
         let facts = &report.facts;
         let agrees = request.amount.to_string() == facts.amount.to_string()
@@ -130,7 +130,7 @@ impl Settle for Memory {
             && request.payment_system == report.wallet_type
             && Some(&request.label) == facts.label.as_ref();
         if withdrawal.is_final() || !agrees || !withdrawal.contradictions.is_empty() {
-            return Ok(Written::Stands(stands));
+            return Ok(Written::Conflict { current: current });
         }
         let settled = domain::Withdrawal {
             state: outcome,

@@ -4,7 +4,7 @@ use domain::{DepositRow, Event, Payment, UnreadableElement, WithdrawalRow};
 use serde_dynamo::{AttributeValue, Item};
 
 use crate::item::{KEY, from_item};
-use crate::{Row, Stored, Unavailable, Unreadable};
+use crate::{Row, StoreError, Stored, Unreadable};
 
 /// What a change tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,10 +20,10 @@ pub struct Told {
 /// Reads a change of a row as the table's stream has it. `None` for a row of a kind that tells nothing.
 ///
 /// # Errors
-/// [`Unavailable`] when a row cannot be read.
-pub fn told(old: Option<Item>, new: Item) -> Result<Option<Told>, Unavailable> {
+/// [`StoreError`] when a row cannot be read.
+pub fn told(old: Option<Item>, new: Item) -> Result<Option<Told>, StoreError> {
     let Some(AttributeValue::S(key)) = new.get(KEY).cloned() else {
-        return Err(Unavailable("a row has no key".into()));
+        return Err(StoreError("a row has no key".into()));
     };
     let (version, events) = match key.split('#').next().unwrap_or_default() {
         "deposit" => compare(old, new, DepositRow::events),
@@ -39,7 +39,7 @@ fn compare<R: Row>(
     old: Option<Item>,
     new: Item,
     events: impl Fn(&R, Option<&R>) -> Vec<Event>,
-) -> Result<(u64, Vec<Event>), Unavailable> {
+) -> Result<(u64, Vec<Event>), StoreError> {
     let old: Option<Stored<R>> = old.map(from_item).transpose()?;
     let Stored { row, version } = from_item(new)?;
     Ok((version, events(&row, old.as_ref().map(|it| &it.row))))

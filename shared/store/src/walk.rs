@@ -12,7 +12,7 @@ use domain::{Attention, AttentionKind, Timestamp};
 use crate::attention::PAGE;
 use crate::dynamodb::unavailable;
 use crate::item::{ATTENTION, ATTENTION_AT, Item, KEY, from_item, text};
-use crate::{AnyRow, DynamoDb, Memory, Unavailable};
+use crate::{AnyRow, DynamoDb, Memory, StoreError};
 
 /// One of the equal parts of a table, which may be walked at the same time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,11 +55,11 @@ pub struct Stretch {
 /// that is there all the time is come by once.
 pub trait Walk: Sync {
     /// Reads the rows of a segment that follow this key.
-    fn walk(&self, segment: Segment, after: Option<&str>) -> impl Future<Output = Result<Stretch, Unavailable>> + Send;
+    fn walk(&self, segment: Segment, after: Option<&str>) -> impl Future<Output = Result<Stretch, StoreError>> + Send;
 }
 
 impl Walk for DynamoDb {
-    async fn walk(&self, segment: Segment, after: Option<&str>) -> Result<Stretch, Unavailable> {
+    async fn walk(&self, segment: Segment, after: Option<&str>) -> Result<Stretch, StoreError> {
         let scan = self
             .client
             .scan()
@@ -96,7 +96,7 @@ fn seen(item: Item) -> Result<Seen, Misread> {
         "unreadable" => from_item(item).map(AnyRow::Unreadable),
         _ => return Err(misread("a row of no kind".into())),
     };
-    let row = row.map_err(|Unavailable(reason)| misread(reason))?;
+    let row = row.map_err(|StoreError(reason)| misread(reason))?;
     if row.key() != key {
         return Err(misread(format!("the row of {}", row.key())));
     }
@@ -113,7 +113,7 @@ fn indexed(item: &Item) -> Result<Option<Attention>, &'static str> {
 }
 
 impl Walk for Memory {
-    async fn walk(&self, segment: Segment, after: Option<&str>) -> Result<Stretch, Unavailable> {
+    async fn walk(&self, segment: Segment, after: Option<&str>) -> Result<Stretch, StoreError> {
         let rows = self.rows();
         let mut found: Vec<(String, AnyRow)> = (rows.deposits.into_values().map(AnyRow::Deposit))
             .chain(rows.payments.into_values().map(AnyRow::Payment))

@@ -4,7 +4,7 @@ use domain::{
     Amount, DepositRow, ExpectedCredit, NotResolved, Payment, PaymentState, Resolution, Withdrawal, WithdrawalReport,
     WithdrawalRow, WithdrawalState,
 };
-use store::{Change, Row, Stored, Written, WrittenTogether};
+use store::{Change, Row, Stored, Transacted, Written};
 
 use super::super::operators;
 use super::super::table::{put, stored};
@@ -37,9 +37,9 @@ pub(in super::super) fn decision<R: Decided>(world: &World, mut change: Change<R
     change
 }
 
-fn is_blind<R: Decided>(world: &World, change: &Change<R>, stands: Option<&Stored<R>>) -> bool {
+fn is_blind<R: Decided>(world: &World, change: &Change<R>, current: Option<&Stored<R>>) -> bool {
     let decisions = |row: &R| row.clone().resolutions().len();
-    let is_decision = decisions(&change.row) > stands.map_or(0, |it| decisions(&it.row));
+    let is_decision = decisions(&change.row) > current.map_or(0, |it| decisions(&it.row));
     world.is(Wrong::DropCondition) || (is_decision && world.is(Wrong::DecideBlindly))
 }
 
@@ -66,18 +66,18 @@ impl Decided for WithdrawalRow {
 pub(in super::super) fn deposit(
     world: &World,
     change: Change<DepositRow>,
-    stands: Option<&Stored<DepositRow>>,
+    current: Option<&Stored<DepositRow>>,
 ) -> Change<DepositRow> {
-    let is_unannounced = matches!(stands, Some(Stored { row: DepositRow::Unannounced(_), .. }));
-    let is_new = matches!(change.row, DepositRow::Registered(_)) && change.replaces == 0;
+    let is_unannounced = matches!(current, Some(Stored { row: DepositRow::Unannounced(_), .. }));
+    let is_new = matches!(change.row, DepositRow::Registered(_)) && change.expected_version == 0;
     let overwrites = world.is(Wrong::OverwriteUnannounced) && is_unannounced && is_new;
-    if overwrites || world.is(Wrong::DropCondition) { Change::of(change.row, stands) } else { change }
+    if overwrites || world.is(Wrong::DropCondition) { Change::of(change.row, current) } else { change }
 }
 
 pub(in super::super) fn payment(
     world: &World,
     change: Change<Payment>,
-    stands: Option<&Stored<Payment>>,
+    current: Option<&Stored<Payment>>,
 ) -> Option<Change<Payment>> {
     let is_dropped = match change.row.state {
         PaymentState::Unmatched { .. } => world.is(Wrong::DropUnmatched),
@@ -88,7 +88,7 @@ pub(in super::super) fn payment(
     if is_dropped {
         return None;
     }
-    let mut change = if is_blind(world, &change, stands) { Change::of(change.row, stands) } else { change };
+    let mut change = if is_blind(world, &change, current) { Change::of(change.row, current) } else { change };
     if world.is(Wrong::ForgetConflicts) {
         change.row.contradictions.clear();
     }
@@ -103,9 +103,9 @@ pub(in super::super) fn payment(
 pub(in super::super) fn withdrawal(
     world: &World,
     change: Change<WithdrawalRow>,
-    stands: Option<&Stored<WithdrawalRow>>,
+    current: Option<&Stored<WithdrawalRow>>,
 ) -> Change<WithdrawalRow> {
-    let change = if is_blind(world, &change, stands) { Change::of(change.row, stands) } else { change };
+    let change = if is_blind(world, &change, current) { Change::of(change.row, current) } else { change };
     let mut row = match change.row {
         WithdrawalRow::Registered(row) => row,
         WithdrawalRow::Foreign(mut row) => {
@@ -124,14 +124,14 @@ pub(in super::super) fn withdrawal(
     if row.needs_review.is_some() && world.is(Wrong::RefundOnReview) {
         row.state = WithdrawalState::Rejected { message: "the attempts are used up".into() };
     }
-    registered(*row, change.replaces)
+    registered(*row, change.expected_version)
 }
 
 /// What a wrong table does with a credit; `None`: what the right one does.
-pub(in super::super) fn credit(world: &World, expected: &ExpectedCredit) -> Option<WrittenTogether> {
+pub(in super::super) fn credit(world: &World, expected: &ExpectedCredit) -> Option<Transacted> {
     let PaymentState::Credited { facts, .. } = &expected.payment.state else { return None };
     if world.is(Wrong::FirstElementOnly) && facts.evidence.element > 0 {
-        return Some(WrittenTogether::Done);
+        return Some(Transacted::Done);
     }
     let order = match stored::<DepositRow>(world, &expected.order)?.row {
         DepositRow::Registered(deposit) => deposit.order,
@@ -158,12 +158,12 @@ pub(in super::super) fn credit(world: &World, expected: &ExpectedCredit) -> Opti
         expected.credit.amount = float;
     }
     credit_anyway(world, expected);
-    Some(WrittenTogether::Done)
+    Some(Transacted::Done)
 }
 
 fn credit_anyway(world: &World, expected: ExpectedCredit) {
-    let stands = stored::<Payment>(world, &expected.payment.key);
-    put(world, Change::of(expected.payment, stands.as_ref()));
+    let current = stored::<Payment>(world, &expected.payment.key);
+    put(world, Change::of(expected.payment, current.as_ref()));
     add_credit(world, &expected.order, expected.credit);
 }
 

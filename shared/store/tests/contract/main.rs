@@ -14,8 +14,8 @@ use fixtures::{
     unreadable_at, withdrawal, withdrawal_report,
 };
 use store::{
-    Advanced, Change, Credit, DynamoDb, Memory, Misread, PAGE, Read, Row, RowId, Seen, Segment, Stored, Walk, Write,
-    WriteTogether, Written, WrittenTogether, advance, read_any,
+    Advanced, Change, Credit, DynamoDb, Memory, Misread, PAGE, Read, Row, RowId, Seen, Segment, Stored, Transact,
+    Transacted, Walk, Write, Written, advance, read_any,
 };
 
 macro_rules! contract {
@@ -77,7 +77,7 @@ async fn a_row_is_written_once_and_read_as_it_was(table: &impl Table) {
     let first = stored::<DepositRow>(table, &id(&row)).await;
     assert_eq!((&first.row, first.version), (&row, 1));
     let other = deposit("o1", "u2");
-    assert_eq!(table.write(Change::new(other)).await.unwrap(), Written::Stands(Some(first)));
+    assert_eq!(table.write(Change::new(other)).await.unwrap(), Written::Conflict { current: Some(first) });
     for withdrawal in [withdrawal("w1", "100"), withdrawal("w2", "5")] {
         assert_eq!(table.write(Change::new(withdrawal.clone())).await.unwrap(), Written::Done);
         assert_eq!(stored::<WithdrawalRow>(table, withdrawal.id()).await.row, withdrawal);
@@ -92,9 +92,9 @@ async fn a_stale_change_is_refused_with_what_stands(table: &impl Table) {
     let changed = DepositRow::Registered(domain::Deposit { params: "{}".into(), ..registered.clone() });
     assert_eq!(table.write(first.becomes(changed.clone())).await.unwrap(), Written::Done);
     let stale = table.write(first.becomes(row.clone())).await.unwrap();
-    assert_eq!(stale, Written::Stands(Some(Stored { row: changed, version: 2 })));
-    let absent = Change { row: deposit("o2", "u1"), replaces: 3 };
-    assert_eq!(table.write(absent).await.unwrap(), Written::Stands(None));
+    assert_eq!(stale, Written::Conflict { current: Some(Stored { row: changed, version: 2 }) });
+    let absent = Change { row: deposit("o2", "u1"), expected_version: 3 };
+    assert_eq!(table.write(absent).await.unwrap(), Written::Conflict { current: None });
 }
 
 async fn our_own_write_repeated_is_done(table: &impl Table) {
@@ -108,12 +108,12 @@ async fn a_credit_needs_no_reading_and_happens_once(table: &impl Table) {
     table.write(Change::new(deposit("o1", "u1"))).await.unwrap();
     let report = deposit_report("47752123519", "o1", "u1", "700.50");
     let expected = report.expected_credit().unwrap();
-    assert_eq!(table.credit(&expected).await.unwrap(), WrittenTogether::Done);
+    assert_eq!(table.credit(&expected).await.unwrap(), Transacted::Done);
     let payment = read_payment(table, &report.payment).await.unwrap();
     assert_eq!(payment, expected.payment);
     let again = table.credit(&expected).await.unwrap();
-    let WrittenTogether::Stands(Some(stands)) = again else { panic!("{again:?}") };
-    assert_eq!((stands.row, stands.version), (payment, 1));
+    let Transacted::Conflict { payment: Some(current) } = again else { panic!("{again:?}") };
+    assert_eq!((current.row, current.version), (payment, 1));
     assert_eq!(credited_sum(&read_deposit(table, "o1").await.unwrap()), ["700.50"]);
 }
 
@@ -127,7 +127,7 @@ async fn a_credit_wants_the_stored_label_currency_and_wallet(table: &impl Table)
     let other_order = deposit_report("1", "o2", "u1", "700");
     for report in [other_currency, other_wallet, other_label, other_order] {
         let expected = report.expected_credit().unwrap();
-        assert_eq!(table.credit(&expected).await.unwrap(), WrittenTogether::Stands(None));
+        assert_eq!(table.credit(&expected).await.unwrap(), Transacted::Conflict { payment: None });
         assert_eq!(read_payment(table, &report.payment).await, None);
     }
     assert!(credited_sum(&read_deposit(table, "o1").await.unwrap()).is_empty());
@@ -141,7 +141,7 @@ async fn a_credit_keeps_what_was_said_against_the_payment(table: &impl Table) {
         domain::Contradiction { mismatch: domain::Mismatch::Amount, facts: Some(facts("o1", "u1", "7")) };
     payment.contradictions.push(contradiction.clone());
     table.write(Change::new(payment)).await.unwrap();
-    assert_eq!(table.credit(&report.expected_credit().unwrap()).await.unwrap(), WrittenTogether::Done);
+    assert_eq!(table.credit(&report.expected_credit().unwrap()).await.unwrap(), Transacted::Done);
     let payment = read_payment(table, &report.payment).await.unwrap();
     assert_eq!(payment.contradictions, [contradiction]);
     assert!(matches!(payment.state, PaymentState::Credited { order, .. } if order.as_str() == "o1"));
@@ -149,11 +149,12 @@ async fn a_credit_keeps_what_was_said_against_the_payment(table: &impl Table) {
 
 async fn several_rows_change_together_or_not_at_all(table: &impl Table) {
     let (row, payment) = (deposit("o1", "u1"), claimed("1", "o1"));
-    let write =
-        |replaces| table.write_together(Change::new(row.clone()), vec![Change { row: payment.clone(), replaces }]);
-    assert_eq!(write(1).await.unwrap(), WrittenTogether::Stands(None));
+    let write = |expected_version| {
+        table.transact(Change::new(row.clone()), vec![Change { row: payment.clone(), expected_version }])
+    };
+    assert_eq!(write(1).await.unwrap(), Transacted::Conflict { payment: None });
     assert_eq!(read_deposit(table, "o1").await, None);
-    assert_eq!(write(0).await.unwrap(), WrittenTogether::Done);
+    assert_eq!(write(0).await.unwrap(), Transacted::Done);
     assert_eq!(read_payment(table, &payment.key).await, Some(payment.clone()));
     assert_eq!(read_deposit(table, "o1").await, Some(row.clone()));
 }
@@ -161,21 +162,23 @@ async fn several_rows_change_together_or_not_at_all(table: &impl Table) {
 async fn a_withdrawal_is_settled_once_and_only_as_it_was_asked(table: &impl Table) {
     let row = withdrawal("w1", "20000");
     let report = withdrawal_report("w1", "20000", Some(1));
-    assert_eq!(table.settle(&report).await.unwrap(), Written::Stands(None));
+    assert_eq!(table.settle(&report).await.unwrap(), Written::Conflict { current: None });
     table.write(Change::new(row.clone())).await.unwrap();
     for other in [
         withdrawal_report("w1", "2000", Some(1)),
         withdrawal_report("w1", "20000", Some(3)),
         withdrawal_report("w1", "20000", None),
     ] {
-        let Written::Stands(Some(stands)) = table.settle(&other).await.unwrap() else { panic!() };
-        assert_eq!((stands.row, stands.version), (row.clone(), 1));
+        let Written::Conflict { current: Some(current) } = table.settle(&other).await.unwrap() else { panic!() };
+        assert_eq!((current.row, current.version), (row.clone(), 1));
     }
     assert_eq!(table.settle(&report).await.unwrap(), Written::Done);
-    let Written::Stands(Some(stands)) = table.settle(&withdrawal_report("w1", "20000", Some(5))).await.unwrap() else {
+    let Written::Conflict { current: Some(current) } =
+        table.settle(&withdrawal_report("w1", "20000", Some(5))).await.unwrap()
+    else {
         panic!()
     };
-    let WithdrawalRow::Registered(paid) = stands.row else { panic!() };
+    let WithdrawalRow::Registered(paid) = current.row else { panic!() };
     let facts = report.facts.clone();
     let WithdrawalRow::Registered(asked) = row else { panic!() };
     assert_eq!(
@@ -186,7 +189,7 @@ async fn a_withdrawal_is_settled_once_and_only_as_it_was_asked(table: &impl Tabl
             ..*asked
         }
     );
-    assert_eq!(stands.version, 2);
+    assert_eq!(current.version, 2);
 }
 
 async fn an_element_that_was_not_understood_is_kept(table: &impl Table) {
@@ -205,7 +208,7 @@ async fn a_row_of_any_kind_is_read_by_its_key(table: &impl Table) {
     table.write(Change::new(claimed("1", "o1"))).await.unwrap();
     table.write(Change::new(withdrawal("w1", "100"))).await.unwrap();
     table.write(Change::new(unreadable())).await.unwrap();
-    table.write(Change { row: claimed("1", "o2"), replaces: 1 }).await.unwrap();
+    table.write(Change { row: claimed("1", "o2"), expected_version: 1 }).await.unwrap();
     for (id, (key, version)) in ids.iter().zip(keys.into_iter().zip([1, 2, 1, 1])) {
         let row = read_any(table, id).await.unwrap().unwrap();
         assert_eq!((row.key().as_str(), row.version()), (key, version));
@@ -224,7 +227,7 @@ async fn two_hundred_credits_at_once_credit_once(table: &impl Table) {
             async move { table.credit(&deposit_report("1", "o1", "u1", "700").expected_credit().unwrap()).await },
         );
     }
-    let done = credits.join_all().await.into_iter().filter(|written| matches!(written, Ok(WrittenTogether::Done)));
+    let done = credits.join_all().await.into_iter().filter(|written| matches!(written, Ok(Transacted::Done)));
     assert_eq!(done.count(), 1);
     assert_eq!(credited_sum(&read_deposit(table, "o1").await.unwrap()), ["700"]);
 }
@@ -235,12 +238,12 @@ async fn found(table: &impl Table, kind: AttentionKind) -> Vec<RowId> {
 
 async fn write_withdrawal(
     table: &impl Table,
-    stands: &Stored<WithdrawalRow>,
+    current: &Stored<WithdrawalRow>,
     row: Withdrawal,
 ) -> Stored<WithdrawalRow> {
     let row = WithdrawalRow::Registered(Box::new(row));
-    assert_eq!(table.write(stands.becomes(row.clone())).await.unwrap(), Written::Done);
-    Stored { row, version: stands.version.saturating_add(1) }
+    assert_eq!(table.write(current.becomes(row.clone())).await.unwrap(), Written::Done);
+    Stored { row, version: current.version.saturating_add(1) }
 }
 
 fn ours(stored: &Stored<WithdrawalRow>) -> &Withdrawal {
@@ -268,9 +271,9 @@ async fn a_row_is_found_while_somebody_must_look_at_it(table: &impl Table) {
     let waits = PaymentState::Unmatched { facts, labels: Vec::new() };
     table.write(Change::new(Payment::new(held.key.clone(), waits))).await.unwrap();
     assert_eq!(found(table, AttentionKind::Unmatched).await, [RowId::Payment(held.key.clone())]);
-    table.write(Change { row: held, replaces: 1 }).await.unwrap();
+    table.write(Change { row: held, expected_version: 1 }).await.unwrap();
     let report = deposit_report("1", "o1", "u1", "700");
-    assert_eq!(table.credit(&report.expected_credit().unwrap()).await.unwrap(), WrittenTogether::Done);
+    assert_eq!(table.credit(&report.expected_credit().unwrap()).await.unwrap(), Transacted::Done);
     for kind in AttentionKind::ALL {
         assert_eq!(found(table, kind).await, [], "{kind:?}");
     }
@@ -282,11 +285,11 @@ async fn what_a_person_has_resolved_is_found_no_more(table: &impl Table) {
     table.write(Change::new(WithdrawalRow::Foreign(Box::new(foreign.clone())))).await.unwrap();
     assert_eq!(found(table, AttentionKind::Unreadable).await.len(), 1);
     assert_eq!(found(table, AttentionKind::Unmatched).await.len(), 1);
-    let resolved = Change { row: element.resolve(resolution()).unwrap(), replaces: 1 };
+    let resolved = Change { row: element.resolve(resolution()).unwrap(), expected_version: 1 };
     assert_eq!(table.write(resolved.clone()).await.unwrap(), Written::Done);
     assert_eq!(table.write(resolved).await.unwrap(), Written::Done, "our own write");
     let resolved = WithdrawalRow::Foreign(Box::new(foreign.resolve(resolution()).unwrap()));
-    assert_eq!(table.write(Change { row: resolved.clone(), replaces: 1 }).await.unwrap(), Written::Done);
+    assert_eq!(table.write(Change { row: resolved.clone(), expected_version: 1 }).await.unwrap(), Written::Done);
     assert_eq!(stored::<WithdrawalRow>(table, resolved.id()).await.row, resolved);
     for kind in AttentionKind::ALL {
         assert_eq!(found(table, kind).await, [], "{kind:?}");
@@ -298,13 +301,13 @@ async fn what_contradicts_a_withdrawal_outlives_its_end(table: &impl Table) {
     table.write(Change::new(first.row.clone())).await.unwrap();
     let report = withdrawal_report("w1", "100", Some(1));
     let against = ours(&first).contradicted(domain::Mismatch::Status, Some(report.facts.clone())).unwrap();
-    let stands = write_withdrawal(table, &first, against).await;
+    let current = write_withdrawal(table, &first, against).await;
     let w1 = [RowId::Withdrawal(first.row.id().clone())];
     assert_eq!(found(table, AttentionKind::Conflict).await, w1);
-    assert_eq!(table.settle(&report).await.unwrap(), Written::Stands(Some(stands.clone())));
+    assert_eq!(table.settle(&report).await.unwrap(), Written::Conflict { current: Some(current.clone()) });
     let now = report.facts.evidence.received_at;
     let advanced =
-        advance(table, Stored { row: ours(&stands).clone(), version: 2 }, now, None, |row| row.reported(&report));
+        advance(table, Stored { row: ours(&current).clone(), version: 2 }, now, None, |row| row.reported(&report));
     let Advanced::Moved(paid) = advanced.await.unwrap() else { panic!() };
     assert_eq!((paid.row.changed_at, paid.version), (now, 3));
     assert_eq!(found(table, AttentionKind::Conflict).await, w1);
@@ -390,10 +393,10 @@ async fn a_transaction_of_dynamodb_is_lost_to_another_or_not_answered() {
         (error("InternalServerError"), false),
     ] {
         let table = fixtures::refusing(&error).await;
-        let written = table.write_together(Change::new(deposit("o1", "u1")), vec![]).await;
+        let written = table.transact(Change::new(deposit("o1", "u1")), vec![]).await;
         let credited = table.credit(&deposit_report("1", "o1", "u1", "700").expected_credit().unwrap()).await;
         for answer in [written, credited] {
-            assert_eq!(answer.ok(), is_race.then_some(WrittenTogether::Stands(None)), "{error}");
+            assert_eq!(answer.ok(), is_race.then_some(Transacted::Conflict { payment: None }), "{error}");
         }
     }
 }
