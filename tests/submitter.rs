@@ -8,7 +8,7 @@ use domain::{
     AccountNumber, Amount, CurrencyCode, Label, Submission, Timestamp, WalletType, Withdrawal, WithdrawalId,
     WithdrawalRequest, WithdrawalRow, WithdrawalState,
 };
-use lambda::{Ambient, AwsError, Defer, HandleMessage, Handled, Message};
+use lambda::{AwsError, Clock, Defer, HandleMessage, Handled, Message};
 use paykassma::SubmitWithdrawal;
 use store::{Change, Memory, Read, Write};
 use withdrawal_submitter::{Deps, Policy};
@@ -37,7 +37,7 @@ impl Defer for &Scripted {
     }
 }
 
-impl Ambient for &Scripted {
+impl Clock for &Scripted {
     fn now_ms(&self) -> u64 {
         NOW_MS
     }
@@ -46,11 +46,11 @@ impl Ambient for &Scripted {
         "nonce".into()
     }
 
-    fn below(&self, _: u64) -> u64 {
+    fn random_below(&self, _: u64) -> u64 {
         0
     }
 
-    fn pause(&self, _: Duration) -> impl Future<Output = ()> + Send {
+    fn sleep(&self, _: Duration) -> impl Future<Output = ()> + Send {
         ready(())
     }
 }
@@ -93,7 +93,7 @@ async fn deliver(row: Option<Withdrawal>, answers: &[Submission], receive_count:
         sender_lifetime_ms: 30_000,
         resend_unknown,
     };
-    let deps = Deps { table: table.clone(), queue: &scripted, provider: &scripted, ambient: &scripted, policy };
+    let deps = Deps { table: table.clone(), queue: &scripted, provider: &scripted, clock: &scripted, policy };
     let message = Message { body: r#"{"withdrawal_id":"w1"}"#, receipt_handle: "handle", receive_count };
     let handled = deps.handle(message).await;
     let id = WithdrawalId::parse("w1").unwrap();
@@ -183,7 +183,7 @@ async fn a_message_that_is_not_ours_goes_to_the_dead_letters() {
         sender_lifetime_ms: 1,
         resend_unknown: false,
     };
-    let deps = Deps { table: Memory::default(), queue: &scripted, provider: &scripted, ambient: &scripted, policy };
+    let deps = Deps { table: Memory::default(), queue: &scripted, provider: &scripted, clock: &scripted, policy };
     for body in ["", "{}", r#"{"withdrawal_id":"a b"}"#, "not json"] {
         assert_eq!(deps.handle(Message { body, receipt_handle: "h", receive_count: 1 }).await, Handled::Again);
     }

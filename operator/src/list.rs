@@ -1,7 +1,7 @@
 //! `list`: what needs a person.
 
 use domain::{AttentionKind, Timestamp};
-use lambda::{Ambient, System};
+use lambda::{Clock, System};
 use serde::Serialize;
 use store::{AnyRow, FindAttention, ReadAny, read_any};
 

@@ -1,7 +1,7 @@
 //! `resolve`: one decision of a person, as one conditional change.
 
 use domain::{CustomTransactionId, DepositRow, Outcome, Payment, Remark, Resolution, Timestamp, WithdrawalRow};
-use lambda::{Ambient, System};
+use lambda::{Clock, System};
 use serde::Serialize;
 use store::{AnyRow, Change, DynamoDb, Read, Row, Stored, Transact, Transacted, Unreadable, Write, Written};
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::PaymentSystems;
-use lambda::{Ambient, AwsError, Defer, Handle, HandleMessage, Message, Reply, Request, SecretStore, SendLater};
+use lambda::{AwsError, Clock, Defer, Handle, HandleMessage, Message, Reply, Request, SecretStore, SendLater};
 use paykassma::{
     ActivateTransaction, Activation, ActivationRequest, BaseUrl, CreateTransaction, Creation, SubmitWithdrawal,
 };
@@ -30,7 +30,7 @@ const REQUEST: Patience = Patience::Ms(8_000);
 #[derive(Clone)]
 pub(super) struct Ports(pub World);
 
-impl Ambient for Ports {
+impl Clock for Ports {
     fn now_ms(&self) -> u64 {
         wrong::now_ms(&self.0, self.0.clock_ms())
     }
@@ -39,12 +39,12 @@ impl Ambient for Ports {
         wrong::nonce(&self.0, self.0.next_call("nonce"))
     }
 
-    fn below(&self, bound: u64) -> u64 {
+    fn random_below(&self, bound: u64) -> u64 {
         let name = self.0.next_call("jitter");
         self.0.chance.below(&name, bound)
     }
 
-    async fn pause(&self, time: Duration) {
+    async fn sleep(&self, time: Duration) {
         self.0.sleep(u64::try_from(time.as_millis()).unwrap()).await;
     }
 }
@@ -168,7 +168,7 @@ pub(super) fn create_deposit(world: &World, body: String) -> Job {
         table: Table(world.clone()),
         provider: Ports(world.clone()),
         keys: Ports(world.clone()),
-        ambient: Ports(world.clone()),
+        clock: Ports(world.clone()),
         systems: PaymentSystems::default(),
         plugin: BaseUrl::parse("https://plugin.example.com").unwrap(),
         window_parameters: std::collections::BTreeMap::new(),
@@ -181,7 +181,7 @@ pub(super) fn activate(world: &World, order: String, body: String) -> Job {
         table: Table(world.clone()),
         provider: Ports(world.clone()),
         keys: Ports(world.clone()),
-        ambient: Ports(world.clone()),
+        clock: Ports(world.clone()),
         systems: PaymentSystems::default(),
     };
     job(deps, body.into_bytes(), order)
@@ -193,7 +193,7 @@ pub(super) fn create_withdrawal(world: &World, body: String) -> Job {
         queue: Ports(world.clone()),
         provider: Ports(world.clone()),
         keys: Ports(world.clone()),
-        ambient: Ports(world.clone()),
+        clock: Ports(world.clone()),
         systems: PaymentSystems::default(),
     };
     job(deps, body.into_bytes(), String::new())
@@ -203,7 +203,7 @@ pub(super) fn receive_postback(world: &World, body: Vec<u8>) -> Job {
     let deps = postback_receiver::Deps {
         table: Table(world.clone()),
         keys: Ports(world.clone()),
-        ambient: Ports(world.clone()),
+        clock: Ports(world.clone()),
     };
     job(deps, body, TOKEN.into())
 }
@@ -222,7 +222,7 @@ pub(super) fn submit_withdrawal(world: &World, body: String, receipt_handle: Str
         table: Table(world.clone()),
         queue: Ports(world.clone()),
         provider: Ports(world.clone()),
-        ambient: Ports(world.clone()),
+        clock: Ports(world.clone()),
         policy,
     };
     Box::pin(async move {

@@ -8,7 +8,7 @@ use domain::{
     Amount, AttemptId, AttemptState, Claim, CustomTransactionId, Deposit, DepositRow, Payment, PaymentKey,
     PaymentSystems, Timestamp, TransactionId,
 };
-use lambda::{Ambient, BadRequest, Fields, Handle, Reply, Request, SecretStore, StatusCode};
+use lambda::{BadRequest, Clock, Fields, Handle, Reply, Request, SecretStore, StatusCode};
 use paykassma::{ActivateTransaction, Activation, ActivationRequest};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
@@ -32,7 +32,7 @@ pub struct Deps<S, P, K, A> {
     /// The secrets.
     pub keys: K,
     /// Time.
-    pub ambient: A,
+    pub clock: A,
     /// The payment systems of this deployment.
     pub systems: PaymentSystems,
 }
@@ -72,7 +72,7 @@ where
     S: Read<DepositRow> + Write<DepositRow> + Read<Payment> + Transact + Send,
     P: ActivateTransaction + Send + Sync,
     K: SecretStore<Keys> + Send,
-    A: Ambient + Send,
+    A: Clock + Send,
 {
     type Refusal = Refused;
 
@@ -102,7 +102,7 @@ where
 impl<S, P, K, A> Deps<S, P, K, A>
 where
     S: Read<DepositRow> + Write<DepositRow> + Read<Payment> + Transact,
-    A: Ambient,
+    A: Clock,
 {
     /// Claims the number for the order and notes the attempt, in one transaction. It is tried as if nobody had claimed the
     /// number; only where that fails the payment is read.
@@ -118,7 +118,7 @@ where
                 Claim::Credited(facts) => return Ok(Journalled::Credited(facts.amount)),
                 Claim::InUse => return Err(Refused::InUse),
             };
-            let now = Timestamp(self.ambient.now_ms());
+            let now = Timestamp(self.clock.now_ms());
             let attempted = deposit.attempt(&entered.number, entered.amount, now);
             let (deposit, attempt) = attempted.ok_or(Refused::TooManyAttempts)?;
             let change = Change { row: DepositRow::Registered(deposit.clone()), expected_version: version };

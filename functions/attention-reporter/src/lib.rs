@@ -2,7 +2,7 @@
 //! stays loud after its event.
 
 use domain::{AttentionKind, Timestamp};
-use lambda::{Ambient, BadSetting};
+use lambda::{BadSetting, Clock};
 use lambda_runtime::{LambdaEvent, service_fn};
 use serde::de::IgnoredAny;
 use store::FindAttention;
@@ -14,7 +14,7 @@ pub struct Deps<S, A> {
     /// The table.
     pub table: S,
     /// Time.
-    pub ambient: A,
+    pub clock: A,
 }
 
 /// Nothing is reported: the missing report is an alarm, as the function's error is.
@@ -22,7 +22,7 @@ pub struct Deps<S, A> {
 #[error("what needs attention could not be found")]
 pub struct NotReported;
 
-impl<S: FindAttention, A: Ambient> Deps<S, A> {
+impl<S: FindAttention, A: Clock> Deps<S, A> {
     /// Reports the age of the oldest row of each kind; 0 where there is none.
     ///
     /// # Errors
@@ -40,7 +40,7 @@ impl<S: FindAttention, A: Ambient> Deps<S, A> {
             error!(%cause, "the table failed");
             NotReported
         })?;
-        Ok(page.first_at.map_or(0, |at| self.ambient.now_ms().saturating_sub(at.0) / 1_000))
+        Ok(page.first_at.map_or(0, |at| self.clock.now_ms().saturating_sub(at.0) / 1_000))
     }
 }
 
@@ -48,7 +48,7 @@ impl<S: FindAttention, A: Ambient> Deps<S, A> {
 ///
 /// # Errors
 /// When the runtime's own API fails.
-pub async fn serve<S: FindAttention, A: Ambient>(
+pub async fn serve<S: FindAttention, A: Clock>(
     set_up: Result<Deps<S, A>, BadSetting>,
 ) -> Result<(), lambda_runtime::Error> {
     let deps = set_up.inspect_err(|error| error!("not set up: {error}")).ok();

@@ -14,5 +14,5 @@ async fn main() -> Result<(), lambda_runtime::Error> {
 fn set_up(environment: &Environment) -> Result<Deps<DynamoDb, System>, BadSetting> {
     let aws = Aws::new(environment)?;
     let table = DynamoDb::new(aws.dynamodb(environment), environment.required("TABLE_NAME")?.to_owned());
-    Ok(Deps { table, ambient: System })
+    Ok(Deps { table, clock: System })
 }

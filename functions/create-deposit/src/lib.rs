@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use domain::{
     CustomTransactionId, Deposit, DepositRow, Order, Payment, PaymentState, PaymentSystems, Timestamp, match_waiting,
 };
-use lambda::{Ambient, Handle, Reply, Request, SecretStore, StatusCode};
+use lambda::{Clock, Handle, Reply, Request, SecretStore, StatusCode};
 use paykassma::{BaseUrl, CreateTransaction, Creation, payment_window_url};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
@@ -35,7 +35,7 @@ pub struct Deps<S, P, K, A> {
     /// The secrets.
     pub keys: K,
     /// Time.
-    pub ambient: A,
+    pub clock: A,
     /// The payment systems of this deployment.
     pub systems: PaymentSystems,
     /// Where the provider's payment window is.
@@ -57,7 +57,7 @@ where
     S: Read<DepositRow> + Write<DepositRow> + Read<Payment> + Transact + Send,
     P: CreateTransaction + Send + Sync,
     K: SecretStore<Keys> + Send,
-    A: Ambient + Send,
+    A: Clock + Send,
 {
     type Refusal = Refused;
 
@@ -88,10 +88,10 @@ where
 impl<S, P, K, A> Deps<S, P, K, A>
 where
     S: Read<DepositRow> + Write<DepositRow> + Read<Payment> + Transact,
-    A: Ambient,
+    A: Clock,
 {
     async fn register(&self, order: Order, params: String) -> Result<Reply, Refused> {
-        let deposit = Deposit::new(order, params, Timestamp(self.ambient.now_ms()));
+        let deposit = Deposit::new(order, params, Timestamp(self.clock.now_ms()));
         for _ in 0..MAX_RACES {
             match self.table.write(Change::new(DepositRow::Registered(deposit.clone()))).await? {
                 Written::Done => return self.created(&deposit),

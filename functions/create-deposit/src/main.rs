@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use create_deposit::{Deps, Keys};
 use domain::PaymentSystems;
-use lambda::{Aws, BadSetting, Environment, Handle, SecretStore, Secrets, System, prime, serve, start_log};
+use lambda::{Aws, BadSetting, Environment, Handle, SecretStore, Secrets, System, serve, start_log, warm_up};
 use paykassma::{BaseUrl, Client};
 use store::DynamoDb;
 
@@ -23,11 +23,11 @@ async fn set_up(environment: &Environment) -> Result<impl Handle + use<>, BadSet
         table: DynamoDb::new(aws.dynamodb(environment), environment.required("TABLE_NAME")?.to_owned()),
         provider: environment.parsed("PROVIDER_API_URL", |url| Client::at(url, timeout))?,
         keys: Secrets::<Keys, _>::new(aws.secrets_manager(environment), secret_id, System),
-        ambient: System,
+        clock: System,
         systems: environment.json("PAYMENT_SYSTEMS")?.map(PaymentSystems::with).unwrap_or_default(),
         plugin: environment.parsed("PROVIDER_PLUGIN_URL", BaseUrl::parse)?,
         window_parameters: environment.json("PAYMENT_WINDOW_PARAMETERS")?.unwrap_or_default(),
     };
-    prime(async { tokio::join!(deps.keys.current(), deps.table.prime("deposit")) }).await;
+    warm_up(async { tokio::join!(deps.keys.current(), deps.table.warm_up("deposit")) }).await;
     Ok(deps)
 }

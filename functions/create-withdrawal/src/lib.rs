@@ -6,7 +6,7 @@ mod request;
 pub use refused::Refused;
 
 use domain::{PaymentSystems, Timestamp, Withdrawal, WithdrawalId, WithdrawalRequest, WithdrawalRow, WithdrawalState};
-use lambda::{Ambient, Handle, Reply, Request, SecretStore, SendLater, StatusCode};
+use lambda::{Clock, Handle, Reply, Request, SecretStore, SendLater, StatusCode};
 use paykassma::{SubmitWithdrawal, withdrawal_body};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
@@ -32,7 +32,7 @@ pub struct Deps<S, Q, P, K, A> {
     /// The secrets.
     pub keys: K,
     /// Time.
-    pub ambient: A,
+    pub clock: A,
     /// The payment systems of this deployment.
     pub systems: PaymentSystems,
 }
@@ -55,7 +55,7 @@ where
     Q: SendLater + Send,
     P: SubmitWithdrawal + Send + Sync,
     K: SecretStore<Keys> + Send,
-    A: Ambient + Send,
+    A: Clock + Send,
 {
     type Refusal = Refused;
 
@@ -64,8 +64,8 @@ where
         let secrets = self.keys.current().await?;
         let body = withdrawal_body(&withdrawal, &secrets.withdrawal_private_key);
         self.arm(&withdrawal.withdrawal_id).await?;
-        let now = Timestamp(self.ambient.now_ms());
-        let sender = self.ambient.nonce();
+        let now = Timestamp(self.clock.now_ms());
+        let sender = self.clock.nonce();
         let journalled = Withdrawal::new(withdrawal, body, sender.clone(), now);
         let change = Change::new(WithdrawalRow::Registered(Box::new(journalled.clone())));
         match self.table.write(change).await? {
@@ -83,7 +83,7 @@ where
     S: Write<WithdrawalRow>,
     Q: SendLater,
     P: SubmitWithdrawal,
-    A: Ambient,
+    A: Clock,
 {
     /// The message is sent before the row is written: from the row's first moment, someone will come back to it.
     async fn arm(&self, withdrawal_id: &WithdrawalId) -> Result<(), lambda::AwsError> {
@@ -98,7 +98,7 @@ where
         let submission = self.provider.submit(&journalled.row.body).await;
         let reference = WithdrawalRow::key(&journalled.row.request.withdrawal_id);
         info!(reference, ?submission, "submitted");
-        let now = Timestamp(self.ambient.now_ms());
+        let now = Timestamp(self.clock.now_ms());
         let answered = |row: &Withdrawal| row.answered(sender, &submission, now);
         match advance(&self.table, journalled.clone(), now, None, answered).await {
             Ok(advanced) => {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use create_withdrawal::{Deps, Keys};
 use domain::PaymentSystems;
-use lambda::{Aws, BadSetting, Environment, Handle, Queue, SecretStore, Secrets, System, prime, serve, start_log};
+use lambda::{Aws, BadSetting, Environment, Handle, Queue, SecretStore, Secrets, System, serve, start_log, warm_up};
 use paykassma::Client;
 use store::DynamoDb;
 
@@ -25,9 +25,9 @@ async fn set_up(environment: &Environment) -> Result<impl Handle + use<>, BadSet
         queue: Queue::new(aws.sqs(environment), environment.required("QUEUE_URL")?.to_owned(), delay),
         provider: environment.parsed("PROVIDER_API_URL", |url| Client::at(url, timeout))?,
         keys: Secrets::<Keys, _>::new(aws.secrets_manager(environment), secret_id, System),
-        ambient: System,
+        clock: System,
         systems: environment.json("PAYMENT_SYSTEMS")?.map(PaymentSystems::with).unwrap_or_default(),
     };
-    prime(deps.keys.current()).await;
+    warm_up(deps.keys.current()).await;
     Ok(deps)
 }

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use domain::{AttemptId, Decision, DepositReport, DepositRow, Payment, PaymentState, decide};
-use lambda::Ambient;
+use lambda::Clock;
 use store::{Change, MAX_RACES, Read, Row, StoreError, Stored, Transacted, Written};
 use tracing::{error, info, warn};
 
 use crate::Table;
 
 /// Keeps a verified report of a payment. The usual one is credited without anything being read first.
-pub(crate) async fn keep(table: &impl Table, ambient: &impl Ambient, report: &DepositReport) -> Result<(), StoreError> {
+pub(crate) async fn keep(table: &impl Table, clock: &impl Clock, report: &DepositReport) -> Result<(), StoreError> {
     let mut known = None;
     if let Some(expected) = report.expected_credit() {
         match table.credit(&expected).await? {
@@ -36,7 +36,7 @@ pub(crate) async fn keep(table: &impl Table, ambient: &impl Ambient, report: &De
             return Ok(());
         }
         let most_ms = 20_u64.saturating_mul(1 << race.min(6));
-        ambient.pause(Duration::from_millis(ambient.below(most_ms))).await;
+        clock.pause(Duration::from_millis(clock.random_below(most_ms))).await;
     }
     Err(StoreError::all_races_lost())
 }

@@ -7,7 +7,7 @@ mod withdrawals;
 pub use refused::Refused;
 
 use domain::{DepositRow, Evidence, Payment, Timestamp, WithdrawalRow};
-use lambda::{Ambient, Handle, Reply, Request, SecretStore, StatusCode};
+use lambda::{Clock, Handle, Reply, Request, SecretStore, StatusCode};
 use paykassma::{Element, read_postback};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -41,7 +41,7 @@ pub struct Deps<S, K, A> {
     /// The secrets.
     pub keys: K,
     /// Time and chance.
-    pub ambient: A,
+    pub clock: A,
 }
 
 /// All that this function may do to the table.
@@ -73,7 +73,7 @@ impl<S> Table for S where
 {
 }
 
-impl<S: Table, K: SecretStore<Keys> + Send, A: Ambient + Send> Handle for Deps<S, K, A> {
+impl<S: Table, K: SecretStore<Keys> + Send, A: Clock + Send> Handle for Deps<S, K, A> {
     type Refusal = Refused;
 
     async fn handle(&self, request: Request<'_>) -> Result<Reply, Refused> {
@@ -101,7 +101,7 @@ fn postback_keys(keys: &Keys) -> PostbackKeys<'_> {
     }
 }
 
-impl<S: Table, K: SecretStore<Keys>, A: Ambient> Deps<S, K, A> {
+impl<S: Table, K: SecretStore<Keys>, A: Clock> Deps<S, K, A> {
     /// The keys may have been rotated since they were read.
     async fn verify_again(&self, body: &[u8]) -> Result<Reply, Refused> {
         let renewed = self.keys.renewed().await?;
@@ -114,7 +114,7 @@ impl<S: Table, K: SecretStore<Keys>, A: Ambient> Deps<S, K, A> {
 
     /// Keeps every element. One that cannot be kept does not keep the others from it, only the ok.
     async fn keep(&self, verified: &Verified<'_>) -> Result<Reply, Refused> {
-        let received_at = Timestamp(self.ambient.now_ms());
+        let received_at = Timestamp(self.clock.now_ms());
         let elements = read_postback(verified, received_at);
         if elements.len() == 0 {
             let evidence = Evidence {
@@ -135,7 +135,7 @@ impl<S: Table, K: SecretStore<Keys>, A: Ambient> Deps<S, K, A> {
 
     async fn keep_element(&self, element: Element) -> Result<(), StoreError> {
         match element {
-            Element::Deposit(report) => deposits::keep(&self.table, &self.ambient, &report).await,
+            Element::Deposit(report) => deposits::keep(&self.table, &self.clock, &report).await,
             Element::Withdrawal(report) => withdrawals::keep(&self.table, &report).await,
             Element::Unreadable { evidence, reason } => self.keep_unreadable(evidence, reason).await,
         }

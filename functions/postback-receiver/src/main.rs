@@ -1,6 +1,6 @@
 //! Wires postback-receiver.
 
-use lambda::{Aws, BadSetting, Environment, Handle, SecretStore, Secrets, System, prime, serve, start_log};
+use lambda::{Aws, BadSetting, Environment, Handle, SecretStore, Secrets, System, serve, start_log, warm_up};
 use postback_receiver::{Deps, Keys};
 use store::DynamoDb;
 
@@ -17,8 +17,8 @@ async fn set_up(environment: &Environment) -> Result<impl Handle + use<>, BadSet
     let deps = Deps {
         table: DynamoDb::new(aws.dynamodb(environment), environment.required("TABLE_NAME")?.to_owned()),
         keys: Secrets::<Keys, _>::new(aws.secrets_manager(environment), secret_id, System),
-        ambient: System,
+        clock: System,
     };
-    prime(async { tokio::join!(deps.keys.current(), deps.table.prime("deposit")) }).await;
+    warm_up(async { tokio::join!(deps.keys.current(), deps.table.warm_up("deposit")) }).await;
     Ok(deps)
 }

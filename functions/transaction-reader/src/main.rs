@@ -1,6 +1,6 @@
 //! Wires transaction-reader.
 
-use lambda::{Answer, Aws, BadSetting, Environment, prime, serve_questions, start_log};
+use lambda::{Answer, Aws, BadSetting, Environment, serve_questions, start_log, warm_up};
 use store::DynamoDb;
 use transaction_reader::Deps;
 
@@ -14,6 +14,6 @@ async fn main() -> Result<(), lambda_http::Error> {
 async fn set_up(environment: &Environment) -> Result<impl Answer + use<>, BadSetting> {
     let aws = Aws::new(environment)?;
     let deps = Deps { table: DynamoDb::new(aws.dynamodb(environment), environment.required("TABLE_NAME")?.to_owned()) };
-    prime(deps.table.prime("deposit")).await;
+    warm_up(deps.table.warm_up("deposit")).await;
     Ok(deps)
 }

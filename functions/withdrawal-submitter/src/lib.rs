@@ -5,7 +5,7 @@ mod policy;
 pub use policy::Policy;
 
 use domain::{Submission, SubmissionAttempt, Timestamp, Withdrawal, WithdrawalId, WithdrawalRow, WithdrawalState};
-use lambda::{Ambient, Defer, HandleMessage, Handled, Message};
+use lambda::{Clock, Defer, HandleMessage, Handled, Message};
 use paykassma::SubmitWithdrawal;
 use serde::Deserialize;
 use store::{Advanced, Change, Read, Row, StoreError, Stored, Write, Written, advance};
@@ -21,7 +21,7 @@ pub struct Deps<S, Q, P, A> {
     /// The provider.
     pub provider: P,
     /// Time and chance.
-    pub ambient: A,
+    pub clock: A,
     /// When to try again, and when not.
     pub policy: Policy,
 }
@@ -45,7 +45,7 @@ where
     S: Read<WithdrawalRow> + Write<WithdrawalRow> + Send,
     Q: Defer + Send,
     P: SubmitWithdrawal + Send + Sync,
-    A: Ambient + Send,
+    A: Clock + Send,
 {
     async fn handle(&self, message: Message<'_>) -> Handled {
         let Ok(Armed { withdrawal_id }) = serde_json::from_str(message.body) else {
@@ -60,7 +60,7 @@ where
         if message.receive_count >= self.policy.attempts {
             self.ask_for_review(&withdrawal_id).await;
         } else if let Err(cause) =
-            self.queue.defer(message.receipt_handle, self.policy.back_off(message.receive_count, &self.ambient)).await
+            self.queue.defer(message.receipt_handle, self.policy.back_off(message.receive_count, &self.clock)).await
         {
             warn!(reference = WithdrawalRow::key(&withdrawal_id), %cause, "not put off: it comes out when its visibility ends");
         }
@@ -72,7 +72,7 @@ impl<S, Q, P, A> Deps<S, Q, P, A>
 where
     S: Read<WithdrawalRow> + Write<WithdrawalRow>,
     P: SubmitWithdrawal,
-    A: Ambient,
+    A: Clock,
 {
     async fn come_back(&self, id: &WithdrawalId) -> Result<Next, StoreError> {
         let Some(Stored { row: WithdrawalRow::Registered(row), version }) = self.table.read(id).await? else {
@@ -92,12 +92,12 @@ where
     }
 
     fn now(&self) -> Timestamp {
-        Timestamp(self.ambient.now_ms())
+        Timestamp(self.clock.now_ms())
     }
 
     /// Whether the sender of the last attempt may still be at it.
     fn may_live(&self, row: &Withdrawal) -> bool {
-        let age = |it: &SubmissionAttempt| self.ambient.now_ms().abs_diff(it.started_at.0);
+        let age = |it: &SubmissionAttempt| self.clock.now_ms().abs_diff(it.started_at.0);
         row.last_attempt().is_some_and(|it| age(it) < self.policy.sender_lifetime_ms)
     }
 
@@ -113,7 +113,7 @@ where
     }
 
     async fn send_again(&self, stored: Stored<Withdrawal>) -> Result<Next, StoreError> {
-        let sender = self.ambient.nonce();
+        let sender = self.clock.nonce();
         let Some(row) = stored.row.send_again(sender.clone(), self.now(), self.policy.resend_unknown) else {
             return Ok(Next::Rest);
         };

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use lambda::{Aws, BadSetting, Environment, HandleMessage, Queue, System, prime, serve_queue, start_log};
+use lambda::{Aws, BadSetting, Environment, HandleMessage, Queue, System, serve_queue, start_log, warm_up};
 use paykassma::Client;
 use store::DynamoDb;
 use withdrawal_submitter::{Deps, Policy};
@@ -30,9 +30,9 @@ async fn set_up(environment: &Environment) -> Result<impl HandleMessage + use<>,
         table: DynamoDb::new(aws.dynamodb(environment), environment.required("TABLE_NAME")?.to_owned()),
         queue: Queue::new(aws.sqs(environment), environment.required("QUEUE_URL")?.to_owned(), Duration::ZERO),
         provider: environment.parsed("PROVIDER_API_URL", |url| Client::at(url, timeout))?,
-        ambient: System,
+        clock: System,
         policy,
     };
-    prime(deps.table.prime("withdrawal")).await;
+    warm_up(deps.table.warm_up("withdrawal")).await;
     Ok(deps)
 }

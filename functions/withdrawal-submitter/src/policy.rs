@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lambda::Ambient;
+use lambda::Clock;
 
 /// When a submission is tried again, and when not.
 #[derive(Clone, Copy, Debug)]
@@ -22,10 +22,10 @@ pub struct Policy {
 
 impl Policy {
     /// The wait after the `received`-th time: at least half of what the doubling gives, the rest by chance.
-    pub fn back_off(&self, received: u32, ambient: &impl Ambient) -> Duration {
+    pub fn back_off(&self, received: u32, clock: &impl Clock) -> Duration {
         let doublings = received.saturating_sub(1).min(16);
         let full = self.first_retry_seconds.saturating_mul(1 << doublings).min(self.retry_ceiling_seconds);
         let half = full.div_ceil(2);
-        Duration::from_secs(half.saturating_add(ambient.below(full.saturating_sub(half).saturating_add(1))))
+        Duration::from_secs(half.saturating_add(clock.random_below(full.saturating_sub(half).saturating_add(1))))
     }
 }

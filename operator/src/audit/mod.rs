@@ -8,7 +8,7 @@ mod rules;
 mod tests;
 
 use indicatif::ProgressBar;
-use lambda::{Ambient, System};
+use lambda::{Clock, System};
 use serde::Serialize;
 use store::{Misread, Seen};
 

@@ -1,8 +1,8 @@
 //! What every function needs around its handler: settings, secrets, AWS clients, requests and replies, the queue. Knows no domain.
 
-mod ambient;
 mod aws;
 mod bus;
+mod clock;
 mod environment;
 mod fields;
 mod http;
@@ -12,9 +12,9 @@ mod queue;
 mod secrets;
 mod stream;
 
-pub use ambient::{Ambient, System, prime};
 pub use aws::{Aws, http as aws_http};
 pub use bus::{EventBus, Publish, Published};
+pub use clock::{Clock, System, warm_up};
 pub use environment::{BadSetting, Environment};
 pub use fields::{BadRequest, Fields};
 pub use http::{Handle, Refusal, Reply, Request, serve};

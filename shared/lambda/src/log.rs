@@ -10,7 +10,7 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
-use crate::{Ambient, Environment, System};
+use crate::{Clock, Environment, System};
 
 /// Makes a metric of every line that has a field of the dimension's name.
 struct Metric {

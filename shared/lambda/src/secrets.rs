@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use aws_sdk_secretsmanager::error::ProvideErrorMetadata;
 use serde::de::DeserializeOwned;
 
-use crate::{Ambient, AwsError};
+use crate::{AwsError, Clock};
 
 const MAX_AGE_MS: u64 = 300_000;
 const MIN_AGE_MS: u64 = 60_000;
@@ -24,7 +24,7 @@ pub trait SecretStore<T>: Sync {
 pub struct Secrets<T, A> {
     client: aws_sdk_secretsmanager::Client,
     secret_id: String,
-    ambient: A,
+    clock: A,
     cached: Mutex<Option<Cached<T>>>,
 }
 
@@ -33,22 +33,22 @@ struct Cached<T> {
     read_at_ms: u64,
 }
 
-impl<T: DeserializeOwned, A: Ambient> Secrets<T, A> {
+impl<T: DeserializeOwned, A: Clock> Secrets<T, A> {
     /// The secret of this name. Nothing is read yet.
     #[must_use]
-    pub fn new(client: aws_sdk_secretsmanager::Client, secret_id: String, ambient: A) -> Self {
-        Self { client, secret_id, ambient, cached: Mutex::new(None) }
+    pub fn new(client: aws_sdk_secretsmanager::Client, secret_id: String, clock: A) -> Self {
+        Self { client, secret_id, clock, cached: Mutex::new(None) }
     }
 
     fn cached(&self, max_age_ms: u64) -> Option<Arc<T>> {
         let cached = self.cached.lock().unwrap_or_else(PoisonError::into_inner);
         let cached = cached.as_ref()?;
-        let age_ms = self.ambient.now_ms().abs_diff(cached.read_at_ms);
+        let age_ms = self.clock.now_ms().abs_diff(cached.read_at_ms);
         (age_ms < max_age_ms).then(|| Arc::clone(&cached.secrets))
     }
 
     async fn read(&self) -> Result<Arc<T>, AwsError> {
-        let read_at_ms = self.ambient.now_ms();
+        let read_at_ms = self.clock.now_ms();
         let got = self.client.get_secret_value().secret_id(&self.secret_id).send().await.map_err(|error| {
             let code = error.code().map_or_else(|| error.to_string(), str::to_owned);
             AwsError(format!("the secret was not given: {code}"))
@@ -70,7 +70,7 @@ fn complaint(error: &serde_json::Error) -> String {
         .map_or_else(|| "the secret is not the JSON that it must be".into(), |missing| format!("the secret: {missing}"))
 }
 
-impl<T: DeserializeOwned + Send + Sync, A: Ambient> SecretStore<T> for Secrets<T, A> {
+impl<T: DeserializeOwned + Send + Sync, A: Clock> SecretStore<T> for Secrets<T, A> {
     async fn current(&self) -> Result<Arc<T>, AwsError> {
         match self.cached(MAX_AGE_MS) {
             Some(secrets) => Ok(secrets),

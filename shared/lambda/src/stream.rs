@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_dynamo::Item;
 use tracing::error;
 
-use crate::{Ambient, BadSetting, System};
+use crate::{BadSetting, Clock, System};
 
 /// A change of a row.
 #[derive(Clone, Debug)]

@@ -35,7 +35,7 @@ impl DynamoDb {
 
     /// Makes the connection that the first request will need, by reading a row that cannot be there. What it answers does not
     /// matter; `kind` is one of those that the function may read.
-    pub async fn prime(&self, kind: &str) {
+    pub async fn warm_up(&self, kind: &str) {
         let get = self.client.get_item().table_name(&self.table).key(KEY, text(format!("{kind}#")));
         let _ = get.send().await;
     }

@@ -82,7 +82,7 @@ async fn elements_are_completed_and_signed_together_or_one_by_one() {
     let postback: Value = serde_json::from_str(&body).unwrap();
     assert_eq!(postback["additional_data"].as_array().unwrap().len(), 10);
     assert_eq!(postback["additional_data"][9]["bank_details"]["bank_code"], "");
-    assert!(body.contains(r#""amount":5.50,"#), "the first element's amount current at the top");
+    assert!(body.contains(r#""amount":5.50,"#), "the first element's amount is at the top");
 
     let separate = json!({"elements": elements, "separate": true, "shuffle": true, "copies": 3});
     assert_eq!(bench.control("postbacks", separate).await["sent"], 30);
