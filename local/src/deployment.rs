@@ -7,12 +7,12 @@ use std::sync::Arc;
 
 use crate::aws::REGION;
 use crate::binaries;
-use crate::environment::Recipe;
 use crate::error::{Doing, StartError};
 use crate::event_bus::BUS;
 use crate::function::Function;
 use crate::functions::{Deployed, FUNCTIONS, SHARED_SETTINGS};
 use crate::http_api::Functions;
+use crate::instance::Recipe;
 use crate::logs::Logs;
 use crate::options::StackOptions;
 use crate::process::Launcher;

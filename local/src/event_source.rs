@@ -8,9 +8,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::aws::{AwsError, Service};
-use crate::environment::Failure;
 use crate::event::queue_event;
 use crate::function::Function;
+use crate::instance::Failure;
 
 /// Feeds one queue to one function.
 pub(crate) struct EventSource {

@@ -1,4 +1,4 @@
-//! A function: up to so many execution environments, warm ones first.
+//! A function: up to so many instances, warm ones first.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -6,16 +6,16 @@ use std::time::Duration;
 use axum::body::Bytes;
 use tokio::sync::Semaphore;
 
-use crate::environment::{Environment, Failure, Recipe};
+use crate::instance::{Failure, Instance, Recipe};
 use crate::process::Process;
 
 /// A deployed function.
 pub(crate) struct Function {
     recipe: Recipe,
     time_limit: Duration,
-    /// One for each environment that may exist: whoever holds a permit may take an idle one or start one.
+    /// One for each instance that may exist: whoever holds a permit may take an idle one or start one.
     permits: Semaphore,
-    idle: Mutex<Vec<Environment>>,
+    idle: Mutex<Vec<Instance>>,
     processes: Mutex<Vec<Process>>,
 }
 
@@ -43,11 +43,11 @@ impl Function {
 
     async fn run(&self, event: Bytes) -> Result<Bytes, Failure> {
         let _permit = self.permits.acquire().await.map_err(|_| Failure::Stopped)?;
-        let outcome = match self.environment().await {
-            Ok(mut environment) => {
-                let outcome = environment.invoke(event, self.time_limit).await;
+        let outcome = match self.instance().await {
+            Ok(mut instance) => {
+                let outcome = instance.invoke(event, self.time_limit).await;
                 if matches!(outcome, Ok(_) | Err(Failure::Reported(_))) {
-                    lock(&self.idle).push(environment);
+                    lock(&self.idle).push(instance);
                 }
                 outcome
             }
@@ -59,13 +59,13 @@ impl Function {
         outcome
     }
 
-    async fn environment(&self) -> Result<Environment, Failure> {
+    async fn instance(&self) -> Result<Instance, Failure> {
         while let Some(mut warm) = self.take_idle() {
             if warm.ready().await.is_ok() {
                 return Ok(warm);
             }
         }
-        let launched = Environment::launch(&self.recipe).await;
+        let launched = Instance::launch(&self.recipe).await;
         let mut cold = launched.map_err(|error| Failure::NotStarted(error.to_string()))?;
         self.register(&cold.process);
         if self.permits.is_closed() {
@@ -75,7 +75,7 @@ impl Function {
         Ok(cold)
     }
 
-    fn take_idle(&self) -> Option<Environment> {
+    fn take_idle(&self) -> Option<Instance> {
         lock(&self.idle).pop()
     }
 

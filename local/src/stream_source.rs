@@ -6,9 +6,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::aws::{AwsError, Service};
-use crate::environment::Failure;
 use crate::event_source::failed_items;
 use crate::function::Function;
+use crate::instance::Failure;
 use crate::logs::Logs;
 
 /// The prefix of the stream's operations on the wire.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Region};
-use lambda::{Aws, Environment, SecretStore, Secrets, System, aws_http};
+use lambda::{Aws, SecretStore, Secrets, Settings, System, aws_http};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use signing::PostbackKeys;
@@ -19,7 +19,7 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A stack. Nothing of it is called before it is asked for.
 pub(crate) struct Deployment {
-    environment: Environment,
+    settings: Settings,
     aws: Aws,
 }
 
@@ -51,45 +51,45 @@ impl Keys {
 impl Deployment {
     /// Finds the stack.
     pub(crate) async fn find(place: &Where) -> Result<Self, Failure> {
-        let environment = match (place.local, &place.env_file) {
+        let settings = match (place.local, &place.env_file) {
             (true, _) => read(&local_env_file()?, "no stack runs here: start one with `cargo run`")?,
             (false, Some(file)) => read(file, "--env-file")?,
-            (false, None) => Environment::of_process(),
+            (false, None) => Settings::of_process(),
         };
-        let aws = match environment.optional("AWS_ACCESS_KEY_ID") {
-            Some(_) => Aws::new(&environment)?,
-            None => usual(environment.optional("AWS_REGION")).await?,
+        let aws = match settings.optional("AWS_ACCESS_KEY_ID") {
+            Some(_) => Aws::new(&settings)?,
+            None => usual(settings.optional("AWS_REGION")).await?,
         };
-        Ok(Self { environment, aws })
+        Ok(Self { settings, aws })
     }
 
     pub(crate) fn table(&self) -> Result<DynamoDb, Failure> {
-        let name = self.environment.required("TABLE_NAME")?.to_owned();
-        Ok(DynamoDb::new(self.aws.dynamodb(&self.environment), name))
+        let name = self.settings.required("TABLE_NAME")?.to_owned();
+        Ok(DynamoDb::new(self.aws.dynamodb(&self.settings), name))
     }
 
     pub(crate) fn sqs(&self) -> aws_sdk_sqs::Client {
-        self.aws.sqs(&self.environment)
+        self.aws.sqs(&self.settings)
     }
 
     pub(crate) fn setting(&self, name: &'static str) -> Result<&str, Failure> {
-        Ok(self.environment.required(name)?)
+        Ok(self.settings.required(name)?)
     }
 
     pub(crate) async fn keys(&self) -> Result<std::sync::Arc<Keys>, Failure> {
-        let id = self.environment.required("SECRET_ID")?.to_owned();
-        let secrets = Secrets::<Keys, _>::new(self.aws.secrets_manager(&self.environment), id, System);
+        let id = self.settings.required("SECRET_ID")?.to_owned();
+        let secrets = Secrets::<Keys, _>::new(self.aws.secrets_manager(&self.settings), id, System);
         Ok(secrets.current().await?)
     }
 
     /// Whether it is reachable from elsewhere: the stack on this machine speaks plain HTTP.
     pub(crate) fn is_deployed(&self) -> Result<bool, Failure> {
-        Ok(self.environment.required("API_URL")?.starts_with("https://"))
+        Ok(self.settings.required("API_URL")?.starts_with("https://"))
     }
 
     /// Where the provider sends postbacks to. It has a secret in it: never print it.
     pub(crate) fn postback_url(&self, keys: &Keys) -> Result<SecretString, Failure> {
-        let api = self.environment.required("API_URL")?.trim_end_matches('/');
+        let api = self.settings.required("API_URL")?.trim_end_matches('/');
         Ok(format!("{api}/postbacks/{}", keys.postback_token.expose_secret()).into())
     }
 }
@@ -123,9 +123,9 @@ fn local_env_file() -> Result<PathBuf, Failure> {
     Ok(target.join("stack.env"))
 }
 
-fn read(file: &Path, hint: &str) -> Result<Environment, Failure> {
+fn read(file: &Path, hint: &str) -> Result<Settings, Failure> {
     let text = std::fs::read_to_string(file)
         .map_err(|error| Failure::Usage(format!("{}: {error} ({hint})", file.display())))?;
     let settings: Vec<_> = text.lines().filter_map(|line| line.trim().split_once('=')).collect();
-    Ok(Environment::of(&settings))
+    Ok(Settings::of(&settings))
 }

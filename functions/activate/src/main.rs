@@ -4,27 +4,27 @@ use std::time::Duration;
 
 use activate::{Deps, Keys};
 use domain::PaymentSystems;
-use lambda::{Aws, BadSetting, Environment, Handle, SecretStore, Secrets, System, serve, start_log, warm_up};
+use lambda::{Aws, BadSetting, Handle, SecretStore, Secrets, Settings, System, serve, start_log, warm_up};
 use paykassma::Client;
 use store::DynamoDb;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
-    let environment = Environment::of_process();
-    start_log(&environment);
+    let settings = Settings::of_process();
+    start_log(&settings);
     serve("custom_transaction_id", set_up(&environment).await).await
 }
 
-async fn set_up(environment: &Environment) -> Result<impl Handle + use<>, BadSetting> {
-    let aws = Aws::new(environment)?;
-    let timeout = Duration::from_millis(environment.number("PROVIDER_TIMEOUT_MS", 8_000)?);
-    let secret_id = environment.required("SECRET_ID")?.to_owned();
+async fn set_up(settings: &Settings) -> Result<impl Handle + use<>, BadSetting> {
+    let aws = Aws::new(settings)?;
+    let timeout = Duration::from_millis(settings.number("PROVIDER_TIMEOUT_MS", 8_000)?);
+    let secret_id = settings.required("SECRET_ID")?.to_owned();
     let deps = Deps {
-        table: DynamoDb::new(aws.dynamodb(environment), environment.required("TABLE_NAME")?.to_owned()),
-        provider: environment.parsed("PROVIDER_API_URL", |url| Client::at(url, timeout))?,
-        keys: Secrets::<Keys, _>::new(aws.secrets_manager(environment), secret_id, System),
+        table: DynamoDb::new(aws.dynamodb(settings), settings.required("TABLE_NAME")?.to_owned()),
+        provider: settings.parsed("PROVIDER_API_URL", |url| Client::at(url, timeout))?,
+        keys: Secrets::<Keys, _>::new(aws.secrets_manager(settings), secret_id, System),
         clock: System,
-        systems: environment.json("PAYMENT_SYSTEMS")?.map(PaymentSystems::with).unwrap_or_default(),
+        systems: settings.json("PAYMENT_SYSTEMS")?.map(PaymentSystems::with).unwrap_or_default(),
     };
     warm_up(async { tokio::join!(deps.keys.current(), deps.table.warm_up("deposit")) }).await;
     Ok(deps)

@@ -1,18 +1,18 @@
 //! Wires attention-reporter.
 
 use attention_reporter::{Deps, serve};
-use lambda::{Aws, BadSetting, Environment, System, start_log};
+use lambda::{Aws, BadSetting, Settings, System, start_log};
 use store::DynamoDb;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    let environment = Environment::of_process();
-    start_log(&environment);
-    serve(set_up(&environment)).await
+    let settings = Settings::of_process();
+    start_log(&settings);
+    serve(set_up(&settings)).await
 }
 
-fn set_up(environment: &Environment) -> Result<Deps<DynamoDb, System>, BadSetting> {
-    let aws = Aws::new(environment)?;
-    let table = DynamoDb::new(aws.dynamodb(environment), environment.required("TABLE_NAME")?.to_owned());
+fn set_up(settings: &Settings) -> Result<Deps<DynamoDb, System>, BadSetting> {
+    let aws = Aws::new(settings)?;
+    let table = DynamoDb::new(aws.dynamodb(settings), settings.required("TABLE_NAME")?.to_owned());
     Ok(Deps { table, clock: System })
 }

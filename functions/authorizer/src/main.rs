@@ -1,19 +1,19 @@
 //! Wires authorizer.
 
 use authorizer::{Deps, Keys, serve};
-use lambda::{Aws, BadSetting, Environment, SecretStore, Secrets, System, start_log, warm_up};
+use lambda::{Aws, BadSetting, SecretStore, Secrets, Settings, System, start_log, warm_up};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    let environment = Environment::of_process();
-    start_log(&environment);
-    serve(set_up(&environment).await).await
+    let settings = Settings::of_process();
+    start_log(&settings);
+    serve(set_up(&settings).await).await
 }
 
-async fn set_up(environment: &Environment) -> Result<Deps<Secrets<Keys, System>>, BadSetting> {
-    let aws = Aws::new(environment)?;
-    let secret_id = environment.required("SECRET_ID")?.to_owned();
-    let deps = Deps { keys: Secrets::new(aws.secrets_manager(environment), secret_id, System) };
+async fn set_up(settings: &Settings) -> Result<Deps<Secrets<Keys, System>>, BadSetting> {
+    let aws = Aws::new(settings)?;
+    let secret_id = settings.required("SECRET_ID")?.to_owned();
+    let deps = Deps { keys: Secrets::new(aws.secrets_manager(settings), secret_id, System) };
     warm_up(deps.keys.current()).await;
     Ok(deps)
 }

@@ -36,7 +36,7 @@ pub(crate) async fn keep(table: &impl Table, clock: &impl Clock, report: &Deposi
             return Ok(());
         }
         let most_ms = 20_u64.saturating_mul(1 << race.min(6));
-        clock.pause(Duration::from_millis(clock.random_below(most_ms))).await;
+        clock.sleep(Duration::from_millis(clock.random_below(most_ms))).await;
     }
     Err(StoreError::all_races_lost())
 }

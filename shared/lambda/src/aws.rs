@@ -9,7 +9,7 @@ use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Region, SharedHttpClient, StalledStreamProtectionConfig};
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode};
 
-use crate::{BadSetting, Environment};
+use crate::{BadSetting, Settings};
 
 const AMAZON_ROOTS: &[u8] = include_bytes!("amazon_roots.pem");
 
@@ -23,7 +23,7 @@ pub struct Aws {
 }
 
 macro_rules! client {
-    ($aws:expr, $environment:expr, $sdk:ident, $endpoint:literal) => {{
+    ($aws:expr, $settings:expr, $sdk:ident, $endpoint:literal) => {{
         let aws = $aws;
         let mut config = $sdk::Config::builder()
             .behavior_version(BehaviorVersion::v2026_01_12())
@@ -33,7 +33,7 @@ macro_rules! client {
             .timeout_config(aws.timeouts.clone())
             .retry_config(RetryConfig::standard().with_max_attempts(3).with_initial_backoff(Duration::from_millis(50)))
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
-        config.set_endpoint_url($environment.optional($endpoint).map(str::to_owned));
+        config.set_endpoint_url($settings.optional($endpoint).map(str::to_owned));
         $sdk::Client::from_conf(config.build())
     }};
 }
@@ -43,15 +43,15 @@ impl Aws {
     ///
     /// # Errors
     /// [`BadSetting`] when one is missing.
-    pub fn new(environment: &Environment) -> Result<Self, BadSetting> {
+    pub fn new(settings: &Settings) -> Result<Self, BadSetting> {
         let credentials = Credentials::new(
-            environment.required("AWS_ACCESS_KEY_ID")?,
-            environment.required("AWS_SECRET_ACCESS_KEY")?,
-            environment.optional("AWS_SESSION_TOKEN").map(str::to_owned),
+            settings.required("AWS_ACCESS_KEY_ID")?,
+            settings.required("AWS_SECRET_ACCESS_KEY")?,
+            settings.optional("AWS_SESSION_TOKEN").map(str::to_owned),
             None,
             "environment",
         );
-        let region = Region::new(environment.required("AWS_REGION")?.to_owned());
+        let region = Region::new(settings.required("AWS_REGION")?.to_owned());
         Ok(Self::with(region, SharedCredentialsProvider::new(credentials), http()?))
     }
 
@@ -68,26 +68,26 @@ impl Aws {
 
     /// DynamoDB's client.
     #[must_use]
-    pub fn dynamodb(&self, environment: &Environment) -> aws_sdk_dynamodb::Client {
-        client!(self, environment, aws_sdk_dynamodb, "AWS_ENDPOINT_URL_DYNAMODB")
+    pub fn dynamodb(&self, settings: &Settings) -> aws_sdk_dynamodb::Client {
+        client!(self, settings, aws_sdk_dynamodb, "AWS_ENDPOINT_URL_DYNAMODB")
     }
 
     /// The event bus' client.
     #[must_use]
-    pub fn eventbridge(&self, environment: &Environment) -> aws_sdk_eventbridge::Client {
-        client!(self, environment, aws_sdk_eventbridge, "AWS_ENDPOINT_URL_EVENTBRIDGE")
+    pub fn eventbridge(&self, settings: &Settings) -> aws_sdk_eventbridge::Client {
+        client!(self, settings, aws_sdk_eventbridge, "AWS_ENDPOINT_URL_EVENTBRIDGE")
     }
 
     /// The queues' client.
     #[must_use]
-    pub fn sqs(&self, environment: &Environment) -> aws_sdk_sqs::Client {
-        client!(self, environment, aws_sdk_sqs, "AWS_ENDPOINT_URL_SQS")
+    pub fn sqs(&self, settings: &Settings) -> aws_sdk_sqs::Client {
+        client!(self, settings, aws_sdk_sqs, "AWS_ENDPOINT_URL_SQS")
     }
 
     /// The secrets' client.
     #[must_use]
-    pub fn secrets_manager(&self, environment: &Environment) -> aws_sdk_secretsmanager::Client {
-        client!(self, environment, aws_sdk_secretsmanager, "AWS_ENDPOINT_URL_SECRETS_MANAGER")
+    pub fn secrets_manager(&self, settings: &Settings) -> aws_sdk_secretsmanager::Client {
+        client!(self, settings, aws_sdk_secretsmanager, "AWS_ENDPOINT_URL_SECRETS_MANAGER")
     }
 }
 

@@ -10,7 +10,7 @@ use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
-use crate::{Clock, Environment, System};
+use crate::{Clock, Settings, System};
 
 /// Makes a metric of every line that has a field of the dimension's name.
 struct Metric {
@@ -64,13 +64,13 @@ where
 
 /// Starts the log at the level of the setting `LOG_LEVEL`: `info`, which is also the default, or less. Never more: at
 /// `debug` and below, the crates that we use print bodies, tokens and whole rows. Metrics are counted under `METRICS_NAMESPACE`.
-pub fn start(environment: &Environment) {
-    let level = environment
+pub fn start(settings: &Settings) {
+    let level = settings
         .optional("LOG_LEVEL")
         .and_then(|level| level.parse().ok())
         .unwrap_or(LevelFilter::INFO)
         .min(LevelFilter::INFO);
-    let namespace = environment.optional("METRICS_NAMESPACE").unwrap_or("Paykassma").to_owned();
+    let namespace = settings.optional("METRICS_NAMESPACE").unwrap_or("Paykassma").to_owned();
     tracing_subscriber::fmt()
         .json()
         .flatten_event(true)

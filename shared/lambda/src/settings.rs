@@ -1,0 +1,123 @@
+//! Settings: read once, at start-up, by name.
+
+use std::collections::HashMap;
+use std::fmt::Display;
+use std::str::FromStr;
+
+use serde::de::DeserializeOwned;
+
+/// A setting that is missing or malformed. Names it, never its value.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("setting {name} {rule}")]
+pub struct BadSetting {
+    /// Which setting.
+    pub name: &'static str,
+    /// What is wrong with it.
+    pub rule: String,
+}
+
+/// The settings of this process.
+#[derive(Clone, Default)]
+pub struct Settings(HashMap<String, String>);
+
+impl Settings {
+    /// The environment variables of this process.
+    #[must_use]
+    pub fn of_process() -> Self {
+        Self(std::env::vars().collect())
+    }
+
+    /// These settings.
+    #[must_use]
+    pub fn of(settings: &[(&str, &str)]) -> Self {
+        Self(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
+    }
+
+    /// A setting that need not be there; an empty one is not.
+    #[must_use]
+    pub fn optional(&self, name: &'static str) -> Option<&str> {
+        self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    /// A setting that must be there.
+    ///
+    /// # Errors
+    /// [`BadSetting`] when it is not.
+    pub fn required(&self, name: &'static str) -> Result<&str, BadSetting> {
+        self.optional(name).ok_or_else(|| BadSetting { name, rule: "is missing".into() })
+    }
+
+    /// A setting that must be there and be read by `parse`, whose error says the rule and not the value.
+    ///
+    /// # Errors
+    /// [`BadSetting`] when it is missing or not to be read.
+    pub fn parsed<T, E: Display>(
+        &self,
+        name: &'static str,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Result<T, BadSetting> {
+        parse(self.required(name)?).map_err(|error| BadSetting { name, rule: error.to_string() })
+    }
+
+    /// A setting in JSON that need not be there.
+    ///
+    /// # Errors
+    /// [`BadSetting`] when it is there and cannot be read.
+    pub fn json<T: DeserializeOwned>(&self, name: &'static str) -> Result<Option<T>, BadSetting> {
+        let Some(text) = self.optional(name) else { return Ok(None) };
+        serde_json::from_str(text).map(Some).map_err(|error| BadSetting {
+            name,
+            rule: format!("is not the JSON that it must be, at line {} column {}", error.line(), error.column()),
+        })
+    }
+
+    /// A whole number above 0, or `default` when it is not set.
+    ///
+    /// # Errors
+    /// [`BadSetting`] when it is set and not such a number.
+    pub fn number<T: FromStr + Default + PartialOrd>(&self, name: &'static str, default: T) -> Result<T, BadSetting> {
+        let Some(text) = self.optional(name) else { return Ok(default) };
+        let number = text.parse().ok().filter(|number| *number > T::default());
+        number.ok_or_else(|| BadSetting { name, rule: "must be a whole number above 0".into() })
+    }
+
+    /// A switch: `on` or `off`, the default.
+    ///
+    /// # Errors
+    /// [`BadSetting`] when it is something else.
+    pub fn switch(&self, name: &'static str) -> Result<bool, BadSetting> {
+        match self.optional(name) {
+            None | Some("off") => Ok(false),
+            Some("on") => Ok(true),
+            Some(_) => Err(BadSetting { name, rule: "must be on or off".into() }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bad_setting_names_itself_and_not_its_value() {
+        let settings = Settings::of(&[("LIMIT", "marker"), ("NONE", "0"), ("EMPTY", ""), ("RESEND", "marker")]);
+        let said = [
+            settings.required("ABSENT").unwrap_err().to_string(),
+            settings.required("EMPTY").unwrap_err().to_string(),
+            settings.number("LIMIT", 5).unwrap_err().to_string(),
+            settings.number("NONE", 5_u64).unwrap_err().to_string(),
+            settings.switch("RESEND").unwrap_err().to_string(),
+        ];
+        assert_eq!(
+            said,
+            [
+                "setting ABSENT is missing",
+                "setting EMPTY is missing",
+                "setting LIMIT must be a whole number above 0",
+                "setting NONE must be a whole number above 0",
+                "setting RESEND must be on or off",
+            ]
+        );
+        assert_eq!(settings.number("ABSENT", 5), Ok(5));
+    }
+}
