@@ -79,7 +79,7 @@ async fn a_bad_setting_is_named_once_and_nothing_is_done() {
     for (setting, value) in BAD {
         let readers: Vec<_> = functions().into_iter().filter(|it| read_by(it).contains(setting)).collect();
         let settings = readers.iter().map(|function| (function.clone(), setting.into(), value.into())).collect();
-        let site = Site::start_with(StackOptions { settings, ..options() }).await;
+        let site = Site::start_with(StackOptions { environment: settings, ..options() }).await;
         for function in &readers {
             let answer = site.stack.invoke(function, &event(function)).await;
             assert!(has_refused(&answer), "{function}, {setting} = {value:?}: {answer:?}");

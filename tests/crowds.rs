@@ -138,28 +138,28 @@ fn signature(facts: &Value) -> &str {
 }
 
 /// Asks again and again until the answer is no 5xx. Gives what it was, and counts the answers that came first.
-async fn insist(mut ask: impl AsyncFnMut() -> Answer, refusals: &Refusals) -> Answer {
+async fn insist(mut ask: impl AsyncFnMut() -> Answer, errors: &Errors) -> Answer {
     loop {
         let answer = ask().await;
         if answer.status < 500 {
             return answer;
         }
-        *refusals.lock().unwrap().entry((answer.status, answer.code().to_owned())).or_default() += 1;
+        *errors.lock().unwrap().entry((answer.status, answer.code().to_owned())).or_default() += 1;
     }
 }
 
-type Refusals = Mutex<BTreeMap<(u16, String), usize>>;
+type Errors = Mutex<BTreeMap<(u16, String), usize>>;
 
 /// An order is registered while five copies of its payment's postback arrive: what is answered ok stands.
-async fn deposit(site: &Site, index: usize, refusals: &Refusals) {
+async fn deposit(site: &Site, index: usize, errors: &Errors) {
     let (id, key) = (format!("o{index}"), payment_key(index));
     let body = postback(site, &[(&payment_number(index), &id, "700")]).to_string();
     let register = async {
-        assert_eq!(insist(async || site.order(&id).await, refusals).await.body["custom_transaction_id"], *id);
+        assert_eq!(insist(async || site.order(&id).await, errors).await.body["custom_transaction_id"], *id);
         assert_ne!(site.attribute(&format!("deposit#{id}"), "label").await, "", "{id} is registered");
     };
     let copies = stream::iter(0..5).for_each_concurrent(None, async |_| {
-        let answer = insist(async || site.postback(body.clone().into()).await, refusals).await;
+        let answer = insist(async || site.postback(body.clone().into()).await, errors).await;
         assert_eq!((answer.status, answer.body), (200, json!({"status": "ok"})));
         let state = site.state(&key).await;
         assert!(state == "credited" || state == "unmatched", "{key} was answered ok and is {state:?}");
@@ -168,9 +168,9 @@ async fn deposit(site: &Site, index: usize, refusals: &Refusals) {
 }
 
 /// A withdrawal is asked for and, if the provider has it, paid.
-async fn withdraw(site: &Site, index: usize, refusals: &Refusals) {
+async fn withdraw(site: &Site, index: usize, errors: &Errors) {
     let id = format!("w{index}");
-    let answer = insist(async || site.withdraw(&id).await, refusals).await;
+    let answer = insist(async || site.withdraw(&id).await, errors).await;
     assert!(matches!(answer.status, 200..=202), "{answer:?}");
     assert_ne!(site.state(&format!("withdrawal#{id}")).await, "", "{id} is journalled");
     let standing = site.ask(&format!("withdrawals/{id}")).await;
@@ -187,15 +187,14 @@ async fn withdraw(site: &Site, index: usize, refusals: &Refusals) {
 async fn with_30_percent_of_the_calls_failing_all_converges_and_nothing_is_lost() {
     let (orders, withdrawal_count) = (count(1_000, 25), count(200, 10));
     let (site, injectors) = Injector::in_front_of(crowd_options(), 30).await;
-    let (refusals, began) = (Refusals::default(), Instant::now());
-    let deposits = stream::iter(0..orders).for_each_concurrent(8, |index| deposit(&site, index, &refusals));
-    let withdrawals =
-        stream::iter(0..withdrawal_count).for_each_concurrent(4, |index| withdraw(&site, index, &refusals));
+    let (errors, began) = (Errors::default(), Instant::now());
+    let deposits = stream::iter(0..orders).for_each_concurrent(8, |index| deposit(&site, index, &errors));
+    let withdrawals = stream::iter(0..withdrawal_count).for_each_concurrent(4, |index| withdraw(&site, index, &errors));
     tokio::join!(deposits, withdrawals);
     println!("{orders} deposits, {withdrawal_count} withdrawals in {:?}", began.elapsed());
-    let refusals = refusals.into_inner().unwrap();
-    println!("refused until the table answered: {refusals:?}");
-    assert!(refusals.keys().all(|(status, code)| (*status, &code[..]) == (503, "try_again")), "{refusals:?}");
+    let errors = errors.into_inner().unwrap();
+    println!("refused until the table answered: {errors:?}");
+    assert!(errors.keys().all(|(status, code)| (*status, &code[..]) == (503, "try_again")), "{errors:?}");
     for index in 0..orders {
         assert_eq!(site.credits(&format!("o{index}")).await, ["700"], "o{index}");
         assert_eq!(site.state(&payment_key(index)).await, "credited");

@@ -35,7 +35,7 @@ pub(crate) struct HttpApi {
 }
 
 /// What API Gateway itself answers, without a function or in its place.
-enum Refusal {
+enum GatewayError {
     NotFound,
     Unauthorized,
     BodyTooLarge,
@@ -43,14 +43,14 @@ enum Refusal {
     FunctionTooSlow,
 }
 
-impl IntoResponse for Refusal {
+impl IntoResponse for GatewayError {
     fn into_response(self) -> Response {
         let (status, message) = match self {
-            Refusal::NotFound => (StatusCode::NOT_FOUND, "Not Found"),
-            Refusal::Unauthorized => (StatusCode::UNAUTHORIZED, "Unauthorized"),
-            Refusal::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large"),
-            Refusal::FunctionFailed => (StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"),
-            Refusal::FunctionTooSlow => (StatusCode::SERVICE_UNAVAILABLE, "Service StoreError"),
+            GatewayError::NotFound => (StatusCode::NOT_FOUND, "Not Found"),
+            GatewayError::Unauthorized => (StatusCode::UNAUTHORIZED, "Unauthorized"),
+            GatewayError::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large"),
+            GatewayError::FunctionFailed => (StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"),
+            GatewayError::FunctionTooSlow => (StatusCode::SERVICE_UNAVAILABLE, "Service StoreError"),
         };
         let content_type = [(header::CONTENT_TYPE, "application/json")];
         (status, content_type, json!({ "message": message }).to_string()).into_response()
@@ -62,30 +62,30 @@ pub(crate) fn router(api: HttpApi) -> Router {
     Router::new().fallback(handle).with_state(Arc::new(api))
 }
 
-async fn handle(State(api): State<Arc<HttpApi>>, request: Request) -> Result<Response, Refusal> {
+async fn handle(State(api): State<Arc<HttpApi>>, request: Request) -> Result<Response, GatewayError> {
     let (parts, body) = request.into_parts();
-    let (route, parameters) = find_route(parts.method.as_str(), parts.uri.path()).ok_or(Refusal::NotFound)?;
+    let (route, parameters) = find_route(parts.method.as_str(), parts.uri.path()).ok_or(GatewayError::NotFound)?;
     if !route.public {
         api.authorize(route, &parameters, &parts).await?;
     }
-    let function = api.functions.get(route.function).ok_or(Refusal::NotFound)?;
-    let body = to_bytes(body, BODY_LIMIT).await.map_err(|_| Refusal::BodyTooLarge)?;
+    let function = api.functions.get(route.function).ok_or(GatewayError::NotFound)?;
+    let body = to_bytes(body, BODY_LIMIT).await.map_err(|_| GatewayError::BodyTooLarge)?;
     let event = request_event(route, &parameters, &parts, &body);
     let invocation = function.invoke(event.to_string().into());
     let outcome = timeout(INTEGRATION_LIMIT, invocation).await;
-    let answer = outcome.map_err(|_| Refusal::FunctionTooSlow)?;
-    let answer = answer.map_err(|_| Refusal::FunctionFailed)?;
-    response(&answer).ok_or(Refusal::FunctionFailed)
+    let answer = outcome.map_err(|_| GatewayError::FunctionTooSlow)?;
+    let answer = answer.map_err(|_| GatewayError::FunctionFailed)?;
+    response(&answer).ok_or(GatewayError::FunctionFailed)
 }
 
 impl HttpApi {
-    async fn authorize(&self, route: &Route, parameters: &PathParameters, parts: &Parts) -> Result<(), Refusal> {
-        let function = self.functions.get(AUTHORIZER).ok_or(Refusal::FunctionFailed)?;
+    async fn authorize(&self, route: &Route, parameters: &PathParameters, parts: &Parts) -> Result<(), GatewayError> {
+        let function = self.functions.get(AUTHORIZER).ok_or(GatewayError::FunctionFailed)?;
         match self.authorizer.check(function, route, parameters, parts).await {
             Authorization::Granted => Ok(()),
             // API Gateway itself answers a wrong token with 403; here it is 401, as the API is documented.
-            Authorization::Missing | Authorization::Denied => Err(Refusal::Unauthorized),
-            Authorization::Failed => Err(Refusal::FunctionFailed),
+            Authorization::Missing | Authorization::Denied => Err(GatewayError::Unauthorized),
+            Authorization::Failed => Err(GatewayError::FunctionFailed),
         }
     }
 }

@@ -21,7 +21,7 @@ pub(crate) enum Failure {
     Usage(String),
     /// The state of things does not allow it.
     #[error("refused: {0}")]
-    Refused(String),
+    NotAllowed(String),
     /// The stack does not answer.
     #[error("not reached: {0}")]
     NoAnswer(String),
@@ -40,7 +40,7 @@ impl Failure {
     pub(crate) fn status(&self) -> ExitCode {
         ExitCode::from(match self {
             Self::Usage(_) => 2,
-            Self::Refused(_) => 3,
+            Self::NotAllowed(_) => 3,
             Self::NoAnswer(_) => 4,
         })
     }
@@ -73,6 +73,6 @@ impl From<lambda::BadSetting> for Failure {
 
 impl From<NotResolved> for Failure {
     fn from(error: NotResolved) -> Self {
-        Self::Refused(error.to_string())
+        Self::NotAllowed(error.to_string())
     }
 }

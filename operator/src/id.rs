@@ -12,11 +12,11 @@ pub(crate) async fn find(table: &impl ReadAny, id: &str) -> Result<AnyRow, Failu
         found.extend(read_any(table, &candidate).await?);
     }
     match found.len() {
-        0 => Err(Failure::Refused(format!("there is no row {id}"))),
-        1 => found.pop().ok_or_else(|| Failure::Refused(format!("there is no row {id}"))),
+        0 => Err(Failure::NotAllowed(format!("there is no row {id}"))),
+        1 => found.pop().ok_or_else(|| Failure::NotAllowed(format!("there is no row {id}"))),
         _ => {
             let keys: Vec<_> = found.iter().map(AnyRow::key).collect();
-            Err(Failure::Refused(format!("{id} may be any of {}: give the whole key", keys.join(", "))))
+            Err(Failure::NotAllowed(format!("{id} may be any of {}: give the whole key", keys.join(", "))))
         }
     }
 }

@@ -67,7 +67,7 @@ pub(crate) enum Unproved {
 
 impl From<Unproved> for Failure {
     fn from(error: Unproved) -> Self {
-        Self::Refused(error.to_string())
+        Self::NotAllowed(error.to_string())
     }
 }
 

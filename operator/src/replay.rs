@@ -60,7 +60,7 @@ fn rebuilt(row: &AnyRow, label: Option<&str>, keys: &Keys) -> Result<Vec<u8>, Fa
             direction: "outgoing",
         },
         Element::Unreadable { reason, .. } => {
-            return Err(Failure::Refused(format!("the element is not understood today either: {reason}")));
+            return Err(Failure::NotAllowed(format!("the element is not understood today either: {reason}")));
         }
     };
     if copies.label.is_none() {
@@ -72,7 +72,7 @@ fn rebuilt(row: &AnyRow, label: Option<&str>, keys: &Keys) -> Result<Vec<u8>, Fa
 
 /// What is held and may be judged again. Where an unsigned copy differed, its rebuilt twin would be made up.
 fn kept(row: &AnyRow) -> Result<(&Evidence, Option<Label>), Failure> {
-    let refused = |why: &str| Err(Failure::Refused(why.to_owned()));
+    let refused = |why: &str| Err(Failure::NotAllowed(why.to_owned()));
     match row {
         AnyRow::Unreadable(it) => Ok((&it.row.evidence, None)),
         AnyRow::Payment(it) => match &it.row.state {

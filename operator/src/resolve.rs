@@ -36,13 +36,13 @@ pub(crate) async fn run(deployment: &Deployment, output: Output, arguments: &cli
     let table = deployment.table()?;
     let row = id::find(&table, &arguments.id).await?;
     if arguments.if_version.is_some_and(|version| version != row.version()) {
-        return Err(Failure::Refused(format!("the row has version {} now: look again", row.version())));
+        return Err(Failure::NotAllowed(format!("the row has version {} now: look again", row.version())));
     }
     let (id, before, version) = (row.key(), rows::state(&row), row.version());
     let decided = decide(&table, row, arguments.order.as_deref(), resolution).await?;
     let (after, credited) = (rows::state(&decided.row()), decided.credited());
     if !arguments.dry_run && !decided.write(&table).await? {
-        return Err(Failure::Refused("the row has changed meanwhile: look again".into()));
+        return Err(Failure::NotAllowed("the row has changed meanwhile: look again".into()));
     }
     let resolved = Resolved { id, before, after, credited, version, is_written: !arguments.dry_run };
     output.line(&resolved, || resolved.text());
@@ -71,7 +71,9 @@ async fn decide(
         return Err(Failure::Usage("--order is for a payment that is credited".into()));
     }
     match row {
-        AnyRow::Deposit(_) => Err(Failure::Refused("an order is decided by its payments: resolve one of them".into())),
+        AnyRow::Deposit(_) => {
+            Err(Failure::NotAllowed("an order is decided by its payments: resolve one of them".into()))
+        }
         AnyRow::Withdrawal(stored) => {
             let row = match &stored.row {
                 WithdrawalRow::Registered(row) => WithdrawalRow::Registered(Box::new(row.resolve(resolution)?)),

@@ -118,7 +118,7 @@ struct Tally {
 
 pub(crate) async fn run(deployment: &Deployment, output: Output, arguments: &Simulate) -> Result<Done, Failure> {
     if deployment.is_deployed()? && !arguments.test_stack {
-        return Err(Failure::Refused(
+        return Err(Failure::NotAllowed(
             "this stack is deployed, and credits what is simulated: say --test-stack if it is one for testing".into(),
         ));
     }

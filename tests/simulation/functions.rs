@@ -138,7 +138,7 @@ impl SubmitWithdrawal for Ports {
         let asked = self.0.call("submit", REQUEST, move |world| super::withdrawals::submit(world, &submitted)).await;
         let said = match asked {
             Ok(Said::Accepted) => domain::Submission::Accepted,
-            Ok(Said::Refused(message)) => domain::Submission::Rejected(message),
+            Ok(Said::Rejected(message)) => domain::Submission::Rejected(message),
             Err(fault) if self.is_surely_unsent(fault) => domain::Submission::NotSent(format!("{fault:?}")),
             Err(fault) => domain::Submission::Unknown(format!("{fault:?}")),
         };

@@ -25,7 +25,7 @@ pub(super) enum Case {
 enum Resolved {
     Done,
     /// The row does not allow it.
-    Refused,
+    NotAllowed,
     /// Someone else has changed the row: the operator looks again.
     Raced,
 }
@@ -101,7 +101,7 @@ fn resolve(world: &World, case: Case, outcome: Outcome) -> Job {
         };
         let status = match resolved {
             Ok(Resolved::Done) => 200,
-            Ok(Resolved::Refused) => 409,
+            Ok(Resolved::NotAllowed) => 409,
             Ok(Resolved::Raced) | Err(_) => 503,
         };
         Answer::Reply(status, format!("{resolved:?}"))
@@ -109,27 +109,27 @@ fn resolve(world: &World, case: Case, outcome: Outcome) -> Job {
 }
 
 async fn withdrawal(table: &Table, id: &WithdrawalId, resolution: Resolution) -> Result<Resolved, StoreError> {
-    let Some(stored) = Read::<WithdrawalRow>::read(table, id).await? else { return Ok(Resolved::Refused) };
+    let Some(stored) = Read::<WithdrawalRow>::read(table, id).await? else { return Ok(Resolved::NotAllowed) };
     let row = match &stored.row {
         WithdrawalRow::Registered(row) => {
             wrong::resolved(&table.0, row, &resolution).map(|row| WithdrawalRow::Registered(Box::new(row)))
         }
         WithdrawalRow::Foreign(row) => row.resolve(resolution).map(|row| WithdrawalRow::Foreign(Box::new(row))),
     };
-    let Ok(row) = row else { return Ok(Resolved::Refused) };
+    let Ok(row) = row else { return Ok(Resolved::NotAllowed) };
     confirm(&table.0).await;
     let change = wrong::decision(&table.0, stored.becomes(row));
     Ok(if table.write(change).await? == Written::Done { Resolved::Done } else { Resolved::Raced })
 }
 
 async fn payment(table: &Table, key: &PaymentKey, resolution: Resolution) -> Result<Resolved, StoreError> {
-    let Some(stored) = Read::<Payment>::read(table, key).await? else { return Ok(Resolved::Refused) };
+    let Some(stored) = Read::<Payment>::read(table, key).await? else { return Ok(Resolved::NotAllowed) };
     let order = order_for(table, &stored.row).await?;
     let deposit = order.as_ref().and_then(|it| match &it.row {
         DepositRow::Registered(deposit) => Some(deposit),
         DepositRow::Unannounced(_) => None,
     });
-    let Ok((row, deposit)) = stored.row.resolve(deposit, resolution) else { return Ok(Resolved::Refused) };
+    let Ok((row, deposit)) = stored.row.resolve(deposit, resolution) else { return Ok(Resolved::NotAllowed) };
     confirm(&table.0).await;
     let change = wrong::decision(&table.0, stored.becomes(row));
     let is_done = match deposit.filter(|_| !table.0.is(Wrong::CreditPaymentAlone)) {

@@ -33,7 +33,7 @@ impl Model {
 #[derive(Clone, Debug)]
 pub(super) enum Said {
     Accepted,
-    Refused(String),
+    Rejected(String),
 }
 
 /// What a signed element says, and the label that travels beside it.

@@ -14,7 +14,7 @@ pub(super) enum Send {
     /// No answer yet; for ever, if the function died.
     InFlight,
     NotSent,
-    Refused,
+    Rejected,
     Accepted,
     Unknown,
 }
@@ -56,14 +56,14 @@ impl Sending {
     pub(super) fn came_to(&self, world: &World, submission: &Submission) {
         let send = match submission {
             Submission::Accepted => Send::Accepted,
-            Submission::Rejected(_) => Send::Refused,
+            Submission::Rejected(_) => Send::Rejected,
             Submission::NotSent(_) => Send::NotSent,
             Submission::Unknown(_) => Send::Unknown,
         };
         world.with(|state| {
             state.reached.insert(match send {
                 Send::Accepted => "accepted",
-                Send::Refused => "refused",
+                Send::Rejected => "rejected",
                 Send::NotSent => "not sent",
                 Send::Unknown | Send::InFlight => "unknown",
             });
@@ -90,7 +90,7 @@ pub(super) fn submit(world: &World, body: &str) -> Said {
     });
     if let Some(message) = refusal {
         world.note(|| format!("the provider refuses {id}: {message}"));
-        return Said::Refused(message);
+        return Said::Rejected(message);
     }
     world.note(|| format!("the provider accepts {id}"));
     let index = world.with(|state| {
@@ -109,7 +109,7 @@ pub(super) fn submit(world: &World, body: &str) -> Said {
             state.provider.withdrawals[index].is_contradicted = true;
             state.reached.insert("refused and accepted");
         });
-        return Said::Refused("a mistake".into());
+        return Said::Rejected("a mistake".into());
     }
     Said::Accepted
 }

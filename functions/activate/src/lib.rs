@@ -1,8 +1,8 @@
 //! `POST /deposits/{custom_transaction_id}/activation`: claims the number that a user entered, and has the provider look for it.
 
-mod refused;
+mod error;
 
-pub use refused::Refused;
+pub use error::ApiError;
 
 use domain::{
     Amount, AttemptId, AttemptState, Claim, CustomTransactionId, Deposit, DepositRow, Payment, PaymentKey,
@@ -74,10 +74,10 @@ where
     K: SecretStore<Keys> + Send,
     A: Clock + Send,
 {
-    type Refusal = Refused;
+    type Error = ApiError;
 
-    async fn handle(&self, request: Request<'_>) -> Result<Reply, Refused> {
-        let id = CustomTransactionId::parse(request.path_parameter).map_err(|_| Refused::NotFound)?;
+    async fn handle(&self, request: Request<'_>) -> Result<Reply, ApiError> {
+        let id = CustomTransactionId::parse(request.path_parameter).map_err(|_| ApiError::NotFound)?;
         let mut fields = Fields::parse(request.body)?;
         let number = fields.text("key1", TransactionId::parse)?;
         let entered = Entered { number, amount: fields.number("amount", Amount::parse)? };
@@ -106,7 +106,7 @@ where
 {
     /// Claims the number for the order and notes the attempt, in one transaction. It is tried as if nobody had claimed the
     /// number; only where that fails the payment is read.
-    async fn journal(&self, id: &CustomTransactionId, entered: &Entered) -> Result<Journalled, Refused> {
+    async fn journal(&self, id: &CustomTransactionId, entered: &Entered) -> Result<Journalled, ApiError> {
         let mut payment: Option<Stored<Payment>> = None;
         for _ in 0..MAX_RACES {
             let Journal { deposit, version } = self.read(id).await?;
@@ -116,11 +116,11 @@ where
                 Claim::Taken(row) => vec![Change::of(row, payment.as_ref())],
                 Claim::Held => Vec::new(),
                 Claim::Credited(facts) => return Ok(Journalled::Credited(facts.amount)),
-                Claim::InUse => return Err(Refused::InUse),
+                Claim::InUse => return Err(ApiError::InUse),
             };
             let now = Timestamp(self.clock.now_ms());
             let attempted = deposit.attempt(&entered.number, entered.amount, now);
-            let (deposit, attempt) = attempted.ok_or(Refused::TooManyAttempts)?;
+            let (deposit, attempt) = attempted.ok_or(ApiError::TooManyAttempts)?;
             let change = Change { row: DepositRow::Registered(deposit.clone()), expected_version: version };
             match self.table.transact(change, claims).await? {
                 Transacted::Done => {
@@ -133,10 +133,10 @@ where
         Err(StoreError::all_races_lost().into())
     }
 
-    async fn read(&self, id: &CustomTransactionId) -> Result<Journal, Refused> {
+    async fn read(&self, id: &CustomTransactionId) -> Result<Journal, ApiError> {
         match Read::<DepositRow>::read(&self.table, id).await? {
             Some(Stored { row: DepositRow::Registered(deposit), version }) => Ok(Journal { deposit, version }),
-            Some(_) | None => Err(Refused::NotFound),
+            Some(_) | None => Err(ApiError::NotFound),
         }
     }
 
@@ -170,7 +170,12 @@ where
         }
     }
 
-    async fn write_note(&self, journal: Journal, number: &TransactionId, outcome: AttemptState) -> Result<(), Refused> {
+    async fn write_note(
+        &self,
+        journal: Journal,
+        number: &TransactionId,
+        outcome: AttemptState,
+    ) -> Result<(), ApiError> {
         let id = &journal.deposit.order.custom_transaction_id.clone();
         let mut known = Some(journal);
         for _ in 0..MAX_RACES {
@@ -200,14 +205,14 @@ fn payment_key(deposit: &Deposit, number: &TransactionId) -> PaymentKey {
     PaymentKey { wallet_type: deposit.order.wallet_type.clone(), transaction_id: number.clone() }
 }
 
-fn reply(id: &CustomTransactionId, said: Activation) -> Result<Reply, Refused> {
+fn reply(id: &CustomTransactionId, said: Activation) -> Result<Reply, ApiError> {
     match said {
         Activation::Activated { deposit_amount } => Ok(answer(id, StatusCode::OK, "activated", None, deposit_amount)),
         Activation::Pending(message) => Ok(answer(id, StatusCode::OK, "pending", Some(message), None)),
         Activation::Possible(message) => Ok(answer(id, StatusCode::OK, "possible", Some(message), None)),
         Activation::Unknown(_) => Ok(answer(id, StatusCode::ACCEPTED, "pending", None, None)),
-        Activation::Rejected(message) => Err(Refused::Rejected(message)),
-        Activation::NotSent(_) | Activation::Misconfigured => Err(Refused::TryAgain),
+        Activation::Rejected(message) => Err(ApiError::Rejected(message)),
+        Activation::NotSent(_) | Activation::Misconfigured => Err(ApiError::TryAgain),
     }
 }
 

@@ -1,9 +1,9 @@
 //! `POST /deposits`: registers an order and answers with what the user must be shown.
 
-mod refused;
+mod error;
 mod request;
 
-pub use refused::Refused;
+pub use error::ApiError;
 
 use std::collections::BTreeMap;
 
@@ -59,23 +59,23 @@ where
     K: SecretStore<Keys> + Send,
     A: Clock + Send,
 {
-    type Refusal = Refused;
+    type Error = ApiError;
 
     /// The provider is asked first: its answer belongs to the row, and the call carries no order id, so that repeating it
     /// does no harm. When it cannot answer, an order that is registered already still can.
-    async fn handle(&self, request: Request<'_>) -> Result<Reply, Refused> {
+    async fn handle(&self, request: Request<'_>) -> Result<Reply, ApiError> {
         let order = request::read(request.body, &self.systems)?;
         let secrets = self.keys.current().await?;
         let refused = match self.provider.create(&secrets.pluginapi_secret, &order).await {
             Creation::Created { params } => return self.register(order, params).await,
-            Creation::Rejected(message) => Refused::Rejected(message),
+            Creation::Rejected(message) => ApiError::Rejected(message),
             Creation::Unreachable(reason) => {
                 warn!(reference = DepositRow::key(&order.custom_transaction_id), reason, "the provider did not answer");
-                Refused::TryAgain
+                ApiError::TryAgain
             }
             Creation::Misconfigured => {
                 error!(event = "provider.misconfigured", "404: pluginapi_secret or PROVIDER_API_URL is wrong");
-                Refused::TryAgain
+                ApiError::TryAgain
             }
         };
         match Read::<DepositRow>::read(&self.table, &order.custom_transaction_id).await? {
@@ -90,7 +90,7 @@ where
     S: Read<DepositRow> + Write<DepositRow> + Read<Payment> + Transact,
     A: Clock,
 {
-    async fn register(&self, order: Order, params: String) -> Result<Reply, Refused> {
+    async fn register(&self, order: Order, params: String) -> Result<Reply, ApiError> {
         let deposit = Deposit::new(order, params, Timestamp(self.clock.now_ms()));
         for _ in 0..MAX_RACES {
             match self.table.write(Change::new(DepositRow::Registered(deposit.clone()))).await? {
@@ -139,15 +139,15 @@ where
         Ok(is_written)
     }
 
-    fn repeat(&self, order: &Order, known: &Deposit) -> Result<Reply, Refused> {
+    fn repeat(&self, order: &Order, known: &Deposit) -> Result<Reply, ApiError> {
         let differing = known.order.differing(order);
         if differing.is_empty() {
             return Ok(Reply { status: StatusCode::OK, ..self.created(known)? });
         }
-        Err(Refused::IdTaken(differing.join(", ")))
+        Err(ApiError::IdTaken(differing.join(", ")))
     }
 
-    fn created(&self, deposit: &Deposit) -> Result<Reply, Refused> {
+    fn created(&self, deposit: &Deposit) -> Result<Reply, ApiError> {
         let params =
             serde_json::from_str(&deposit.params).map_err(|_| StoreError("a row's params are not JSON".into()))?;
         info!(reference = DepositRow::key(&deposit.order.custom_transaction_id), "registered");

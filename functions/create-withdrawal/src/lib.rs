@@ -1,9 +1,9 @@
 //! `POST /withdrawals`: arms the retry, journals the withdrawal, and submits it for the first time.
 
-mod refused;
+mod error;
 mod request;
 
-pub use refused::Refused;
+pub use error::ApiError;
 
 use domain::{PaymentSystems, Timestamp, Withdrawal, WithdrawalId, WithdrawalRequest, WithdrawalRow, WithdrawalState};
 use lambda::{Clock, Handle, Reply, Request, SecretStore, SendLater, StatusCode};
@@ -57,9 +57,9 @@ where
     K: SecretStore<Keys> + Send,
     A: Clock + Send,
 {
-    type Refusal = Refused;
+    type Error = ApiError;
 
-    async fn handle(&self, request: Request<'_>) -> Result<Reply, Refused> {
+    async fn handle(&self, request: Request<'_>) -> Result<Reply, ApiError> {
         let withdrawal = request::read(request.body, &self.systems)?;
         let secrets = self.keys.current().await?;
         let body = withdrawal_body(&withdrawal, &secrets.withdrawal_private_key);
@@ -73,7 +73,9 @@ where
             Written::Conflict { current: Some(Stored { row: WithdrawalRow::Registered(known), .. }) } => {
                 repeat(&journalled.request, &known)
             }
-            Written::Conflict { .. } => Err(Refused::IdTaken("its origin: the provider reported on it already".into())),
+            Written::Conflict { .. } => {
+                Err(ApiError::IdTaken("its origin: the provider reported on it already".into()))
+            }
         }
     }
 }
@@ -94,7 +96,7 @@ where
 
     /// Submits what is journalled. When what came of it cannot be written, the armed message finds the attempt without an
     /// end, and it counts as unknown.
-    async fn submit(&self, journalled: Stored<Withdrawal>, sender: &str) -> Result<Reply, Refused> {
+    async fn submit(&self, journalled: Stored<Withdrawal>, sender: &str) -> Result<Reply, ApiError> {
         let submission = self.provider.submit(&journalled.row.body).await;
         let reference = WithdrawalRow::key(&journalled.row.request.withdrawal_id);
         info!(reference, ?submission, "submitted");
@@ -118,15 +120,15 @@ where
     }
 }
 
-fn repeat(asked: &WithdrawalRequest, known: &Withdrawal) -> Result<Reply, Refused> {
+fn repeat(asked: &WithdrawalRequest, known: &Withdrawal) -> Result<Reply, ApiError> {
     let differing = known.request.differing(asked);
     if differing.is_empty() {
         return reply(StatusCode::OK, known);
     }
-    Err(Refused::IdTaken(differing.join(", ")))
+    Err(ApiError::IdTaken(differing.join(", ")))
 }
 
-fn reply(status: StatusCode, row: &Withdrawal) -> Result<Reply, Refused> {
+fn reply(status: StatusCode, row: &Withdrawal) -> Result<Reply, ApiError> {
     let withdrawal_id = &row.request.withdrawal_id;
     match &row.state {
         WithdrawalState::Submitted | WithdrawalState::Paid { .. } | WithdrawalState::Failed { .. } => {
@@ -135,6 +137,6 @@ fn reply(status: StatusCode, row: &Withdrawal) -> Result<Reply, Refused> {
         WithdrawalState::Sending | WithdrawalState::Waiting | WithdrawalState::Unknown => {
             Ok(Reply::new(StatusCode::ACCEPTED, &Accepted { withdrawal_id, state: "pending" }))
         }
-        WithdrawalState::Rejected { message } => Err(Refused::Rejected(message.clone())),
+        WithdrawalState::Rejected { message } => Err(ApiError::Rejected(message.clone())),
     }
 }

@@ -12,7 +12,7 @@ use store::DynamoDb;
 async fn main() -> Result<(), lambda_http::Error> {
     let settings = Settings::of_process();
     start_log(&settings);
-    serve("", set_up(&environment).await).await
+    serve("", set_up(&settings).await).await
 }
 
 async fn set_up(settings: &Settings) -> Result<impl Handle + use<>, BadSetting> {

@@ -1,10 +1,10 @@
 //! `POST /postbacks/{token}`: verifies what the provider reports, keeps all of it, and only then answers ok.
 
 mod deposits;
-mod refused;
+mod error;
 mod withdrawals;
 
-pub use refused::Refused;
+pub use error::ApiError;
 
 use domain::{DepositRow, Evidence, Payment, Timestamp, WithdrawalRow};
 use lambda::{Clock, Handle, Reply, Request, SecretStore, StatusCode};
@@ -74,21 +74,21 @@ impl<S> Table for S where
 }
 
 impl<S: Table, K: SecretStore<Keys> + Send, A: Clock + Send> Handle for Deps<S, K, A> {
-    type Refusal = Refused;
+    type Error = ApiError;
 
-    async fn handle(&self, request: Request<'_>) -> Result<Reply, Refused> {
+    async fn handle(&self, request: Request<'_>) -> Result<Reply, ApiError> {
         let keys = self.keys.current().await?;
         let token = keys.postback_token.expose_secret();
         if token.is_empty() || !bool::from(token.as_bytes().ct_eq(request.path_parameter.as_bytes())) {
-            return Err(Refused::NotFound);
+            return Err(ApiError::NotFound);
         }
         if request.body.len() > MAX_BYTES {
-            return Err(Refused::TooLarge);
+            return Err(ApiError::TooLarge);
         }
         match verify(request.body, &postback_keys(&keys)) {
             Ok(verified) => self.keep(&verified).await,
             Err(NotVerified::AccessKey | NotVerified::Signature) => self.verify_again(request.body).await,
-            Err(malformed) => Err(Refused::NotVerified(malformed)),
+            Err(malformed) => Err(ApiError::NotVerified(malformed)),
         }
     }
 }
@@ -103,17 +103,17 @@ fn postback_keys(keys: &Keys) -> PostbackKeys<'_> {
 
 impl<S: Table, K: SecretStore<Keys>, A: Clock> Deps<S, K, A> {
     /// The keys may have been rotated since they were read.
-    async fn verify_again(&self, body: &[u8]) -> Result<Reply, Refused> {
+    async fn verify_again(&self, body: &[u8]) -> Result<Reply, ApiError> {
         let renewed = self.keys.renewed().await?;
         let verified = match &renewed {
             Some(keys) => verify(body, &postback_keys(keys)),
             None => Err(NotVerified::Signature),
         };
-        self.keep(&verified.map_err(Refused::NotVerified)?).await
+        self.keep(&verified.map_err(ApiError::NotVerified)?).await
     }
 
     /// Keeps every element. One that cannot be kept does not keep the others from it, only the ok.
-    async fn keep(&self, verified: &Verified<'_>) -> Result<Reply, Refused> {
+    async fn keep(&self, verified: &Verified<'_>) -> Result<Reply, ApiError> {
         let received_at = Timestamp(self.clock.now_ms());
         let elements = read_postback(verified, received_at);
         if elements.len() == 0 {

@@ -8,7 +8,7 @@ use store::DynamoDb;
 async fn main() -> Result<(), lambda_http::Error> {
     let settings = Settings::of_process();
     start_log(&settings);
-    serve("token", set_up(&environment).await).await
+    serve("token", set_up(&settings).await).await
 }
 
 async fn set_up(settings: &Settings) -> Result<impl Handle + use<>, BadSetting> {

@@ -1,11 +1,11 @@
 //! `GET /deposits/{custom_transaction_id}`, `GET /withdrawals/{withdrawal_id}`, `GET /transactions`: answers from the table,
 //! and asks nobody else.
 
-mod refused;
+mod error;
 mod search;
 mod view;
 
-pub use refused::Refused;
+pub use error::ApiError;
 
 use domain::{AttentionKind, CustomTransactionId, DepositRow, Timestamp, WithdrawalId, WithdrawalRow};
 use lambda::{Answer, Question, Reply, StatusCode};
@@ -24,9 +24,9 @@ pub struct Deps<S> {
 }
 
 impl<S: ReadAny + FindAttention + Send> Answer for Deps<S> {
-    type Refusal = Refused;
+    type Error = ApiError;
 
-    async fn answer(&self, question: Question) -> Result<Reply, Refused> {
+    async fn answer(&self, question: Question) -> Result<Reply, ApiError> {
         if let Some(id) = question.path_parameter("custom_transaction_id") {
             return self.deposit(id).await;
         }
@@ -38,30 +38,30 @@ impl<S: ReadAny + FindAttention + Send> Answer for Deps<S> {
 }
 
 impl<S: ReadAny + FindAttention> Deps<S> {
-    async fn deposit(&self, id: &str) -> Result<Reply, Refused> {
-        let id = CustomTransactionId::parse(id).map_err(|_| Refused::NotFound)?;
+    async fn deposit(&self, id: &str) -> Result<Reply, ApiError> {
+        let id = CustomTransactionId::parse(id).map_err(|_| ApiError::NotFound)?;
         info!(reference = DepositRow::key(&id), "asked for");
         match Read::<DepositRow>::read(&self.table, &id).await? {
             Some(Stored { row: DepositRow::Registered(row), version }) => {
                 Ok(Reply::new(StatusCode::OK, &DepositView::of(&row, version)))
             }
-            Some(Stored { row: DepositRow::Unannounced(_), .. }) | None => Err(Refused::NotFound),
+            Some(Stored { row: DepositRow::Unannounced(_), .. }) | None => Err(ApiError::NotFound),
         }
     }
 
-    async fn withdrawal(&self, id: &str) -> Result<Reply, Refused> {
-        let id = WithdrawalId::parse(id).map_err(|_| Refused::NotFound)?;
+    async fn withdrawal(&self, id: &str) -> Result<Reply, ApiError> {
+        let id = WithdrawalId::parse(id).map_err(|_| ApiError::NotFound)?;
         info!(reference = WithdrawalRow::key(&id), "asked for");
         match Read::<WithdrawalRow>::read(&self.table, &id).await? {
             Some(Stored { row: WithdrawalRow::Registered(row), version }) => {
                 Ok(Reply::new(StatusCode::OK, &WithdrawalView::of(&row, version)))
             }
-            Some(Stored { row: WithdrawalRow::Foreign(_), .. }) | None => Err(Refused::NotFound),
+            Some(Stored { row: WithdrawalRow::Foreign(_), .. }) | None => Err(ApiError::NotFound),
         }
     }
 
     /// The index only says where to look: the rows are read as they stand, and one that is settled meanwhile is left out.
-    async fn search(&self, search: &Search) -> Result<Reply, Refused> {
+    async fn search(&self, search: &Search) -> Result<Reply, ApiError> {
         let page = self.table.find_attention(search.kind, search.since, search.after.as_ref()).await?;
         let mut rows = Vec::new();
         for id in &page.rows {

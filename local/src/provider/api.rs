@@ -6,7 +6,7 @@ use secrecy::ExposeSecret;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::fields::{Fields, Refusal};
+use super::fields::{Fields, Rejection};
 use super::server;
 use super::state::World;
 
@@ -27,16 +27,16 @@ pub(super) fn not_found() -> Response {
 }
 
 /// Reads a call's fields.
-pub(super) fn read(headers: &HeaderMap, body: &[u8]) -> Result<Fields, Refusal> {
+pub(super) fn read(headers: &HeaderMap, body: &[u8]) -> Result<Fields, Rejection> {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     if !kind.starts_with("application/json") {
-        return Err(Refusal::text("The content type must be application/json"));
+        return Err(Rejection::text("The content type must be application/json"));
     }
     Fields::read(body)
 }
 
 /// Gives a call's id for the log, whether it is right or not.
-pub(super) fn named(fields: &Result<Fields, Refusal>, id: &str) -> String {
+pub(super) fn named(fields: &Result<Fields, Rejection>, id: &str) -> String {
     let fields = fields.as_ref().ok();
     fields.and_then(|fields| fields.sent().read(id)).unwrap_or_default()
 }
@@ -48,7 +48,7 @@ impl World {
     }
 
     /// Answers 200 in any case: the provider's verdict is in the body.
-    pub(super) fn reply(&self, call: &str, answer: Result<String, Refusal>) -> Response {
+    pub(super) fn reply(&self, call: &str, answer: Result<String, Rejection>) -> Response {
         let text = answer.unwrap_or_else(|message| json!({"status": "fail", "message": message}).to_string());
         self.log(format!("{call}: answered {text}"));
         server::json(text)

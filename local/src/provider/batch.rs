@@ -11,7 +11,7 @@ use futures_util::{StreamExt, stream};
 use serde::{Deserialize, Serialize};
 
 use super::amount::Amount;
-use super::control::{Refused, answer, inr, paytm, read};
+use super::control::{ApiError, answer, inr, paytm, read};
 use super::object::Object;
 use super::postback::{Direction, Draft, NotComposed, Tampering};
 use super::sender::Answer;
@@ -79,12 +79,12 @@ struct Summary {
 }
 
 /// Sends a batch and answers when the last one has been answered.
-pub(super) async fn send(State(world): State<Arc<World>>, body: Bytes) -> Result<Response, Refused> {
+pub(super) async fn send(State(world): State<Arc<World>>, body: Bytes) -> Result<Response, ApiError> {
     let batch: Batch = read(&body)?;
     if batch.copies > MOST_COPIES {
-        return Err(Refused(StatusCode::BAD_REQUEST, format!("at most {MOST_COPIES} copies")));
+        return Err(ApiError(StatusCode::BAD_REQUEST, format!("at most {MOST_COPIES} copies")));
     }
-    let ids = batch.bodies(&world).map_err(|error| Refused(StatusCode::BAD_REQUEST, error.to_string()))?;
+    let ids = batch.bodies(&world).map_err(|error| ApiError(StatusCode::BAD_REQUEST, error.to_string()))?;
     let sends = stream::iter(ids).map(|id| exchange(&world, id, batch.until_ok));
     let answers: Vec<Vec<Answer>> = sends.buffer_unordered(batch.parallel.max(1)).collect().await;
     Ok(answer(&Summary::of(answers.into_iter().flatten())))

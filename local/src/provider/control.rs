@@ -17,23 +17,23 @@ use super::server;
 use super::state::World;
 
 /// A refused control call: a status and a sentence.
-pub(super) struct Refused(pub(super) StatusCode, pub(super) String);
+pub(super) struct ApiError(pub(super) StatusCode, pub(super) String);
 
-impl IntoResponse for Refused {
+impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         (self.0, answer(&json!({"message": self.1}))).into_response()
     }
 }
 
-impl Refused {
+impl ApiError {
     fn unknown(withdrawal_id: &str) -> Self {
         Self(StatusCode::NOT_FOUND, format!("no withdrawal {withdrawal_id} was accepted"))
     }
 }
 
 /// Reads a control call's body; its content type does not matter, so that plain `curl -d` works.
-pub(super) fn read<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Refused> {
-    serde_json::from_slice(body).map_err(|error| Refused(StatusCode::BAD_REQUEST, error.to_string()))
+pub(super) fn read<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, ApiError> {
+    serde_json::from_slice(body).map_err(|error| ApiError(StatusCode::BAD_REQUEST, error.to_string()))
 }
 
 /// Answers with a value as JSON.
@@ -69,7 +69,7 @@ pub(super) fn inr() -> String {
 }
 
 /// `POST /_control/payments`
-pub(super) async fn register(State(world): State<Arc<World>>, body: Bytes) -> Result<Response, Refused> {
+pub(super) async fn register(State(world): State<Arc<World>>, body: Bytes) -> Result<Response, ApiError> {
     let Registration { wallet_type, transaction_id, amount, currency_code, custom_transaction_id, label } =
         read(&body)?;
     let claim = match (custom_transaction_id, label) {
@@ -77,12 +77,12 @@ pub(super) async fn register(State(world): State<Arc<World>>, body: Bytes) -> Re
         (Some(custom_transaction_id), Some(label)) => Some(Claim { custom_transaction_id, label }),
         (Some(_), None) | (None, Some(_)) => {
             let message = "custom_transaction_id and label come together".to_owned();
-            return Err(Refused(StatusCode::BAD_REQUEST, message));
+            return Err(ApiError(StatusCode::BAD_REQUEST, message));
         }
     };
     let payment = Payment { wallet_type, transaction_id, amount, currency_code };
     let registered = world.state().deposits.register(payment, claim);
-    let credit = registered.map_err(|reason| Refused(StatusCode::CONFLICT, reason.to_owned()))?;
+    let credit = registered.map_err(|reason| ApiError(StatusCode::CONFLICT, reason.to_owned()))?;
     let posted = credit.and_then(|credit| world.post(Draft::deposit(credit)));
     Ok(answer(&json!({"postback": posted.map(|posted| posted.id)})))
 }
@@ -99,10 +99,10 @@ pub(super) async fn settle(
     State(world): State<Arc<World>>,
     Path(withdrawal_id): Path<String>,
     body: Bytes,
-) -> Result<Response, Refused> {
+) -> Result<Response, ApiError> {
     let Settle { status, amount } = read(&body)?;
     let settlement = world.state().withdrawals.settle(&withdrawal_id, status, amount);
-    let settlement = settlement.ok_or_else(|| Refused::unknown(&withdrawal_id))?;
+    let settlement = settlement.ok_or_else(|| ApiError::unknown(&withdrawal_id))?;
     let posted = world.post(Draft::withdrawal(settlement));
     Ok(answer(&json!({"postback": posted.map(|posted| posted.id)})))
 }
@@ -111,9 +111,9 @@ pub(super) async fn settle(
 pub(super) async fn withdrawal(
     State(world): State<Arc<World>>,
     Path(withdrawal_id): Path<String>,
-) -> Result<Response, Refused> {
+) -> Result<Response, ApiError> {
     let state = world.state();
-    let standing = state.withdrawals.standing(&withdrawal_id).ok_or_else(|| Refused::unknown(&withdrawal_id))?;
+    let standing = state.withdrawals.standing(&withdrawal_id).ok_or_else(|| ApiError::unknown(&withdrawal_id))?;
     Ok(answer(&standing))
 }
 
@@ -128,7 +128,7 @@ pub(super) async fn postbacks(State(world): State<Arc<World>>) -> Response {
 }
 
 /// `POST /_control/faults`
-pub(super) async fn order_fault(State(world): State<Arc<World>>, body: Bytes) -> Result<Response, Refused> {
+pub(super) async fn order_fault(State(world): State<Arc<World>>, body: Bytes) -> Result<Response, ApiError> {
     let fault: Fault = read(&body)?;
     world.state().faults.order(fault);
     Ok(answer(&json!({})))
@@ -146,9 +146,9 @@ pub(super) async fn settings(State(world): State<Arc<World>>) -> Response {
 }
 
 /// `POST /_control/settings`
-pub(super) async fn change_settings(State(world): State<Arc<World>>, body: Bytes) -> Result<Response, Refused> {
+pub(super) async fn change_settings(State(world): State<Arc<World>>, body: Bytes) -> Result<Response, ApiError> {
     let changed = world.settings().changed(read(&body)?);
-    let changed = changed.map_err(|error| Refused(StatusCode::BAD_REQUEST, error.to_string()))?;
+    let changed = changed.map_err(|error| ApiError(StatusCode::BAD_REQUEST, error.to_string()))?;
     world.settings.send_replace(changed);
     Ok(answer(&world.settings()))
 }

@@ -9,7 +9,7 @@ use axum::response::Response;
 
 use super::api::{Access, named, not_found, read};
 use super::deposits::{Activated, Claim, Payment};
-use super::fields::{Fields, Refusal};
+use super::fields::{Fields, Rejection};
 use super::postback::Draft;
 use super::settings::Unregistered;
 use super::state::World;
@@ -49,8 +49,8 @@ pub(super) async fn activate(
     world.reply(&call, fields.and_then(|fields| world.activate(fields)))
 }
 
-fn details(wallet_type: &str, mut fields: Fields) -> Result<String, Refusal> {
-    let wallet = Wallet::find(wallet_type).ok_or_else(|| Refusal::text("The payment system is not known"))?;
+fn details(wallet_type: &str, mut fields: Fields) -> Result<String, Rejection> {
+    let wallet = Wallet::find(wallet_type).ok_or_else(|| Rejection::text("The payment system is not known"))?;
     let currency = fields.text("currency", 3..=3);
     fields.text("label", 1..=190);
     if currency != wallet.currency_code {
@@ -68,7 +68,7 @@ struct Activation {
 }
 
 impl Activation {
-    fn read(mut fields: Fields) -> Result<Self, Refusal> {
+    fn read(mut fields: Fields) -> Result<Self, Rejection> {
         let currency_code = fields.text("currency_code", 3..=3);
         let wallet_type = fields.text("wallet_type", 1..=190);
         let label = fields.text("label", 1..=190);
@@ -89,11 +89,11 @@ impl Activation {
 }
 
 impl World {
-    fn activate(self: &Arc<Self>, fields: Fields) -> Result<String, Refusal> {
+    fn activate(self: &Arc<Self>, fields: Fields) -> Result<String, Rejection> {
         let Activation { wallet_type, key1, claim } = Activation::read(fields)?;
         let activated = self.state().deposits.activate(&wallet_type, &key1, &claim);
         match activated {
-            Activated::Refused(reason) => Err(Refusal::text(reason)),
+            Activated::Rejected(reason) => Err(Rejection::text(reason)),
             Activated::Waiting => Ok(match self.settings().activation_default {
                 Unregistered::Pending => PENDING.to_owned(),
                 Unregistered::PossibleTransactionCreated => POSSIBLE.to_owned(),

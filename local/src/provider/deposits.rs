@@ -36,8 +36,8 @@ pub(super) enum Activated {
     Repeated(Payment),
     /// The payment is not here yet.
     Waiting,
-    /// Refused, with the reason.
-    Refused(&'static str),
+    /// Rejected, with the reason.
+    Rejected(&'static str),
 }
 
 type Number = (String, String);
@@ -56,7 +56,7 @@ impl Deposits {
         let number = (wallet_type.to_owned(), key1.to_owned());
         let this = (number.clone(), claim.clone());
         if self.activations.get(&claim.custom_transaction_id).is_some_and(|known| *known != this) {
-            return Activated::Refused("The custom_transaction_id has already been used");
+            return Activated::Rejected("The custom_transaction_id has already been used");
         }
         let activated = match self.payments.get_mut(&number) {
             None => {
@@ -64,7 +64,7 @@ impl Deposits {
                 Activated::Waiting
             }
             Some((payment, Some(owner))) if owner == claim => Activated::Repeated(payment.clone()),
-            Some((_, Some(_))) => return Activated::Refused("The transaction has already been activated"),
+            Some((_, Some(_))) => return Activated::Rejected("The transaction has already been activated"),
             Some((payment, owner)) => {
                 *owner = Some(claim.clone());
                 Activated::Credited(Credit { payment: payment.clone(), claim: claim.clone() })

@@ -10,14 +10,14 @@ use super::object::Object;
 /// The `message` of a `fail` answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
-pub(super) enum Refusal {
+pub(super) enum Rejection {
     /// One sentence.
     Text(String),
     /// The rules that each field broke.
     Fields(BTreeMap<String, Vec<String>>),
 }
 
-impl Refusal {
+impl Rejection {
     /// Refuses in one sentence.
     pub(super) fn text(text: &str) -> Self {
         Self::Text(text.to_owned())
@@ -37,8 +37,8 @@ pub(super) struct Fields {
 
 impl Fields {
     /// Reads a body.
-    pub(super) fn read(body: &[u8]) -> Result<Self, Refusal> {
-        let sent = serde_json::from_slice(body).map_err(|_| Refusal::text("The body is not a JSON object"))?;
+    pub(super) fn read(body: &[u8]) -> Result<Self, Rejection> {
+        let sent = serde_json::from_slice(body).map_err(|_| Rejection::text("The body is not a JSON object"))?;
         Ok(Self { sent, faults: BTreeMap::new() })
     }
 
@@ -95,12 +95,12 @@ impl Fields {
     }
 
     /// Answers whether every field was known and right.
-    pub(super) fn finish(mut self) -> Result<(), Refusal> {
+    pub(super) fn finish(mut self) -> Result<(), Rejection> {
         let unknown: Vec<String> = self.sent.keys().map(str::to_owned).collect();
         for name in unknown {
             self.refuse(&name, "is not a field of this call");
         }
-        if self.faults.is_empty() { Ok(()) } else { Err(Refusal::Fields(self.faults)) }
+        if self.faults.is_empty() { Ok(()) } else { Err(Rejection::Fields(self.faults)) }
     }
 
     fn take<T: Default + for<'a> Deserialize<'a>>(&mut self, name: &str, rule: &str) -> T {

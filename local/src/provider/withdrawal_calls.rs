@@ -9,7 +9,7 @@ use axum::response::Response;
 use signing::{WithdrawalValue, verify_withdrawal};
 
 use super::api::{named, read};
-use super::fields::{Fields, Refusal};
+use super::fields::{Fields, Rejection};
 use super::object::Object;
 use super::postback::Draft;
 use super::state::World;
@@ -28,7 +28,7 @@ pub(super) async fn withdraw(State(world): State<Arc<World>>, headers: HeaderMap
 
 impl World {
     /// Reads, checks and stores a withdrawal; gives its id.
-    fn accept(&self, mut fields: Fields, body: &[u8]) -> Result<String, Refusal> {
+    fn accept(&self, mut fields: Fields, body: &[u8]) -> Result<String, Rejection> {
         let signed = fields.sent().clone();
         let withdrawal_id = fields.text("withdrawal_id", 1..=36);
         if !withdrawal_id.is_empty() {
@@ -40,7 +40,7 @@ impl World {
         Ok(withdrawal_id)
     }
 
-    fn withdrawal(&self, mut fields: Fields) -> Result<Accepted, Refusal> {
+    fn withdrawal(&self, mut fields: Fields) -> Result<Accepted, Rejection> {
         let settings = self.settings();
         let withdrawal = Accepted {
             wallet_type: fields.text("payment_system", 1..=190),
@@ -68,13 +68,13 @@ impl World {
         Ok(withdrawal)
     }
 
-    fn check_signature(&self, withdrawal_id: &str, sent: &Object) -> Result<(), Refusal> {
+    fn check_signature(&self, withdrawal_id: &str, sent: &Object) -> Result<(), Rejection> {
         let texts: Vec<(&str, Text)> = sent.keys().map(|key| (key, Text::of(sent, key))).collect();
         let values = texts.iter().map(|(key, text)| (*key, text.value()));
         let signature: String = sent.read("signature").unwrap_or_default();
         if !verify_withdrawal(values, &signature, &self.withdrawal_key) {
             self.log(format!("withdrawal {withdrawal_id}: signature refused"));
-            return Err(Refusal::text("Invalid signature"));
+            return Err(Rejection::text("Invalid signature"));
         }
         self.log(format!("withdrawal {withdrawal_id}: signature accepted"));
         Ok(())

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::amount::Amount;
-use super::fields::Refusal;
+use super::fields::Rejection;
 use super::settings::Settings;
 
 /// An accepted request, as far as its postback needs it.
@@ -65,7 +65,7 @@ impl Withdrawals {
         withdrawal_id: &str,
         accepted: Accepted,
         settings: &Settings,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), Rejection> {
         let unique = self.unique(withdrawal_id, settings);
         let covered = self.covered(&accepted, settings);
         if settings.balance_first { covered.and(unique) } else { unique.and(covered) }?;
@@ -97,15 +97,15 @@ impl Withdrawals {
         })
     }
 
-    fn unique(&self, withdrawal_id: &str, settings: &Settings) -> Result<(), Refusal> {
+    fn unique(&self, withdrawal_id: &str, settings: &Settings) -> Result<(), Rejection> {
         let taken = self.0.get(withdrawal_id).is_some_and(|record| record.accepted.is_some());
-        if settings.dedup && taken { Err(Refusal::text("withdrawal_id already exists")) } else { Ok(()) }
+        if settings.dedup && taken { Err(Rejection::text("withdrawal_id already exists")) } else { Ok(()) }
     }
 
-    fn covered(&self, accepted: &Accepted, settings: &Settings) -> Result<(), Refusal> {
+    fn covered(&self, accepted: &Accepted, settings: &Settings) -> Result<(), Rejection> {
         let open = self.0.values().map(Record::open).fold(accepted.amount, u64::saturating_add);
         if settings.balance.is_some_and(|balance| balance < open) {
-            return Err(Refusal::field("withdrawals_sum_amount", "Insufficient balance"));
+            return Err(Rejection::field("withdrawals_sum_amount", "Insufficient balance"));
         }
         Ok(())
     }

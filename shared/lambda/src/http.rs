@@ -11,7 +11,7 @@ use tracing::{error, info};
 use crate::{BadRequest, BadSetting};
 
 /// Why a function does not do what it was asked for. Its `Display` is for the caller: causes go to the log beforehand.
-pub trait Refusal: std::error::Error {
+pub trait ErrorReply: std::error::Error {
     /// The HTTP status.
     fn status(&self) -> StatusCode;
 
@@ -24,7 +24,7 @@ pub trait Refusal: std::error::Error {
     }
 }
 
-impl Refusal for BadRequest {
+impl ErrorReply for BadRequest {
     fn status(&self) -> StatusCode {
         match self {
             Self::Malformed(_) => StatusCode::BAD_REQUEST,
@@ -66,7 +66,7 @@ pub struct Reply {
 }
 
 #[derive(Serialize)]
-struct Refused<'a> {
+struct ErrorBody<'a> {
     code: &'a str,
     message: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -86,14 +86,14 @@ impl Reply {
     }
 
     /// Answers with a refusal, and logs it.
-    pub fn refuse(refusal: &impl Refusal) -> Self {
+    pub fn refuse(refusal: &impl ErrorReply) -> Self {
         let (status, code) = (refusal.status(), refusal.code());
         if status.is_server_error() {
             error!(status = status.as_u16(), code, "refused: {refusal}");
         } else {
             info!(status = status.as_u16(), code, field = refusal.field(), "refused");
         }
-        Self::new(status, &Refused { code, message: refusal.to_string(), field: refusal.field() })
+        Self::new(status, &ErrorBody { code, message: refusal.to_string(), field: refusal.field() })
     }
 
     pub(crate) fn into_response(self) -> Result<Response<Body>, lambda_http::Error> {
@@ -109,7 +109,7 @@ impl Reply {
 #[error("this function is not set up; its operator finds the reason in its log")]
 pub(crate) struct NotSetUp;
 
-impl Refusal for NotSetUp {
+impl ErrorReply for NotSetUp {
     fn status(&self) -> StatusCode {
         StatusCode::SERVICE_UNAVAILABLE
     }
@@ -122,10 +122,10 @@ impl Refusal for NotSetUp {
 /// What a function does with a request.
 pub trait Handle: Send + Sync {
     /// Why it may refuse.
-    type Refusal: Refusal;
+    type Error: ErrorReply;
 
     /// Answers a request. A refusal is logged and answered, never handed to the runtime.
-    fn handle(&self, request: Request<'_>) -> impl Future<Output = Result<Reply, Self::Refusal>> + Send;
+    fn handle(&self, request: Request<'_>) -> impl Future<Output = Result<Reply, Self::Error>> + Send;
 }
 
 /// Answers requests for as long as the function lives. With a bad setting, every answer is 503.

@@ -16,7 +16,7 @@ pub use aws::{Aws, http as aws_http};
 pub use bus::{EventBus, Publish, Published};
 pub use clock::{Clock, System, warm_up};
 pub use fields::{BadRequest, Fields};
-pub use http::{Handle, Refusal, Reply, Request, serve};
+pub use http::{ErrorReply, Handle, Reply, Request, serve};
 pub use lambda_http::http::StatusCode;
 pub use log::start as start_log;
 pub use question::{Answer, Question, serve_questions};

@@ -23,7 +23,7 @@ struct Metric {
 
 const METRICS: [Metric; 3] = [
     Metric { dimension: "event", name: "Events", unit: "Count", value: Some(1) },
-    Metric { dimension: "code", name: "Refusals", unit: "Count", value: Some(1) },
+    Metric { dimension: "code", name: "Errors", unit: "Count", value: Some(1) },
     Metric { dimension: "attention", name: "OldestAttentionSeconds", unit: "Seconds", value: None },
 ];
 
@@ -125,7 +125,7 @@ mod tests {
             info!(code = "not_found", status = 404);
             info!(attention = "unknown", OldestAttentionSeconds = 7_200);
         });
-        let expected = [("event", "Events", "Count"), ("code", "Refusals", "Count")];
+        let expected = [("event", "Events", "Count"), ("code", "Errors", "Count")];
         for (line, (dimension, name, unit)) in
             lines.iter().zip(expected.into_iter().chain([("attention", "OldestAttentionSeconds", "Seconds")]))
         {

@@ -6,7 +6,7 @@ use lambda_http::{RequestExt, service_fn};
 use tracing::error;
 
 use crate::http::NotSetUp;
-use crate::{BadRequest, BadSetting, Refusal, Reply};
+use crate::{BadRequest, BadSetting, ErrorReply, Reply};
 
 /// The parameters of a question, decoded.
 #[derive(Clone, Debug, Default)]
@@ -51,10 +51,10 @@ impl Question {
 /// What a function does with a question.
 pub trait Answer: Send + Sync {
     /// Why it may refuse.
-    type Refusal: Refusal;
+    type Error: ErrorReply;
 
     /// Answers a question. A refusal is logged and answered, never handed to the runtime.
-    fn answer(&self, question: Question) -> impl Future<Output = Result<Reply, Self::Refusal>> + Send;
+    fn answer(&self, question: Question) -> impl Future<Output = Result<Reply, Self::Error>> + Send;
 }
 
 /// Answers questions for as long as the function lives. With a bad setting, every answer is 503.
