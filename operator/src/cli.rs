@@ -171,7 +171,7 @@ Rules, of which each break is a line:
   index         what needs a person is in the index `attention`, and nothing else
   unverifiable  no break, unless --strict: evidence that no key of today verifies, such as that of a key that was rotated away
 
-Rows are read as the walk comes by them; where two differ they are read again before it is said.";
+Rows are read as the scan comes by them; where two differ they are read again before it is said.";
 
 fn kinds() -> impl TypedValueParser<Value = AttentionKind> {
     let names = PossibleValuesParser::new(AttentionKind::ALL.map(AttentionKind::as_str));

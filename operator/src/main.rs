@@ -14,11 +14,11 @@ mod redrive;
 mod replay;
 mod resolve;
 mod rows;
+mod scan;
 mod send;
 mod show;
 mod simulate;
 mod sorted;
-mod walk;
 
 use std::process::ExitCode;
 

@@ -84,7 +84,7 @@ fn wrong(said: &[Said]) -> Option<String> {
 }
 
 /// Lays side by side what is said of each payment, and tells what is wrong. What seems so is read again first, for the rows
-/// may have changed while the table was walked.
+/// may have changed while the table was scanned.
 pub(crate) async fn settle(
     table: &impl ReadAny,
     said: impl Iterator<Item = io::Result<Said>>,

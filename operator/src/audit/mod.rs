@@ -10,14 +10,14 @@ mod tests;
 use indicatif::ProgressBar;
 use lambda::{Clock, System};
 use serde::Serialize;
-use store::{Misread, Seen};
+use store::{ScannedRow, UnreadableRow};
 
 use crate::cli::Audit;
 use crate::deployment::{Deployment, Keys};
 use crate::failure::{Done, Failure};
 use crate::output::Output;
+use crate::scan::{rows_bar, scan};
 use crate::sorted::{RUN, Sorter};
-use crate::walk::{rows_bar, walk};
 use credits::{Said, settle};
 
 /// What is checked.
@@ -90,7 +90,7 @@ pub(crate) async fn run(deployment: &Deployment, output: Output, arguments: &Aud
     let (bar, began_ms) = (rows_bar(), System.now_ms());
     let mut teller = Teller { output, bar: bar.clone(), is_strict: arguments.strict, broken: 0, unverifiable: 0 };
     let mut said = Sorter::new(RUN);
-    let rows = walk(&table, &bar, |row| look(row, &keys, &mut teller, &mut said)).await?;
+    let rows = scan(&table, &bar, |row| look(row, &keys, &mut teller, &mut said)).await?;
     settle(&table, said.sorted()?, |found| teller.tell(&found)).await?;
     let taken_ms = System.now_ms().saturating_sub(began_ms);
     let Teller { broken, unverifiable, .. } = teller;
@@ -105,17 +105,22 @@ pub(crate) async fn run(deployment: &Deployment, output: Output, arguments: &Aud
     Ok(if broken == 0 { Done::Well } else { Done::Found })
 }
 
-fn look(row: Result<Seen, Misread>, keys: &Keys, teller: &mut Teller, said: &mut Sorter<Said>) -> Result<(), Failure> {
+fn look(
+    row: Result<ScannedRow, UnreadableRow>,
+    keys: &Keys,
+    teller: &mut Teller,
+    said: &mut Sorter<Said>,
+) -> Result<(), Failure> {
     match row {
-        Ok(seen) => {
-            for found in rules::check(&seen, keys) {
+        Ok(scanned) => {
+            for found in rules::check(&scanned, keys) {
                 teller.tell(&found);
             }
-            for it in Said::of(&seen.row) {
+            for it in Said::of(&scanned.row) {
                 said.push(it)?;
             }
         }
-        Err(Misread { key, reason }) => teller.tell(&Break { rule: Rule::Unreadable, id: key, what: reason }),
+        Err(UnreadableRow { key, reason }) => teller.tell(&Break { rule: Rule::Unreadable, id: key, what: reason }),
     }
     Ok(())
 }

@@ -7,16 +7,16 @@ use domain::{
 };
 use paykassma::Element;
 use serde_json::Value;
-use store::{AnyRow, Seen};
+use store::{AnyRow, ScannedRow};
 
 use super::{Break, Rule};
 use crate::deployment::Keys;
 use crate::postback::{Unproved, element, kept};
 
 /// Gives what a row breaks.
-pub(crate) fn check(seen: &Seen, keys: &Keys) -> Vec<Break> {
+pub(crate) fn check(scanned: &ScannedRow, keys: &Keys) -> Vec<Break> {
     let mut check = Check { keys, found: Vec::new() };
-    match &seen.row {
+    match &scanned.row {
         AnyRow::Deposit(it) => check.deposit(&it.row),
         AnyRow::Payment(it) => check.payment(&it.row),
         AnyRow::Withdrawal(it) => match &it.row {
@@ -28,8 +28,8 @@ pub(crate) fn check(seen: &Seen, keys: &Keys) -> Vec<Break> {
             check.proved(kept);
         }
     }
-    check.must(seen.indexed == seen.row.attention(), Rule::Index, "the index does not have what the row says");
-    let id = seen.row.key();
+    check.must(scanned.indexed == scanned.row.attention(), Rule::Index, "the index does not have what the row says");
+    let id = scanned.row.key();
     check.found.into_iter().map(|(rule, what)| Break { rule, id: id.clone(), what }).collect()
 }
 

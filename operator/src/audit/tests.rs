@@ -9,7 +9,7 @@ use domain::{
 use secrecy::SecretString;
 use serde_json::json;
 use signing::{Spelling, sign_postback};
-use store::{AnyRow, Seen, Stored};
+use store::{AnyRow, ScannedRow, Stored};
 
 use super::Rule;
 use super::rules::check;
@@ -100,20 +100,20 @@ fn rejected(ends: Vec<Option<Submission>>) -> Withdrawal {
     withdrawal(WithdrawalState::Rejected { message: "no".into() }, ends)
 }
 
-fn seen(row: AnyRow) -> Seen {
-    Seen { indexed: row.attention(), row }
+fn scanned_row(row: AnyRow) -> ScannedRow {
+    ScannedRow { indexed: row.attention(), row }
 }
 
-fn payment(row: Payment) -> Seen {
-    seen(AnyRow::Payment(Stored { row, version: 1 }))
+fn payment(row: Payment) -> ScannedRow {
+    scanned_row(AnyRow::Payment(Stored { row, version: 1 }))
 }
 
-fn withdrawal_row(row: Withdrawal) -> Seen {
-    seen(AnyRow::Withdrawal(Stored { row: WithdrawalRow::Registered(Box::new(row)), version: 1 }))
+fn withdrawal_row(row: Withdrawal) -> ScannedRow {
+    scanned_row(AnyRow::Withdrawal(Stored { row: WithdrawalRow::Registered(Box::new(row)), version: 1 }))
 }
 
-fn broken(seen: &Seen, keys: &Keys) -> Vec<Rule> {
-    check(seen, keys).into_iter().map(|it| it.rule).collect()
+fn broken(scanned: &ScannedRow, keys: &Keys) -> Vec<Rule> {
+    check(scanned, keys).into_iter().map(|it| it.rule).collect()
 }
 
 #[test]
@@ -204,6 +204,6 @@ fn the_index_has_what_needs_a_person_and_nothing_else() {
     let listed = withdrawal_row(unknown);
     assert_eq!(listed.indexed.map(|it| it.kind), Some(AttentionKind::Unknown));
     assert_eq!(broken(&listed, &keys), []);
-    assert_eq!(broken(&Seen { indexed: None, ..listed.clone() }, &keys), [Rule::Index]);
-    assert_eq!(broken(&Seen { indexed: listed.indexed, ..payment(credited()) }, &keys), [Rule::Index]);
+    assert_eq!(broken(&ScannedRow { indexed: None, ..listed.clone() }, &keys), [Rule::Index]);
+    assert_eq!(broken(&ScannedRow { indexed: listed.indexed, ..payment(credited()) }, &keys), [Rule::Index]);
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use csv::Writer;
 use serde::Serialize;
-use store::Misread;
+use store::UnreadableRow;
 
 use super::compare::{Class, Finding};
 use super::entry::{Money, Standing};
@@ -60,7 +60,7 @@ impl Files {
         self.bad_lines.write(&[&bad.line.to_string(), &bad.column, &bad.reason])
     }
 
-    pub(crate) fn bad_row(&mut self, bad: &Misread) -> Result<(), Failure> {
+    pub(crate) fn bad_row(&mut self, bad: &UnreadableRow) -> Result<(), Failure> {
         self.bad_rows.write(&[&bad.key, &bad.reason])
     }
 

@@ -20,8 +20,8 @@ use domain::Timestamp;
 use crate::deployment::Deployment;
 use crate::failure::{Done, Failure};
 use crate::output::Output;
+use crate::scan::{bytes_bar, rows_bar, scan};
 use crate::sorted::{RUN, Sorter};
-use crate::walk::{bytes_bar, rows_bar, walk};
 use compare::{Period, compare};
 use config::Config;
 use entry::Entry;
@@ -92,8 +92,8 @@ pub(crate) async fn run(deployment: &Deployment, output: Output, arguments: &Rec
         }
     }
     bar.finish();
-    walk(&table, &rows_bar(), |row| match row {
-        Ok(seen) => Entry::of_row(&seen.row).map_or(Ok(()), |entry| Ok(sorter.push(entry)?)),
+    scan(&table, &rows_bar(), |row| match row {
+        Ok(scanned) => Entry::of_row(&scanned.row).map_or(Ok(()), |entry| Ok(sorter.push(entry)?)),
         Err(bad) => files.bad_row(&bad),
     })
     .await?;

@@ -6,8 +6,8 @@ mod attention;
 mod dynamodb;
 mod item;
 mod memory;
+mod scan;
 mod told;
-mod walk;
 
 pub use advance::{Advanced, advance};
 pub use any::{AnyRow, ReadAny, RowId, read_any};
@@ -15,8 +15,8 @@ pub use attention::{Cursor, FindAttention, PAGE, Page};
 pub use dynamodb::DynamoDb;
 pub use item::Row;
 pub use memory::Memory;
+pub use scan::{Scan, ScanPage, ScannedRow, Segment, UnreadableRow};
 pub use told::{Told, told};
-pub use walk::{Misread, Seen, Segment, Stretch, Walk};
 
 use std::future::Future;
 

@@ -14,8 +14,8 @@ use fixtures::{
     unreadable_at, withdrawal, withdrawal_report,
 };
 use store::{
-    Advanced, Change, Credit, DynamoDb, Memory, Misread, PAGE, Read, Row, RowId, Seen, Segment, Stored, Transact,
-    Transacted, Walk, Write, Written, advance, read_any,
+    Advanced, Change, Credit, DynamoDb, Memory, PAGE, Read, Row, RowId, Scan, ScannedRow, Segment, Stored, Transact,
+    Transacted, UnreadableRow, Write, Written, advance, read_any,
 };
 
 macro_rules! contract {
@@ -336,14 +336,14 @@ async fn pages_follow_each_other_without_gap_or_repetition(table: &impl Table) {
     assert_eq!(elements, (4..=45).collect::<Vec<_>>());
 }
 
-async fn walked(table: &impl Walk, of: u16) -> Vec<Result<Seen, Misread>> {
+async fn scanned(table: &impl Scan, of: u16) -> Vec<Result<ScannedRow, UnreadableRow>> {
     let mut rows = Vec::new();
     for number in 0..of {
         let mut after = None;
         loop {
-            let stretch = table.walk(Segment { number, of }, after.as_deref()).await.unwrap();
-            rows.extend(stretch.rows);
-            after = stretch.next;
+            let page = table.scan(Segment { number, of }, after.as_deref()).await.unwrap();
+            rows.extend(page.rows);
+            after = page.next;
             if after.is_none() {
                 break;
             }
@@ -353,12 +353,12 @@ async fn walked(table: &impl Walk, of: u16) -> Vec<Result<Seen, Misread>> {
 }
 
 async fn a_walk_comes_by_each_row_once(table: &impl Table) {
-    let keys = |rows: Vec<Result<Seen, Misread>>| {
+    let keys = |rows: Vec<Result<ScannedRow, UnreadableRow>>| {
         let mut keys: Vec<_> = rows.into_iter().map(|row| row.unwrap().row.key()).collect();
         keys.sort();
         keys
     };
-    assert_eq!(walked(table, 3).await, []);
+    assert_eq!(scanned(table, 3).await, []);
     let mut expected = vec!["deposit#o1".to_owned(), "payment#paytm#1".into(), "withdrawal#w1".into()];
     table.write(Change::new(deposit("o1", "u1"))).await.unwrap();
     table.write(Change::new(claimed("1", "o1"))).await.unwrap();
@@ -369,10 +369,10 @@ async fn a_walk_comes_by_each_row_once(table: &impl Table) {
     }
     expected.sort();
     for of in [1, 4] {
-        assert_eq!(keys(walked(table, of).await), expected, "{of} segments");
+        assert_eq!(keys(scanned(table, of).await), expected, "{of} segments");
     }
-    for seen in walked(table, 1).await.into_iter().map(Result::unwrap) {
-        assert_eq!(seen.indexed, seen.row.attention(), "{seen:?}");
+    for row in scanned(table, 1).await.into_iter().map(Result::unwrap) {
+        assert_eq!(row.indexed, row.row.attention(), "{row:?}");
     }
 }
 
@@ -401,7 +401,7 @@ async fn a_transaction_of_dynamodb_is_lost_to_another_or_not_answered() {
     }
 }
 
-/// A megabyte is a page: the walk goes on after it, and past what it cannot read.
+/// A megabyte is a page: the scan goes on after it, and past what it cannot read.
 #[tokio::test]
 async fn a_walk_through_dynamodb_goes_on_past_rows_that_cannot_be_read() {
     let client = fixtures::client().await;
@@ -415,15 +415,16 @@ async fn a_walk_through_dynamodb_goes_on_past_rows_that_cannot_be_read() {
     fixtures::damage(&client, "payment#paytm#1", &[("version", "1")]).await;
     fixtures::damage(&client, "gift#1", &[("version", "1")]).await;
     fixtures::damage(&client, "withdrawal#w1", &[("version", "1"), ("attention_at", "7")]).await;
-    let rows = walked(&table, 1).await;
-    let mut misread: Vec<_> = rows.iter().filter_map(|row| row.as_ref().err()).map(ToString::to_string).collect();
-    misread.sort();
+    let rows = scanned(&table, 1).await;
+    let mut unreadable_row: Vec<_> =
+        rows.iter().filter_map(|row| row.as_ref().err()).map(ToString::to_string).collect();
+    unreadable_row.sort();
     let named =
         ["deposit#o1: a row has no version", "gift#1: a row of no kind", "payment#paytm#1: a row is unreadable"];
     let named = [named.as_slice(), &["withdrawal#w1: `attention` can't be read"]].concat();
-    assert_eq!(misread.len(), named.len(), "{misread:?}");
-    for (misread, named) in misread.iter().zip(named) {
-        assert!(misread.starts_with(named), "{misread}");
+    assert_eq!(unreadable_row.len(), named.len(), "{unreadable_row:?}");
+    for (unreadable_row, named) in unreadable_row.iter().zip(named) {
+        assert!(unreadable_row.starts_with(named), "{unreadable_row}");
     }
     assert_eq!(rows.len(), 9);
 }

@@ -1,0 +1,140 @@
+//! A scan over all rows.
+
+use std::future::Future;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::Duration;
+
+use aws_sdk_dynamodb::config::retry::RetryConfig;
+use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
+use aws_sdk_dynamodb::config::{self, Config};
+use domain::{Attention, AttentionKind, Timestamp};
+
+use crate::attention::PAGE;
+use crate::dynamodb::unavailable;
+use crate::item::{ATTENTION, ATTENTION_AT, Item, KEY, from_item, text};
+use crate::{AnyRow, DynamoDb, Memory, StoreError};
+
+/// One of the equal parts of a table, which may be scanned at the same time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Segment {
+    /// Which, from 0.
+    pub number: u16,
+    /// How many there are.
+    pub of: u16,
+}
+
+/// A row as the scan came by it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScannedRow {
+    /// The row.
+    pub row: AnyRow,
+    /// What the index has of it; where that is not the row's own [`AnyRow::attention`], the index misleads.
+    pub indexed: Option<Attention>,
+}
+
+/// A row that cannot be read. The scan goes on past it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{key}: {reason}")]
+pub struct UnreadableRow {
+    /// The value of the partition key.
+    pub key: String,
+    /// Why not.
+    pub reason: String,
+}
+
+/// Some rows, in no order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScanPage {
+    /// The rows.
+    pub rows: Vec<Result<ScannedRow, UnreadableRow>>,
+    /// The key after which to go on; `None` when this was the segment's last.
+    pub next: Option<String>,
+}
+
+/// The right to read all rows. Each is read as it stands when the scan comes by, so that two rows may be of two moments; a row
+/// that is there all the time is come by once.
+pub trait Scan: Sync {
+    /// Reads the rows of a segment that follow this key.
+    fn scan(&self, segment: Segment, after: Option<&str>) -> impl Future<Output = Result<ScanPage, StoreError>> + Send;
+}
+
+impl Scan for DynamoDb {
+    async fn scan(&self, segment: Segment, after: Option<&str>) -> Result<ScanPage, StoreError> {
+        let scan = self
+            .client
+            .scan()
+            .table_name(&self.table)
+            .consistent_read(true)
+            .segment(segment.number.into())
+            .total_segments(segment.of.into())
+            .set_exclusive_start_key(after.map(|key| Item::from([(KEY.to_owned(), text(key))])));
+        let answer = scan.customize().config_override(patient()).send().await.map_err(|error| unavailable(&error))?;
+        let next = answer.last_evaluated_key.as_ref().map(|key| of_text(key, KEY)).map(str::to_owned);
+        Ok(ScanPage { rows: answer.items.unwrap_or_default().into_iter().map(scanned_row).collect(), next })
+    }
+}
+
+/// A page is up to a megabyte, and a scan reads many: it may take longer than a row, and gives up later where it is throttled.
+fn patient() -> config::Builder {
+    let time = Duration::from_secs(30);
+    let timeouts = TimeoutConfig::builder().operation_attempt_timeout(time).operation_timeout(time.saturating_mul(4));
+    Config::builder().timeout_config(timeouts.build()).retry_config(RetryConfig::standard().with_max_attempts(8))
+}
+
+fn of_text<'a>(item: &'a Item, name: &str) -> &'a str {
+    item.get(name).and_then(|it| it.as_s().ok()).map_or("", String::as_str)
+}
+
+fn scanned_row(item: Item) -> Result<ScannedRow, UnreadableRow> {
+    let key = of_text(&item, KEY).to_owned();
+    let unreadable_row = |reason: String| UnreadableRow { key: key.clone(), reason };
+    let indexed = indexed(&item).map_err(|name| unreadable_row(format!("`{name}` can't be read")))?;
+    let row = match key.split('#').next().unwrap_or_default() {
+        "deposit" => from_item(item).map(AnyRow::Deposit),
+        "payment" => from_item(item).map(AnyRow::Payment),
+        "withdrawal" => from_item(item).map(AnyRow::Withdrawal),
+        "unreadable" => from_item(item).map(AnyRow::Unreadable),
+        _ => return Err(unreadable_row("a row of no kind".into())),
+    };
+    let row = row.map_err(|StoreError(reason)| unreadable_row(reason))?;
+    if row.key() != key {
+        return Err(unreadable_row(format!("the row of {}", row.key())));
+    }
+    Ok(ScannedRow { row, indexed })
+}
+
+fn indexed(item: &Item) -> Result<Option<Attention>, &'static str> {
+    if !item.contains_key(ATTENTION) {
+        return if item.contains_key(ATTENTION_AT) { Err(ATTENTION) } else { Ok(None) };
+    }
+    let kind = AttentionKind::named(of_text(item, ATTENTION)).ok_or(ATTENTION)?;
+    let at = item.get(ATTENTION_AT).and_then(|it| it.as_n().ok()?.parse().ok()).ok_or(ATTENTION_AT)?;
+    Ok(Some(Attention { kind, at: Timestamp(at) }))
+}
+
+impl Scan for Memory {
+    async fn scan(&self, segment: Segment, after: Option<&str>) -> Result<ScanPage, StoreError> {
+        let rows = self.rows();
+        let mut found: Vec<(String, AnyRow)> = (rows.deposits.into_values().map(AnyRow::Deposit))
+            .chain(rows.payments.into_values().map(AnyRow::Payment))
+            .chain(rows.withdrawals.into_values().map(AnyRow::Withdrawal))
+            .chain(rows.unreadables.into_values().map(AnyRow::Unreadable))
+            .map(|row| (row.key(), row))
+            .filter(|(key, _)| segment.has(key) && after.is_none_or(|after| key.as_str() > after))
+            .collect();
+        found.sort_by(|(one, _), (other, _)| one.cmp(other));
+        let has_more = found.len() > PAGE;
+        found.truncate(PAGE);
+        let next = found.last().filter(|_| has_more).map(|(key, _)| key.clone());
+        let rows = found.into_iter().map(|(_, row)| Ok(ScannedRow { indexed: row.attention(), row })).collect();
+        Ok(ScanPage { rows, next })
+    }
+}
+
+impl Segment {
+    fn has(self, key: &str) -> bool {
+        let mut hasher = DefaultHasher::new();
+        key.hash(&mut hasher);
+        hasher.finish().checked_rem(self.of.into()) == Some(self.number.into())
+    }
+}
