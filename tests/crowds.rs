@@ -200,7 +200,7 @@ async fn with_30_percent_of_the_calls_failing_all_converges_and_nothing_is_lost(
         assert_eq!(site.state(&payment_key(index)).await, "credited");
     }
     assert_eq!(site.rows().await, u64::try_from(2 * orders + withdrawal_count).unwrap());
-    each_credit_is_told(&site, orders).await;
+    each_credit_is_published(&site, orders).await;
     let [table, bus] = injectors.map(|it| it.counts());
     println!("the table's calls: {table:?}; the bus' calls: {bus:?}");
     assert_eq!(table.len(), 5, "every fault was injected");
@@ -208,19 +208,19 @@ async fn with_30_percent_of_the_calls_failing_all_converges_and_nothing_is_lost(
 }
 
 /// At least once, and the same event each time.
-async fn each_credit_is_told(site: &Site, orders: usize) {
-    let mut told = BTreeMap::new();
+async fn each_credit_is_published(site: &Site, orders: usize) {
+    let mut published = BTreeMap::new();
     for _ in 0..600 {
         let events = site.stack.events();
         for event in events.into_iter().filter(|event| event["type"] == "deposit.credited") {
-            let known = told.insert(event["id"].to_string(), event.clone());
+            let known = published.insert(event["id"].to_string(), event.clone());
             assert!(known.is_none_or(|known| known == event), "{event}");
         }
-        if told.len() >= orders {
+        if published.len() >= orders {
             break;
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    let credited: BTreeSet<_> = told.values().map(|event| event["transaction"].to_string()).collect();
-    assert_eq!((told.len(), credited.len()), (orders, orders), "{:#?}", site.stack.logs("event-publisher"));
+    let credited: BTreeSet<_> = published.values().map(|event| event["transaction"].to_string()).collect();
+    assert_eq!((published.len(), credited.len()), (orders, orders), "{:#?}", site.stack.logs("event-publisher"));
 }

@@ -51,8 +51,8 @@ async fn each_function_takes_its_recorded_event() {
     assert_eq!((status, &body["state"], &body["credited"][0]["amount"]), (200, &json!("credited"), &json!("700")));
     let answer = site.stack.invoke("event-publisher", &event("event-publisher")).await.unwrap();
     assert_eq!(answer, json!({"batchItemFailures": []}));
-    let told = site.events("withdrawal.foreign", 1).await;
-    assert_eq!(told[0]["data"]["withdrawal_id"], "85858053");
+    let events = site.events("withdrawal.foreign", 1).await;
+    assert_eq!(events[0]["data"]["withdrawal_id"], "85858053");
     let answer = site.stack.invoke("withdrawal-submitter", &event("withdrawal-submitter")).await.unwrap();
     assert_eq!(answer, json!({"batchItemFailures": []}));
     let answer = site.stack.invoke("attention-reporter", &event("attention-reporter")).await.unwrap();

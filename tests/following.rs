@@ -74,7 +74,7 @@ async fn a_withdrawal_is_followed_through_all_functions_by_one_reference() {
 }
 
 #[tokio::test]
-async fn what_nobody_settles_is_reported_with_its_age() {
+async fn what_nobody_ends_is_reported_with_its_age() {
     let site = Site::start().await;
     site.fault("withdrawal", "accepted_but_lost", 1).await;
     site.withdraw("w1").await;

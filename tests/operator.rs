@@ -80,8 +80,8 @@ async fn a_person_sees_what_is_held_and_credits_it_once() {
     assert_eq!(site.credits("o1").await, ["700"]);
     assert_eq!(tool.resolve(PAYMENT, "credited", &[]).await.0, 3, "nothing is open any more");
     assert_eq!(site.credits("o1").await, ["700"]);
-    let told = site.events("transaction.resolved", 1).await;
-    assert_eq!((&told[0]["data"]["by"], &told[0]["data"]["outcome"]), (&json!("alice"), &json!("credited")));
+    let events = site.events("transaction.resolved", 1).await;
+    assert_eq!((&events[0]["data"]["by"], &events[0]["data"]["outcome"]), (&json!("alice"), &json!("credited")));
     site.events("deposit.credited", 1).await;
     assert!(tool.json(&["list"]).await.is_empty());
 }

@@ -41,8 +41,8 @@ impl Tool {
         let arguments =
             ["--json", "reconcile", export.to_str().unwrap(), "--config", CONFIG, "--out", out.to_str().unwrap()];
         let (status, said) = self.run(&[&arguments, more].concat()).await;
-        let told = said.lines().map(|line| serde_json::from_str::<Value>(line).unwrap_or_else(|_| panic!("{said}")));
-        let classes = told.map(|it| (it["class"].as_str().unwrap().to_owned(), it["count"].as_u64().unwrap()));
+        let lines = said.lines().map(|line| serde_json::from_str::<Value>(line).unwrap_or_else(|_| panic!("{said}")));
+        let classes = lines.map(|it| (it["class"].as_str().unwrap().to_owned(), it["count"].as_u64().unwrap()));
         (status, classes.filter(|(_, count)| *count > 0).collect())
     }
 
@@ -56,7 +56,7 @@ fn of(classes: &[(&str, u64)]) -> Vec<(String, u64)> {
 }
 
 #[tokio::test]
-async fn an_export_is_told_apart_from_the_table() {
+async fn an_export_is_distinguished_from_the_table() {
     let (_site, tool) = busy().await;
     let right = "Deposit,11111111111,,700.00,INR,Success,PayTM,\nWithdrawal,,w1,1000,INR,Success,PayTM,API\n";
     let w2 = "Withdrawal,,w2,\"1,000.00\",INR,Completed,PayTM,API\n";

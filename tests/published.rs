@@ -1,4 +1,4 @@
-//! Events: what a merchant is told, in which form, and that nothing of it is lost.
+//! Events: what is published, in which form, and that none of it is lost.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -44,42 +44,42 @@ async fn pay(site: &Site, number: &str, amount: &str, order: &str) {
 }
 
 #[tokio::test]
-async fn each_payment_of_an_order_is_told_and_a_further_one_is_marked() {
+async fn each_payment_of_an_order_is_published_and_a_further_one_is_marked() {
     let site = Site::start().await;
     site.order("o1").await;
     pay(&site, NUMBER, "700.00", "o1").await;
     site.events("deposit.credited", 1).await;
     pay(&site, "47752123518", "5.5", "o1").await;
-    let told = site.events("deposit.credited", 2).await;
+    let events = site.events("deposit.credited", 2).await;
     let first = json!({"custom_transaction_id": "o1", "label": "631317234", "wallet_type": "paytm",
         "transaction_id": NUMBER, "amount": "700.00", "currency_code": "INR", "requested_amount": "700",
         "amount_matches": true, "payment_number": 1});
     assert_eq!(
-        (&told[0]["data"], &told[0]["transaction"], &told[0]["version"]),
+        (&events[0]["data"], &events[0]["transaction"], &events[0]["version"]),
         (&first, &json!("deposit#o1"), &json!(2))
     );
-    let further = &told[1]["data"];
-    let found = (&further["amount"], &further["amount_matches"], &further["payment_number"], &told[1]["version"]);
+    let further = &events[1]["data"];
+    let found = (&further["amount"], &further["amount_matches"], &further["payment_number"], &events[1]["version"]);
     assert_eq!(found, (&json!("5.5"), &json!(false), &json!(2), &json!(3)));
-    check(&told);
+    check(&events);
 }
 
 #[tokio::test]
-async fn money_that_came_first_is_told_as_unmatched_and_then_as_credited() {
+async fn money_that_came_first_is_published_as_unmatched_and_then_as_credited() {
     let site = Site::start().await;
     pay(&site, NUMBER, "700", "o1").await;
     pay(&site, "47752123518", "1", "o1").await;
     site.events("payment.unmatched", 2).await;
     site.order("o1").await;
-    let told = site.events("deposit.credited", 2).await;
-    assert_ne!(told[0]["id"], told[1]["id"], "one change may tell two things");
-    assert_eq!(told[0]["version"], told[1]["version"]);
-    let numbers = [&told[0]["data"]["payment_number"], &told[1]["data"]["payment_number"]];
+    let events = site.events("deposit.credited", 2).await;
+    assert_ne!(events[0]["id"], events[1]["id"], "one change may publish two events");
+    assert_eq!(events[0]["version"], events[1]["version"]);
+    let numbers = [&events[0]["data"]["payment_number"], &events[1]["data"]["payment_number"]];
     assert_eq!(numbers, [&json!(1), &json!(2)]);
 }
 
 #[tokio::test]
-async fn every_kind_of_event_is_told_once_and_fits_its_schema() {
+async fn every_kind_of_event_is_published_once_and_fits_its_schema() {
     let site = Site::start_with(StackOptions { max_receive_count: 2, ..options() }).await;
     site.order("o1").await;
     site.control("faults", &json!({"on": "activate", "fault": "message_string", "message": "not found"})).await;
@@ -105,7 +105,7 @@ async fn every_kind_of_event_is_told_once_and_fits_its_schema() {
     assert_eq!(check(&events), known, "{:#?}", site.logs());
     let ids: BTreeSet<_> = events.iter().map(|event| event["id"].to_string()).collect();
     assert_eq!(ids.len(), events.len());
-    assert!(!json!(events).to_string().contains("1234560079"), "no account is told");
+    assert!(!json!(events).to_string().contains("1234560079"), "no account is published");
 }
 
 /// A person decides on a row.
@@ -133,18 +133,18 @@ async fn withdrawals(site: &Site) {
     site.control("postbacks", &foreign).await;
     site.control("faults", &json!({"on": "withdrawal", "fault": "status", "code": 429, "times": 9})).await;
     site.withdraw("w5").await;
-    let told = site.events("withdrawal.conflict", 1).await;
-    assert_eq!(told[0]["data"]["mismatch"], "outcome");
+    let events = site.events("withdrawal.conflict", 1).await;
+    assert_eq!(events[0]["data"]["mismatch"], "outcome");
 }
 
 #[tokio::test]
-async fn a_rejection_by_the_provider_is_told_with_its_message() {
+async fn a_rejection_by_the_provider_is_published_with_its_message() {
     let site = Site::start().await;
     site.control("settings", &json!({"balance": 1})).await;
     site.withdraw("w1").await;
-    let told = site.events("withdrawal.failed", 1).await;
-    assert_eq!(told[0]["data"]["message"], "withdrawals_sum_amount: Insufficient balance");
-    check(&told);
+    let events = site.events("withdrawal.failed", 1).await;
+    assert_eq!(events[0]["data"]["message"], "withdrawals_sum_amount: Insufficient balance");
+    check(&events);
 }
 
 #[tokio::test]
@@ -157,17 +157,17 @@ async fn a_publisher_that_is_killed_loses_nothing() {
             site.stack.kill("event-publisher").await;
         }
     }
-    let mut told = BTreeSet::new();
+    let mut published = BTreeSet::new();
     for _ in 0..200 {
         let events = site.stack.events();
         check(&events);
-        told = events.iter().map(|event| event["transaction"].to_string()).collect();
-        if told.len() == 10 {
+        published = events.iter().map(|event| event["transaction"].to_string()).collect();
+        if published.len() == 10 {
             break;
         }
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     }
-    assert_eq!(told.len(), 10, "{:#?}", site.logs());
+    assert_eq!(published.len(), 10, "{:#?}", site.logs());
 }
 
 /// Takes so many events, and keeps what it was given.
@@ -213,7 +213,7 @@ async fn the_same_change_is_the_same_event_to_the_letter() {
 }
 
 #[tokio::test]
-async fn what_the_bus_did_not_take_comes_again_and_what_tells_nothing_is_done() {
+async fn what_the_bus_did_not_take_comes_again_and_what_publishes_nothing_is_done() {
     let foreign = json!({"transaction_id": {"S": "audit#1"}, "version": {"N": "1"}});
     let changes = [change(&foreign), change(&unreadable(0)), change(&foreign), change(&unreadable(1))];
     for (takes, done) in [(0, 1), (1, 3), (2, 4)] {

@@ -1,4 +1,4 @@
-//! What a merchant may ask, and what it is never told.
+//! What a merchant may ask, and what it is never shown.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +14,7 @@ fn names(value: &Value) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn a_deposit_is_told_with_its_attempts_and_payments() {
+async fn a_deposit_is_shown_with_its_attempts_and_payments() {
     let site = Site::start().await;
     assert_eq!(site.get("/deposits/o1").await.code(), "not_found");
     site.order("o1").await;
@@ -24,8 +24,8 @@ async fn a_deposit_is_told_with_its_attempts_and_payments() {
     site.activate("o1", NUMBER).await;
     site.until("payment#paytm#47752123519", "credited").await;
     let answer = site.get("/deposits/o1").await;
-    let told = &answer.body;
-    assert_eq!((answer.status, &told["state"], &told["amount"]), (200, &json!("credited"), &json!("700")));
+    let found = &answer.body;
+    assert_eq!((answer.status, &found["state"], &found["amount"]), (200, &json!("credited"), &json!("700")));
     let known = [
         "amount",
         "attempts",
@@ -37,19 +37,19 @@ async fn a_deposit_is_told_with_its_attempts_and_payments() {
         "version",
         "wallet_type",
     ];
-    assert_eq!(names(told), known);
+    assert_eq!(names(found), known);
     let credited = json!([{"wallet_type": "paytm", "transaction_id": NUMBER, "amount": "650.5"}]);
-    assert_eq!(told["credited"], credited);
+    assert_eq!(found["credited"], credited);
     let attempts: Vec<_> =
-        told["attempts"].as_array().unwrap().iter().map(|it| (&it["key1"], &it["outcome"])).collect();
+        found["attempts"].as_array().unwrap().iter().map(|it| (&it["key1"], &it["outcome"])).collect();
     assert_eq!(attempts, [(&json!("11111111111"), &json!("failed")), (&json!(NUMBER), &json!("activated"))]);
-    assert_eq!(names(&told["attempts"][0]), ["amount", "key1", "outcome", "started_at_ms"]);
-    assert!(told["attempts"][0]["started_at_ms"].as_u64() >= told["created_at_ms"].as_u64());
-    assert!(!told.to_string().contains("631317234"), "the label: {told}");
+    assert_eq!(names(&found["attempts"][0]), ["amount", "key1", "outcome", "started_at_ms"]);
+    assert!(found["attempts"][0]["started_at_ms"].as_u64() >= found["created_at_ms"].as_u64());
+    assert!(!found.to_string().contains("631317234"), "the label: {found}");
 }
 
 #[tokio::test]
-async fn a_withdrawal_is_told_without_its_bytes_and_its_person() {
+async fn a_withdrawal_is_shown_without_its_bytes_and_its_person() {
     let site = Site::start().await;
     assert_eq!(site.get("/withdrawals/w1").await.code(), "not_found");
     site.post("/withdrawals", &with(&withdrawal("w1"), "comment", &json!("marker-comment"))).await;

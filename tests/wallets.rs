@@ -19,8 +19,11 @@ async fn a_deposit_goes_all_the_way_by_another_wallet() {
     assert_eq!((short.code(), short.field()), ("invalid_field", "key1"));
     assert_eq!(site.post("/deposits/o1/activation", &number).await.state(), (200, "activated"));
     site.until("payment#nagad#74XK92M0QA", "credited").await;
-    let told = site.events("deposit.credited", 1).await;
-    assert_eq!((&told[0]["data"]["wallet_type"], &told[0]["data"]["currency_code"]), (&json!("nagad"), &json!("BDT")));
+    let events = site.events("deposit.credited", 1).await;
+    assert_eq!(
+        (&events[0]["data"]["wallet_type"], &events[0]["data"]["currency_code"]),
+        (&json!("nagad"), &json!("BDT"))
+    );
 }
 
 #[tokio::test]

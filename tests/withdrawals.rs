@@ -59,9 +59,9 @@ async fn what_was_surely_not_processed_is_sent_again_with_the_same_bytes() {
     assert_eq!(site.state("withdrawal#w1").await, "waiting");
     assert_eq!(site.withdraw("w1").await.state(), (202, "pending"));
     site.until("withdrawal#w1", "submitted").await;
-    let told = site.get("/withdrawals/w1").await.body;
-    let outcomes: Vec<_> = told["attempts"].as_array().unwrap().iter().map(|it| &it["outcome"]).collect();
-    assert_eq!(outcomes, ["not_sent", "not_sent", "accepted"], "{told}");
+    let found = site.get("/withdrawals/w1").await.body;
+    let outcomes: Vec<_> = found["attempts"].as_array().unwrap().iter().map(|it| &it["outcome"]).collect();
+    assert_eq!(outcomes, ["not_sent", "not_sent", "accepted"], "{found}");
     let seen = site.ask("withdrawals/w1").await;
     assert_eq!((&seen["distinct_bodies"], &seen["accepted_count"]), (&json!(1), &json!(1)), "{seen}");
 }

@@ -1,4 +1,4 @@
-//! A function that does as it is told, for the tests of the local stack.
+//! A function that does as it is asked, for the tests of the local stack.
 
 #![expect(clippy::indexing_slicing, clippy::print_stderr, reason = "a test program")]
 
@@ -24,7 +24,7 @@ async fn handle(event: LambdaEvent<Value>) -> Result<Value, Error> {
         None => event.clone(),
     };
     match order["do"].as_str() {
-        Some("fail") => Err("as told".into()),
+        Some("fail") => Err("as asked".into()),
         Some("exit") => std::process::exit(1),
         Some("hang") => loop {
             std::thread::sleep(std::time::Duration::from_secs(1));
@@ -49,7 +49,7 @@ async fn handle(event: LambdaEvent<Value>) -> Result<Value, Error> {
 /// Lets in everyone but the bearer of "wrong".
 fn authorize(authorization: &str) -> Result<Value, Error> {
     match authorization {
-        "Bearer broken" => Err("as told".into()),
+        "Bearer broken" => Err("as asked".into()),
         other => Ok(json!({"isAuthorized": other != "Bearer wrong"})),
     }
 }

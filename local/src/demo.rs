@@ -13,7 +13,7 @@ use crate::stack::Stack;
 const LOOKS: u32 = 400;
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Runs both flows and prints each step; tells whether every step was as expected.
+/// Runs both flows and prints each step; says whether every step was as expected.
 ///
 /// The stack needs the provider's simulator, which plays the user who pays.
 pub async fn demonstrate(stack: &Stack) -> bool {
@@ -70,7 +70,7 @@ struct Demo<'a> {
 impl Demo<'_> {
     async fn deposit(&self) -> Result<(), Unexpected> {
         let created = self.merchant(201, "the merchant creates an order", "/deposits", &self.new_order()).await?;
-        ok("  the user is told to pay to", created.get("/params/identifier"));
+        ok("  the user is shown where to pay", created.get("/params/identifier"));
         ok("  or is sent to", created.get("/payment_window_url"));
 
         let payment = json!({"transaction_id": self.ids.number, "amount": "500"});

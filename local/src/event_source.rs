@@ -76,8 +76,8 @@ struct ItemFailure {
     item_identifier: String,
 }
 
-/// Which messages are to be deleted, by Lambda's rules: without a usable answer none, and a failed item that cannot be
-/// told (an empty id, an id of no message) fails the whole batch. `null`, `{}` and an empty list mean success.
+/// Which messages are to be deleted, by Lambda's rules: without a usable answer none, and a failed item that names no
+/// message (an empty id, an unknown id) fails the whole batch. `null`, `{}` and an empty list mean success.
 fn done(messages: &[Value], outcome: Result<impl AsRef<[u8]>, Failure>) -> Vec<&Value> {
     let Some(failed) = outcome.ok().and_then(|answer| failed_items(answer.as_ref())) else { return Vec::new() };
     let (kept, done): (Vec<_>, Vec<_>) = messages.iter().partition(|message| failed.contains(id(message)));

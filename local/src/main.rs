@@ -32,7 +32,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Tells whether all that was asked for came to its end as expected.
+/// Whether all that was asked for came to its end as expected.
 #[tokio::main]
 async fn run(cli: &Cli) -> Result<bool, Error> {
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -73,7 +73,7 @@ async fn show(cli: &Cli, stack: &Stack) -> Result<bool, Error> {
     std::future::pending().await
 }
 
-/// The file that tells where the stack is; the one that nobody asked for goes with the stack.
+/// The file that says where the stack is; the one that nobody asked for goes with the stack.
 struct Known(Option<PathBuf>);
 
 impl Known {

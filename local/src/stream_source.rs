@@ -57,7 +57,7 @@ impl StreamSource {
         }
     }
 
-    /// Tells whether there was something to do, and all of it is done.
+    /// Whether there was something to do, and all of it is done.
     async fn next_batch(&mut self) -> Result<bool, AwsError> {
         let get = json!({"ShardIterator": self.iterator, "Limit": BATCH});
         let mut answer = self.streams.call("GetRecords", &get).await?;

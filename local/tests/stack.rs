@@ -1,4 +1,4 @@
-//! The stand-ins for AWS, around a function that does as it is told.
+//! The stand-ins for AWS, around a function that does as it is asked.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests end by panicking")]
 
@@ -61,7 +61,7 @@ async fn a_warm_process_takes_the_next_event_even_after_an_error() {
     let stack = Stack::start(options(&fakes)).await.unwrap();
     let first = stack.invoke("activate", &json!({"do": "look"})).await.unwrap();
     let failed = stack.invoke("activate", &json!({"do": "fail"})).await;
-    assert!(matches!(failed, Err(Failure::Reported(error)) if error.contains("as told")));
+    assert!(matches!(failed, Err(Failure::Reported(error)) if error.contains("as asked")));
     let second = stack.invoke("activate", &json!({"do": "look"})).await.unwrap();
     assert_eq!(pid(&first), pid(&second));
 }

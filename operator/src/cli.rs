@@ -34,7 +34,7 @@ pub(crate) struct Where {
     #[arg(long, global = true, conflicts_with = "env_file")]
     pub(crate) local: bool,
 
-    /// KEY=VALUE lines that tell where the stack is, as its output `OperatorEnvironment` has them
+    /// KEY=VALUE lines that report where the stack is, as its output `OperatorEnvironment` has them
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) env_file: Option<PathBuf>,
 }

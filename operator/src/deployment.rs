@@ -116,7 +116,7 @@ async fn usual(region: Option<&str>) -> Result<Aws, Failure> {
     Ok(Aws::with(region, credentials, http))
 }
 
-/// Where the local stack tells where it is: in cargo's target directory, two above this program.
+/// Where the local stack writes where it is: in cargo's target directory, two above this program.
 fn local_env_file() -> Result<PathBuf, Failure> {
     let program = std::env::current_exe().map_err(|error| Failure::Usage(format!("this program's path: {error}")))?;
     let target = program.ancestors().nth(2).unwrap_or(Path::new("."));

@@ -89,7 +89,7 @@ async fn decide(
             let order = find_order(table, &stored.row, order).await?;
             let registered = order.as_ref().and_then(|order| match &order.row {
                 DepositRow::Registered(deposit) => Some(deposit),
-                DepositRow::Unannounced(_) => None,
+                DepositRow::Unregistered(_) => None,
             });
             let (payment, credited) = stored.row.resolve(registered, resolution)?;
             let credited = order.zip(credited).map(|(order, deposit)| order.becomes(DepositRow::Registered(deposit)));

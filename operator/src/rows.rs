@@ -16,7 +16,7 @@ pub(crate) fn state(row: &AnyRow) -> &'static str {
                 DepositState::Created => "created",
                 DepositState::Credited => "credited",
             },
-            DepositRow::Unannounced(_) => "unannounced",
+            DepositRow::Unregistered(_) => "unregistered",
         },
         AnyRow::Payment(it) => match it.row.state {
             PaymentState::Claimed { .. } => "claimed",
@@ -51,7 +51,7 @@ pub(crate) fn money(row: &AnyRow) -> Option<(Amount, CurrencyCode)> {
     let (amount, currency) = match row {
         AnyRow::Deposit(it) => match &it.row {
             DepositRow::Registered(deposit) => (deposit.order.amount?, &deposit.order.currency_code),
-            DepositRow::Unannounced(_) => return None,
+            DepositRow::Unregistered(_) => return None,
         },
         AnyRow::Payment(it) => {
             let facts = it.row.facts()?;
@@ -72,7 +72,7 @@ pub(crate) fn why(row: &AnyRow) -> String {
         AnyRow::Deposit(it) => match &it.row {
             DepositRow::Registered(deposit) if deposit.credited.is_empty() => "no payment has come in".into(),
             DepositRow::Registered(_) => "signed postbacks brought these payments".into(),
-            DepositRow::Unannounced(_) => "payments name an order that was never registered".into(),
+            DepositRow::Unregistered(_) => "payments name an order that was never registered".into(),
         },
         AnyRow::Payment(it) => match &it.row.state {
             PaymentState::Claimed { order } => format!("a user of {order} entered the number; nothing is proved"),

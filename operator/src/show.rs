@@ -158,7 +158,7 @@ fn history(row: &AnyRow) -> Vec<Happened> {
                 });
                 std::iter::once(registered).chain(tried).collect()
             }
-            DepositRow::Unannounced(_) => Vec::new(),
+            DepositRow::Unregistered(_) => Vec::new(),
         },
         AnyRow::Payment(it) => {
             let said = it.row.facts().map(|facts| came(facts, "a signed postback that decided"));

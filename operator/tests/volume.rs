@@ -7,7 +7,7 @@
     clippy::arithmetic_side_effects,
     clippy::disallowed_methods,
     clippy::print_stdout,
-    reason = "it counts, it is told how many, and it measures"
+    reason = "it counts, it is given their number, and it measures"
 )]
 
 use std::fmt::Write as _;
@@ -178,7 +178,7 @@ fn page(request: &Value, count: u64) -> String {
     page.to_string()
 }
 
-/// The stand-ins for AWS, told in an environment file: the table's scan, and the secret.
+/// The stand-ins for AWS, named in an environment file: the table's scan, and the secret.
 async fn serve(count: u64, directory: &Path) -> PathBuf {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -240,15 +240,15 @@ async fn what_is_planted_among_many_is_found() {
     .unwrap();
     let each = count / OF;
     assert_eq!(reconciled.0, 1);
-    for told in &reconciled.1 {
-        let class = told["class"].as_str().unwrap();
+    for class_line in &reconciled.1 {
+        let class = class_line["class"].as_str().unwrap();
         let expected = match class {
             "matched" => count - 4 * each,
             _ if PLANTED.iter().any(|(_, kind)| *kind == class) => each,
             _ => 0,
         };
-        assert_eq!(told["count"], expected, "{class}");
-        let file = fs::read_to_string(told["file"].as_str().unwrap()).unwrap();
+        assert_eq!(class_line["count"], expected, "{class}");
+        let file = fs::read_to_string(class_line["file"].as_str().unwrap()).unwrap();
         assert_eq!(file.lines().count(), usize::try_from(expected).unwrap() + 1, "{class}");
     }
     assert_eq!(audited.0, 0, "{:?}", audited.1);

@@ -127,7 +127,7 @@ async fn payment(table: &Table, key: &PaymentKey, resolution: Resolution) -> Res
     let order = order_for(table, &stored.row).await?;
     let deposit = order.as_ref().and_then(|it| match &it.row {
         DepositRow::Registered(deposit) => Some(deposit),
-        DepositRow::Unannounced(_) => None,
+        DepositRow::Unregistered(_) => None,
     });
     let Ok((row, deposit)) = stored.row.resolve(deposit, resolution) else { return Ok(Resolved::NotAllowed) };
     confirm(&table.0).await;

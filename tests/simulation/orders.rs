@@ -141,7 +141,7 @@ fn variants() -> Vec<Variant> {
     all
 }
 
-/// Tells whether a person ended it.
+/// Whether a person ended it.
 fn check(order: &[Thing], variant: Variant) -> bool {
     let world = run(order, variant, false);
     if broken(&world).is_some() || !is_right(&world, order, variant) {

@@ -13,7 +13,7 @@ use super::{rules, wrong};
 
 pub(super) const ACCESS_KEY: &str = "FQ9jMwrNSkFbyMNqYFf6Ed4xeKmjHK";
 
-/// How the provider treats a withdrawal's id and the balance. Nobody has told us which it is.
+/// How the provider treats a withdrawal's id and the balance. Nobody has said which it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Model {
     pub dedups: bool,

@@ -74,10 +74,10 @@ fn is_amount(facts: &SignedFacts, fact: &Fact) -> bool {
 pub(super) fn deposit(world: &World, old: Option<&DepositRow>, new: Option<&DepositRow>) {
     match (old, new) {
         (_, None) => break_rule(world, BACKWARDS, "an order's row is gone"),
-        (Some(DepositRow::Registered(_)), Some(DepositRow::Unannounced(_))) => {
+        (Some(DepositRow::Registered(_)), Some(DepositRow::Unregistered(_))) => {
             break_rule(world, BACKWARDS, "a registered order is unknown again");
         }
-        (Some(DepositRow::Unannounced(old)), Some(DepositRow::Unannounced(new))) => {
+        (Some(DepositRow::Unregistered(old)), Some(DepositRow::Unregistered(new))) => {
             let holds = new.unmatched.starts_with(&old.unmatched);
             check(world, BACKWARDS, holds, || "a waiting payment is forgotten".into());
         }

@@ -8,20 +8,20 @@ use serde_dynamo::{AttributeValue, Item, to_item};
 use serde_json::Value;
 use store::{Row, Stored};
 
+use super::expected_events::{ExpectedEvent, said};
 use super::faults::Patience;
 use super::functions::LIMIT_MS;
 use super::rules::{SECRET, break_rule, check};
-use super::telling::{Telling, said};
 use super::world::{Answer, Job, World};
 use super::wrong;
 
 /// Most events of one call of the bus.
 const MOST: usize = 10;
-const TOLD: &str = "each change of state is told exactly as it was, and nothing else is";
+const PUBLISHED: &str = "each change of state is published exactly as it was, and nothing else is";
 const SAME: &str = "an event's id stands for one event";
 
-/// What a change must be told as: of which row, in which version.
-type Due = BTreeMap<(String, u64), Vec<Telling>>;
+/// What a change must be published as: of which row, in which version.
+type Due = BTreeMap<(String, u64), Vec<ExpectedEvent>>;
 
 #[derive(Default)]
 pub(super) struct Stream {
@@ -42,8 +42,8 @@ fn image<R: Row>(stored: &Stored<R>) -> Item {
     image
 }
 
-/// A row has changed, which tells this.
-pub(super) fn changed<R: Row>(world: &World, old: Option<&Stored<R>>, new: &Stored<R>, tellings: Vec<Telling>) {
+/// A row has changed, which must publish these.
+pub(super) fn changed<R: Row>(world: &World, old: Option<&Stored<R>>, new: &Stored<R>, expected: Vec<ExpectedEvent>) {
     if !world.with(|state| state.settings.is_told) {
         return;
     }
@@ -52,7 +52,7 @@ pub(super) fn changed<R: Row>(world: &World, old: Option<&Stored<R>>, new: &Stor
     world.with(|state| {
         state.stream.changes.push(wrong::image(state.settings.wrong, change));
         let key = (R::key(&new.row.id()), new.version);
-        state.stream.due.entry(key).or_default().extend(tellings);
+        state.stream.due.entry(key).or_default().extend(expected);
     });
     read_on(world, 0);
 }
@@ -138,20 +138,20 @@ fn take(world: &World, detail: &str) {
     check(world, SECRET, is_masked, || detail.to_owned());
 }
 
-/// What was told is what had to be told.
+/// What was published is what had to be published.
 pub(super) fn at_rest(world: &World) {
     let (mut due, taken) = world.with(|state| (state.stream.due.clone(), state.stream.taken.clone()));
-    due.retain(|_, tellings| !tellings.is_empty());
-    let mut told = Due::new();
+    due.retain(|_, expected| !expected.is_empty());
+    let mut published = Due::new();
     for detail in taken.values() {
         let event: Value = serde_json::from_str(detail).unwrap();
         let key = (event["transaction"].as_str().unwrap().to_owned(), event["version"].as_u64().unwrap());
-        told.entry(key).or_default().push(said(&event));
+        published.entry(key).or_default().push(said(&event));
     }
-    for tellings in due.values_mut().chain(told.values_mut()) {
-        tellings.sort();
+    for expected in due.values_mut().chain(published.values_mut()) {
+        expected.sort();
     }
-    if due != told {
+    if due != published {
         let differing = |these: &Due, others: &Due| {
             these
                 .iter()
@@ -159,6 +159,10 @@ pub(super) fn at_rest(world: &World) {
                 .map(|it| format!("{it:?}"))
                 .collect::<Vec<_>>()
         };
-        break_rule(world, TOLD, &format!("due {:?}, told {:?}", differing(&due, &told), differing(&told, &due)));
+        break_rule(
+            world,
+            PUBLISHED,
+            &format!("due {:?}, published {:?}", differing(&due, &published), differing(&published, &due)),
+        );
     }
 }

@@ -5,12 +5,14 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
 use domain::{DepositRow, ExpectedCredit, Payment, WithdrawalReport, WithdrawalRow};
-use store::{Change, Credit, Read, Row, Settle, StoreError, Stored, Transact, Transacted, Unreadable, Write, Written};
+use store::{
+    Change, Credit, EndWithdrawal, Read, Row, StoreError, Stored, Transact, Transacted, Unreadable, Write, Written,
+};
 
+use super::expected_events::ExpectedEvent;
 use super::faults::{Fault, Patience};
-use super::telling::Telling;
 use super::world::World;
-use super::{rules, stream, telling, wrong};
+use super::{expected_events, rules, stream, wrong};
 
 /// The table of a run.
 #[derive(Clone)]
@@ -21,8 +23,8 @@ pub(super) trait Ruled: Row + 'static {
     /// Judges a change.
     fn changed(world: &World, old: Option<&Self>, new: Option<&Self>);
 
-    /// What a change must be told as.
-    fn tells(old: Option<&Self>, new: &Self) -> Vec<Telling>;
+    /// What a change must be published as.
+    fn expected_events(old: Option<&Self>, new: &Self) -> Vec<ExpectedEvent>;
 
     /// What a wrong variant makes of a write; `None` when it is swallowed.
     fn spoil(_: &World, change: Change<Self>, _: Option<&Stored<Self>>) -> Option<Change<Self>> {
@@ -35,8 +37,8 @@ impl Ruled for DepositRow {
         rules::deposit(world, old, new);
     }
 
-    fn tells(old: Option<&Self>, new: &Self) -> Vec<Telling> {
-        telling::deposit(old, new)
+    fn expected_events(old: Option<&Self>, new: &Self) -> Vec<ExpectedEvent> {
+        expected_events::deposit(old, new)
     }
 
     fn spoil(world: &World, change: Change<Self>, current: Option<&Stored<Self>>) -> Option<Change<Self>> {
@@ -49,8 +51,8 @@ impl Ruled for Payment {
         rules::payment(world, old, new);
     }
 
-    fn tells(old: Option<&Self>, new: &Self) -> Vec<Telling> {
-        telling::payment(old, new)
+    fn expected_events(old: Option<&Self>, new: &Self) -> Vec<ExpectedEvent> {
+        expected_events::payment(old, new)
     }
 
     fn spoil(world: &World, change: Change<Self>, current: Option<&Stored<Self>>) -> Option<Change<Self>> {
@@ -63,8 +65,8 @@ impl Ruled for WithdrawalRow {
         rules::withdrawal(world, old, new);
     }
 
-    fn tells(old: Option<&Self>, new: &Self) -> Vec<Telling> {
-        telling::withdrawal(old, new)
+    fn expected_events(old: Option<&Self>, new: &Self) -> Vec<ExpectedEvent> {
+        expected_events::withdrawal(old, new)
     }
 
     fn spoil(world: &World, change: Change<Self>, current: Option<&Stored<Self>>) -> Option<Change<Self>> {
@@ -77,7 +79,7 @@ impl Ruled for Unreadable {
         rules::break_rule(world, "what the provider signs is read", "an element was unreadable");
     }
 
-    fn tells(_: Option<&Self>, _: &Self) -> Vec<Telling> {
+    fn expected_events(_: Option<&Self>, _: &Self) -> Vec<ExpectedEvent> {
         Vec::new()
     }
 }
@@ -116,7 +118,7 @@ fn judge<R: Ruled>(world: &World, id: &R::Id, old: Option<&Stored<R>>) {
         });
         R::changed(world, old.map(|it| &it.row), new.as_ref().map(|it| &it.row));
         if let Some(new) = &new {
-            stream::changed(world, old, new, R::tells(old.map(|it| &it.row), &new.row));
+            stream::changed(world, old, new, R::expected_events(old.map(|it| &it.row), &new.row));
         }
     }
 }
@@ -163,12 +165,12 @@ fn credit(world: &World, expected: &ExpectedCredit) -> Transacted {
     written
 }
 
-fn settle(world: &World, report: &WithdrawalReport) -> Written<WithdrawalRow> {
-    if let Some(written) = wrong::settle(world, report) {
+fn end_withdrawal(world: &World, report: &WithdrawalReport) -> Written<WithdrawalRow> {
+    if let Some(written) = wrong::end_withdrawal(world, report) {
         return written;
     }
     let old = stored::<WithdrawalRow>(world, &report.withdrawal_id);
-    let written = now(world.table.settle(report)).unwrap();
+    let written = now(world.table.end_withdrawal(report)).unwrap();
     judge(world, &report.withdrawal_id, old.as_ref());
     written
 }
@@ -233,9 +235,9 @@ impl Credit for Table {
     }
 }
 
-impl Settle for Table {
-    async fn settle(&self, report: &WithdrawalReport) -> Result<Written<WithdrawalRow>, StoreError> {
+impl EndWithdrawal for Table {
+    async fn end_withdrawal(&self, report: &WithdrawalReport) -> Result<Written<WithdrawalRow>, StoreError> {
         let report = report.clone();
-        self.call(format!("settle {}", report.withdrawal_id), move |world| settle(world, &report)).await
+        self.call(format!("settle {}", report.withdrawal_id), move |world| end_withdrawal(world, &report)).await
     }
 }

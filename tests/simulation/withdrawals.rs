@@ -102,7 +102,7 @@ pub(super) fn submit(world: &World, body: &str) -> Said {
     let wait =
         world.chance.below(&format!("{name} ends"), 600_000) * world.chance.below(&format!("{name} waits"), 4).min(1);
     if world.with(|state| state.provider.settles) {
-        world.after(wait, move |world| settle(world, index, label, &name));
+        world.after(wait, move |world| end_withdrawal(world, index, label, &name));
     }
     if world.happens(&format!("{id} refused and accepted"), 2) {
         world.with(|state| {
@@ -114,7 +114,7 @@ pub(super) fn submit(world: &World, body: &str) -> Said {
     Said::Accepted
 }
 
-fn settle(world: &World, index: usize, label: String, name: &str) {
+fn end_withdrawal(world: &World, index: usize, label: String, name: &str) {
     let status = if world.chance.percent(&format!("{name} fails"), 30) { 5 } else { 1 };
     let is_contradicted = world.happens(&format!("{name} contradicted"), 3);
     let fact = world.with(|state| {

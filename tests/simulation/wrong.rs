@@ -11,7 +11,7 @@ use store::{Change, Stored};
 
 mod rows;
 
-pub(super) use rows::{credit, decision, deposit, payment, resolved, settle, withdrawal};
+pub(super) use rows::{credit, decision, deposit, end_withdrawal, payment, resolved, withdrawal};
 
 use super::provider::{Fact, Postback, Subject, Top, sign, spelled};
 use super::table::{put, stored};
@@ -53,7 +53,7 @@ wrongs! {
     /// A claim is not written.
     DropClaim
     /// An order is registered over the payments that wait for it.
-    OverwriteUnannounced
+    OverwriteUnregistered
     /// A postback decides, whatever was decided.
     LastPostbackWins
     /// A withdrawal is paid whatever amount the postback says.
@@ -114,7 +114,7 @@ wrongs! {
     NewEventIds
     /// An event's id says of which row it is, and not of which version.
     EventIdWithoutVersion
-    /// Changes are told without a look at what stood before.
+    /// Changes are published without a look at what stood before.
     TellWithoutOld
     /// A person's decision is written whatever stands by then.
     DecideBlindly
@@ -132,7 +132,7 @@ wrongs! {
     OverrulePerson
 }
 
-/// The change as a publisher sees it that is told of new rows alone.
+/// The change as a publisher sees it that is published of new rows alone.
 pub(super) fn image(wrong: Option<Wrong>, change: RowChange) -> RowChange {
     if wrong == Some(Wrong::TellWithoutOld) { RowChange { old: None, ..change } } else { change }
 }

@@ -1,4 +1,4 @@
-//! How it is deployed: the processor, the way to new code and back, the fixed address, and what a person is told afterwards.
+//! How it is deployed: the processor, the way to new code and back, the fixed address, and what a person reads afterwards.
 
 use std::collections::BTreeSet;
 
@@ -62,7 +62,7 @@ fn the_fixed_address_is_there_only_if_wanted_and_outlives_the_stack() {
 }
 
 #[test]
-fn a_person_is_told_what_is_needed_next() {
+fn a_person_reads_what_is_needed_next() {
     let template = Template::read();
     let outputs = template.section("Outputs");
     assert_eq!(outputs["ApiUrl"]["Value"], json!({"Fn::GetAtt": "Api.ApiEndpoint"}));
@@ -78,12 +78,12 @@ fn a_person_is_told_what_is_needed_next() {
 }
 
 #[test]
-fn the_operators_tool_is_told_where_everything_is() {
+fn the_operators_tool_is_given_all_addresses() {
     let template = Template::read();
-    let told = template.section("Outputs")["OperatorEnvironment"]["Value"]["Fn::Sub"].as_str().unwrap().to_owned();
-    let told: BTreeSet<_> = told.lines().map(|line| line.split_once('=').unwrap().0.to_owned()).collect();
+    let given = template.section("Outputs")["OperatorEnvironment"]["Value"]["Fn::Sub"].as_str().unwrap().to_owned();
+    let given: BTreeSet<_> = given.lines().map(|line| line.split_once('=').unwrap().0.to_owned()).collect();
     let source = sources("operator/src");
     let asked = ["required(\"", "setting(\""].iter().flat_map(|call| between(&source, call, "\""));
     let asked: BTreeSet<_> = asked.map(str::to_owned).chain(["AWS_REGION".to_owned()]).collect();
-    assert_eq!(told, asked);
+    assert_eq!(given, asked);
 }

@@ -8,13 +8,13 @@ use super::document::{Template, between, file};
 const STREAM_S: u64 = 24 * 3_600;
 
 #[test]
-fn a_change_of_the_table_is_told_or_kept_for_a_person() {
+fn a_change_of_the_table_is_published_or_set_aside_for_a_person() {
     let template = Template::read();
     let source = &template.properties("EventPublisher")["Events"]["Stream"];
     assert_eq!(source["Type"], "DynamoDB");
     let source = &source["Properties"];
     assert_eq!(source["Stream"], json!({"Fn::GetAtt": "Table.StreamArn"}));
-    assert_eq!(source["StartingPosition"], "TRIM_HORIZON", "what happens before the mapping is there is told too");
+    assert_eq!(source["StartingPosition"], "TRIM_HORIZON", "what happens before the mapping is there is published too");
     assert_eq!(source["FunctionResponseTypes"], json!(["ReportBatchItemFailures"]));
     assert_eq!(source["BisectBatchOnFunctionError"], true);
     assert_eq!(source["MaximumRetryAttempts"], 10_000, "AWS's most: time ends the retries, not their number");

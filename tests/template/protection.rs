@@ -23,7 +23,7 @@ fn the_table_outlives_everything() {
 }
 
 #[test]
-fn the_table_tells_its_changes_and_finds_what_needs_attention() {
+fn the_table_streams_its_changes_and_finds_what_needs_attention() {
     let template = Template::read();
     let table = template.properties("Table");
     assert_eq!(table["StreamSpecification"], json!({"StreamViewType": "NEW_AND_OLD_IMAGES"}));

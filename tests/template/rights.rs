@@ -148,7 +148,7 @@ fn who_may_do_what_to_money() {
 }
 
 #[test]
-fn a_person_may_settle_and_redrive_and_nothing_else() {
+fn a_person_may_decide_and_redrive_and_nothing_else() {
     let template = Template::read();
     let policy = template.properties("OperatorPolicy")["PolicyDocument"]["Statement"].as_array().unwrap();
     let on = |resource: &Value| resource.as_object().unwrap().values().next().unwrap().as_str().unwrap().to_owned();

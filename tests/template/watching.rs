@@ -180,7 +180,7 @@ fn the_dashboard_shows_every_function_and_queue() {
 }
 
 #[test]
-fn an_alarm_tells_someone_when_it_comes_and_when_it_goes() {
+fn an_alarm_notifies_someone_when_it_fires_and_when_it_clears() {
     let template = Template::read();
     for (name, alarm) in alarms(&template) {
         let topic = json!([{"Ref": "AlarmTopic"}]);

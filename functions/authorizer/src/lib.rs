@@ -39,7 +39,7 @@ pub struct Answer {
     pub is_authorized: bool,
 }
 
-/// The caller is told 500 and may try again; unlike a refusal, the gateway does not remember it.
+/// The caller is answered 500 and may try again; unlike a refusal, the gateway does not remember it.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("the token could not be checked")]
 pub struct NotChecked;

@@ -16,7 +16,7 @@ impl TokenHash {
         Self(Sha256::digest(token).into())
     }
 
-    /// Tells whether it is one of these, in a time that does not depend on which.
+    /// Whether it is one of these, in a time that does not depend on which.
     #[must_use]
     pub fn is_among(&self, known: &[Self]) -> bool {
         known.iter().fold(Choice::from(0), |found, it| found | self.0.ct_eq(&it.0)).into()

@@ -98,7 +98,7 @@ where
                 Written::Conflict { current: Some(Stored { row: DepositRow::Registered(known), .. }) } => {
                     return self.repeat(&deposit.order, &known);
                 }
-                Written::Conflict { current: Some(Stored { row: DepositRow::Unannounced(place), version }) } => {
+                Written::Conflict { current: Some(Stored { row: DepositRow::Unregistered(place), version }) } => {
                     if self.register_late(&deposit, &place.unmatched, version).await? {
                         return self.created(&deposit);
                     }
@@ -133,7 +133,7 @@ where
             if let PaymentState::Quarantined { mismatch, .. } = &row.state {
                 error!(event = "deposit.quarantined", reference, payment, ?mismatch);
             } else {
-                info!(event = "deposit.credited", reference, payment, "an unannounced payment found its order");
+                info!(event = "deposit.credited", reference, payment, "an unregistered payment found its order");
             }
         }
         Ok(is_written)

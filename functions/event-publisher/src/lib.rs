@@ -1,10 +1,10 @@
-//! The table's stream: tells the merchant what happened, in the order in which it happened, at least once.
+//! The table's stream: publishes what happened, in order, at least once.
 
 use domain::Event;
 use lambda::{HandleChanges, Publish, Published, RowChange};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
-use store::{StoreError, Told, told};
+use store::{RowEvents, StoreError, row_events};
 use tracing::{error, info};
 
 /// Characters of an event's id: 128 bits.
@@ -35,7 +35,7 @@ impl<B: Publish + Send> HandleChanges for Deps<B> {
         let mut ends = Vec::new();
         for change in changes {
             match read(change) {
-                Ok(told) => events.extend(told),
+                Ok(new) => events.extend(new),
                 Err(cause) => {
                     error!(%cause, "a change of a row cannot be read");
                     break;
@@ -45,16 +45,18 @@ impl<B: Publish + Send> HandleChanges for Deps<B> {
         }
         let taken = self.bus.publish(&events).await;
         for Published { reference, kind, .. } in events.iter().take(taken) {
-            info!(reference, kind, "told");
+            info!(reference, kind, "published");
         }
         ends.partition_point(|end| *end <= taken)
     }
 }
 
-/// Gives the events of a change. A row is never deleted; were one, there is nothing to be told of it.
+/// Gives the events of a change. A row is never deleted; were one, nothing would be published about it.
 fn read(change: &RowChange) -> Result<Vec<Published>, StoreError> {
     let Some(new) = change.new.clone() else { return Ok(Vec::new()) };
-    let Some(Told { transaction, version, events }) = told(change.old.clone(), new)? else { return Ok(Vec::new()) };
+    let Some(RowEvents { transaction, version, events }) = row_events(change.old.clone(), new)? else {
+        return Ok(Vec::new());
+    };
     let published = events.iter().enumerate().map(|(index, data)| {
         let id = id(&transaction, version, index);
         let envelope =

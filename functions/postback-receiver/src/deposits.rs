@@ -22,7 +22,7 @@ pub(crate) async fn keep(table: &impl Table, clock: &impl Clock, report: &Deposi
         }
     }
     if let Some(stored) = known.filter(|it| matches!(it.row.state, PaymentState::Credited { .. }))
-        && settle(table, Some(&stored), None, report).await?
+        && end_withdrawal(table, Some(&stored), None, report).await?
     {
         return Ok(());
     }
@@ -32,7 +32,7 @@ pub(crate) async fn keep(table: &impl Table, clock: &impl Clock, report: &Deposi
             Some(id) => Read::<DepositRow>::read(table, &id.order).await?,
             None => None,
         };
-        if settle(table, payment.as_ref(), order.as_ref(), report).await? {
+        if end_withdrawal(table, payment.as_ref(), order.as_ref(), report).await? {
             return Ok(());
         }
         let most_ms = 20_u64.saturating_mul(1 << race.min(6));
@@ -42,7 +42,7 @@ pub(crate) async fn keep(table: &impl Table, clock: &impl Clock, report: &Deposi
 }
 
 /// Decides on the rows that stand, and writes what was decided. `false` when a row has changed meanwhile.
-async fn settle(
+async fn end_withdrawal(
     table: &impl Table,
     payment: Option<&Stored<Payment>>,
     order: Option<&Stored<DepositRow>>,
@@ -56,7 +56,7 @@ async fn settle(
             table.transact(deposit, vec![Change::of(row.clone(), payment)]).await? == Transacted::Done
         }
         Decision::Unmatched(row, Some(place)) => {
-            let place = Change::of(DepositRow::Unannounced(place.clone()), order);
+            let place = Change::of(DepositRow::Unregistered(place.clone()), order);
             table.transact(place, vec![Change::of(row.clone(), payment)]).await? == Transacted::Done
         }
         Decision::Unmatched(row, None) | Decision::Quarantine(row, _) | Decision::Conflict(Some(row), _) => {

@@ -12,7 +12,7 @@ use paykassma::{Element, read_postback};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use signing::{NotVerified, PostbackKeys, Verified, verify};
-use store::{Change, Credit, Read, Row, Settle, StoreError, Transact, Unreadable, Write};
+use store::{Change, Credit, EndWithdrawal, Read, Row, StoreError, Transact, Unreadable, Write};
 use subtle::ConstantTimeEq;
 use tracing::error;
 
@@ -54,7 +54,7 @@ pub trait Table:
     + Write<Unreadable>
     + Transact
     + Credit
-    + Settle
+    + EndWithdrawal
     + Send
 {
 }
@@ -68,7 +68,7 @@ impl<S> Table for S where
         + Write<Unreadable>
         + Transact
         + Credit
-        + Settle
+        + EndWithdrawal
         + Send
 {
 }

@@ -12,7 +12,7 @@ pub(crate) async fn keep(table: &impl Table, report: &WithdrawalReport) -> Resul
     let current = if report.mismatch.is_some() || report.outcome().is_none() {
         Read::<WithdrawalRow>::read(table, id).await?
     } else {
-        match table.settle(report).await? {
+        match table.end_withdrawal(report).await? {
             Written::Done => {
                 settled(report);
                 return Ok(());

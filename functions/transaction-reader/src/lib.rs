@@ -45,7 +45,7 @@ impl<S: ReadAny + FindAttention> Deps<S> {
             Some(Stored { row: DepositRow::Registered(row), version }) => {
                 Ok(Reply::new(StatusCode::OK, &DepositView::of(&row, version)))
             }
-            Some(Stored { row: DepositRow::Unannounced(_), .. }) | None => Err(ApiError::NotFound),
+            Some(Stored { row: DepositRow::Unregistered(_), .. }) | None => Err(ApiError::NotFound),
         }
     }
 

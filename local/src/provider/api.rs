@@ -42,7 +42,7 @@ pub(super) fn named(fields: &Result<Fields, Rejection>, id: &str) -> String {
 }
 
 impl World {
-    /// Tells whether a deposit call carries the right secret.
+    /// Whether a deposit call carries the right secret.
     pub(super) fn admits(&self, access: &Access) -> bool {
         access.secret.as_deref() == Some(self.pluginapi_secret.expose_secret())
     }

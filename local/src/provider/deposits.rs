@@ -20,7 +20,7 @@ pub(super) struct Claim {
     pub(super) label: String,
 }
 
-/// A payment that has found its order: what a postback tells.
+/// A payment that has found its order: what a postback reports.
 #[derive(Clone, Debug)]
 pub(super) struct Credit {
     pub(super) payment: Payment,

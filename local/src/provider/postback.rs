@@ -100,7 +100,7 @@ pub(super) struct Draft {
 }
 
 impl Draft {
-    /// Tells of a credited payment.
+    /// Describes a credited payment.
     pub(super) fn deposit(credit: Credit) -> Result<Self, NotComposed> {
         let Credit { payment, claim } = credit;
         let mut element = Direction::Ingoing.element()?;
@@ -119,7 +119,7 @@ impl Draft {
         })
     }
 
-    /// Tells of a settled withdrawal.
+    /// Describes a settled withdrawal.
     pub(super) fn withdrawal(settlement: Settlement) -> Result<Self, NotComposed> {
         let Settlement { withdrawal_id, accepted, amount, status } = settlement;
         let mut element = Direction::Outgoing.element()?;

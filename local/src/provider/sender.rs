@@ -18,7 +18,7 @@ pub(super) struct Answer {
 }
 
 impl Answer {
-    /// Tells whether the provider would stop here: 200 and `{"status":"ok"}`.
+    /// Whether the provider would stop here: 200 and `{"status":"ok"}`.
     pub(super) fn is_ok(&self) -> bool {
         #[derive(Deserialize)]
         struct Status {

@@ -7,7 +7,7 @@ pub(super) struct Wallet {
     name: &'static str,
     pub(super) currency_code: &'static str,
     key1: Key,
-    /// What `create` tells the payer, as JSON.
+    /// What `create` answers, as JSON.
     pub(super) params: &'static str,
 }
 
@@ -47,7 +47,7 @@ impl Wallet {
         WALLETS.iter().find(|wallet| wallet.name == wallet_type)
     }
 
-    /// Tells whether this could be a transaction number of the system.
+    /// Whether this could be a transaction number of the system.
     pub(super) fn takes(&self, key1: &str) -> bool {
         let length = key1.chars().count();
         match &self.key1 {

@@ -80,7 +80,7 @@ impl World {
         Ok(())
     }
 
-    /// Settles a withdrawal and tells of it before its submission is answered, when that is switched on.
+    /// Settles a withdrawal and sends its postback before its submission is answered, when that is switched on.
     async fn settle_early(self: &Arc<Self>, withdrawal_id: &str) {
         let settings = self.settings();
         if !(settings.early_postback && settings.send_postbacks) {

@@ -18,7 +18,7 @@ pub(super) struct Accepted {
     pub(super) account_number: String,
 }
 
-/// The end of a withdrawal: what a postback tells.
+/// The end of a withdrawal: what a postback reports.
 #[derive(Debug)]
 pub(super) struct Settlement {
     pub(super) withdrawal_id: String,
@@ -27,7 +27,7 @@ pub(super) struct Settlement {
     pub(super) status: i64,
 }
 
-/// How a withdrawal stands, for the control API.
+/// The state of a withdrawal, for the control API.
 #[derive(Debug, Serialize)]
 pub(super) struct Standing<'a> {
     withdrawal_id: &'a str,
@@ -84,7 +84,7 @@ impl Withdrawals {
         Some(Settlement { withdrawal_id: withdrawal_id.to_owned(), accepted, amount, status })
     }
 
-    /// Tells how a withdrawal stands; none if no body ever named it.
+    /// The state of a withdrawal; none if no body ever named it.
     pub(super) fn standing(&self, withdrawal_id: &str) -> Option<Standing<'_>> {
         let (withdrawal_id, record) = self.0.get_key_value(withdrawal_id)?;
         Some(Standing {

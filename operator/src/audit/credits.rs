@@ -83,12 +83,12 @@ fn wrong(said: &[Said]) -> Option<String> {
     })
 }
 
-/// Lays side by side what is said of each payment, and tells what is wrong. What seems so is read again first, for the rows
+/// Lays side by side what is said of each payment, and reports what is wrong. What seems so is read again first, for the rows
 /// may have changed while the table was scanned.
-pub(crate) async fn settle(
+pub(crate) async fn compare(
     table: &impl ReadAny,
     said: impl Iterator<Item = io::Result<Said>>,
-    mut tell: impl FnMut(Break),
+    mut report: impl FnMut(Break),
 ) -> Result<(), Failure> {
     let mut open: Vec<Said> = Vec::new();
     for it in said.map(|it| it.map(Some)).chain(iter::once(Ok(None))) {
@@ -96,7 +96,7 @@ pub(crate) async fn settle(
         if open.first().map(|first| &first.payment) != it.as_ref().map(|it| &it.payment)
             && let Some(found) = close(table, std::mem::take(&mut open)).await
         {
-            tell(found);
+            report(found);
         }
         open.extend(it);
     }
@@ -163,9 +163,9 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_said_of_rows_that_are_not_there_any_more_is_read_again() {
-        let mut told = 0;
+        let mut reported = 0;
         let lonely = said(By::Payment, "o1", "u1", "700");
-        settle(&store::Memory::default(), [Ok(lonely)].into_iter(), |_| told += 1).await.unwrap();
-        assert_eq!(told, 0);
+        compare(&store::Memory::default(), [Ok(lonely)].into_iter(), |_| reported += 1).await.unwrap();
+        assert_eq!(reported, 0);
     }
 }

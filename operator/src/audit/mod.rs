@@ -18,7 +18,7 @@ use crate::failure::{Done, Failure};
 use crate::output::Output;
 use crate::scan::{rows_bar, scan};
 use crate::sorted::{RUN, Sorter};
-use credits::{Said, settle};
+use credits::{Said, compare};
 
 /// What is checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -66,8 +66,8 @@ struct Summary {
     rows_per_second: u64,
 }
 
-/// Tells what is broken, as it is found.
-struct Teller {
+/// Reports what is broken, as it is found.
+struct Reporter {
     output: Output,
     bar: ProgressBar,
     is_strict: bool,
@@ -75,8 +75,8 @@ struct Teller {
     unverifiable: u64,
 }
 
-impl Teller {
-    fn tell(&mut self, found: &Break) {
+impl Reporter {
+    fn report(&mut self, found: &Break) {
         let is_break = self.is_strict || found.rule != Rule::Unverifiable;
         let count = if is_break { &mut self.broken } else { &mut self.unverifiable };
         *count = count.saturating_add(1);
@@ -88,12 +88,12 @@ impl Teller {
 pub(crate) async fn run(deployment: &Deployment, output: Output, arguments: &Audit) -> Result<Done, Failure> {
     let (table, keys) = (deployment.table()?, deployment.keys().await?);
     let (bar, began_ms) = (rows_bar(), System.now_ms());
-    let mut teller = Teller { output, bar: bar.clone(), is_strict: arguments.strict, broken: 0, unverifiable: 0 };
+    let mut reporter = Reporter { output, bar: bar.clone(), is_strict: arguments.strict, broken: 0, unverifiable: 0 };
     let mut said = Sorter::new(RUN);
-    let rows = scan(&table, &bar, |row| look(row, &keys, &mut teller, &mut said)).await?;
-    settle(&table, said.sorted()?, |found| teller.tell(&found)).await?;
+    let rows = scan(&table, &bar, |row| look(row, &keys, &mut reporter, &mut said)).await?;
+    compare(&table, said.sorted()?, |found| reporter.report(&found)).await?;
     let taken_ms = System.now_ms().saturating_sub(began_ms);
-    let Teller { broken, unverifiable, .. } = teller;
+    let Reporter { broken, unverifiable, .. } = reporter;
     let rows_per_second = rows.saturating_mul(1_000).checked_div(taken_ms).unwrap_or(rows);
     let summary = Summary { rows, broken, unverifiable, seconds: taken_ms / 1_000, rows_per_second };
     output.line(&summary, || {
@@ -108,19 +108,19 @@ pub(crate) async fn run(deployment: &Deployment, output: Output, arguments: &Aud
 fn look(
     row: Result<ScannedRow, UnreadableRow>,
     keys: &Keys,
-    teller: &mut Teller,
+    reporter: &mut Reporter,
     said: &mut Sorter<Said>,
 ) -> Result<(), Failure> {
     match row {
         Ok(scanned) => {
             for found in rules::check(&scanned, keys) {
-                teller.tell(&found);
+                reporter.report(&found);
             }
             for it in Said::of(&scanned.row) {
                 said.push(it)?;
             }
         }
-        Err(UnreadableRow { key, reason }) => teller.tell(&Break { rule: Rule::Unreadable, id: key, what: reason }),
+        Err(UnreadableRow { key, reason }) => reporter.report(&Break { rule: Rule::Unreadable, id: key, what: reason }),
     }
     Ok(())
 }

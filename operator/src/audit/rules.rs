@@ -61,7 +61,7 @@ impl Check<'_> {
                 let is_credited = *state == DepositState::Credited;
                 self.must(is_credited != credited.is_empty(), Rule::State, "its state is not that of its credits");
             }
-            DepositRow::Unannounced(row) => {
+            DepositRow::Unregistered(row) => {
                 self.must(!row.unmatched.is_empty(), Rule::State, "it waits for an order that no payment names");
             }
         }

@@ -1,4 +1,4 @@
-//! The two sides of each transaction, told apart by what they come to.
+//! The two sides of each transaction, compared by what they come to.
 
 use std::io;
 
@@ -61,18 +61,18 @@ pub(crate) struct Period {
     pub(crate) until: Timestamp,
 }
 
-/// Compares the entries, which come in order, and tells each finding. Holds one transaction at a time.
+/// Compares the entries, which come in order, and reports each finding. Holds one transaction at a time.
 pub(crate) fn compare<E: From<io::Error>>(
     entries: impl Iterator<Item = io::Result<Entry>>,
     period: Period,
-    mut tell: impl FnMut(Finding<'_>) -> Result<(), E>,
+    mut report: impl FnMut(Finding<'_>) -> Result<(), E>,
 ) -> Result<(), E> {
     let mut open: Option<(String, Here)> = None;
     let mut compared = None;
     for entry in entries {
         let Entry { key, side } = entry?;
         if open.as_ref().is_some_and(|(it, _)| *it != key) {
-            missing_there(open.take(), period, &mut tell)?;
+            missing_there(open.take(), period, &mut report)?;
         }
         match side {
             Side::Here(here) => open = Some((key, here)),
@@ -81,12 +81,12 @@ pub(crate) fn compare<E: From<io::Error>>(
                 let here = open.take().map(|(_, here)| here);
                 let (class, remark) =
                     if is_again { (Class::Duplicated, AGAIN) } else { classify(&key, here.as_ref(), &there) };
-                tell(Finding { class, key: &key, here: here.as_ref(), there: Some(&there), remark })?;
+                report(Finding { class, key: &key, here: here.as_ref(), there: Some(&there), remark })?;
                 compared = Some(key);
             }
         }
     }
-    missing_there(open, period, &mut tell)
+    missing_there(open, period, &mut report)
 }
 
 const AGAIN: &str = "the export has this id on an earlier line, which was compared";
@@ -94,7 +94,7 @@ const AGAIN: &str = "the export has this id on an earlier line, which was compar
 fn missing_there<E>(
     open: Option<(String, Here)>,
     period: Period,
-    tell: &mut impl FnMut(Finding<'_>) -> Result<(), E>,
+    report: &mut impl FnMut(Finding<'_>) -> Result<(), E>,
 ) -> Result<(), E> {
     let Some((key, here)) = open.filter(|(_, here)| here.is_expected && period.has(here.at)) else { return Ok(()) };
     let remark = match here.standing {
@@ -102,7 +102,7 @@ fn missing_there<E>(
         Standing::Fail => "the provider's books do not have what it reported as failed",
         Standing::Other => "not ended here; if the export is complete, the provider does not have it",
     };
-    tell(Finding { class: Class::MissingThere, key: &key, here: Some(&here), there: None, remark })
+    report(Finding { class: Class::MissingThere, key: &key, here: Some(&here), there: None, remark })
 }
 
 fn classify(key: &str, here: Option<&Here>, there: &There) -> (Class, &'static str) {
@@ -111,7 +111,7 @@ fn classify(key: &str, here: Option<&Here>, there: &There) -> (Class, &'static s
         return match (is_withdrawal, there.standing) {
             (true, _) if there.by_hand => (Class::ByHand, "made in the back office, which sends no postback"),
             (true, _) => {
-                (Class::MissingHere, "never made here; made by hand in the back office, if the export cannot tell")
+                (Class::MissingHere, "never made here; made by hand in the back office, if the export cannot report")
             }
             (false, Standing::Success) => {
                 (Class::MissingHere, "no postback has come: ask the provider to send it again")
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_line_of_an_id_is_compared_and_each_further_one_told() {
+    fn the_first_line_of_an_id_is_compared_and_each_further_one_reported() {
         let theirs =
             [there(9, "7", Standing::Success), there(2, "7", Standing::Success), there(4, "8", Standing::Fail)];
         let found = compared(pair("payment#paytm#1", Some(here("7", Standing::Success)), &theirs), ALWAYS);
@@ -232,7 +232,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_line_is_told_once_and_every_row_without_one_too(sides in proptest::collection::vec((0_u8..6, any::<bool>()), 0..40)) {
+        fn every_line_is_reported_once_and_every_row_without_one_too(sides in proptest::collection::vec((0_u8..6, any::<bool>()), 0..40)) {
             let mut entries = Vec::new();
             let mut rows = std::collections::BTreeSet::new();
             let mut keys_there = std::collections::BTreeSet::new();

@@ -55,7 +55,7 @@ pub(crate) struct Reconcile {
 const HELP: &str = "\
 Classes, each a file in --out:
   matched          both say the same
-  missing_here     in the export alone; of withdrawals it cannot be told, without a column for it, whether they were made by hand
+  missing_here     in the export alone; of withdrawals without a column for it, it cannot say whether they were made by hand
   missing_there    in the table alone, between --since and --until
   amount_differs   another amount or currency
   status_differs   the money moved on one side, or one side has not ended; what a person resolved counts as what was found out

@@ -158,15 +158,15 @@ impl Deposit {
 
 /// The place of an order that we do not know yet, though verified payments name it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "state", rename = "unannounced")]
-pub struct Unannounced {
+#[serde(tag = "state", rename = "unregistered")]
+pub struct Unregistered {
     /// The order.
     pub custom_transaction_id: CustomTransactionId,
     /// The payments that wait for it.
     pub unmatched: Vec<PaymentKey>,
 }
 
-impl Unannounced {
+impl Unregistered {
     /// Most payments that one place notes; further ones are kept unmatched and wait for the operator.
     pub const MAX: usize = 40;
 }
@@ -178,7 +178,7 @@ pub enum DepositRow {
     /// The order.
     Registered(Deposit),
     /// Only payments that name it.
-    Unannounced(Unannounced),
+    Unregistered(Unregistered),
 }
 
 impl DepositRow {
@@ -187,7 +187,7 @@ impl DepositRow {
     pub fn id(&self) -> &CustomTransactionId {
         match self {
             Self::Registered(deposit) => &deposit.order.custom_transaction_id,
-            Self::Unannounced(unannounced) => &unannounced.custom_transaction_id,
+            Self::Unregistered(unregistered) => &unregistered.custom_transaction_id,
         }
     }
 }

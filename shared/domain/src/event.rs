@@ -1,4 +1,4 @@
-//! What a merchant is told of a change: told from the row as it was and the row as it is, so that a change and its events are
+//! The events of a change, derived from the row before and after it, so that a change and its events are
 //! one write.
 
 use std::mem::discriminant;
@@ -157,7 +157,7 @@ pub struct Resolved {
 }
 
 impl Event {
-    /// What the decisions tell that `old` did not have.
+    /// The events of the decisions that `old` did not have.
     pub fn resolved<'a>(new: &'a [Resolution], old: Option<&[Resolution]>) -> impl Iterator<Item = Self> + use<'a> {
         let decided = new.iter().skip(old.map_or(0, <[_]>::len));
         decided.map(|Resolution { outcome, by, reason, evidence, at: _, closes: _ }| {
@@ -189,13 +189,13 @@ impl Event {
 }
 
 impl DepositRow {
-    /// What this row, which has replaced `old`, tells.
+    /// The events of this row, which has replaced `old`.
     #[must_use]
     pub fn events(&self, old: Option<&Self>) -> Vec<Event> {
         let Self::Registered(deposit) = self else { return Vec::new() };
         let old = old.and_then(|row| match row {
             Self::Registered(deposit) => Some(deposit),
-            Self::Unannounced(_) => None,
+            Self::Unregistered(_) => None,
         });
         deposit.failures(old).chain(deposit.credits(old)).collect()
     }
@@ -234,7 +234,7 @@ impl Deposit {
 }
 
 impl Payment {
-    /// What this row, which has replaced `old`, tells. A credit is told by its order's row.
+    /// The events of this row, which has replaced `old`. A credit is published by its order's row.
     #[must_use]
     pub fn events(&self, old: Option<&Self>) -> Vec<Event> {
         let held = |row: &Self| match &row.state {
@@ -266,7 +266,7 @@ impl Payment {
 }
 
 impl WithdrawalRow {
-    /// What this row, which has replaced `old`, tells.
+    /// The events of this row, which has replaced `old`.
     #[must_use]
     pub fn events(&self, old: Option<&Self>) -> Vec<Event> {
         match (self, old) {
@@ -284,14 +284,13 @@ impl Withdrawal {
         let is_new = old.is_none_or(|old| discriminant(&old.state) != discriminant(&self.state));
         let state = if is_new { self.reached() } else { None };
         let known = old.map_or(0, |old| old.contradictions.len());
-        let against = self
-            .contradictions
-            .iter()
-            .skip(known)
-            .map(|it| Event::WithdrawalConflict(WithdrawalChanged { mismatch: Some(it.mismatch), ..self.told() }));
+        let against =
+            self.contradictions.iter().skip(known).map(|it| {
+                Event::WithdrawalConflict(WithdrawalChanged { mismatch: Some(it.mismatch), ..self.changed() })
+            });
         let asked = old.is_none_or(|old| old.needs_review.is_none());
         let review = self.needs_review.as_ref().filter(|_| asked).map(|reason| {
-            Event::WithdrawalNeedsReview(WithdrawalChanged { message: Some(reason.clone()), ..self.told() })
+            Event::WithdrawalNeedsReview(WithdrawalChanged { message: Some(reason.clone()), ..self.changed() })
         });
         let resolved = Event::resolved(&self.resolutions, old.map(|old| old.resolutions.as_slice()));
         state.into_iter().chain(against).chain(review).chain(resolved).collect()
@@ -300,17 +299,17 @@ impl Withdrawal {
     fn reached(&self) -> Option<Event> {
         match &self.state {
             WithdrawalState::Sending | WithdrawalState::Waiting => None,
-            WithdrawalState::Unknown => Some(Event::WithdrawalUnknown(self.told())),
-            WithdrawalState::Submitted => Some(Event::WithdrawalSubmitted(self.told())),
-            WithdrawalState::Paid { .. } => Some(Event::WithdrawalPaid(self.told())),
-            WithdrawalState::Failed { .. } => Some(Event::WithdrawalFailed(self.told())),
+            WithdrawalState::Unknown => Some(Event::WithdrawalUnknown(self.changed())),
+            WithdrawalState::Submitted => Some(Event::WithdrawalSubmitted(self.changed())),
+            WithdrawalState::Paid { .. } => Some(Event::WithdrawalPaid(self.changed())),
+            WithdrawalState::Failed { .. } => Some(Event::WithdrawalFailed(self.changed())),
             WithdrawalState::Rejected { message } => {
-                Some(Event::WithdrawalFailed(WithdrawalChanged { message: Some(message.clone()), ..self.told() }))
+                Some(Event::WithdrawalFailed(WithdrawalChanged { message: Some(message.clone()), ..self.changed() }))
             }
         }
     }
 
-    fn told(&self) -> WithdrawalChanged {
+    fn changed(&self) -> WithdrawalChanged {
         WithdrawalChanged {
             withdrawal_id: self.request.withdrawal_id.clone(),
             amount: self.request.amount,
@@ -324,14 +323,14 @@ impl Withdrawal {
 
 impl ForeignWithdrawal {
     fn events(&self, old: Option<&Self>) -> Vec<Event> {
-        let first = old.is_none().then(|| self.told(None));
+        let first = old.is_none().then(|| self.reported_event(None));
         let known = old.map_or(0, |old| old.contradictions.len());
-        let against = self.contradictions.iter().skip(known).map(|it| self.told(Some(it.mismatch)));
+        let against = self.contradictions.iter().skip(known).map(|it| self.reported_event(Some(it.mismatch)));
         let resolved = Event::resolved(&self.resolutions, old.map(|old| old.resolutions.as_slice()));
         first.into_iter().chain(against).map(Event::WithdrawalForeign).chain(resolved).collect()
     }
 
-    fn told(&self, mismatch: Option<Mismatch>) -> ForeignReported {
+    fn reported_event(&self, mismatch: Option<Mismatch>) -> ForeignReported {
         ForeignReported {
             withdrawal_id: self.withdrawal_id.clone(),
             withdrawal_status: self.withdrawal_status,

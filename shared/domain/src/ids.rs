@@ -171,7 +171,7 @@ pub struct PaymentKey {
     pub transaction_id: TransactionId,
 }
 
-/// What the provider is told as `custom_transaction_id` for the n-th number a user tries: `order`, `order.2`, `order.3`.
+/// What the provider gets as `custom_transaction_id` for the n-th number a user tries: `order`, `order.2`, `order.3`.
 ///
 /// The provider wants it unique; `.` is not in a merchant's alphabet, so it always maps back.
 #[derive(Clone, Debug, PartialEq, Eq)]

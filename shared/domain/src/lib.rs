@@ -14,7 +14,9 @@ mod withdrawal;
 
 pub use amount::Amount;
 pub use attention::{Attention, AttentionKind};
-pub use deposit::{Attempt, AttemptState, Credit, Deposit, DepositRow, DepositState, MAX_ATTEMPTS, Order, Unannounced};
+pub use deposit::{
+    Attempt, AttemptState, Credit, Deposit, DepositRow, DepositState, MAX_ATTEMPTS, Order, Unregistered,
+};
 pub use event::{
     Credited, Event, FailedActivation, ForeignReported, HeldPayment, UnreadableElement, WithdrawalChanged,
 };

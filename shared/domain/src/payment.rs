@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     AttemptId, Contradiction, Credit, CurrencyCode, CustomTransactionId, Deposit, DepositReport, DepositRow, Label,
-    Mismatch, PaymentKey, Resolution, SignedFacts, Unannounced,
+    Mismatch, PaymentKey, Resolution, SignedFacts, Unregistered,
 };
 
 /// What is known of a payment.
@@ -229,7 +229,7 @@ pub enum Decision {
     /// Credit: both rows change, together.
     Credit(Payment, Box<Deposit>),
     /// Verified, but its order is not known: kept, and noted at the order's place if the id can be one of ours.
-    Unmatched(Payment, Option<Unannounced>),
+    Unmatched(Payment, Option<Unregistered>),
     /// Verified, but something differs: kept.
     Quarantine(Payment, Mismatch),
     /// It is so already.
@@ -324,13 +324,13 @@ fn with_label(facts: &SignedFacts, labels: &[Label], report: &DepositReport) -> 
 fn unmatched(kept: Payment, order: Option<&DepositRow>, report: &DepositReport) -> Decision {
     let place = AttemptId::parse(&report.facts.custom_transaction_id).map(|id| {
         let mut unmatched = match order {
-            Some(DepositRow::Unannounced(place)) => place.unmatched.clone(),
+            Some(DepositRow::Unregistered(place)) => place.unmatched.clone(),
             Some(DepositRow::Registered(_)) | None => Vec::new(),
         };
-        if !unmatched.contains(&report.payment) && unmatched.len() < Unannounced::MAX {
+        if !unmatched.contains(&report.payment) && unmatched.len() < Unregistered::MAX {
             unmatched.push(report.payment.clone());
         }
-        Unannounced { custom_transaction_id: id.order, unmatched }
+        Unregistered { custom_transaction_id: id.order, unmatched }
     });
     Decision::Unmatched(kept, place)
 }

@@ -5,7 +5,7 @@
 use domain::{
     Amount, AttentionKind, Claim, CurrencyCode, CustomTransactionId, Decision, Deposit, DepositReport, DepositRow,
     Direction, Evidence, Label, Mismatch, NotResolved, Order, Outcome, Payment, PaymentKey, PaymentState, Remark,
-    Resolution, SignedFacts, Timestamp, TransactionId, Unannounced, Unsigned, WalletType, decide, match_waiting,
+    Resolution, SignedFacts, Timestamp, TransactionId, Unregistered, Unsigned, WalletType, decide, match_waiting,
 };
 use proptest::prelude::*;
 
@@ -73,7 +73,7 @@ impl World {
             Decision::Unmatched(payment, place) => {
                 self.payment = Some(payment.clone());
                 if let Some(place) = place {
-                    self.put(DepositRow::Unannounced(place.clone()));
+                    self.put(DepositRow::Unregistered(place.clone()));
                 }
             }
             Decision::Quarantine(payment, _) | Decision::Conflict(Some(payment), _) => {
@@ -87,7 +87,7 @@ impl World {
     fn register(&mut self, deposit: Deposit) {
         match self.orders.get(&deposit.order.custom_transaction_id).cloned() {
             Some(DepositRow::Registered(_)) => {}
-            Some(DepositRow::Unannounced(Unannounced { .. })) => {
+            Some(DepositRow::Unregistered(Unregistered { .. })) => {
                 let waiting: Vec<_> = self.payment.clone().into_iter().collect();
                 let (deposit, changed) = match_waiting(deposit, &waiting);
                 self.payment = changed.into_iter().next().or(self.payment.take());
@@ -116,7 +116,7 @@ impl World {
     fn resolve(&mut self, outcome: Outcome, order: &str) -> Result<(), NotResolved> {
         let order = self.order(order).and_then(|row| match row {
             DepositRow::Registered(deposit) => Some(deposit),
-            DepositRow::Unannounced(_) => None,
+            DepositRow::Unregistered(_) => None,
         });
         let payment = self.payment.as_ref().ok_or(NotResolved::NothingOpen)?;
         let (payment, deposit) = payment.resolve(order, resolution(outcome))?;
@@ -130,7 +130,7 @@ impl World {
     fn credits(&self) -> Vec<(&Deposit, &domain::Credit)> {
         let registered = self.orders.values().filter_map(|row| match row {
             DepositRow::Registered(deposit) => Some(deposit),
-            DepositRow::Unannounced(_) => None,
+            DepositRow::Unregistered(_) => None,
         });
         registered.flat_map(|deposit| deposit.credited.iter().map(move |credit| (deposit, credit))).collect()
     }
@@ -263,13 +263,13 @@ fn what_is_held_has_the_latest_reason_and_altered_copies_of_it_are_on_record() {
 #[test]
 fn a_place_names_each_waiting_payment_once_and_not_more_than_40() {
     let mut place = None;
-    for number in 1..=Unannounced::MAX + 1 {
+    for number in 1..=Unregistered::MAX + 1 {
         for label in ["u", "v"] {
             let mut said = report("o", label, "700", None);
             said.payment.transaction_id = TransactionId::parse(number.to_string()).unwrap();
             let Decision::Unmatched(_, Some(next)) = decide(None, place.as_ref(), &said) else { panic!() };
-            assert_eq!(next.unmatched.len(), number.min(Unannounced::MAX));
-            place = Some(DepositRow::Unannounced(next));
+            assert_eq!(next.unmatched.len(), number.min(Unregistered::MAX));
+            place = Some(DepositRow::Unregistered(next));
         }
     }
 }

@@ -1,11 +1,11 @@
-//! What each change of a row is told as, and what is told of nothing.
+//! Which events each change of a row publishes, and which changes publish none.
 
 #![cfg(test)]
 
 use domain::{
     AccountNumber, Amount, AttemptState, Contradiction, CurrencyCode, CustomTransactionId, Deposit, DepositRow, Event,
     Evidence, ForeignWithdrawal, Label, Mismatch, Order, Outcome, Payment, PaymentKey, PaymentState, Remark,
-    Resolution, SignedFacts, Timestamp, TransactionId, Unannounced, WalletType, Withdrawal, WithdrawalId,
+    Resolution, SignedFacts, Timestamp, TransactionId, Unregistered, WalletType, Withdrawal, WithdrawalId,
     WithdrawalRequest, WithdrawalRow, WithdrawalState,
 };
 use serde_json::{Value, json};
@@ -76,7 +76,7 @@ fn withdrawal(state: WithdrawalState) -> Withdrawal {
 }
 
 /// The events' names, each with its data.
-fn told(events: &[Event]) -> Vec<(&'static str, Value)> {
+fn named(events: &[Event]) -> Vec<(&'static str, Value)> {
     events.iter().map(|event| (event.kind(), serde_json::to_value(event).unwrap())).collect()
 }
 
@@ -85,7 +85,7 @@ fn kinds(events: &[Event]) -> Vec<&'static str> {
 }
 
 #[test]
-fn a_credit_is_told_once_with_its_number_and_whether_it_is_what_was_asked_for() {
+fn a_credit_is_published_once_with_its_number_and_whether_it_is_what_was_asked_for() {
     let credit = |number: &str, text: &str| domain::Credit { payment: key(number), amount: amount(text) };
     let old = deposit().credit(credit("11", "700.10"));
     let new = DepositRow::Registered(old.clone().credit(credit("12", "5")));
@@ -95,16 +95,16 @@ fn a_credit_is_told_once_with_its_number_and_whether_it_is_what_was_asked_for() 
             "payment_number": place})
     };
     let both = [("deposit.credited", of("11", "700.10", true, 1)), ("deposit.credited", of("12", "5", false, 2))];
-    assert_eq!(told(&new.events(None)), both);
-    assert_eq!(told(&new.events(Some(&DepositRow::Registered(old)))), both[1..]);
-    let place = Unannounced { custom_transaction_id: new.id().clone(), unmatched: vec![key("11"), key("12")] };
-    let place = DepositRow::Unannounced(place);
-    assert_eq!((told(&new.events(Some(&place))), place.events(None)), (both.into(), Vec::new()));
+    assert_eq!(named(&new.events(None)), both);
+    assert_eq!(named(&new.events(Some(&DepositRow::Registered(old)))), both[1..]);
+    let place = Unregistered { custom_transaction_id: new.id().clone(), unmatched: vec![key("11"), key("12")] };
+    let place = DepositRow::Unregistered(place);
+    assert_eq!((named(&new.events(Some(&place))), place.events(None)), (both.into(), Vec::new()));
     assert_eq!(new.events(Some(&new)), []);
 }
 
 #[test]
-fn a_refused_number_is_told_when_it_becomes_so() {
+fn a_refused_number_is_published_when_it_becomes_so() {
     let [first, second] = ["11", "12"].map(|number| key(number).transaction_id);
     let (entered, _) = deposit().attempt(&first, amount("7"), Timestamp(1)).unwrap();
     let (entered, _) = entered.attempt(&second, amount("8"), Timestamp(2)).unwrap();
@@ -112,16 +112,16 @@ fn a_refused_number_is_told_when_it_becomes_so() {
     assert_eq!(row(&entered).events(None), []);
     let failed = entered.clone().answered(&second, AttemptState::Failed);
     let data = json!({"custom_transaction_id": "o", "key1": "12", "amount": "8"});
-    let told_once = [("deposit.activation_failed", data)];
-    assert_eq!(told(&row(&failed).events(Some(&row(&entered)))), told_once);
-    assert_eq!(told(&row(&failed).events(None)), told_once);
+    let published_once = [("deposit.activation_failed", data)];
+    assert_eq!(named(&row(&failed).events(Some(&row(&entered)))), published_once);
+    assert_eq!(named(&row(&failed).events(None)), published_once);
     let both = failed.clone().answered(&first, AttemptState::Failed);
-    assert_eq!(told(&row(&both).events(Some(&row(&failed))))[0].1["key1"], "11");
+    assert_eq!(named(&row(&both).events(Some(&row(&failed))))[0].1["key1"], "11");
     assert_eq!(row(&failed).events(Some(&row(&failed))), []);
 }
 
 #[test]
-fn a_held_payment_is_told_when_it_becomes_so_and_each_contradiction_once() {
+fn a_held_payment_is_published_when_it_becomes_so_and_each_contradiction_once() {
     let with = |state| Payment::new(key("11"), state);
     let unmatched = with(PaymentState::Unmatched { facts: facts(1), labels: Vec::new() });
     let mismatch = Mismatch::Label;
@@ -129,18 +129,18 @@ fn a_held_payment_is_told_when_it_becomes_so_and_each_contradiction_once() {
     let claimed = with(PaymentState::Claimed { order: CustomTransactionId::parse("o").unwrap() });
     let mut data = json!({"wallet_type": "paytm", "transaction_id": "11", "custom_transaction_id": "o",
         "amount": "700.10", "currency_code": "INR"});
-    assert_eq!(told(&unmatched.events(Some(&claimed))), [("payment.unmatched", data.clone())]);
+    assert_eq!(named(&unmatched.events(Some(&claimed))), [("payment.unmatched", data.clone())]);
     data["mismatch"] = json!("label");
-    assert_eq!(told(&quarantined.events(Some(&unmatched))), [("deposit.quarantined", data.clone())]);
+    assert_eq!(named(&quarantined.events(Some(&unmatched))), [("deposit.quarantined", data.clone())]);
     assert_eq!((quarantined.events(Some(&quarantined)), claimed.events(None)), (Vec::new(), Vec::new()));
     let mut contradicted = quarantined.clone();
     contradicted.contradictions.push(against(Mismatch::EarlierPostback));
     data["mismatch"] = json!("earlier_postback");
-    assert_eq!(told(&contradicted.events(Some(&quarantined))), [("payment.conflict", data)]);
+    assert_eq!(named(&contradicted.events(Some(&quarantined))), [("payment.conflict", data)]);
     assert_eq!(contradicted.events(Some(&contradicted)), []);
     let (resolved, _) = contradicted.resolve(None, resolution(Outcome::Rejected)).unwrap();
     let data = json!({"outcome": "rejected", "by": "ann", "reason": "statement", "evidence": "line 7"});
-    assert_eq!(told(&resolved.events(Some(&contradicted))), [("transaction.resolved", data)]);
+    assert_eq!(named(&resolved.events(Some(&contradicted))), [("transaction.resolved", data)]);
     assert_eq!(kinds(&resolved.events(None)), ["payment.conflict", "transaction.resolved"]);
 }
 
@@ -175,7 +175,7 @@ fn a_withdrawal_is_published_when_its_state_changes_and_each_conflict_once() {
         data
     };
     let rejected = row(&withdrawal(Rejected { message: "poor".into() }));
-    assert_eq!(told(&rejected.events(None)), [("withdrawal.failed", of(&json!({"message": "poor"})))]);
+    assert_eq!(named(&rejected.events(None)), [("withdrawal.failed", of(&json!({"message": "poor"})))]);
     let unknown = withdrawal(Unknown);
     let mut asked = unknown.review("used up").unwrap();
     asked.contradictions.push(against(Mismatch::Status));
@@ -183,7 +183,7 @@ fn a_withdrawal_is_published_when_its_state_changes_and_each_conflict_once() {
         ("withdrawal.conflict", of(&json!({"mismatch": "status"}))),
         ("withdrawal.needs_review", of(&json!({"message": "used up"}))),
     ];
-    assert_eq!(told(&row(&asked).events(Some(&row(&unknown)))), both);
+    assert_eq!(named(&row(&asked).events(Some(&row(&unknown)))), both);
     assert_eq!(row(&asked).events(Some(&row(&asked))), []);
     let resolved = asked.resolve(resolution(Outcome::Paid)).unwrap();
     assert_eq!(kinds(&row(&resolved).events(Some(&row(&asked)))), ["withdrawal.paid", "transaction.resolved"]);
@@ -200,12 +200,12 @@ fn a_foreign_withdrawal_is_published_once_and_so_is_what_was_found_out() {
     };
     let row = |row: &ForeignWithdrawal| WithdrawalRow::Foreign(Box::new(row.clone()));
     let data = json!({"withdrawal_id": "w", "withdrawal_status": 1, "amount": "700.10", "currency_code": "INR"});
-    assert_eq!(told(&row(&foreign).events(None)), [("withdrawal.foreign", data.clone())]);
+    assert_eq!(named(&row(&foreign).events(None)), [("withdrawal.foreign", data.clone())]);
     let mut further = foreign.clone();
     further.contradictions.push(against(Mismatch::EarlierPostback));
     let mut of_further = data;
     of_further["mismatch"] = "earlier_postback".into();
-    assert_eq!(told(&row(&further).events(Some(&row(&foreign)))), [("withdrawal.foreign", of_further)]);
+    assert_eq!(named(&row(&further).events(Some(&row(&foreign)))), [("withdrawal.foreign", of_further)]);
     assert_eq!(row(&foreign).events(Some(&row(&foreign))), []);
     let resolved = foreign.resolve(resolution(Outcome::Paid)).unwrap();
     assert_eq!(kinds(&row(&resolved).events(Some(&row(&foreign)))), ["transaction.resolved"]);

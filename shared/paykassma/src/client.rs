@@ -67,7 +67,7 @@ impl Client {
     /// # Errors
     /// [`Unbuildable`] when TLS can't be set up.
     pub fn new(base: BaseUrl, timeout: Duration) -> Result<Self, Unbuildable> {
-        // well before the whole request's limit, which could not tell a connection that was never made
+        // well before the whole request's limit, which could not distinguish a connection that was never made
         let connect_timeout = timeout.checked_div(2).map_or(CONNECT_TIMEOUT, |half| half.min(CONNECT_TIMEOUT));
         let http = reqwest::Client::builder()
             .tls_backend_preconfigured(tls()?)

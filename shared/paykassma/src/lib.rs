@@ -1,4 +1,4 @@
-//! The provider: its wire types and its HTTP client. What it says is told apart by evidence; nothing is decided here.
+//! The provider: its wire types and its HTTP client. Outcomes are classified by evidence; nothing is decided here.
 //!
 //! The plug-in secret stands in the provider's URL, so no URL gets into an outcome, and this crate logs nothing.
 

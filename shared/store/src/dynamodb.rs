@@ -13,7 +13,7 @@ use aws_sdk_dynamodb::types::{
 use domain::{DepositRow, ExpectedCredit, Payment, WithdrawalReport, WithdrawalRow};
 
 use crate::item::{ATTENTION, ATTENTION_AT, Item, KEY, VERSION, attribute, from_item, number, text, to_item};
-use crate::{Change, Credit, Read, Row, Settle, StoreError, Stored, Transact, Transacted, Write, Written};
+use crate::{Change, Credit, EndWithdrawal, Read, Row, StoreError, Stored, Transact, Transacted, Write, Written};
 
 const ALL_OLD: ReturnValuesOnConditionCheckFailure = ReturnValuesOnConditionCheckFailure::AllOld;
 const IS_ABSENT: &str = "attribute_not_exists(transaction_id)";
@@ -183,8 +183,8 @@ impl Credit for DynamoDb {
     }
 }
 
-impl Settle for DynamoDb {
-    async fn settle(&self, report: &WithdrawalReport) -> Result<Written<WithdrawalRow>, StoreError> {
+impl EndWithdrawal for DynamoDb {
+    async fn end_withdrawal(&self, report: &WithdrawalReport) -> Result<Written<WithdrawalRow>, StoreError> {
         let label = report.facts.label.as_ref();
         let (Some(outcome), Some(label)) = (report.outcome(), label) else {
             return Ok(Written::Conflict { current: self.read(&report.withdrawal_id).await? });

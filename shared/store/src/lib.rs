@@ -6,8 +6,8 @@ mod attention;
 mod dynamodb;
 mod item;
 mod memory;
+mod outbox;
 mod scan;
-mod told;
 
 pub use advance::{Advanced, advance};
 pub use any::{AnyRow, ReadAny, RowId, read_any};
@@ -15,8 +15,8 @@ pub use attention::{Cursor, FindAttention, PAGE, Page};
 pub use dynamodb::DynamoDb;
 pub use item::Row;
 pub use memory::Memory;
+pub use outbox::{RowEvents, row_events};
 pub use scan::{Scan, ScanPage, ScannedRow, Segment, UnreadableRow};
-pub use told::{Told, told};
 
 use std::future::Future;
 
@@ -168,10 +168,10 @@ pub trait Credit: Sync {
 }
 
 /// The right to end a withdrawal without reading it first.
-pub trait Settle: Sync {
+pub trait EndWithdrawal: Sync {
     /// Writes a report's outcome, if the withdrawal is not ended, nothing contradicts it, and its amount (to the letter), currency, payment system
     /// and label are those of the report. A report without an outcome changes nothing.
-    fn settle(
+    fn end_withdrawal(
         &self,
         report: &WithdrawalReport,
     ) -> impl Future<Output = Result<Written<WithdrawalRow>, StoreError>> + Send;

@@ -8,7 +8,9 @@ use domain::{
     WithdrawalRow,
 };
 
-use crate::{Change, Credit, Read, Row, Settle, StoreError, Stored, Transact, Transacted, Unreadable, Write, Written};
+use crate::{
+    Change, Credit, EndWithdrawal, Read, Row, StoreError, Stored, Transact, Transacted, Unreadable, Write, Written,
+};
 
 /// All rows, by kind.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -114,8 +116,8 @@ impl Credit for Memory {
     }
 }
 
-impl Settle for Memory {
-    async fn settle(&self, report: &WithdrawalReport) -> Result<Written<WithdrawalRow>, StoreError> {
+impl EndWithdrawal for Memory {
+    async fn end_withdrawal(&self, report: &WithdrawalReport) -> Result<Written<WithdrawalRow>, StoreError> {
         let mut rows = self.lock();
         let current = rows.withdrawals.get(&report.withdrawal_id).cloned();
         let Some(outcome) = report.outcome() else { return Ok(Written::Conflict { current: current }) };
@@ -132,13 +134,13 @@ impl Settle for Memory {
         if withdrawal.is_final() || !agrees || !withdrawal.contradictions.is_empty() {
             return Ok(Written::Conflict { current: current });
         }
-        let settled = domain::Withdrawal {
+        let ended = domain::Withdrawal {
             state: outcome,
             needs_review: None,
             changed_at: facts.evidence.received_at,
             ..(**withdrawal).clone()
         };
-        put(&mut rows, stored.becomes(WithdrawalRow::Registered(Box::new(settled))));
+        put(&mut rows, stored.becomes(WithdrawalRow::Registered(Box::new(ended))));
         Ok(Written::Done)
     }
 }

@@ -68,9 +68,9 @@ pub(in super::super) fn deposit(
     change: Change<DepositRow>,
     current: Option<&Stored<DepositRow>>,
 ) -> Change<DepositRow> {
-    let is_unannounced = matches!(current, Some(Stored { row: DepositRow::Unannounced(_), .. }));
+    let is_unregistered = matches!(current, Some(Stored { row: DepositRow::Unregistered(_), .. }));
     let is_new = matches!(change.row, DepositRow::Registered(_)) && change.expected_version == 0;
-    let overwrites = world.is(Wrong::OverwriteUnannounced) && is_unannounced && is_new;
+    let overwrites = world.is(Wrong::OverwriteUnregistered) && is_unregistered && is_new;
     if overwrites || world.is(Wrong::DropCondition) { Change::of(change.row, current) } else { change }
 }
 
@@ -135,7 +135,7 @@ pub(in super::super) fn credit(world: &World, expected: &ExpectedCredit) -> Opti
     }
     let order = match stored::<DepositRow>(world, &expected.order)?.row {
         DepositRow::Registered(deposit) => deposit.order,
-        DepositRow::Unannounced(_) => return None,
+        DepositRow::Unregistered(_) => return None,
     };
     let decided = stored::<Payment>(world, &expected.payment.key).and_then(|it| match it.row.state {
         PaymentState::Credited { facts, .. } => Some(facts.evidence),
@@ -168,7 +168,7 @@ fn credit_anyway(world: &World, expected: ExpectedCredit) {
 }
 
 /// What a wrong table does with the end of a withdrawal; `None`: what the right one does.
-pub(in super::super) fn settle(world: &World, report: &WithdrawalReport) -> Option<Written<WithdrawalRow>> {
+pub(in super::super) fn end_withdrawal(world: &World, report: &WithdrawalReport) -> Option<Written<WithdrawalRow>> {
     if world.is(Wrong::FirstElementOnly) && report.facts.evidence.element > 0 {
         return Some(Written::Done);
     }

@@ -98,7 +98,7 @@ async fn a_hanging_call_is_processed_and_never_answered() {
 }
 
 #[tokio::test]
-async fn statuses_come_as_ordered_and_without_effect_unless_told() {
+async fn statuses_come_as_ordered_and_without_effect_unless_asked() {
     for code in [301, 404, 429, 500, 503] {
         let bench = Bench::new().await;
         order(&bench, "status", json!({"code": code, "body": "sorry"})).await;

@@ -3,7 +3,7 @@
 #![cfg(test)]
 
 mod fixtures;
-mod told;
+mod outbox;
 
 use domain::{
     AttentionKind, CustomTransactionId, DepositRow, Payment, PaymentKey, PaymentState, Timestamp, Withdrawal,
@@ -42,7 +42,7 @@ contract! {
     a_credit_wants_the_stored_label_currency_and_wallet
     a_credit_keeps_what_was_said_against_the_payment
     several_rows_change_together_or_not_at_all
-    a_withdrawal_is_settled_once_and_only_as_it_was_asked
+    a_withdrawal_ends_once_and_only_as_it_was_asked
     an_element_that_was_not_understood_is_kept
     a_row_of_any_kind_is_read_by_its_key
     two_hundred_credits_at_once_credit_once
@@ -159,22 +159,24 @@ async fn several_rows_change_together_or_not_at_all(table: &impl Table) {
     assert_eq!(read_deposit(table, "o1").await, Some(row.clone()));
 }
 
-async fn a_withdrawal_is_settled_once_and_only_as_it_was_asked(table: &impl Table) {
+async fn a_withdrawal_ends_once_and_only_as_it_was_asked(table: &impl Table) {
     let row = withdrawal("w1", "20000");
     let report = withdrawal_report("w1", "20000", Some(1));
-    assert_eq!(table.settle(&report).await.unwrap(), Written::Conflict { current: None });
+    assert_eq!(table.end_withdrawal(&report).await.unwrap(), Written::Conflict { current: None });
     table.write(Change::new(row.clone())).await.unwrap();
     for other in [
         withdrawal_report("w1", "2000", Some(1)),
         withdrawal_report("w1", "20000", Some(3)),
         withdrawal_report("w1", "20000", None),
     ] {
-        let Written::Conflict { current: Some(current) } = table.settle(&other).await.unwrap() else { panic!() };
+        let Written::Conflict { current: Some(current) } = table.end_withdrawal(&other).await.unwrap() else {
+            panic!()
+        };
         assert_eq!((current.row, current.version), (row.clone(), 1));
     }
-    assert_eq!(table.settle(&report).await.unwrap(), Written::Done);
+    assert_eq!(table.end_withdrawal(&report).await.unwrap(), Written::Done);
     let Written::Conflict { current: Some(current) } =
-        table.settle(&withdrawal_report("w1", "20000", Some(5))).await.unwrap()
+        table.end_withdrawal(&withdrawal_report("w1", "20000", Some(5))).await.unwrap()
     else {
         panic!()
     };
@@ -266,7 +268,7 @@ async fn a_row_is_found_while_somebody_must_look_at_it(table: &impl Table) {
     write_withdrawal(table, &unknown, ours(&unknown).review("why").unwrap()).await;
     assert_eq!(found(table, AttentionKind::Unknown).await, []);
     assert_eq!(found(table, AttentionKind::NeedsReview).await, w1);
-    assert_eq!(table.settle(&withdrawal_report("w1", "100", Some(1))).await.unwrap(), Written::Done);
+    assert_eq!(table.end_withdrawal(&withdrawal_report("w1", "100", Some(1))).await.unwrap(), Written::Done);
     let (held, facts) = (claimed("2", "o1"), facts("o9", "u1", "700"));
     let waits = PaymentState::Unmatched { facts, labels: Vec::new() };
     table.write(Change::new(Payment::new(held.key.clone(), waits))).await.unwrap();
@@ -304,7 +306,7 @@ async fn what_contradicts_a_withdrawal_outlives_its_end(table: &impl Table) {
     let current = write_withdrawal(table, &first, against).await;
     let w1 = [RowId::Withdrawal(first.row.id().clone())];
     assert_eq!(found(table, AttentionKind::Conflict).await, w1);
-    assert_eq!(table.settle(&report).await.unwrap(), Written::Conflict { current: Some(current.clone()) });
+    assert_eq!(table.end_withdrawal(&report).await.unwrap(), Written::Conflict { current: Some(current.clone()) });
     let now = report.facts.evidence.received_at;
     let advanced =
         advance(table, Stored { row: ours(&current).clone(), version: 2 }, now, None, |row| row.reported(&report));

@@ -1,0 +1,51 @@
+//! The events of a change, read as the table's stream has it.
+
+use domain::{Event, Payment, PaymentState, WithdrawalRow};
+use serde_dynamo::{AttributeValue, Item};
+use store::{Row, RowEvents, row_events};
+
+use crate::fixtures::{claimed, deposit, facts, foreign_withdrawal, resolution, unreadable};
+
+/// A row as it stands in the table.
+fn item<R: Row>(row: &R, version: u64) -> Item {
+    let mut item: Item = serde_dynamo::to_item(row).unwrap();
+    item.insert("transaction_id".into(), AttributeValue::S(R::key(&row.id())));
+    item.insert("version".into(), AttributeValue::N(version.to_string()));
+    item
+}
+
+#[test]
+fn a_change_of_any_row_publishes_what_the_row_has_become() {
+    let (held, element) = (claimed("1", "o9"), unreadable());
+    let waits = PaymentState::Unmatched { facts: facts("o9", "u1", "700"), labels: Vec::new() };
+    let unmatched = Payment::new(held.key.clone(), waits);
+    let foreign = WithdrawalRow::Foreign(Box::new(foreign_withdrawal("w1")));
+    let resolved = element.resolve(resolution()).unwrap();
+    for (old, new, key, kind) in [
+        (None, item(&deposit("o1", "u1"), 1), "deposit#o1", None),
+        (Some(item(&held, 1)), item(&unmatched, 2), "payment#paytm#1", Some("payment.unmatched")),
+        (None, item(&foreign, 1), "withdrawal#w1", Some("withdrawal.foreign")),
+        (None, item(&element, 1), "unreadable#", Some("postback.unreadable")),
+        (Some(item(&element, 1)), item(&resolved, 2), "unreadable#", Some("transaction.resolved")),
+    ] {
+        let is_new = old.is_none();
+        let RowEvents { transaction, version, events } = row_events(old, new).unwrap().unwrap();
+        assert!(transaction.starts_with(key), "{transaction}");
+        assert_eq!(version, if is_new { 1 } else { 2 });
+        assert_eq!(events.iter().map(Event::kind).collect::<Vec<_>>(), kind.into_iter().collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn what_is_no_row_publishes_nothing_or_is_named() {
+    let mut gift = item(&deposit("o1", "u1"), 1);
+    gift.insert("transaction_id".into(), AttributeValue::S("gift#1".into()));
+    assert_eq!(row_events(None, gift).unwrap(), None);
+    let unread = |item: Item| row_events(None, item).unwrap_err().to_string();
+    let mut nameless = item(&deposit("o1", "u1"), 1);
+    nameless.remove("transaction_id");
+    assert!(unread(nameless).contains("no key"));
+    let mut bare = item(&deposit("o1", "u1"), 1);
+    bare.remove("version");
+    assert!(unread(bare).contains("no version"));
+}
