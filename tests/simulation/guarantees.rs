@@ -1,4 +1,4 @@
-//! GUARANTEES.md names the test of each promise: the test must exist.
+//! docs/guarantees.md names the test of each promise: the test must exist.
 
 use std::path::{Path, PathBuf};
 
@@ -22,7 +22,7 @@ fn every_test_that_a_promise_names_exists() {
         sources(&root.join(folder), &mut files);
     }
     let code: String = files.iter().map(|file| std::fs::read_to_string(file).unwrap()).collect();
-    let page = std::fs::read_to_string(root.join("GUARANTEES.md")).unwrap();
+    let page = std::fs::read_to_string(root.join("docs/guarantees.md")).unwrap();
     let is_test = |word: &&str| {
         word.matches('_').count() >= 3
             && !word.contains(|char: char| !char.is_ascii_lowercase() && !char.is_ascii_digit() && char != '_')
@@ -30,6 +30,6 @@ fn every_test_that_a_promise_names_exists() {
     let named: Vec<_> = page.split('`').skip(1).step_by(2).filter(is_test).collect();
     assert!(named.len() > 20, "{named:?}");
     for name in named {
-        assert!(code.contains(&format!("fn {name}(")), "GUARANTEES.md names {name}, which is no test");
+        assert!(code.contains(&format!("fn {name}(")), "docs/guarantees.md names {name}, which is no test");
     }
 }

@@ -154,7 +154,7 @@ fn check(order: &[Thing], variant: Variant) -> bool {
 
 /// Each order in a few of the variants, in turn; `FULL=1`: in all of them.
 #[test]
-fn in_every_order_the_first_word_stands_and_the_other_is_a_conflict() {
+fn in_every_order_the_first_word_holds_and_the_other_is_a_conflict() {
     const FEW: usize = 3;
     let (orders, variants) = (permutations(&THINGS), variants());
     let few = if number("FULL").is_some() { variants.len() } else { FEW };

@@ -199,7 +199,7 @@ fn the_runbook_has_an_entry_for_each_alarm_and_no_other() {
             alarm["AlarmName"]["Fn::Sub"].as_str().unwrap().strip_prefix("${AWS::StackName}-").unwrap().to_owned()
         })
         .collect();
-    let runbook = file("RUNBOOK.md");
+    let runbook = file("docs/runbook.md");
     let mut entries = BTreeSet::new();
     for entry in runbook.split("\n### ").skip(1) {
         let (name, text) = entry.split_once('\n').unwrap();

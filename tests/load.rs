@@ -25,7 +25,7 @@ fn count(full: usize, usual: usize) -> usize {
 }
 
 /// An attempt whose sender could not even begin is found after 5 s and not 30.
-fn crowd_options() -> StackOptions {
+fn load_options() -> StackOptions {
     let mut options = StackOptions { function_concurrency: AT_A_TIME, ..options() };
     options.environment.push(("withdrawal-submitter".into(), "SENDER_LIFETIME_MS".into(), "5000".into()));
     options
@@ -72,7 +72,7 @@ fn payment_number(index: usize) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn identical_postbacks_32_at_a_time_credit_once_and_are_all_answered_ok() {
     let copies = count(10_000, 500);
-    let site = Site::start_with(crowd_options()).await;
+    let site = Site::start_with(load_options()).await;
     register(&site, 1).await;
     let body = postback(&site, &[(&payment_number(0), "o0", "700")]).to_string();
     let began = Instant::now();
@@ -105,7 +105,7 @@ fn copies(site: &Site, index: usize) -> (Vec<String>, [String; 2]) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn shuffled_copies_of_which_a_tenth_contradicts_credit_each_payment_once() {
     let payments = count(1_000, 20);
-    let site = Site::start_with(crowd_options()).await;
+    let site = Site::start_with(load_options()).await;
     register(&site, payments).await;
     let (bodies, signatures): (Vec<_>, Vec<_>) = (0..payments).map(|index| copies(&site, index)).unzip();
     let mut bodies = bodies.concat();
@@ -186,7 +186,7 @@ async fn withdraw(site: &Site, index: usize, errors: &Errors) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn with_30_percent_of_the_calls_failing_all_converges_and_nothing_is_lost() {
     let (orders, withdrawal_count) = (count(1_000, 25), count(200, 10));
-    let (site, injectors) = Injector::in_front_of(crowd_options(), 30).await;
+    let (site, injectors) = Injector::in_front_of(load_options(), 30).await;
     let (errors, began) = (Errors::default(), Instant::now());
     let deposits = stream::iter(0..orders).for_each_concurrent(8, |index| deposit(&site, index, &errors));
     let withdrawals = stream::iter(0..withdrawal_count).for_each_concurrent(4, |index| withdraw(&site, index, &errors));
