@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use lambda::SHARED_SETTINGS;
 use local::{Failure, StackOptions};
 use serde_json::{Value, json};
 
 use crate::events::event;
 use crate::support::{Site, options};
-use crate::template::document::{file, functions, sources};
-use crate::template::settings::settings_read;
+use crate::template::settings::DECLARED;
 
 /// What is wrong with a setting. Empty is as good as missing.
 const BAD: [(&str, &str); 25] = [
@@ -50,13 +50,13 @@ const FREE: [&str; 7] = [
     "METRICS_NAMESPACE",
 ];
 
-fn read_by(function: &str) -> BTreeSet<String> {
-    let shared = file("shared/lambda/src/aws.rs") + &file("shared/lambda/src/log.rs");
-    settings_read(&(shared + &sources(&format!("functions/{function}/src"))))
+/// The settings that a function may read.
+fn read_by(declared: &'static [&'static str]) -> impl Iterator<Item = &'static str> {
+    SHARED_SETTINGS.into_iter().chain(declared.iter().copied())
 }
 
 /// Whether the function said that it did nothing, each in the way of what calls it.
-fn has_refused(answer: &Result<Value, Failure>) -> bool {
+fn has_done_nothing(answer: &Result<Value, Failure>) -> bool {
     match answer {
         Ok(answer) if answer["statusCode"].is_u64() => {
             let body: Value = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
@@ -69,20 +69,20 @@ fn has_refused(answer: &Result<Value, Failure>) -> bool {
 
 #[test]
 fn every_setting_is_tried() {
-    let read: BTreeSet<_> = functions().iter().flat_map(|function| read_by(function)).collect();
-    let tried = BAD.iter().map(|(name, _)| *name).chain(FREE);
-    assert_eq!(read, tried.map(str::to_owned).collect());
+    let read: BTreeSet<_> = DECLARED.into_iter().flat_map(|(_, declared)| read_by(declared)).collect();
+    assert_eq!(read, BAD.iter().map(|(name, _)| *name).chain(FREE).collect());
 }
 
 #[tokio::test]
 async fn a_bad_setting_is_named_once_and_nothing_is_done() {
     for (setting, value) in BAD {
-        let readers: Vec<_> = functions().into_iter().filter(|it| read_by(it).contains(setting)).collect();
-        let settings = readers.iter().map(|function| (function.clone(), setting.into(), value.into())).collect();
+        let is_read = |declared| read_by(declared).any(|name| name == setting);
+        let readers: Vec<_> = DECLARED.into_iter().filter(|(_, declared)| is_read(declared)).map(|it| it.0).collect();
+        let settings = readers.iter().map(|function| ((*function).into(), setting.into(), value.into())).collect();
         let site = Site::start_with(StackOptions { environment: settings, ..options() }).await;
-        for function in &readers {
+        for function in readers {
             let answer = site.stack.invoke(function, &event(function)).await;
-            assert!(has_refused(&answer), "{function}, {setting} = {value:?}: {answer:?}");
+            assert!(has_done_nothing(&answer), "{function}, {setting} = {value:?}: {answer:?}");
             let log = site.stack.logs(function);
             let said: Vec<_> = log.iter().filter(|line| line.contains("not set up: setting")).collect();
             assert_eq!(said.len(), 1, "{function}: {log:#?}");

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Mutex;
 
 use event_publisher::Deps;
-use lambda::{HandleChanges, Publish, Published, RowChange};
+use lambda::{ChangeHandler, Publish, Published, RowChange};
 use local::StackOptions;
 use serde_json::{Value, json};
 

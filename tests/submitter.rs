@@ -8,7 +8,7 @@ use domain::{
     AccountNumber, Amount, CurrencyCode, Label, Submission, Timestamp, WalletType, Withdrawal, WithdrawalId,
     WithdrawalRequest, WithdrawalRow, WithdrawalState,
 };
-use lambda::{AwsError, Clock, Defer, HandleMessage, Handled, Message};
+use lambda::{AwsError, Clock, Defer, Handled, Message, MessageHandler};
 use paykassma::SubmitWithdrawal;
 use store::{Change, Memory, Read, Write};
 use withdrawal_submitter::{Deps, Policy};
@@ -97,7 +97,7 @@ async fn deliver(row: Option<Withdrawal>, answers: &[Submission], receive_count:
     let message = Message { body: r#"{"withdrawal_id":"w1"}"#, receipt_handle: "handle", receive_count };
     let handled = deps.handle(message).await;
     let id = WithdrawalId::parse("w1").unwrap();
-    let row = match Read::<WithdrawalRow>::read(&table, &id).await.unwrap().map(|stored| stored.row) {
+    let row = match table.read(&id).await.unwrap().map(|stored| stored.row) {
         Some(WithdrawalRow::Registered(row)) => Some(*row),
         other => other.map(|row| panic!("{row:?}")),
     };

@@ -55,16 +55,20 @@ pub(crate) const SHARED_SETTINGS: [&str; 9] = [
 ];
 
 /// A route of the HTTP API.
-pub(crate) struct Route {
-    pub(crate) method: &'static str,
-    pub(crate) path: &'static str,
-    pub(crate) function: &'static str,
+#[derive(Debug)]
+pub struct Route {
+    /// The HTTP method.
+    pub method: &'static str,
+    /// The path, with `{parameters}`.
+    pub path: &'static str,
+    /// The function that answers.
+    pub function: &'static str,
     /// Whether it is open to callers without a merchant's token.
-    pub(crate) public: bool,
+    pub public: bool,
 }
 
 /// All routes.
-pub(crate) const ROUTES: [Route; 7] = [
+pub const ROUTES: [Route; 7] = [
     Route { method: "POST", path: "/deposits", function: "create-deposit", public: false },
     Route { method: "POST", path: "/deposits/{custom_transaction_id}/activation", function: "activate", public: false },
     Route { method: "POST", path: "/withdrawals", function: "create-withdrawal", public: false },

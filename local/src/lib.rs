@@ -35,7 +35,7 @@ pub use console::{complain, say};
 pub use credentials::{Credentials, Secrets};
 pub use demo::demonstrate;
 pub use error::StartError;
-pub use functions::function_names;
+pub use functions::{ROUTES, Route, function_names};
 pub use guide::{default_env_file, env_file, guide};
 pub use instance::Failure;
 pub use options::StackOptions;

@@ -175,7 +175,7 @@ Rows are read as the scan comes by them; where two differ they are read again be
 
 fn kinds() -> impl TypedValueParser<Value = AttentionKind> {
     let names = PossibleValuesParser::new(AttentionKind::ALL.map(AttentionKind::as_str));
-    names.try_map(|name| AttentionKind::named(&name).ok_or("is no kind"))
+    names.try_map(|name| AttentionKind::named(&name).ok_or("is an unknown kind"))
 }
 
 fn outcomes() -> impl TypedValueParser<Value = Outcome> {

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use domain::NotResolved;
+use crate::decision::NotDecided;
 
 /// The end of a command that did what it was asked to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,8 +71,12 @@ impl From<lambda::BadSetting> for Failure {
     }
 }
 
-impl From<NotResolved> for Failure {
-    fn from(error: NotResolved) -> Self {
-        Self::NotAllowed(error.to_string())
+impl From<NotDecided> for Failure {
+    fn from(error: NotDecided) -> Self {
+        match error {
+            NotDecided::Table(error) => error.into(),
+            NotDecided::OrderNotNeeded => Self::Usage(format!("--order: {error}")),
+            NotDecided::NotResolved(_) | NotDecided::IsOrder => Self::NotAllowed(error.to_string()),
+        }
     }
 }

@@ -84,7 +84,7 @@ impl Open {
             attention,
             id: row.key(),
             since_ms,
-            state: rows::state(row),
+            state: row.state_name(),
             amount: amount.map(|it| it.to_string()),
             currency_code: currency_code.map(String::from),
             why: rows::why(row),

@@ -1,57 +1,8 @@
-//! The operator's tool: what needs a person, and what a person may do about it.
-
-mod audit;
-mod cli;
-mod deployment;
-mod failure;
-mod id;
-mod list;
-mod mask;
-mod output;
-mod postback;
-mod reconcile;
-mod redrive;
-mod replay;
-mod resolve;
-mod rows;
-mod scan;
-mod send;
-mod show;
-mod simulate;
-mod sorted;
+//! The operator's tool, as a program.
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
-use crate::cli::{Cli, Command};
-use crate::deployment::Deployment;
-use crate::failure::{Done, Failure};
-use crate::output::Output;
-
 #[tokio::main]
 async fn main() -> ExitCode {
-    let cli = Cli::parse();
-    match run(&cli).await {
-        Ok(done) => done.status(),
-        Err(failure) => {
-            output::complain(&failure.to_string());
-            failure.status()
-        }
-    }
-}
-
-async fn run(cli: &Cli) -> Result<Done, Failure> {
-    let deployment = Deployment::find(&cli.stack).await?;
-    let output = Output::new(cli.json);
-    match &cli.command {
-        Command::List(arguments) => list::run(&deployment, output, arguments).await,
-        Command::Show(arguments) => show::run(&deployment, output, arguments).await,
-        Command::Resolve(arguments) => resolve::run(&deployment, output, arguments).await,
-        Command::Replay(arguments) => replay::run(&deployment, output, arguments).await,
-        Command::Redrive(arguments) => redrive::run(&deployment, output, arguments).await,
-        Command::Reconcile(arguments) => reconcile::run(&deployment, output, arguments).await,
-        Command::Audit(arguments) => audit::run(&deployment, output, arguments).await,
-        Command::Simulate(arguments) => simulate::run(&deployment, output, arguments).await,
-    }
+    operator::run().await
 }

@@ -4,25 +4,19 @@ use std::collections::BTreeSet;
 
 use aws_sdk_sqs::error::ProvideErrorMetadata;
 use aws_sdk_sqs::types::Message;
-use domain::{WithdrawalId, WithdrawalRow};
-use serde::{Deserialize, Serialize};
+use domain::{ArmedMessage, WithdrawalId, WithdrawalRow};
+use serde::Serialize;
 use store::{AnyRow, DynamoDb, Read, Stored};
 
 use crate::cli::Redrive;
 use crate::deployment::Deployment;
 use crate::failure::{Done, Failure};
 use crate::output::Output;
-use crate::rows;
 
 /// How long a letter that was looked at stays hidden, in seconds.
 const HIDDEN: i32 = 60;
 /// Most letters that one call gives.
 const BATCH: i32 = 10;
-
-#[derive(Deserialize)]
-struct Armed {
-    withdrawal_id: WithdrawalId,
-}
 
 /// What is done with a letter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -82,10 +76,10 @@ pub(crate) async fn run(deployment: &Deployment, output: Output, arguments: &Red
 }
 
 impl Letter {
-    /// What is to be done with a letter depends on its row alone, as it stands now.
+    /// What is to be done with a letter depends on its row alone, as it is now.
     async fn read(table: &DynamoDb, message: &Message) -> Result<Self, Failure> {
-        let armed = message.body.as_deref().and_then(|body| serde_json::from_str::<Armed>(body).ok());
-        let Some(Armed { withdrawal_id }) = armed else {
+        let armed = message.body.as_deref().and_then(|body| serde_json::from_str::<ArmedMessage>(body).ok());
+        let Some(ArmedMessage { withdrawal_id }) = armed else {
             return Ok(Self { withdrawal_id: None, state: None, action: Action::Left });
         };
         let row: Option<Stored<WithdrawalRow>> = table.read(&withdrawal_id).await?;
@@ -93,7 +87,7 @@ impl Letter {
             WithdrawalRow::Registered(row) => !row.is_final(),
             WithdrawalRow::Foreign(_) => false,
         });
-        let state = row.map(AnyRow::Withdrawal).as_ref().map(rows::state);
+        let state = row.map(AnyRow::Withdrawal).as_ref().map(AnyRow::state_name);
         let action = if is_open { Action::Redriven } else { Action::Removed };
         Ok(Self { withdrawal_id: Some(withdrawal_id), state, action })
     }

@@ -30,7 +30,7 @@ pub(crate) async fn run(deployment: &Deployment, output: Output, arguments: &Rep
     }
     if let Some(id) = &arguments.id {
         let row = id::find(&deployment.table()?, id).await?;
-        output.say(&format!("{} is {}: {}", row.key(), rows::state(&row), rows::why(&row)));
+        output.say(&format!("{} is {}: {}", row.key(), row.state_name(), rows::why(&row)));
     }
     Ok(Done::Well)
 }

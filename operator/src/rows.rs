@@ -3,48 +3,9 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use domain::{
-    Amount, CurrencyCode, DepositRow, DepositState, Mismatch, PaymentState, Submission, Timestamp, WithdrawalRow,
-    WithdrawalState,
+    Amount, CurrencyCode, DepositRow, Mismatch, PaymentState, Submission, Timestamp, WithdrawalRow, WithdrawalState,
 };
 use store::AnyRow;
-
-/// How far it has come.
-pub(crate) fn state(row: &AnyRow) -> &'static str {
-    match row {
-        AnyRow::Deposit(it) => match &it.row {
-            DepositRow::Registered(deposit) => match deposit.state {
-                DepositState::Created => "created",
-                DepositState::Credited => "credited",
-            },
-            DepositRow::Unregistered(_) => "unregistered",
-        },
-        AnyRow::Payment(it) => match it.row.state {
-            PaymentState::Claimed { .. } => "claimed",
-            PaymentState::Released { .. } => "released",
-            PaymentState::Unmatched { .. } => "unmatched",
-            PaymentState::Quarantined { .. } => "quarantined",
-            PaymentState::Credited { .. } => "credited",
-            PaymentState::Rejected { .. } => "rejected",
-        },
-        AnyRow::Withdrawal(it) => match &it.row {
-            WithdrawalRow::Registered(row) => withdrawal_state(&row.state),
-            WithdrawalRow::Foreign(_) => "foreign",
-        },
-        AnyRow::Unreadable(_) => "unreadable",
-    }
-}
-
-fn withdrawal_state(state: &WithdrawalState) -> &'static str {
-    match state {
-        WithdrawalState::Sending => "sending",
-        WithdrawalState::Waiting => "waiting",
-        WithdrawalState::Unknown => "unknown",
-        WithdrawalState::Submitted => "submitted",
-        WithdrawalState::Rejected { .. } => "rejected",
-        WithdrawalState::Paid { .. } => "paid",
-        WithdrawalState::Failed { .. } => "failed",
-    }
-}
 
 /// The money that it is about: signed, or asked for.
 pub(crate) fn money(row: &AnyRow) -> Option<(Amount, CurrencyCode)> {

@@ -69,7 +69,7 @@ impl Shown {
         };
         Ok(Self {
             id: row.key(),
-            state: rows::state(row),
+            state: row.state_name(),
             why: rows::why(row),
             attention: row.attention().map(|it| it.kind.as_str()),
             version: row.version(),

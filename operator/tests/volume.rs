@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use domain::*;
 use serde_json::{Value, json};
 use signing::{Spelling, sign_postback};
-use store::Row;
+use store::{Row, RowKey};
 
 const ACCESS_KEY: &str = "FQ9jMwrNSkFbyMNqYFf6Ed4xeKmjHK";
 const PRIVATE_KEY: &str = "test_private_key";
@@ -61,7 +61,7 @@ fn facts(order: &str, withdrawal: Option<&str>, number: &str, amount: &str) -> S
 
 fn item<R: Row>(row: &R) -> Value {
     let mut item = serde_json::to_value(serde_dynamo::to_item::<_, serde_dynamo::Item>(row).unwrap()).unwrap();
-    item["transaction_id"] = json!({"S": R::key(&row.id())});
+    item["transaction_id"] = json!({"S": row.id().key()});
     item["version"] = json!({"N": "2"});
     item
 }

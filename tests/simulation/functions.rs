@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::PaymentSystems;
-use lambda::{AwsError, Clock, Defer, Handle, HandleMessage, Message, Reply, Request, SecretStore, SendLater};
+use lambda::{AwsError, Clock, Defer, Handler, Message, MessageHandler, Reply, Request, SecretStore, SendLater};
 use paykassma::{
     ActivateTransaction, Activation, ActivationRequest, BaseUrl, CreateTransaction, Creation, SubmitWithdrawal,
 };
@@ -155,10 +155,11 @@ impl Ports {
     }
 }
 
-fn job<H: Handle + 'static>(handler: H, body: Vec<u8>, path_parameter: String) -> Job {
+fn job<H: Handler + 'static>(handler: H, body: Vec<u8>, path: Option<(&'static str, String)>) -> Job {
     Box::pin(async move {
-        let request = Request { body: &body, path_parameter: &path_parameter };
-        let reply = handler.handle(request).await.unwrap_or_else(|refusal| Reply::refuse(&refusal));
+        let path: Vec<_> = path.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let request = Request { body: &body, path: &path, query: &[] };
+        let reply = handler.handle(request).await.unwrap_or_else(|error| Reply::of_error(&error));
         Answer::Reply(reply.status.as_u16(), reply.body)
     })
 }
@@ -173,7 +174,7 @@ pub(super) fn create_deposit(world: &World, body: String) -> Job {
         plugin: BaseUrl::parse("https://plugin.example.com").unwrap(),
         window_parameters: std::collections::BTreeMap::new(),
     };
-    job(deps, body.into_bytes(), String::new())
+    job(deps, body.into_bytes(), None)
 }
 
 pub(super) fn activate(world: &World, order: String, body: String) -> Job {
@@ -184,7 +185,7 @@ pub(super) fn activate(world: &World, order: String, body: String) -> Job {
         clock: Ports(world.clone()),
         systems: PaymentSystems::default(),
     };
-    job(deps, body.into_bytes(), order)
+    job(deps, body.into_bytes(), Some(("custom_transaction_id", order)))
 }
 
 pub(super) fn create_withdrawal(world: &World, body: String) -> Job {
@@ -196,7 +197,7 @@ pub(super) fn create_withdrawal(world: &World, body: String) -> Job {
         clock: Ports(world.clone()),
         systems: PaymentSystems::default(),
     };
-    job(deps, body.into_bytes(), String::new())
+    job(deps, body.into_bytes(), None)
 }
 
 pub(super) fn receive_postback(world: &World, body: Vec<u8>) -> Job {
@@ -205,7 +206,7 @@ pub(super) fn receive_postback(world: &World, body: Vec<u8>) -> Job {
         keys: Ports(world.clone()),
         clock: Ports(world.clone()),
     };
-    job(deps, body, TOKEN.into())
+    job(deps, body, Some(("token", TOKEN.into())))
 }
 
 pub(super) fn submit_withdrawal(world: &World, body: String, receipt_handle: String, receive_count: u32) -> Job {

@@ -1,26 +1,16 @@
 //! Operators: they decide what is open and close what contradicts; late, wrongly, again, and several at a time.
 
-use domain::{
-    AttemptId, DepositRow, Outcome, Payment, PaymentKey, PaymentState, Remark, Resolution, Timestamp, WithdrawalId,
-    WithdrawalRow, WithdrawalState,
-};
-use store::{Change, Read, StoreError, Stored, Transact, Transacted, Write, Written};
+use domain::{AttemptId, CustomTransactionId, Outcome, Payment, PaymentState, Remark, Resolution, Timestamp};
+use operator::decision::{Decision, NotDecided};
+use store::{AnyRow, Read, RowId, StoreError, read_any};
 
 use super::table::Table;
 use super::world::{Answer, Job, World};
-use super::wrong::{self, Wrong};
 
 /// How long a person's tool may run.
 const LIMIT_MS: u64 = 60_000;
 
-/// What an operator looks at.
-#[derive(Clone, Debug)]
-pub(super) enum Case {
-    Payment(PaymentKey),
-    Withdrawal(WithdrawalId),
-}
-
-/// What came of a decision.
+/// The outcome of a decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Resolved {
     Done,
@@ -43,14 +33,14 @@ pub(super) fn plan(world: &World) {
 
 /// Most look at what asks for them, some at anything.
 fn look(world: &World, name: &str) {
-    let rows = world.table.rows();
     let looks_at_all = world.chance.percent(&format!("{name} looks at all"), 30);
-    let payments = rows.payments.into_values().filter(|it| looks_at_all || it.row.attention().is_some());
-    let withdrawals = rows.withdrawals.into_values().filter(|it| looks_at_all || it.row.attention().is_some());
-    let cases: Vec<_> = payments
-        .map(|it| Case::Payment(it.row.key))
-        .chain(withdrawals.map(|it| Case::Withdrawal(it.row.id().clone())))
-        .collect();
+    let rows = world.table.rows().into_values().filter(|row| looks_at_all || row.attention().is_some());
+    let cases = rows.filter_map(|row| match row {
+        AnyRow::Payment(it) => Some(RowId::Payment(it.row.key)),
+        AnyRow::Withdrawal(it) => Some(RowId::Withdrawal(it.row.id().clone())),
+        AnyRow::Deposit(_) | AnyRow::Unreadable(_) => None,
+    });
+    let cases: Vec<_> = cases.collect();
     if cases.is_empty() {
         return;
     }
@@ -60,12 +50,12 @@ fn look(world: &World, name: &str) {
 }
 
 /// What they find out: mostly what the provider knows at this moment, which may be nothing yet.
-fn finding(world: &World, name: &str, case: &Case) -> Outcome {
+fn finding(world: &World, name: &str, case: &RowId) -> Outcome {
     let is_wrong = world.chance.percent(&format!("{name} is wrong"), 25);
     match case {
-        Case::Payment(_) if is_wrong => Outcome::Rejected,
-        Case::Payment(_) => Outcome::Credited,
-        Case::Withdrawal(id) => {
+        RowId::Payment(_) if is_wrong => Outcome::Rejected,
+        RowId::Payment(_) | RowId::Deposit(_) | RowId::Unreadable(_) => Outcome::Credited,
+        RowId::Withdrawal(id) => {
             let is_paid = world.with(|state| {
                 let withdrawal = state.provider.withdrawals.iter().find(|it| it.id == id.as_str());
                 withdrawal.is_some_and(|withdrawal| withdrawal.said != Some(5))
@@ -76,7 +66,7 @@ fn finding(world: &World, name: &str, case: &Case) -> Outcome {
 }
 
 /// Decides, and decides again where the row has changed meanwhile or no answer came.
-pub(super) fn decide(world: &World, name: String, case: Case, outcome: Outcome, attempt: u64) {
+pub(super) fn decide(world: &World, name: String, case: RowId, outcome: Outcome, attempt: u64) {
     let job = resolve(world, case.clone(), outcome);
     world.start(&format!("{name} try {attempt}"), LIMIT_MS, job, move |world, answer| match answer {
         Some(Answer::Reply(200, _)) => drop(world.with(|state| state.reached.insert("resolved"))),
@@ -89,16 +79,13 @@ pub(super) fn decide(world: &World, name: String, case: Case, outcome: Outcome, 
     });
 }
 
-fn resolve(world: &World, case: Case, outcome: Outcome) -> Job {
+fn resolve(world: &World, case: RowId, outcome: Outcome) -> Job {
     let remark = |text: &str| Remark::parse(text).unwrap();
     let (by, reason, evidence) = (remark("an operator"), remark("statement"), remark("line 7"));
     let resolution = Resolution { outcome, by, reason, evidence, at: Timestamp(world.clock_ms()), closes: 0 };
     let table = Table(world.clone());
     Box::pin(async move {
-        let resolved = match case {
-            Case::Payment(key) => payment(&table, &key, resolution).await,
-            Case::Withdrawal(id) => withdrawal(&table, &id, resolution).await,
-        };
+        let resolved = decide_with_tool(&table, &case, resolution).await;
         let status = match resolved {
             Ok(Resolved::Done) => 200,
             Ok(Resolved::NotAllowed) => 409,
@@ -108,38 +95,20 @@ fn resolve(world: &World, case: Case, outcome: Outcome) -> Job {
     })
 }
 
-async fn withdrawal(table: &Table, id: &WithdrawalId, resolution: Resolution) -> Result<Resolved, StoreError> {
-    let Some(stored) = Read::<WithdrawalRow>::read(table, id).await? else { return Ok(Resolved::NotAllowed) };
-    let row = match &stored.row {
-        WithdrawalRow::Registered(row) => {
-            wrong::resolved(&table.0, row, &resolution).map(|row| WithdrawalRow::Registered(Box::new(row)))
-        }
-        WithdrawalRow::Foreign(row) => row.resolve(resolution).map(|row| WithdrawalRow::Foreign(Box::new(row))),
+/// Decides with the code of the operator's tool, and writes once the person has confirmed.
+async fn decide_with_tool(table: &Table, case: &RowId, resolution: Resolution) -> Result<Resolved, StoreError> {
+    let Some(row) = read_any(table, case).await? else { return Ok(Resolved::NotAllowed) };
+    let named = match &row {
+        AnyRow::Payment(stored) if resolution.outcome == Outcome::Credited => order_for(table, &stored.row).await?,
+        _ => None,
     };
-    let Ok(row) = row else { return Ok(Resolved::NotAllowed) };
-    confirm(&table.0).await;
-    let change = wrong::decision(&table.0, stored.becomes(row));
-    Ok(if table.write(change).await? == Written::Done { Resolved::Done } else { Resolved::Raced })
-}
-
-async fn payment(table: &Table, key: &PaymentKey, resolution: Resolution) -> Result<Resolved, StoreError> {
-    let Some(stored) = Read::<Payment>::read(table, key).await? else { return Ok(Resolved::NotAllowed) };
-    let order = order_for(table, &stored.row).await?;
-    let deposit = order.as_ref().and_then(|it| match &it.row {
-        DepositRow::Registered(deposit) => Some(deposit),
-        DepositRow::Unregistered(_) => None,
-    });
-    let Ok((row, deposit)) = stored.row.resolve(deposit, resolution) else { return Ok(Resolved::NotAllowed) };
-    confirm(&table.0).await;
-    let change = wrong::decision(&table.0, stored.becomes(row));
-    let is_done = match deposit.filter(|_| !table.0.is(Wrong::CreditPaymentAlone)) {
-        Some(deposit) => {
-            let deposit = Change::of(DepositRow::Registered(deposit), order.as_ref());
-            table.transact(deposit, vec![change]).await? == Transacted::Done
-        }
-        None => table.write(change).await? == Written::Done,
+    let decision = match Decision::make(table, row, named.as_ref(), resolution).await {
+        Ok(decision) => decision,
+        Err(NotDecided::Table(error)) => return Err(error),
+        Err(_) => return Ok(Resolved::NotAllowed),
     };
-    Ok(if is_done { Resolved::Done } else { Resolved::Raced })
+    confirm(&table.0).await;
+    Ok(if decision.write(table).await? { Resolved::Done } else { Resolved::Raced })
 }
 
 /// The person reads what will be written, and says yes.
@@ -149,24 +118,18 @@ async fn confirm(world: &World) {
     world.sleep(ms).await;
 }
 
-/// The order that the provider has signed; another one of the user's, where that one is not known.
-async fn order_for(table: &Table, payment: &Payment) -> Result<Option<Stored<DepositRow>>, StoreError> {
+/// The order that the person names: none where the provider has signed one that is registered, else any of ours.
+async fn order_for(table: &Table, payment: &Payment) -> Result<Option<CustomTransactionId>, StoreError> {
     let signed = payment.facts().and_then(|facts| AttemptId::parse(&facts.custom_transaction_id));
     let Some(signed) = signed else { return Ok(None) };
-    let stored = Read::<DepositRow>::read(table, &signed.order).await?;
-    let is_known = matches!(&stored, Some(Stored { row: DepositRow::Registered(_), .. }));
+    let stored = table.read(&signed.order).await?;
+    let is_known = stored.is_some_and(|it| it.row.registered().is_some());
     if is_known || !matches!(payment.state, PaymentState::Unmatched { .. }) {
-        return Ok(stored);
+        return Ok(None);
     }
-    let known = table.0.table.rows().deposits.into_values();
-    Ok(known.into_iter().find(|it| matches!(it.row, DepositRow::Registered(_))))
-}
-
-/// A wrong operator's way with an ended withdrawal.
-pub(super) fn turned(row: &domain::Withdrawal, outcome: Outcome) -> domain::Withdrawal {
-    let state = match outcome {
-        Outcome::Paid | Outcome::Credited => WithdrawalState::Paid { facts: None },
-        Outcome::Failed | Outcome::Rejected => WithdrawalState::Failed { facts: None },
-    };
-    domain::Withdrawal { state, ..row.clone() }
+    let known = table.0.table.rows().into_values().find_map(|row| match row {
+        AnyRow::Deposit(it) => it.row.registered().map(|deposit| deposit.order.custom_transaction_id.clone()),
+        _ => None,
+    });
+    Ok(known)
 }

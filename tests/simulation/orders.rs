@@ -5,7 +5,6 @@ use serde_json::json;
 
 use super::faults::{Fault, Faults};
 use super::functions::{LIMIT_MS, create_withdrawal};
-use super::operators::Case;
 use super::provider::{Fact, Model, Subject, report};
 use super::run::{broken, in_parallel, number, settings};
 use super::table::row;
@@ -98,7 +97,7 @@ fn run(order: &[Thing], variant: Variant, is_traced: bool) -> World {
         queue::redrive(world);
     });
     world.after(at(Thing::Decision), move |world| {
-        let case = Case::Withdrawal(WithdrawalId::parse("w").unwrap());
+        let case = store::RowId::Withdrawal(WithdrawalId::parse("w").unwrap());
         operators::decide(world, "operator".into(), case, decided, 1);
     });
     world.run();

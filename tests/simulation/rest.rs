@@ -1,7 +1,7 @@
 //! What must hold once faults are over and the provider has said what it will.
 
 use domain::{DepositRow, Mismatch, PaymentState, WithdrawalRow, WithdrawalState};
-use store::Stored;
+use store::{AnyRow, Stored};
 
 use super::decisions::{is_contradicted, is_open};
 use super::rules::{DURABLE, FINAL, ONCE, RELEASED, TWICE, break_rule, check, order_of, payment_row, withdrawal_row};
@@ -16,7 +16,7 @@ pub(super) fn at_rest(world: &World) {
         let Some((order, label)) = money.bound.filter(|_| money.is_acknowledged && !money.is_contradicted) else {
             continue;
         };
-        let order = order_of(&order).and_then(|id| row::<DepositRow>(world, &id));
+        let order = order_of(&order).and_then(|id| row(world, &id));
         let is_due = matches!(&order, Some(DepositRow::Registered(it)) if it.order.label.as_str() == label);
         let row = payment_row(world, &number);
         let is_credited = matches!(row.as_ref().map(|row| &row.state), Some(PaymentState::Credited { facts, .. })
@@ -29,12 +29,14 @@ pub(super) fn at_rest(world: &World) {
     withdrawals_at_rest(world);
     stream::at_rest(world);
     let rows = world.table.rows();
-    for Stored { row, .. } in rows.payments.into_values() {
+    for row in rows.values() {
+        let AnyRow::Payment(Stored { row, .. }) = row else { continue };
         let is_open = matches!(row.state, PaymentState::Unmatched { .. } | PaymentState::Quarantined { .. });
         let needs_a_person = is_open || is_contradicted(&row.contradictions, &row.resolutions);
         check(world, FINAL, needs_a_person == row.attention().is_some(), || format!("{row:?}"));
     }
-    for Stored { row, .. } in rows.withdrawals.into_values() {
+    for row in rows.into_values() {
+        let AnyRow::Withdrawal(Stored { row, .. }) = row else { continue };
         let has_attention = row.attention().is_some();
         let row = match row {
             WithdrawalRow::Registered(row) => row,

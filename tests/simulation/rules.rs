@@ -101,7 +101,7 @@ fn credits(world: &World, deposit: &Deposit) {
     for credit in &deposit.credited {
         let times = deposit.credited.iter().filter(|it| it.payment == credit.payment).count();
         check(world, ONCE, times == 1, || format!("{} times {}", times, credit.payment.transaction_id));
-        let holds = row::<Payment>(world, &credit.payment).is_some_and(|payment| {
+        let holds = row(world, &credit.payment).is_some_and(|payment| {
             matches!(&payment.state, PaymentState::Credited { order, facts, .. }
                 if *order == deposit.order.custom_transaction_id && facts.amount == credit.amount)
         });
@@ -145,7 +145,7 @@ pub(super) fn payment(world: &World, old: Option<&Payment>, new: Option<&Payment
     });
     check(world, EVIDENCE, is_signed, || format!("{number}: {facts:?}"));
     if let Credited { order, credited_label, facts } = &new.state {
-        let holds = matches!(row::<DepositRow>(world, order), Some(DepositRow::Registered(deposit))
+        let holds = matches!(row(world, order), Some(DepositRow::Registered(deposit))
             if deposit.order.label == *credited_label
                 && deposit.credited.iter().any(|it| it.payment == new.key && it.amount == facts.amount));
         check(world, CREDIT, holds, || format!("{number} to {order}"));
@@ -285,11 +285,11 @@ pub(super) fn order_of(attempt: &str) -> Option<CustomTransactionId> {
 
 pub(super) fn payment_row(world: &World, number: &str) -> Option<Payment> {
     let wallet_type = WalletType::parse("paytm").unwrap();
-    row::<Payment>(world, &PaymentKey { wallet_type, transaction_id: TransactionId::parse(number).unwrap() })
+    row(world, &PaymentKey { wallet_type, transaction_id: TransactionId::parse(number).unwrap() })
 }
 
 pub(super) fn withdrawal_row(world: &World, id: &str) -> Option<WithdrawalRow> {
-    row::<WithdrawalRow>(world, &WithdrawalId::parse(id).unwrap())
+    row(world, &WithdrawalId::parse(id).unwrap())
 }
 
 fn is_recorded(contradictions: &[Contradiction], postback: &Postback, element: usize) -> bool {

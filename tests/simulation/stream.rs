@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use event_publisher::Deps;
-use lambda::{HandleChanges, Publish, Published, RowChange};
+use lambda::{ChangeHandler, Publish, Published, RowChange};
 use serde_dynamo::{AttributeValue, Item, to_item};
 use serde_json::Value;
-use store::{Row, Stored};
+use store::{Row, RowKey, Stored};
 
 use super::expected_events::{ExpectedEvent, said};
 use super::faults::Patience;
@@ -37,7 +37,7 @@ pub(super) struct Stream {
 
 fn image<R: Row>(stored: &Stored<R>) -> Item {
     let mut image: Item = to_item(&stored.row).unwrap();
-    image.insert("transaction_id".into(), AttributeValue::S(R::key(&stored.row.id())));
+    image.insert("transaction_id".into(), AttributeValue::S(stored.row.id().key()));
     image.insert("version".into(), AttributeValue::N(stored.version.to_string()));
     image
 }
@@ -51,7 +51,7 @@ pub(super) fn changed<R: Row>(world: &World, old: Option<&Stored<R>>, new: &Stor
     let change = RowChange { old: old.map(image), new: Some(image(new)), at_ms };
     world.with(|state| {
         state.stream.changes.push(wrong::image(state.settings.wrong, change));
-        let key = (R::key(&new.row.id()), new.version);
+        let key = (new.row.id().key(), new.version);
         state.stream.due.entry(key).or_default().extend(expected);
     });
     read_on(world, 0);

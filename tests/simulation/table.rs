@@ -4,9 +4,10 @@ use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
-use domain::{DepositRow, ExpectedCredit, Payment, WithdrawalReport, WithdrawalRow};
+use domain::{DepositRow, ExpectedCredit, Payment, Unreadable, WithdrawalReport, WithdrawalRow};
 use store::{
-    Change, Credit, EndWithdrawal, Read, Row, StoreError, Stored, Transact, Transacted, Unreadable, Write, Written,
+    BackOff, Change, Credit, EndWithdrawal, Read, Row, RowKey, StoreError, Stored, Transact, Transacted, Write,
+    Written, longest_wait_ms,
 };
 
 use super::expected_events::ExpectedEvent;
@@ -29,6 +30,11 @@ pub(super) trait Ruled: Row + 'static {
     /// What a wrong variant makes of a write; `None` when it is swallowed.
     fn spoil(_: &World, change: Change<Self>, _: Option<&Stored<Self>>) -> Option<Change<Self>> {
         Some(change)
+    }
+
+    /// What a wrong variant reads instead of a row.
+    fn misread(_: &World, stored: Stored<Self>) -> Stored<Self> {
+        stored
     }
 }
 
@@ -72,6 +78,10 @@ impl Ruled for WithdrawalRow {
     fn spoil(world: &World, change: Change<Self>, current: Option<&Stored<Self>>) -> Option<Change<Self>> {
         Some(wrong::withdrawal(world, change, current))
     }
+
+    fn misread(world: &World, stored: Stored<Self>) -> Stored<Self> {
+        wrong::misread(world, stored)
+    }
 }
 
 impl Ruled for Unreadable {
@@ -92,18 +102,18 @@ pub(super) fn now<T>(future: impl Future<Output = T>) -> T {
     }
 }
 
-pub(super) fn stored<R: Row>(world: &World, id: &R::Id) -> Option<Stored<R>> {
-    now(Read::<R>::read(&world.table, id)).unwrap()
+pub(super) fn stored<I: RowKey>(world: &World, id: &I) -> Option<Stored<I::Row>> {
+    now(world.table.read(id)).unwrap()
 }
 
-pub(super) fn row<R: Row>(world: &World, id: &R::Id) -> Option<R> {
+pub(super) fn row<I: RowKey>(world: &World, id: &I) -> Option<I::Row> {
     stored(world, id).map(|it| it.row)
 }
 
 /// Writes, and has the rules judge what changed.
 pub(super) fn put<R: Ruled>(world: &World, change: Change<R>) -> Written<R> {
     let id = change.row.id();
-    let old = stored::<R>(world, &id);
+    let old = stored(world, &id);
     let Some(change) = R::spoil(world, change, old.as_ref()) else { return Written::Done };
     let written = now(world.table.write(change)).unwrap();
     judge(world, &id, old.as_ref());
@@ -111,11 +121,9 @@ pub(super) fn put<R: Ruled>(world: &World, change: Change<R>) -> Written<R> {
 }
 
 fn judge<R: Ruled>(world: &World, id: &R::Id, old: Option<&Stored<R>>) {
-    let new = stored::<R>(world, id);
+    let new = stored(world, id);
     if old != new.as_ref() {
-        world.note(|| {
-            format!("    {}: {}", R::key(id), serde_json::to_string(&new.as_ref().map(|it| &it.row)).unwrap())
-        });
+        world.note(|| format!("    {}: {}", id.key(), serde_json::to_string(&new.as_ref().map(|it| &it.row)).unwrap()));
         R::changed(world, old.map(|it| &it.row), new.as_ref().map(|it| &it.row));
         if let Some(new) = &new {
             stream::changed(world, old, new, R::expected_events(old.map(|it| &it.row), &new.row));
@@ -123,21 +131,25 @@ fn judge<R: Ruled>(world: &World, id: &R::Id, old: Option<&Stored<R>>) {
     }
 }
 
-fn put_together(world: &World, deposit: Change<DepositRow>, payments: Vec<Change<Payment>>) -> Transacted {
+fn put_all(world: &World, deposit: Change<DepositRow>, payments: Vec<Change<Payment>>) -> Transacted {
     if wrong::is_torn(world) {
         return tear(world, deposit, payments);
     }
     let order = deposit.row.id().clone();
-    let old_deposit = stored::<DepositRow>(world, &order);
+    let old_deposit = stored(world, &order);
     let Some(deposit) = DepositRow::spoil(world, deposit, old_deposit.as_ref()) else { return Transacted::Done };
     let mut spoilt = Vec::new();
     let mut old = Vec::new();
     for change in payments {
-        let current = stored::<Payment>(world, &change.row.key);
+        let current = stored(world, &change.row.key);
         if let Some(change) = Payment::spoil(world, change, current.as_ref()) {
             old.push((change.row.key.clone(), current));
             spoilt.push(change);
         }
+    }
+    if wrong::is_order_forgotten(world, &spoilt) {
+        let all = spoilt.into_iter().all(|payment| put(world, payment) == Written::Done);
+        return if all { Transacted::Done } else { Transacted::Conflict { payment: None } };
     }
     let written = now(world.table.transact(deposit, spoilt)).unwrap();
     judge(world, &order, old_deposit.as_ref());
@@ -157,8 +169,8 @@ fn credit(world: &World, expected: &ExpectedCredit) -> Transacted {
     if let Some(written) = wrong::credit(world, expected) {
         return written;
     }
-    let payment = stored::<Payment>(world, &expected.payment.key);
-    let deposit = stored::<DepositRow>(world, &expected.order);
+    let payment = stored(world, &expected.payment.key);
+    let deposit = stored(world, &expected.order);
     let written = now(world.table.credit(expected)).unwrap();
     judge(world, &expected.order, deposit.as_ref());
     judge(world, &expected.payment.key, payment.as_ref());
@@ -169,7 +181,7 @@ fn end_withdrawal(world: &World, report: &WithdrawalReport) -> Written<Withdrawa
     if let Some(written) = wrong::end_withdrawal(world, report) {
         return written;
     }
-    let old = stored::<WithdrawalRow>(world, &report.withdrawal_id);
+    let old = stored(world, &report.withdrawal_id);
     let written = now(world.table.end_withdrawal(report)).unwrap();
     judge(world, &report.withdrawal_id, old.as_ref());
     written
@@ -186,13 +198,18 @@ impl Table {
     }
 }
 
-impl<R: Ruled> Read<R> for Table {
-    async fn read(&self, id: &R::Id) -> Result<Option<Stored<R>>, StoreError>
-    where
-        R::Id: 'static,
-    {
+impl BackOff for Table {
+    async fn back_off(&self, lost_races: u32) {
+        let name = self.0.next_call("jitter");
+        self.0.sleep(self.0.chance.below(&name, longest_wait_ms(lost_races))).await;
+    }
+}
+
+impl<I: RowKey<Row: Ruled>> Read<I> for Table {
+    async fn read(&self, id: &I) -> Result<Option<Stored<I::Row>>, StoreError> {
         let id = id.clone();
-        self.call(format!("read {}", R::key(&id)), move |world| stored::<R>(world, &id)).await
+        let read = self.call(format!("read {}", id.key()), move |world| stored(world, &id)).await?;
+        Ok(read.map(|stored| I::Row::misread(&self.0, stored)))
     }
 }
 
@@ -202,7 +219,7 @@ impl<R: Ruled> Write<R> for Table {
             self.0.after(30, move |world| drop(put(world, change)));
             return Ok(Written::Done);
         }
-        let what = format!("write {}", R::key(&change.row.id()));
+        let what = format!("write {}", change.row.id().key());
         self.call(what, move |world| put(world, change.clone())).await
     }
 }
@@ -223,8 +240,8 @@ impl Transact for Table {
         deposit: Change<DepositRow>,
         payments: Vec<Change<Payment>>,
     ) -> Result<Transacted, StoreError> {
-        let what = format!("write together {}", DepositRow::key(deposit.row.id()));
-        self.call(what, once(move |world| put_together(world, deposit.clone(), payments.clone()))).await
+        let what = format!("transact {}", deposit.row.id().key());
+        self.call(what, once(move |world| put_all(world, deposit.clone(), payments.clone()))).await
     }
 }
 
@@ -238,6 +255,6 @@ impl Credit for Table {
 impl EndWithdrawal for Table {
     async fn end_withdrawal(&self, report: &WithdrawalReport) -> Result<Written<WithdrawalRow>, StoreError> {
         let report = report.clone();
-        self.call(format!("settle {}", report.withdrawal_id), move |world| end_withdrawal(world, &report)).await
+        self.call(format!("end {}", report.withdrawal_id), move |world| end_withdrawal(world, &report)).await
     }
 }

@@ -30,7 +30,7 @@ pub(super) fn begin(world: &World, body: &str) -> Sending {
     let asked: Value = serde_json::from_str(body).unwrap();
     let id = asked["withdrawal_id"].as_str().unwrap().to_owned();
     let sends = world.with(|state| state.rules.sends.get(&id).map_or(0, Vec::len));
-    let current = row::<WithdrawalRow>(world, &domain::WithdrawalId::parse(&*id).unwrap());
+    let current = row(world, &domain::WithdrawalId::parse(&*id).unwrap());
     let is_journalled = current.as_ref().is_some_and(|row| match row {
         WithdrawalRow::Foreign(_) => false,
         WithdrawalRow::Registered(journal) => {
@@ -63,7 +63,7 @@ impl Sending {
         world.with(|state| {
             state.reached.insert(match send {
                 Send::Accepted => "accepted",
-                Send::Rejected => "rejected",
+                Send::Rejected => "answered fail",
                 Send::NotSent => "not sent",
                 Send::Unknown | Send::InFlight => "unknown",
             });
@@ -107,7 +107,7 @@ pub(super) fn submit(world: &World, body: &str) -> Said {
     if world.happens(&format!("{id} refused and accepted"), 2) {
         world.with(|state| {
             state.provider.withdrawals[index].is_contradicted = true;
-            state.reached.insert("refused and accepted");
+            state.reached.insert("answered fail and accepted");
         });
         return Said::Rejected("a mistake".into());
     }

@@ -134,6 +134,11 @@ impl World {
         self.with(|state| state.settings.wrong == Some(wrong))
     }
 
+    /// Whether an operator's tool is running.
+    pub(super) fn is_operator(&self) -> bool {
+        self.with(|state| state.tasks.get(&state.current).is_some_and(|task| task.name.starts_with("operator")))
+    }
+
     /// Our functions' clock, which may jump.
     pub(super) fn clock_ms(&self) -> u64 {
         self.with(|state| EPOCH_MS.saturating_add(state.now_ms).saturating_add_signed(state.skew_ms))

@@ -11,7 +11,7 @@ use store::{Change, Stored};
 
 mod rows;
 
-pub(super) use rows::{credit, decision, deposit, end_withdrawal, payment, resolved, withdrawal};
+pub(super) use rows::{credit, deposit, end_withdrawal, is_order_forgotten, misread, payment, withdrawal};
 
 use super::provider::{Fact, Postback, Subject, Top, sign, spelled};
 use super::table::{put, stored};
@@ -210,7 +210,7 @@ pub(super) fn activated(world: &World, request: &ActivationRequest<'_>, said: Ac
 }
 
 fn add_credit(world: &World, order: &CustomTransactionId, credit: Credit) {
-    if let Some(Stored { row: DepositRow::Registered(deposit), version }) = stored::<DepositRow>(world, order) {
+    if let Some(Stored { row: DepositRow::Registered(deposit), version }) = stored(world, order) {
         put(world, Change { row: DepositRow::Registered(deposit.credit(credit)), expected_version: version });
     }
 }
@@ -233,7 +233,7 @@ pub(super) fn submitted(world: &World, body: &str, said: Submission) -> Submissi
 }
 
 fn release(world: &World, id: &str, message: &str) {
-    let current = stored::<WithdrawalRow>(world, &WithdrawalId::parse(id).unwrap());
+    let current = stored(world, &WithdrawalId::parse(id).unwrap());
     if let Some(Stored { row: WithdrawalRow::Registered(row), version }) = current {
         let state = WithdrawalState::Rejected { message: message.into() };
         put(world, registered(Withdrawal { state, ..*row }, version));

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::document::{Template, between, file};
+use super::document::Template;
 
 /// How long a table's stream keeps a change.
 const STREAM_S: u64 = 24 * 3_600;
@@ -31,7 +31,7 @@ fn a_change_of_the_table_is_published_or_set_aside_for_a_person() {
 fn events_are_posted_as_the_local_stack_posts_them() {
     let template = Template::read();
     let rule = template.properties("EventsRule");
-    let source = between(&file("shared/lambda/src/bus.rs"), "const SOURCE: &str = \"", "\"")[0].to_owned();
+    let source = lambda::SOURCE;
     assert_eq!(rule["EventPattern"], json!({"source": [source]}));
     assert_eq!(rule["EventBusName"], json!({"Ref": "EventBus"}));
     let [target] = rule["Targets"].as_array().unwrap().as_slice() else { panic!("{rule}") };

@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use local::ROUTES;
 use serde_json::{Value, json};
 
-use super::document::{Template, between, file};
+use super::document::Template;
 
 fn function_called<'a>(template: &'a Template, permission: &str) -> &'a str {
     template.properties(permission)["FunctionName"]["Ref"].as_str().unwrap().strip_suffix(".Alias").unwrap()
@@ -49,15 +50,9 @@ fn only_the_postbacks_route_is_public() {
 #[test]
 fn the_routes_are_those_of_the_local_stack() {
     let template = Template::read();
-    let local = file("local/src/functions.rs");
-    let deployed = template.functions();
-    let local: BTreeMap<_, _> = between(&local, "Route { method: ", " }")
-        .into_iter()
-        .map(|route| {
-            let quoted: Vec<_> = route.split('"').skip(1).step_by(2).collect();
-            (format!("{} {}", quoted[0], quoted[1]), deployed[quoted[2]])
-        })
-        .collect();
+    let functions = template.functions();
+    let local: BTreeMap<_, _> =
+        ROUTES.iter().map(|it| (format!("{} {}", it.method, it.path), functions[it.function])).collect();
     let deployed: BTreeMap<_, _> =
         routes(&template).into_iter().map(|(key, (name, _))| (key.to_owned(), name)).collect();
     assert_eq!(deployed, local);

@@ -2,18 +2,23 @@
 
 use std::collections::BTreeSet;
 
+use lambda::SHARED_SETTINGS;
 use serde_json::json;
 
-use super::document::{Template, between, file, functions, sources};
+use super::document::{Template, file, functions};
 
-/// The settings that some code reads, and the endpoints of its clients.
-pub(crate) fn settings_read(source: &str) -> BTreeSet<String> {
-    let source: String = source.split_whitespace().collect();
-    let reads = ["required", "optional", "parsed", "json", "number", "switch"];
-    let named = reads.iter().flat_map(|read| between(&source, &format!("environment.{read}(\""), "\""));
-    let endpoints = between(&source, "client!(self,environment,", "\")").into_iter();
-    named.chain(endpoints.map(|client| client.split_once('"').unwrap().1)).map(str::to_owned).collect()
-}
+/// The functions with the settings that they declare. A function can read no others.
+pub(crate) const DECLARED: [(&str, &[&str]); 9] = [
+    ("activate", activate::SETTINGS),
+    ("attention-reporter", attention_reporter::SETTINGS),
+    ("authorizer", authorizer::SETTINGS),
+    ("create-deposit", create_deposit::SETTINGS),
+    ("create-withdrawal", create_withdrawal::SETTINGS),
+    ("event-publisher", event_publisher::SETTINGS),
+    ("postback-receiver", postback_receiver::SETTINGS),
+    ("transaction-reader", transaction_reader::SETTINGS),
+    ("withdrawal-submitter", withdrawal_submitter::SETTINGS),
+];
 
 #[test]
 fn every_function_is_in_the_template_and_the_other_way_round() {
@@ -38,15 +43,15 @@ fn a_build_is_never_stale() {
 #[test]
 fn a_function_gets_the_settings_that_it_reads_and_no_others() {
     let template = Template::read();
-    for function in functions() {
-        let read = settings_read(&sources(&format!("functions/{function}/src")));
-        assert_eq!(template.variables(&function).keys().cloned().collect::<BTreeSet<_>>(), read, "{function}");
+    assert_eq!(DECLARED.map(|(function, _)| function.to_owned()), *functions().into_iter().collect::<Vec<_>>());
+    for (function, declared) in DECLARED {
+        let given = template.variables(function).keys().map(String::as_str);
+        assert_eq!(given.collect::<BTreeSet<_>>(), declared.iter().copied().collect(), "{function}");
     }
     let of_lambda = ["AWS_ACCESS_KEY_ID", "AWS_REGION", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
-    let mut read = settings_read(&(file("shared/lambda/src/aws.rs") + &file("shared/lambda/src/log.rs")));
-    read.retain(|name| !of_lambda.contains(&name.as_str()));
+    let shared: BTreeSet<_> = SHARED_SETTINGS.into_iter().filter(|name| !of_lambda.contains(name)).collect();
     let given = template.global()["Environment"]["Variables"].as_object().unwrap();
-    assert_eq!(given.keys().cloned().collect::<BTreeSet<_>>(), read);
+    assert_eq!(given.keys().map(String::as_str).collect::<BTreeSet<_>>(), shared);
 }
 
 #[test]
@@ -64,8 +69,7 @@ fn nothing_but_an_endpoint_is_empty() {
 #[test]
 fn the_time_limits_are_one_ladder() {
     let template = Template::read();
-    let connect_s: u64 =
-        between(&file("shared/paykassma/src/client.rs"), "Duration::from_secs(", ")")[0].parse().unwrap();
+    let connect_s = paykassma::CONNECT_TIMEOUT.as_secs();
     let delay_s = template.number("create-withdrawal", "SUBMISSION_DELAY_SECONDS");
     let sender_ms = template.number("withdrawal-submitter", "SENDER_LIFETIME_MS");
     let queue = template.properties("SubmissionQueue");

@@ -3,25 +3,11 @@
 use std::collections::BTreeSet;
 
 use domain::AttentionKind;
+use lambda::{DEFINITIONS, ErrorReply, Metric};
 use serde_json::{Value, json};
+use signing::NotVerified;
 
-use super::document::{Template, between, file, functions, sources};
-
-/// The events that the code reports, each with whether one of its lines is a warning or an error.
-fn events() -> BTreeSet<(String, bool)> {
-    let code = sources("functions") + &sources("shared");
-    let mut events = BTreeSet::new();
-    let parts: Vec<_> = code.split("event = \"").collect();
-    for around in parts.windows(2) {
-        let (name, _) = around[1].split_once('"').unwrap();
-        let call = around[0].rsplit_once('!').unwrap().0;
-        let is_alarming = call.ends_with("error") || call.ends_with("warn");
-        assert!(is_alarming || call.ends_with("info"), "{name} is reported in a way not understood");
-        events.insert((name.to_owned(), is_alarming));
-    }
-    assert!(events.len() > 10, "the search has lost its way");
-    events
-}
+use super::document::{Template, file, functions};
 
 fn alarms(template: &Template) -> Vec<(&str, &Value)> {
     let alarms = template.of_type("AWS::CloudWatch::Alarm").into_iter();
@@ -43,8 +29,8 @@ fn dimension<'a>(alarm: &'a Value, name: &str) -> Vec<&'a Value> {
 #[test]
 fn every_alarming_event_has_its_alarm_and_the_other_way_round() {
     let template = Template::read();
-    let alarming: BTreeSet<_> =
-        events().into_iter().filter(|(_, is_alarming)| *is_alarming).map(|(name, _)| name).collect();
+    let alarming = Metric::ALL.into_iter().filter(|metric| metric.is_alarming());
+    let alarming: BTreeSet<_> = alarming.map(|metric| metric.name().to_owned()).collect();
     let of_one_event = alarms(&template).into_iter().filter(|(_, alarm)| alarm["MetricName"] == "Events");
     let watched: BTreeSet<_> = of_one_event
         .map(|(name, alarm)| {
@@ -57,19 +43,9 @@ fn every_alarming_event_has_its_alarm_and_the_other_way_round() {
 }
 
 #[test]
-fn every_event_says_what_it_is_about() {
-    let code = sources("functions") + &sources("shared");
-    for report in code.split("event = \"").skip(1) {
-        let report = report.split(';').next().unwrap();
-        assert!(report.contains("reference") || report.starts_with("provider.misconfigured\""), "{report}");
-    }
-}
-
-#[test]
 fn what_an_alarm_counts_is_what_the_log_counts() {
     let template = Template::read();
-    let log = file("shared/lambda/src/log.rs");
-    let counted: BTreeSet<_> = between(&log, "Metric { dimension: \"", "\", unit").into_iter().collect();
+    let counted = DEFINITIONS.iter().map(|it| (it.dimension.to_owned(), it.name.to_owned())).collect();
     let namespace = json!({"Fn::Sub": "Paykassma/${AWS::StackName}"});
     assert_eq!(template.global()["Environment"]["Variables"]["METRICS_NAMESPACE"], namespace);
     let mut watched = BTreeSet::new();
@@ -77,27 +53,26 @@ fn what_an_alarm_counts_is_what_the_log_counts() {
         for metric in metrics(alarm).filter(|metric| metric["Namespace"].is_object()) {
             assert_eq!(metric["Namespace"], namespace, "{name}");
             let [dimension] = metric["Dimensions"].as_array().unwrap().as_slice() else { panic!("{name}: {metric}") };
-            watched.insert(format!(
-                "{}\", name: \"{}",
-                dimension["Name"].as_str().unwrap(),
-                metric["MetricName"].as_str().unwrap()
-            ));
+            let text = |value: &Value| value.as_str().unwrap().to_owned();
+            watched.insert((text(&dimension["Name"]), text(&metric["MetricName"])));
         }
     }
-    assert_eq!(watched.iter().map(String::as_str).collect::<BTreeSet<_>>(), counted);
+    assert_eq!(watched, counted);
 }
 
 #[test]
 fn an_alarm_watches_only_what_is_reported() {
     let template = Template::read();
-    let events: BTreeSet<_> = events().into_iter().map(|(name, _)| name).collect();
-    let code = sources("functions") + &sources("shared/lambda");
+    let events = Metric::ALL.map(Metric::name);
+    let malformed = postback_receiver::ApiError::TooLarge;
+    let unsigned = postback_receiver::ApiError::NotVerified(NotVerified::Signature);
+    let codes = [malformed.code(), unsigned.code(), authorizer::UNAUTHORIZED];
     for (name, alarm) in alarms(&template) {
         for event in dimension(alarm, "event") {
-            assert!(events.contains(event.as_str().unwrap()), "{name}: no code reports {event}");
+            assert!(events.contains(&event.as_str().unwrap()), "{name}: no code counts {event}");
         }
-        for refusal in dimension(alarm, "code") {
-            assert!(code.contains(&refusal.to_string()), "{name}: no code refuses with {refusal}");
+        for code in dimension(alarm, "code") {
+            assert!(codes.contains(&code.as_str().unwrap()), "{name}: no function answers with {code}");
         }
     }
 }

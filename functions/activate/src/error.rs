@@ -1,7 +1,8 @@
 //! Why a number is not activated.
 
-use lambda::{BadRequest, ErrorReply, StatusCode};
-use tracing::error;
+use lambda::{AwsError, BadRequest, ErrorReply, StatusCode};
+use paykassma::NotAnswered;
+use store::StoreError;
 
 /// Why a number is not activated.
 #[derive(Debug, thiserror::Error)]
@@ -21,10 +22,18 @@ pub enum ApiError {
     /// The provider said `fail`.
     #[error("{0}")]
     Rejected(String),
-    /// Nobody knows, or the provider was not reached; the same request is safe.
-    #[error("the number could not be activated now; send the same request again")]
-    TryAgain,
+    /// The provider was not reached.
+    #[error("{TRY_AGAIN}")]
+    Provider(#[source] NotAnswered),
+    /// The provider was not asked.
+    #[error("{TRY_AGAIN}")]
+    Table(#[from] StoreError),
+    /// The provider was not asked.
+    #[error("{TRY_AGAIN}")]
+    Secrets(#[from] AwsError),
 }
+
+const TRY_AGAIN: &str = "the number could not be activated now; send the same request again";
 
 impl ErrorReply for ApiError {
     fn status(&self) -> StatusCode {
@@ -33,7 +42,7 @@ impl ErrorReply for ApiError {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::InUse | Self::TooManyAttempts => StatusCode::CONFLICT,
             Self::Rejected(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::TryAgain => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Provider(_) | Self::Table(_) | Self::Secrets(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -44,7 +53,7 @@ impl ErrorReply for ApiError {
             Self::InUse => "transaction_in_use",
             Self::TooManyAttempts => "too_many_attempts",
             Self::Rejected(_) => "provider_rejected",
-            Self::TryAgain => "try_again",
+            Self::Provider(_) | Self::Table(_) | Self::Secrets(_) => "try_again",
         }
     }
 
@@ -52,21 +61,7 @@ impl ErrorReply for ApiError {
         match self {
             Self::BadRequest(bad) => bad.field(),
             Self::InUse | Self::TooManyAttempts => Some("key1"),
-            Self::NotFound | Self::Rejected(_) | Self::TryAgain => None,
+            Self::NotFound | Self::Rejected(_) | Self::Provider(_) | Self::Table(_) | Self::Secrets(_) => None,
         }
-    }
-}
-
-impl From<store::StoreError> for ApiError {
-    fn from(cause: store::StoreError) -> Self {
-        error!(%cause, "the table failed");
-        Self::TryAgain
-    }
-}
-
-impl From<lambda::AwsError> for ApiError {
-    fn from(cause: lambda::AwsError) -> Self {
-        error!(%cause, "the secrets failed");
-        Self::TryAgain
     }
 }

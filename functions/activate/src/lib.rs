@@ -8,12 +8,25 @@ use domain::{
     Amount, AttemptId, AttemptState, Claim, CustomTransactionId, Deposit, DepositRow, Payment, PaymentKey,
     PaymentSystems, Timestamp, TransactionId,
 };
-use lambda::{BadRequest, Clock, Fields, Handle, Reply, Request, SecretStore, StatusCode};
-use paykassma::{ActivateTransaction, Activation, ActivationRequest};
+use lambda::{BadRequest, Clock, Fields, Handler, Metric, Reply, Request, Right, SecretStore, StatusCode, count};
+use paykassma::{ActivateTransaction, Activation, ActivationRequest, NotAnswered};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
-use store::{Change, MAX_RACES, Read, Row, StoreError, Stored, Transact, Transacted, Write, Written};
+use store::{Change, Read, RowKey, Stored, Transact, Transacted, Write, Written, retry};
 use tracing::{error, info, warn};
+
+/// The settings that this function reads, beside those that all functions have.
+pub const SETTINGS: &[&str] =
+    &["TABLE_NAME", "SECRET_ID", "PROVIDER_API_URL", "PROVIDER_TIMEOUT_MS", "PAYMENT_SYSTEMS"];
+
+/// What this function's role allows.
+pub const RIGHTS: &[Right] = &[
+    Right::ReadRows("deposit"),
+    Right::PutRows("deposit"),
+    Right::ReadRows("payment"),
+    Right::PutRows("payment"),
+    Right::ReadSecret,
+];
 
 /// The secrets that this function needs.
 #[derive(Debug, Deserialize)]
@@ -53,13 +66,16 @@ struct Entered {
     amount: Amount,
 }
 
+const MISCONFIGURED: &str = "404: pluginapi_secret or PROVIDER_API_URL is wrong";
+
 /// An order's row as it was last seen.
+#[derive(Clone)]
 struct Journal {
     deposit: Deposit,
     version: u64,
 }
 
-/// What entering it came to.
+/// What the journal says of it.
 enum Journalled {
     /// The provider may be asked, under this id.
     Attempt(Box<Journal>, AttemptId),
@@ -67,9 +83,9 @@ enum Journalled {
     Credited(Amount),
 }
 
-impl<S, P, K, A> Handle for Deps<S, P, K, A>
+impl<S, P, K, A> Handler for Deps<S, P, K, A>
 where
-    S: Read<DepositRow> + Write<DepositRow> + Read<Payment> + Transact + Send,
+    S: Read<CustomTransactionId> + Write<DepositRow> + Read<PaymentKey> + Transact + Send,
     P: ActivateTransaction + Send + Sync,
     K: SecretStore<Keys> + Send,
     A: Clock + Send,
@@ -77,7 +93,8 @@ where
     type Error = ApiError;
 
     async fn handle(&self, request: Request<'_>) -> Result<Reply, ApiError> {
-        let id = CustomTransactionId::parse(request.path_parameter).map_err(|_| ApiError::NotFound)?;
+        let id = request.path_parameter("custom_transaction_id").unwrap_or_default();
+        let id = CustomTransactionId::parse(id).map_err(|_| ApiError::NotFound)?;
         let mut fields = Fields::parse(request.body)?;
         let number = fields.text("key1", TransactionId::parse)?;
         let entered = Entered { number, amount: fields.number("amount", Amount::parse)? };
@@ -101,40 +118,40 @@ where
 
 impl<S, P, K, A> Deps<S, P, K, A>
 where
-    S: Read<DepositRow> + Write<DepositRow> + Read<Payment> + Transact,
+    S: Read<CustomTransactionId> + Write<DepositRow> + Read<PaymentKey> + Transact,
+    P: Sync,
+    K: Sync,
     A: Clock,
 {
     /// Claims the number for the order and notes the attempt, in one transaction. It is tried as if nobody had claimed the
     /// number; only where that fails the payment is read.
     async fn journal(&self, id: &CustomTransactionId, entered: &Entered) -> Result<Journalled, ApiError> {
-        let mut payment: Option<Stored<Payment>> = None;
-        for _ in 0..MAX_RACES {
+        retry(&self.table, |race| async move {
             let Journal { deposit, version } = self.read(id).await?;
             self.check(&deposit, entered)?;
             let key = payment_key(&deposit, &entered.number);
+            let payment = if race == 0 { None } else { self.table.read(&key).await? };
             let claims = match Payment::claim(payment.as_ref().map(|it| &it.row), &key, id) {
                 Claim::Taken(row) => vec![Change::of(row, payment.as_ref())],
                 Claim::Held => Vec::new(),
-                Claim::Credited(facts) => return Ok(Journalled::Credited(facts.amount)),
+                Claim::Credited(facts) => return Ok(Some(Journalled::Credited(facts.amount))),
                 Claim::InUse => return Err(ApiError::InUse),
             };
             let now = Timestamp(self.clock.now_ms());
             let attempted = deposit.attempt(&entered.number, entered.amount, now);
             let (deposit, attempt) = attempted.ok_or(ApiError::TooManyAttempts)?;
             let change = Change { row: DepositRow::Registered(deposit.clone()), expected_version: version };
-            match self.table.transact(change, claims).await? {
-                Transacted::Done => {
-                    let journal = Journal { deposit, version: version.saturating_add(1) };
-                    return Ok(Journalled::Attempt(Box::new(journal), attempt));
-                }
-                Transacted::Conflict { .. } => payment = Read::<Payment>::read(&self.table, &key).await?,
+            if self.table.transact(change, claims).await? != Transacted::Done {
+                return Ok(None);
             }
-        }
-        Err(StoreError::all_races_lost().into())
+            let journal = Journal { deposit, version: version.saturating_add(1) };
+            Ok(Some(Journalled::Attempt(Box::new(journal), attempt)))
+        })
+        .await
     }
 
     async fn read(&self, id: &CustomTransactionId) -> Result<Journal, ApiError> {
-        match Read::<DepositRow>::read(&self.table, id).await? {
+        match self.table.read(id).await? {
             Some(Stored { row: DepositRow::Registered(deposit), version }) => Ok(Journal { deposit, version }),
             Some(_) | None => Err(ApiError::NotFound),
         }
@@ -150,8 +167,8 @@ where
     /// Notes what the provider said, and gives the number up if it said fail. The note is for people: when it cannot be
     /// written the user is answered all the same, and entering the number again is the same attempt.
     async fn note(&self, journal: Journal, number: &TransactionId, said: &Activation) {
-        let reference = DepositRow::key(&journal.deposit.order.custom_transaction_id);
-        let payment = Payment::key(&payment_key(&journal.deposit, number));
+        let reference = journal.deposit.order.custom_transaction_id.key();
+        let payment = payment_key(&journal.deposit, number).key();
         let outcome = match said {
             Activation::Activated { .. } => AttemptState::Activated,
             Activation::Pending(_) => AttemptState::Pending,
@@ -161,43 +178,37 @@ where
                 return warn!(reference, payment, reason, "the provider did not answer");
             }
             Activation::Misconfigured => {
-                return error!(event = "provider.misconfigured", "404: pluginapi_secret or PROVIDER_API_URL is wrong");
+                return count!(error, Metric::ProviderMisconfigured, reference, payment, MISCONFIGURED);
             }
         };
-        match self.write_note(journal, number, outcome).await {
+        match self.write_note(&journal, number, outcome).await {
             Ok(()) => info!(reference, payment, ?outcome, "activation"),
-            Err(refused) => error!(reference, payment, %refused, "the answer was not noted"),
+            Err(cause) => error!(reference, payment, ?cause, "the answer was not recorded"),
         }
     }
 
     async fn write_note(
         &self,
-        journal: Journal,
+        journal: &Journal,
         number: &TransactionId,
         outcome: AttemptState,
     ) -> Result<(), ApiError> {
-        let id = &journal.deposit.order.custom_transaction_id.clone();
-        let mut known = Some(journal);
-        for _ in 0..MAX_RACES {
-            let Journal { deposit, version } = match known.take() {
-                Some(journal) => journal,
-                None => self.read(id).await?,
-            };
+        let id = &journal.deposit.order.custom_transaction_id;
+        retry(&self.table, |race| async move {
+            let Journal { deposit, version } = if race == 0 { journal.clone() } else { self.read(id).await? };
             let key = payment_key(&deposit, number);
-            let change =
-                Change { row: DepositRow::Registered(deposit.answered(number, outcome)), expected_version: version };
+            let row = DepositRow::Registered(deposit.answered(number, outcome));
+            let change = Change { row, expected_version: version };
             let is_written = if outcome == AttemptState::Failed {
-                let payment = Read::<Payment>::read(&self.table, &key).await?;
+                let payment = self.table.read(&key).await?;
                 let released = payment.iter().filter_map(|it| Some(it.becomes(it.row.release(id)?))).collect();
                 self.table.transact(change, released).await? == Transacted::Done
             } else {
                 self.table.write(change).await? == Written::Done
             };
-            if is_written {
-                return Ok(());
-            }
-        }
-        Err(StoreError::all_races_lost().into())
+            Ok(is_written.then_some(()))
+        })
+        .await
     }
 }
 
@@ -212,7 +223,8 @@ fn reply(id: &CustomTransactionId, said: Activation) -> Result<Reply, ApiError> 
         Activation::Possible(message) => Ok(answer(id, StatusCode::OK, "possible", Some(message), None)),
         Activation::Unknown(_) => Ok(answer(id, StatusCode::ACCEPTED, "pending", None, None)),
         Activation::Rejected(message) => Err(ApiError::Rejected(message)),
-        Activation::NotSent(_) | Activation::Misconfigured => Err(ApiError::TryAgain),
+        Activation::NotSent(reason) => Err(ApiError::Provider(NotAnswered(reason))),
+        Activation::Misconfigured => Err(ApiError::Provider(NotAnswered(MISCONFIGURED.into()))),
     }
 }
 

@@ -1,12 +1,17 @@
 //! On a schedule: reports how long the oldest row of each kind has been waiting for a person, so that what nobody looks at
-//! stays loud after its event.
+//! has an alarm for as long as it waits.
 
 use domain::{AttentionKind, Timestamp};
-use lambda::{BadSetting, Clock};
-use lambda_runtime::{LambdaEvent, service_fn};
+use lambda::{BadSetting, Clock, Right, report_oldest_seconds, serve_events};
 use serde::de::IgnoredAny;
 use store::FindAttention;
-use tracing::{error, info};
+use tracing::error;
+
+/// The settings that this function reads, beside those that all functions have.
+pub const SETTINGS: &[&str] = &["TABLE_NAME"];
+
+/// What this function's role allows.
+pub const RIGHTS: &[Right] = &[Right::FindAttention];
 
 /// What this function works with.
 #[derive(Debug)]
@@ -30,7 +35,7 @@ impl<S: FindAttention, A: Clock> Deps<S, A> {
     pub async fn report(&self) -> Result<(), NotReported> {
         for kind in AttentionKind::ALL {
             let seconds = self.oldest_seconds(kind).await?;
-            info!(attention = kind.as_str(), OldestAttentionSeconds = seconds);
+            report_oldest_seconds(kind.as_str(), seconds);
         }
         Ok(())
     }
@@ -51,11 +56,6 @@ impl<S: FindAttention, A: Clock> Deps<S, A> {
 pub async fn serve<S: FindAttention, A: Clock>(
     set_up: Result<Deps<S, A>, BadSetting>,
 ) -> Result<(), lambda_runtime::Error> {
-    let deps = set_up.inspect_err(|error| error!("not set up: {error}")).ok();
-    let deps = deps.as_ref();
-    let report = |_: LambdaEvent<IgnoredAny>| async move {
-        deps.ok_or(NotReported)?.report().await?;
-        Ok::<_, lambda_runtime::Error>(())
-    };
-    lambda_runtime::run(service_fn(report)).await
+    serve_events(set_up, async |deps: Option<&Deps<S, A>>, _: IgnoredAny| Ok(deps.ok_or(NotReported)?.report().await?))
+        .await
 }

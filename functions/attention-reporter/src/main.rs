@@ -1,12 +1,14 @@
 //! Wires attention-reporter.
 
-use attention_reporter::{Deps, serve};
+#![recursion_limit = "256"]
+
+use attention_reporter::{Deps, SETTINGS, serve};
 use lambda::{Aws, BadSetting, Settings, System, start_log};
 use store::DynamoDb;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    let settings = Settings::of_process();
+    let settings = Settings::of_function(SETTINGS);
     start_log(&settings);
     serve(set_up(&settings)).await
 }

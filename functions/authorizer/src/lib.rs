@@ -4,10 +4,15 @@ mod token;
 
 pub use token::TokenHash;
 
-use lambda::{AwsError, BadSetting, SecretStore};
-use lambda_runtime::{LambdaEvent, service_fn};
+use lambda::{AwsError, BadSetting, Right, SecretStore, count_error, serve_events};
 use serde::{Deserialize, Serialize};
-use tracing::{error, info};
+use tracing::error;
+
+/// The settings that this function reads, beside those that all functions have.
+pub const SETTINGS: &[&str] = &["SECRET_ID"];
+
+/// What this function's role allows.
+pub const RIGHTS: &[Right] = &[Right::ReadSecret];
 
 /// The secrets that this function needs.
 #[derive(Debug, Deserialize)]
@@ -22,6 +27,9 @@ pub struct Deps<K> {
     /// The secrets.
     pub keys: K,
 }
+
+/// The code under which a denied request is counted.
+pub const UNAUTHORIZED: &str = "unauthorized";
 
 /// What API Gateway asks (payload format 2.0). The identity source is the `Authorization` header; the gateway remembers the
 /// answer under it, so that nothing else may decide.
@@ -39,7 +47,7 @@ pub struct Answer {
     pub is_authorized: bool,
 }
 
-/// The caller is answered 500 and may try again; unlike a refusal, the gateway does not remember it.
+/// The caller is answered 500 and may try again; the gateway remembers a denial, but not this.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("the token could not be checked")]
 pub struct NotChecked;
@@ -66,7 +74,7 @@ impl<K: SecretStore<Keys>> Deps<K> {
             None => false,
         };
         if !is_authorized {
-            info!(code = "unauthorized", "refused");
+            count_error(401, UNAUTHORIZED, None, None);
         }
         Ok(Answer { is_authorized })
     }
@@ -86,13 +94,10 @@ impl<K: SecretStore<Keys>> Deps<K> {
 /// # Errors
 /// When the runtime's own API fails.
 pub async fn serve<K: SecretStore<Keys>>(set_up: Result<Deps<K>, BadSetting>) -> Result<(), lambda_runtime::Error> {
-    let deps = set_up.inspect_err(|error| error!("not set up: {error}")).ok();
-    let deps = deps.as_ref();
-    let answer = |event: LambdaEvent<Request>| async move {
-        let deps = deps.ok_or(NotChecked)?;
-        Ok::<_, lambda_runtime::Error>(deps.handle(&event.payload).await?)
-    };
-    lambda_runtime::run(service_fn(answer)).await
+    serve_events(set_up, async |deps: Option<&Deps<K>>, request: Request| {
+        Ok(deps.ok_or(NotChecked)?.handle(&request).await?)
+    })
+    .await
 }
 
 #[cfg(test)]
@@ -175,7 +180,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_cannot_be_checked_is_no_refusal() {
+    async fn what_cannot_be_checked_is_no_denial() {
         let deps = Deps { keys: Rotating { current: None, renewed: Mutex::new(None) } };
         let request = serde_json::from_str(r#"{"identitySource":["Bearer token"]}"#).unwrap();
         let not_checked = deps.handle(&request).await.unwrap_err();

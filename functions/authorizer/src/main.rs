@@ -1,11 +1,13 @@
 //! Wires authorizer.
 
-use authorizer::{Deps, Keys, serve};
+#![recursion_limit = "256"]
+
+use authorizer::{Deps, Keys, SETTINGS, serve};
 use lambda::{Aws, BadSetting, SecretStore, Secrets, Settings, System, start_log, warm_up};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    let settings = Settings::of_process();
+    let settings = Settings::of_function(SETTINGS);
     start_log(&settings);
     serve(set_up(&settings).await).await
 }

@@ -1,7 +1,8 @@
 //! Why an order is not registered.
 
-use lambda::{BadRequest, ErrorReply, StatusCode};
-use tracing::error;
+use lambda::{AwsError, BadRequest, ErrorReply, StatusCode};
+use paykassma::NotAnswered;
+use store::StoreError;
 
 /// Why an order is not registered.
 #[derive(Debug, thiserror::Error)]
@@ -9,16 +10,24 @@ pub enum ApiError {
     /// The request is at fault.
     #[error(transparent)]
     BadRequest(#[from] BadRequest),
-    /// The id stands for another order.
+    /// The id belongs to another order.
     #[error("this custom_transaction_id is taken by an order that differs in: {0}")]
     IdTaken(String),
     /// The provider said `fail`.
     #[error("{0}")]
     Rejected(String),
-    /// Nothing was recorded, or nobody knows; the same request is safe.
-    #[error("the deposit could not be registered now; send the same request again")]
-    TryAgain,
+    /// The provider could not be asked: nothing was recorded.
+    #[error("{TRY_AGAIN}")]
+    Provider(#[source] NotAnswered),
+    /// Nobody knows whether it was recorded.
+    #[error("{TRY_AGAIN}")]
+    Table(#[from] StoreError),
+    /// Nothing was recorded.
+    #[error("{TRY_AGAIN}")]
+    Secrets(#[from] AwsError),
 }
+
+const TRY_AGAIN: &str = "the deposit could not be registered now; send the same request again";
 
 impl ErrorReply for ApiError {
     fn status(&self) -> StatusCode {
@@ -26,7 +35,7 @@ impl ErrorReply for ApiError {
             Self::BadRequest(bad) => bad.status(),
             Self::IdTaken(_) => StatusCode::CONFLICT,
             Self::Rejected(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::TryAgain => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Provider(_) | Self::Table(_) | Self::Secrets(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -35,7 +44,7 @@ impl ErrorReply for ApiError {
             Self::BadRequest(bad) => bad.code(),
             Self::IdTaken(_) => "id_taken",
             Self::Rejected(_) => "provider_rejected",
-            Self::TryAgain => "try_again",
+            Self::Provider(_) | Self::Table(_) | Self::Secrets(_) => "try_again",
         }
     }
 
@@ -43,21 +52,7 @@ impl ErrorReply for ApiError {
         match self {
             Self::BadRequest(bad) => bad.field(),
             Self::IdTaken(_) => Some("custom_transaction_id"),
-            Self::Rejected(_) | Self::TryAgain => None,
+            Self::Rejected(_) | Self::Provider(_) | Self::Table(_) | Self::Secrets(_) => None,
         }
-    }
-}
-
-impl From<store::StoreError> for ApiError {
-    fn from(cause: store::StoreError) -> Self {
-        error!(%cause, "the table failed");
-        Self::TryAgain
-    }
-}
-
-impl From<lambda::AwsError> for ApiError {
-    fn from(cause: lambda::AwsError) -> Self {
-        error!(%cause, "the secrets failed");
-        Self::TryAgain
     }
 }

@@ -1,4 +1,4 @@
-//! `POST /deposits`: registers an order and answers with what the user must be shown.
+//! `POST /deposits`: registers an order and answers with what the user must see.
 
 mod error;
 mod request;
@@ -8,15 +8,35 @@ pub use error::ApiError;
 use std::collections::BTreeMap;
 
 use domain::{
-    CustomTransactionId, Deposit, DepositRow, Order, Payment, PaymentState, PaymentSystems, Timestamp, match_waiting,
+    CustomTransactionId, Deposit, DepositRow, Order, PaymentKey, PaymentState, PaymentSystems, Timestamp, match_waiting,
 };
-use lambda::{Clock, Handle, Reply, Request, SecretStore, StatusCode};
-use paykassma::{BaseUrl, CreateTransaction, Creation, payment_window_url};
+use lambda::{Clock, Handler, Metric, Reply, Request, Right, SecretStore, StatusCode, count};
+use paykassma::{BaseUrl, CreateTransaction, Creation, NotAnswered, payment_window_url};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use store::{Change, MAX_RACES, Read, Row, StoreError, Stored, Transact, Transacted, Write, Written};
-use tracing::{error, info, warn};
+use store::{Change, Read, RowKey, StoreError, Stored, Transact, Transacted, Write, Written, retry};
+use tracing::info;
+
+/// The settings that this function reads, beside those that all functions have.
+pub const SETTINGS: &[&str] = &[
+    "TABLE_NAME",
+    "SECRET_ID",
+    "PROVIDER_API_URL",
+    "PROVIDER_PLUGIN_URL",
+    "PROVIDER_TIMEOUT_MS",
+    "PAYMENT_SYSTEMS",
+    "PAYMENT_WINDOW_PARAMETERS",
+];
+
+/// What this function's role allows.
+pub const RIGHTS: &[Right] = &[
+    Right::ReadRows("deposit"),
+    Right::PutRows("deposit"),
+    Right::ReadRows("payment"),
+    Right::PutRows("payment"),
+    Right::ReadSecret,
+];
 
 /// The secrets that this function needs.
 #[derive(Debug, Deserialize)]
@@ -52,9 +72,9 @@ struct Created<'a> {
     payment_window_url: String,
 }
 
-impl<S, P, K, A> Handle for Deps<S, P, K, A>
+impl<S, P, K, A> Handler for Deps<S, P, K, A>
 where
-    S: Read<DepositRow> + Write<DepositRow> + Read<Payment> + Transact + Send,
+    S: Read<CustomTransactionId> + Write<DepositRow> + Read<PaymentKey> + Transact + Send,
     P: CreateTransaction + Send + Sync,
     K: SecretStore<Keys> + Send,
     A: Clock + Send,
@@ -66,59 +86,54 @@ where
     async fn handle(&self, request: Request<'_>) -> Result<Reply, ApiError> {
         let order = request::read(request.body, &self.systems)?;
         let secrets = self.keys.current().await?;
-        let refused = match self.provider.create(&secrets.pluginapi_secret, &order).await {
+        let error = match self.provider.create(&secrets.pluginapi_secret, &order).await {
             Creation::Created { params } => return self.register(order, params).await,
             Creation::Rejected(message) => ApiError::Rejected(message),
-            Creation::Unreachable(reason) => {
-                warn!(reference = DepositRow::key(&order.custom_transaction_id), reason, "the provider did not answer");
-                ApiError::TryAgain
-            }
+            Creation::Unreachable(reason) => ApiError::Provider(NotAnswered(reason)),
             Creation::Misconfigured => {
-                error!(event = "provider.misconfigured", "404: pluginapi_secret or PROVIDER_API_URL is wrong");
-                ApiError::TryAgain
+                let reason = "404: pluginapi_secret or PROVIDER_API_URL is wrong";
+                count!(error, Metric::ProviderMisconfigured, order.custom_transaction_id.key(), reason);
+                ApiError::Provider(NotAnswered(reason.into()))
             }
         };
-        match Read::<DepositRow>::read(&self.table, &order.custom_transaction_id).await? {
+        match self.table.read(&order.custom_transaction_id).await? {
             Some(Stored { row: DepositRow::Registered(known), .. }) => self.repeat(&order, &known),
-            Some(_) | None => Err(refused),
+            Some(_) | None => Err(error),
         }
     }
 }
 
 impl<S, P, K, A> Deps<S, P, K, A>
 where
-    S: Read<DepositRow> + Write<DepositRow> + Read<Payment> + Transact,
+    S: Read<CustomTransactionId> + Write<DepositRow> + Read<PaymentKey> + Transact,
+    P: Sync,
+    K: Sync,
     A: Clock,
 {
     async fn register(&self, order: Order, params: String) -> Result<Reply, ApiError> {
         let deposit = Deposit::new(order, params, Timestamp(self.clock.now_ms()));
-        for _ in 0..MAX_RACES {
+        retry(&self.table, |_| async {
             match self.table.write(Change::new(DepositRow::Registered(deposit.clone()))).await? {
-                Written::Done => return self.created(&deposit),
+                Written::Done => self.created(&deposit).map(Some),
                 Written::Conflict { current: Some(Stored { row: DepositRow::Registered(known), .. }) } => {
-                    return self.repeat(&deposit.order, &known);
+                    self.repeat(&deposit.order, &known).map(Some)
                 }
                 Written::Conflict { current: Some(Stored { row: DepositRow::Unregistered(place), version }) } => {
-                    if self.register_late(&deposit, &place.unmatched, version).await? {
-                        return self.created(&deposit);
-                    }
+                    let is_written = self.register_late(&deposit, &place.unmatched, version).await?;
+                    if is_written { self.created(&deposit).map(Some) } else { Ok(None) }
                 }
-                Written::Conflict { current: None } => {}
+                Written::Conflict { current: None } => Ok(None),
             }
-        }
-        Err(StoreError::all_races_lost().into())
+        })
+        .await
     }
 
-    /// Registers an order whose payments came first, and credits them in the same transaction.
-    async fn register_late(
-        &self,
-        deposit: &Deposit,
-        waiting: &[domain::PaymentKey],
-        version: u64,
-    ) -> Result<bool, StoreError> {
+    /// Registers an order whose payments came first, and credits them in the same transaction. `false` when a row has changed
+    /// meanwhile.
+    async fn register_late(&self, deposit: &Deposit, waiting: &[PaymentKey], version: u64) -> Result<bool, StoreError> {
         let mut stored = Vec::new();
         for key in waiting {
-            stored.extend(Read::<Payment>::read(&self.table, key).await?);
+            stored.extend(self.table.read(key).await?);
         }
         let payments: Vec<_> = stored.iter().map(|it| it.row.clone()).collect();
         let (deposit, matched) = match_waiting(deposit.clone(), &payments);
@@ -129,11 +144,11 @@ where
         let place = Change { row: DepositRow::Registered(deposit.clone()), expected_version: version };
         let is_written = self.table.transact(place, changes.collect()).await? == Transacted::Done;
         for row in matched.iter().filter(|_| is_written) {
-            let (reference, payment) = (DepositRow::key(&deposit.order.custom_transaction_id), Payment::key(&row.key));
+            let (reference, payment) = (deposit.order.custom_transaction_id.key(), row.key.key());
             if let PaymentState::Quarantined { mismatch, .. } = &row.state {
-                error!(event = "deposit.quarantined", reference, payment, ?mismatch);
+                count!(error, Metric::DepositQuarantined, reference, payment, ?mismatch);
             } else {
-                info!(event = "deposit.credited", reference, payment, "an unregistered payment found its order");
+                count!(info, Metric::DepositCredited, reference, payment, "an unmatched payment found its order");
             }
         }
         Ok(is_written)
@@ -150,7 +165,7 @@ where
     fn created(&self, deposit: &Deposit) -> Result<Reply, ApiError> {
         let params =
             serde_json::from_str(&deposit.params).map_err(|_| StoreError("a row's params are not JSON".into()))?;
-        info!(reference = DepositRow::key(&deposit.order.custom_transaction_id), "registered");
+        info!(reference = deposit.order.custom_transaction_id.key(), "registered");
         let parameters: Vec<_> = self.window_parameters.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
         let created = Created {
             custom_transaction_id: &deposit.order.custom_transaction_id,

@@ -2,20 +2,20 @@
 
 use std::time::Duration;
 
-use create_deposit::{Deps, Keys};
+use create_deposit::{Deps, Keys, SETTINGS};
 use domain::PaymentSystems;
-use lambda::{Aws, BadSetting, Handle, SecretStore, Secrets, Settings, System, serve, start_log, warm_up};
+use lambda::{Aws, BadSetting, Handler, SecretStore, Secrets, Settings, System, serve, start_log, warm_up};
 use paykassma::{BaseUrl, Client};
 use store::DynamoDb;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
-    let settings = Settings::of_process();
+    let settings = Settings::of_function(SETTINGS);
     start_log(&settings);
-    serve("", set_up(&settings).await).await
+    serve(set_up(&settings).await).await
 }
 
-async fn set_up(settings: &Settings) -> Result<impl Handle + use<>, BadSetting> {
+async fn set_up(settings: &Settings) -> Result<impl Handler + use<>, BadSetting> {
     let aws = Aws::new(settings)?;
     let timeout = Duration::from_millis(settings.number("PROVIDER_TIMEOUT_MS", 8_000)?);
     let secret_id = settings.required("SECRET_ID")?.to_owned();

@@ -1,7 +1,7 @@
 //! Why a withdrawal is not made.
 
-use lambda::{BadRequest, ErrorReply, StatusCode};
-use tracing::error;
+use lambda::{AwsError, BadRequest, ErrorReply, StatusCode};
+use store::StoreError;
 
 /// Why a withdrawal is not made.
 #[derive(Debug, thiserror::Error)]
@@ -9,16 +9,21 @@ pub enum ApiError {
     /// The request is at fault.
     #[error(transparent)]
     BadRequest(#[from] BadRequest),
-    /// The id stands for another withdrawal.
+    /// The id belongs to another withdrawal.
     #[error("this withdrawal_id is taken by a withdrawal that differs in: {0}")]
     IdTaken(String),
     /// The provider said `fail`: the funds are free.
     #[error("{0}")]
     Rejected(String),
-    /// The provider was not asked; the same request is safe.
-    #[error("the withdrawal could not be recorded now; send the same request again")]
-    TryAgain,
+    /// The provider was not asked.
+    #[error("{TRY_AGAIN}")]
+    Table(#[from] StoreError),
+    /// The provider was not asked: the secrets or the queue failed.
+    #[error("{TRY_AGAIN}")]
+    Aws(#[from] AwsError),
 }
+
+const TRY_AGAIN: &str = "the withdrawal could not be recorded now; send the same request again";
 
 impl ErrorReply for ApiError {
     fn status(&self) -> StatusCode {
@@ -26,7 +31,7 @@ impl ErrorReply for ApiError {
             Self::BadRequest(bad) => bad.status(),
             Self::IdTaken(_) => StatusCode::CONFLICT,
             Self::Rejected(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::TryAgain => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Table(_) | Self::Aws(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -35,7 +40,7 @@ impl ErrorReply for ApiError {
             Self::BadRequest(bad) => bad.code(),
             Self::IdTaken(_) => "id_taken",
             Self::Rejected(_) => "provider_rejected",
-            Self::TryAgain => "try_again",
+            Self::Table(_) | Self::Aws(_) => "try_again",
         }
     }
 
@@ -43,21 +48,7 @@ impl ErrorReply for ApiError {
         match self {
             Self::BadRequest(bad) => bad.field(),
             Self::IdTaken(_) => Some("withdrawal_id"),
-            Self::Rejected(_) | Self::TryAgain => None,
+            Self::Rejected(_) | Self::Table(_) | Self::Aws(_) => None,
         }
-    }
-}
-
-impl From<store::StoreError> for ApiError {
-    fn from(cause: store::StoreError) -> Self {
-        error!(%cause, "the table failed");
-        Self::TryAgain
-    }
-}
-
-impl From<lambda::AwsError> for ApiError {
-    fn from(cause: lambda::AwsError) -> Self {
-        error!(%cause, "the secrets or the queue failed");
-        Self::TryAgain
     }
 }

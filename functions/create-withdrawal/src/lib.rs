@@ -5,13 +5,30 @@ mod request;
 
 pub use error::ApiError;
 
-use domain::{PaymentSystems, Timestamp, Withdrawal, WithdrawalId, WithdrawalRequest, WithdrawalRow, WithdrawalState};
-use lambda::{Clock, Handle, Reply, Request, SecretStore, SendLater, StatusCode};
+use domain::{
+    ArmedMessage, Effect, PaymentSystems, Timestamp, Withdrawal, WithdrawalId, WithdrawalRequest, WithdrawalRow,
+    WithdrawalState,
+};
+use lambda::{AwsError, Clock, Handler, Metric, Reply, Request, Right, SecretStore, SendLater, StatusCode, count};
 use paykassma::{SubmitWithdrawal, withdrawal_body};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
-use store::{Advanced, Change, Row, Stored, Write, Written, advance};
+use store::{Change, RowKey, Stored, Write, Written, update_from};
 use tracing::{error, info};
+
+/// The settings that this function reads, beside those that all functions have.
+pub const SETTINGS: &[&str] = &[
+    "TABLE_NAME",
+    "SECRET_ID",
+    "QUEUE_URL",
+    "SUBMISSION_DELAY_SECONDS",
+    "PROVIDER_API_URL",
+    "PROVIDER_TIMEOUT_MS",
+    "PAYMENT_SYSTEMS",
+];
+
+/// What this function's role allows.
+pub const RIGHTS: &[Right] = &[Right::PutRows("withdrawal"), Right::SendMessages, Right::ReadSecret];
 
 /// The secrets that this function needs.
 #[derive(Debug, Deserialize)]
@@ -43,13 +60,7 @@ struct Accepted<'a> {
     state: &'static str,
 }
 
-/// The armed message: withdrawal-submitter reads it.
-#[derive(Serialize)]
-struct Armed<'a> {
-    withdrawal_id: &'a WithdrawalId,
-}
-
-impl<S, Q, P, K, A> Handle for Deps<S, Q, P, K, A>
+impl<S, Q, P, K, A> Handler for Deps<S, Q, P, K, A>
 where
     S: Write<WithdrawalRow> + Send,
     Q: SendLater + Send,
@@ -63,13 +74,13 @@ where
         let withdrawal = request::read(request.body, &self.systems)?;
         let secrets = self.keys.current().await?;
         let body = withdrawal_body(&withdrawal, &secrets.withdrawal_private_key);
-        self.arm(&withdrawal.withdrawal_id).await?;
+        self.arm(withdrawal.withdrawal_id.clone()).await?;
         let now = Timestamp(self.clock.now_ms());
         let sender = self.clock.nonce();
         let journalled = Withdrawal::new(withdrawal, body, sender.clone(), now);
         let change = Change::new(WithdrawalRow::Registered(Box::new(journalled.clone())));
         match self.table.write(change).await? {
-            Written::Done => self.submit(Stored { row: journalled, version: 1 }, &sender).await,
+            Written::Done => self.submit(journalled, &sender).await,
             Written::Conflict { current: Some(Stored { row: WithdrawalRow::Registered(known), .. }) } => {
                 repeat(&journalled.request, &known)
             }
@@ -88,35 +99,41 @@ where
     A: Clock,
 {
     /// The message is sent before the row is written: from the row's first moment, someone will come back to it.
-    async fn arm(&self, withdrawal_id: &WithdrawalId) -> Result<(), lambda::AwsError> {
-        let message = serde_json::to_string(&Armed { withdrawal_id });
-        let message = message.map_err(|error| lambda::AwsError(error.to_string()))?;
-        self.queue.send_later(message).await
+    async fn arm(&self, withdrawal_id: WithdrawalId) -> Result<(), AwsError> {
+        let message = serde_json::to_string(&ArmedMessage { withdrawal_id });
+        self.queue.send_later(message.map_err(|error| AwsError(error.to_string()))?).await
     }
 
-    /// Submits what is journalled. When what came of it cannot be written, the armed message finds the attempt without an
-    /// end, and it counts as unknown.
-    async fn submit(&self, journalled: Stored<Withdrawal>, sender: &str) -> Result<Reply, ApiError> {
-        let submission = self.provider.submit(&journalled.row.body).await;
-        let reference = WithdrawalRow::key(&journalled.row.request.withdrawal_id);
+    /// Submits what is journalled. If the outcome cannot be written, the armed message finds the attempt without an end, and it
+    /// counts as unknown.
+    async fn submit(&self, journalled: Withdrawal, sender: &str) -> Result<Reply, ApiError> {
+        let submission = self.provider.submit(&journalled.body).await;
+        let reference = journalled.request.withdrawal_id.key();
         info!(reference, ?submission, "submitted");
         let now = Timestamp(self.clock.now_ms());
-        let answered = |row: &Withdrawal| row.answered(sender, &submission, now);
-        match advance(&self.table, journalled.clone(), now, None, answered).await {
-            Ok(advanced) => {
-                if let Advanced::Conflicted(_, mismatch) = &advanced {
-                    error!(event = "withdrawal.conflict", reference, ?mismatch, "the provider contradicts itself");
-                }
-                if advanced.current().state == WithdrawalState::Unknown {
-                    error!(event = "withdrawal.unknown", reference, "nobody knows whether it arrived");
-                }
-                reply(StatusCode::CREATED, advanced.current())
+        let answered = |row: Option<&WithdrawalRow>| match row {
+            Some(WithdrawalRow::Registered(row)) => {
+                let (row, effect) = row.after(row.answered(sender, &submission, now), None, now);
+                (row.map(|row| WithdrawalRow::Registered(Box::new(row))), effect)
             }
-            Err(cause) => {
-                error!(reference, %cause, "what came of the submission was not written");
-                reply(StatusCode::CREATED, &journalled.row)
-            }
+            Some(WithdrawalRow::Foreign(_)) | None => (None, Effect::Repeated),
+        };
+        let stored = Stored { row: WithdrawalRow::Registered(Box::new(journalled.clone())), version: 1 };
+        let updated = update_from(&self.table, Some(stored), answered).await;
+        let updated =
+            updated.inspect_err(|cause| error!(reference, %cause, "the submission's outcome was not written"));
+        let (current, effect) = match updated {
+            Ok(updated) => (updated.current, updated.outcome),
+            Err(_) => (None, Effect::Repeated),
+        };
+        let row = current.as_ref().and_then(|it| it.row.registered()).unwrap_or(&journalled);
+        if let Effect::Conflicted(mismatch) = effect {
+            count!(error, Metric::WithdrawalConflict, reference, ?mismatch, "the provider contradicts itself");
         }
+        if row.state == WithdrawalState::Unknown {
+            count!(error, Metric::WithdrawalUnknown, reference, "nobody knows whether it arrived");
+        }
+        reply(StatusCode::CREATED, row)
     }
 }
 

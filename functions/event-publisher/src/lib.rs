@@ -1,7 +1,7 @@
 //! The table's stream: publishes what happened, in order, at least once.
 
 use domain::Event;
-use lambda::{HandleChanges, Publish, Published, RowChange};
+use lambda::{ChangeHandler, Publish, Published, Right, RowChange};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use store::{RowEvents, StoreError, row_events};
@@ -9,6 +9,12 @@ use tracing::{error, info};
 
 /// Characters of an event's id: 128 bits.
 const ID_LENGTH: usize = 32;
+
+/// The settings that this function reads, beside those that all functions have.
+pub const SETTINGS: &[&str] = &["EVENT_BUS_NAME"];
+
+/// What this function's role allows.
+pub const RIGHTS: &[Right] = &[Right::TakeChanges, Right::PublishEvents];
 
 /// What this function works with.
 #[derive(Debug)]
@@ -28,8 +34,8 @@ struct Envelope<'a> {
     data: &'a Event,
 }
 
-impl<B: Publish + Send> HandleChanges for Deps<B> {
-    /// A change that cannot be read ends the batch where it stands: what came before it is published first.
+impl<B: Publish + Send> ChangeHandler for Deps<B> {
+    /// A change that cannot be read ends the batch there. What came before it is published first.
     async fn handle(&self, changes: &[RowChange]) -> usize {
         let mut events = Vec::new();
         let mut ends = Vec::new();
@@ -68,7 +74,7 @@ fn read(change: &RowChange) -> Result<Vec<Published>, StoreError> {
     published.collect()
 }
 
-/// The same change always gives the same id: a row's version stands for one change of it.
+/// The same change always gives the same id: a row's version names one change of it.
 fn id(transaction: &str, version: u64, index: usize) -> String {
     let mut id = hex::encode(Sha256::digest(format!("{transaction} {version} {index}")));
     id.truncate(ID_LENGTH);

@@ -1,48 +1,43 @@
-//! Money that came in: credited once, or kept for a reason.
-
-use std::time::Duration;
+//! Money that came in: credited once, or held for a reason.
 
 use domain::{AttemptId, Decision, DepositReport, DepositRow, Payment, PaymentState, decide};
-use lambda::Clock;
-use store::{Change, MAX_RACES, Read, Row, StoreError, Stored, Transacted, Written};
-use tracing::{error, info, warn};
+use lambda::{Metric, count};
+use store::{Change, RowKey, StoreError, Stored, Transacted, Written, retry};
 
 use crate::Table;
 
-/// Keeps a verified report of a payment. The usual one is credited without anything being read first.
-pub(crate) async fn keep(table: &impl Table, clock: &impl Clock, report: &DepositReport) -> Result<(), StoreError> {
+/// Stores a verified report of a payment. The usual one is credited without anything being read first.
+pub(crate) async fn store(table: &impl Table, report: &DepositReport) -> Result<(), StoreError> {
     let mut known = None;
     if let Some(expected) = report.expected_credit() {
         match table.credit(&expected).await? {
             Transacted::Done => {
-                credited(report);
+                count_credit(report);
                 return Ok(());
             }
             Transacted::Conflict { payment } => known = payment,
         }
     }
-    if let Some(stored) = known.filter(|it| matches!(it.row.state, PaymentState::Credited { .. }))
-        && end_withdrawal(table, Some(&stored), None, report).await?
+    // The usual repeat needs no reading either.
+    if let Some(credited) = known.filter(|it| matches!(it.row.state, PaymentState::Credited { .. }))
+        && write_decision(table, Some(&credited), None, report).await?
     {
         return Ok(());
     }
-    for race in 0..MAX_RACES {
-        let payment = Read::<Payment>::read(table, &report.payment).await?;
+    retry(table, |_| async {
+        let payment = table.read(&report.payment).await?;
         let order = match AttemptId::parse(&report.facts.custom_transaction_id) {
-            Some(id) => Read::<DepositRow>::read(table, &id.order).await?,
+            Some(id) => table.read(&id.order).await?,
             None => None,
         };
-        if end_withdrawal(table, payment.as_ref(), order.as_ref(), report).await? {
-            return Ok(());
-        }
-        let most_ms = 20_u64.saturating_mul(1 << race.min(6));
-        clock.sleep(Duration::from_millis(clock.random_below(most_ms))).await;
-    }
-    Err(StoreError::all_races_lost())
+        let is_written = write_decision(table, payment.as_ref(), order.as_ref(), report).await?;
+        Ok::<_, StoreError>(is_written.then_some(()))
+    })
+    .await
 }
 
-/// Decides on the rows that stand, and writes what was decided. `false` when a row has changed meanwhile.
-async fn end_withdrawal(
+/// Decides on the current rows, and writes the decision. `false` when a row has changed meanwhile.
+async fn write_decision(
     table: &impl Table,
     payment: Option<&Stored<Payment>>,
     order: Option<&Stored<DepositRow>>,
@@ -64,31 +59,28 @@ async fn end_withdrawal(
         }
     };
     if is_written {
-        log(&decision, report);
+        count_decision(&decision, report);
     }
     Ok(is_written)
 }
 
-fn credited(report: &DepositReport) {
-    let (reference, payment) = (reference(report), Payment::key(&report.payment));
-    info!(event = "deposit.credited", reference, payment);
+fn count_credit(report: &DepositReport) {
+    count!(info, Metric::DepositCredited, reference(report), payment = report.payment.key());
+}
+
+fn count_decision(decision: &Decision, report: &DepositReport) {
+    let (reference, payment) = (reference(report), report.payment.key());
+    match decision {
+        Decision::Credit(..) => count_credit(report),
+        Decision::Repeat => count!(info, Metric::PostbackRepeated, reference, payment),
+        Decision::Unmatched(..) => count!(warn, Metric::PaymentUnmatched, reference, payment),
+        Decision::Quarantine(_, mismatch) => count!(error, Metric::DepositQuarantined, reference, payment, ?mismatch),
+        Decision::Conflict(_, mismatch) => count!(error, Metric::PaymentConflict, reference, payment, ?mismatch),
+    }
 }
 
 /// The order's key, whichever attempt the provider names.
 fn reference(report: &DepositReport) -> String {
-    let said = &report.facts.custom_transaction_id;
-    AttemptId::parse(said).map_or_else(|| format!("deposit#{said}"), |attempt| DepositRow::key(&attempt.order))
-}
-
-fn log(decision: &Decision, report: &DepositReport) {
-    let (reference, payment) = (reference(report), Payment::key(&report.payment));
-    match decision {
-        Decision::Credit(..) => credited(report),
-        Decision::Repeat => info!(event = "postback.repeated", reference, payment),
-        Decision::Unmatched(..) => warn!(event = "payment.unmatched", reference, payment),
-        Decision::Quarantine(_, mismatch) => {
-            error!(event = "deposit.quarantined", reference, payment, ?mismatch);
-        }
-        Decision::Conflict(_, mismatch) => error!(event = "payment.conflict", reference, payment, ?mismatch),
-    }
+    let signed = &report.facts.custom_transaction_id;
+    AttemptId::parse(signed).map_or_else(|| format!("deposit#{signed}"), |attempt| attempt.order.key())
 }

@@ -1,14 +1,14 @@
 //! Why a postback is not answered ok.
 
-use lambda::{ErrorReply, StatusCode};
+use lambda::{AwsError, ErrorReply, StatusCode};
 use signing::NotVerified;
-use tracing::error;
+use store::StoreError;
 
 /// Why a postback is not answered ok. The provider sends it again.
 #[derive(Debug, thiserror::Error)]
 pub enum ApiError {
     /// The path's token is not ours.
-    #[error("there is nothing here")]
+    #[error("nothing found")]
     NotFound,
     /// The body is larger than any postback.
     #[error("the postback is larger than 256 KiB")]
@@ -17,9 +17,14 @@ pub enum ApiError {
     #[error(transparent)]
     NotVerified(NotVerified),
     /// Not everything in it is durable yet.
-    #[error("the postback could not be kept now; send it again")]
-    TryAgain,
+    #[error("{TRY_AGAIN}")]
+    Table(#[from] StoreError),
+    /// It could not be verified.
+    #[error("{TRY_AGAIN}")]
+    Secrets(#[from] AwsError),
 }
+
+const TRY_AGAIN: &str = "the postback could not be stored now; send it again";
 
 impl ErrorReply for ApiError {
     fn status(&self) -> StatusCode {
@@ -28,7 +33,7 @@ impl ErrorReply for ApiError {
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::NotVerified(NotVerified::Malformed(_)) => StatusCode::BAD_REQUEST,
             Self::NotVerified(NotVerified::AccessKey | NotVerified::Signature) => StatusCode::UNAUTHORIZED,
-            Self::TryAgain => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Table(_) | Self::Secrets(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -37,21 +42,7 @@ impl ErrorReply for ApiError {
             Self::NotFound => "not_found",
             Self::TooLarge | Self::NotVerified(NotVerified::Malformed(_)) => "malformed_postback",
             Self::NotVerified(NotVerified::AccessKey | NotVerified::Signature) => "bad_signature",
-            Self::TryAgain => "try_again",
+            Self::Table(_) | Self::Secrets(_) => "try_again",
         }
-    }
-}
-
-impl From<store::StoreError> for ApiError {
-    fn from(cause: store::StoreError) -> Self {
-        error!(%cause, "the table failed");
-        Self::TryAgain
-    }
-}
-
-impl From<lambda::AwsError> for ApiError {
-    fn from(cause: lambda::AwsError) -> Self {
-        error!(%cause, "the secrets failed");
-        Self::TryAgain
     }
 }

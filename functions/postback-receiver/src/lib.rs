@@ -1,4 +1,4 @@
-//! `POST /postbacks/{token}`: verifies what the provider reports, keeps all of it, and only then answers ok.
+//! `POST /postbacks/{token}`: verifies what the provider reports, stores all of it, and only then answers ok.
 
 mod deposits;
 mod error;
@@ -6,18 +6,35 @@ mod withdrawals;
 
 pub use error::ApiError;
 
-use domain::{DepositRow, Evidence, Payment, Timestamp, WithdrawalRow};
-use lambda::{Clock, Handle, Reply, Request, SecretStore, StatusCode};
+use domain::{CustomTransactionId, Evidence, Payment, PaymentKey, Timestamp, Unreadable, WithdrawalId, WithdrawalRow};
+use lambda::{Clock, Handler, Metric, Reply, Request, Right, SecretStore, StatusCode, count};
 use paykassma::{Element, read_postback};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use signing::{NotVerified, PostbackKeys, Verified, verify};
-use store::{Change, Credit, EndWithdrawal, Read, Row, StoreError, Transact, Unreadable, Write};
+use store::{Change, Credit, EndWithdrawal, Read, RowKey, StoreError, Transact, Write};
 use subtle::ConstantTimeEq;
-use tracing::error;
 
 /// Most bytes of a postback.
 const MAX_BYTES: usize = 256 * 1024;
+
+/// The settings that this function reads, beside those that all functions have.
+pub const SETTINGS: &[&str] = &["TABLE_NAME", "SECRET_ID"];
+
+/// What this function's role allows.
+pub const RIGHTS: &[Right] = &[
+    Right::ReadRows("deposit"),
+    Right::PutRows("deposit"),
+    Right::UpdateRows("deposit"),
+    Right::ReadRows("payment"),
+    Right::PutRows("payment"),
+    Right::UpdateRows("payment"),
+    Right::ReadRows("withdrawal"),
+    Right::PutRows("withdrawal"),
+    Right::UpdateRows("withdrawal"),
+    Right::PutRows("unreadable"),
+    Right::ReadSecret,
+];
 
 /// The secrets that this function needs.
 #[derive(Debug, Deserialize)]
@@ -46,10 +63,10 @@ pub struct Deps<S, K, A> {
 
 /// All that this function may do to the table.
 pub trait Table:
-    Read<DepositRow>
-    + Read<Payment>
+    Read<CustomTransactionId>
+    + Read<PaymentKey>
     + Write<Payment>
-    + Read<WithdrawalRow>
+    + Read<WithdrawalId>
     + Write<WithdrawalRow>
     + Write<Unreadable>
     + Transact
@@ -60,10 +77,10 @@ pub trait Table:
 }
 
 impl<S> Table for S where
-    S: Read<DepositRow>
-        + Read<Payment>
+    S: Read<CustomTransactionId>
+        + Read<PaymentKey>
         + Write<Payment>
-        + Read<WithdrawalRow>
+        + Read<WithdrawalId>
         + Write<WithdrawalRow>
         + Write<Unreadable>
         + Transact
@@ -73,20 +90,21 @@ impl<S> Table for S where
 {
 }
 
-impl<S: Table, K: SecretStore<Keys> + Send, A: Clock + Send> Handle for Deps<S, K, A> {
+impl<S: Table, K: SecretStore<Keys> + Send, A: Clock + Send> Handler for Deps<S, K, A> {
     type Error = ApiError;
 
     async fn handle(&self, request: Request<'_>) -> Result<Reply, ApiError> {
         let keys = self.keys.current().await?;
         let token = keys.postback_token.expose_secret();
-        if token.is_empty() || !bool::from(token.as_bytes().ct_eq(request.path_parameter.as_bytes())) {
+        let given = request.path_parameter("token").unwrap_or_default();
+        if token.is_empty() || !bool::from(token.as_bytes().ct_eq(given.as_bytes())) {
             return Err(ApiError::NotFound);
         }
         if request.body.len() > MAX_BYTES {
             return Err(ApiError::TooLarge);
         }
         match verify(request.body, &postback_keys(&keys)) {
-            Ok(verified) => self.keep(&verified).await,
+            Ok(verified) => self.store(&verified).await,
             Err(NotVerified::AccessKey | NotVerified::Signature) => self.verify_again(request.body).await,
             Err(malformed) => Err(ApiError::NotVerified(malformed)),
         }
@@ -109,11 +127,11 @@ impl<S: Table, K: SecretStore<Keys>, A: Clock> Deps<S, K, A> {
             Some(keys) => verify(body, &postback_keys(keys)),
             None => Err(NotVerified::Signature),
         };
-        self.keep(&verified.map_err(ApiError::NotVerified)?).await
+        self.store(&verified.map_err(ApiError::NotVerified)?).await
     }
 
-    /// Keeps every element. One that cannot be kept does not keep the others from it, only the ok.
-    async fn keep(&self, verified: &Verified<'_>) -> Result<Reply, ApiError> {
+    /// Stores every element. If one cannot be stored, the others are all the same, but the answer is not ok.
+    async fn store(&self, verified: &Verified<'_>) -> Result<Reply, ApiError> {
         let received_at = Timestamp(self.clock.now_ms());
         let elements = read_postback(verified, received_at);
         if elements.len() == 0 {
@@ -123,28 +141,28 @@ impl<S: Table, K: SecretStore<Keys>, A: Clock> Deps<S, K, A> {
                 signature: verified.signature().into(),
                 received_at,
             };
-            self.keep_unreadable(evidence, "the list is empty").await?;
+            self.store_unreadable(evidence, "the list is empty").await?;
         }
-        let mut kept = Ok(());
+        let mut stored = Ok(());
         for element in elements {
-            kept = kept.and(self.keep_element(element).await);
+            stored = stored.and(self.store_element(element).await);
         }
-        kept?;
+        stored?;
         Ok(Reply { status: StatusCode::OK, body: r#"{"status":"ok"}"#.into() })
     }
 
-    async fn keep_element(&self, element: Element) -> Result<(), StoreError> {
+    async fn store_element(&self, element: Element) -> Result<(), StoreError> {
         match element {
-            Element::Deposit(report) => deposits::keep(&self.table, &self.clock, &report).await,
-            Element::Withdrawal(report) => withdrawals::keep(&self.table, &report).await,
-            Element::Unreadable { evidence, reason } => self.keep_unreadable(evidence, reason).await,
+            Element::Deposit(report) => deposits::store(&self.table, &report).await,
+            Element::Withdrawal(report) => withdrawals::store(&self.table, &report).await,
+            Element::Unreadable { evidence, reason } => self.store_unreadable(evidence, reason).await,
         }
     }
 
-    async fn keep_unreadable(&self, evidence: Evidence, reason: &str) -> Result<(), StoreError> {
-        let reference = Unreadable::key(&(evidence.signature.clone(), evidence.element));
-        error!(event = "postback.unreadable", reference, reason);
-        // Where a row stands already, it is this one: its key is the signature.
-        self.table.write(Change::new(Unreadable::new(evidence, reason))).await.map(|_| ())
+    async fn store_unreadable(&self, evidence: Evidence, reason: &str) -> Result<(), StoreError> {
+        let row = Unreadable::new(evidence, reason);
+        count!(error, Metric::PostbackUnreadable, row.id().key(), reason);
+        // If there is a row already, it is this one: its key is the signature.
+        self.table.write(Change::new(row)).await.map(|_| ())
     }
 }

@@ -1,17 +1,17 @@
 //! Wires postback-receiver.
 
-use lambda::{Aws, BadSetting, Handle, SecretStore, Secrets, Settings, System, serve, start_log, warm_up};
-use postback_receiver::{Deps, Keys};
+use lambda::{Aws, BadSetting, Handler, SecretStore, Secrets, Settings, System, serve, start_log, warm_up};
+use postback_receiver::{Deps, Keys, SETTINGS};
 use store::DynamoDb;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
-    let settings = Settings::of_process();
+    let settings = Settings::of_function(SETTINGS);
     start_log(&settings);
-    serve("token", set_up(&settings).await).await
+    serve(set_up(&settings).await).await
 }
 
-async fn set_up(settings: &Settings) -> Result<impl Handle + use<>, BadSetting> {
+async fn set_up(settings: &Settings) -> Result<impl Handler + use<>, BadSetting> {
     let aws = Aws::new(settings)?;
     let secret_id = settings.required("SECRET_ID")?.to_owned();
     let deps = Deps {

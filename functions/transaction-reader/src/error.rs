@@ -1,20 +1,20 @@
-//! Why a question is not answered.
+//! Why a request is not answered.
 
 use lambda::{BadRequest, ErrorReply, StatusCode};
-use tracing::error;
+use store::StoreError;
 
-/// Why a question is not answered.
+/// Why a request is not answered.
 #[derive(Debug, thiserror::Error)]
 pub enum ApiError {
     /// The request is at fault.
     #[error(transparent)]
     BadRequest(#[from] BadRequest),
     /// There is no such transaction, or none that the merchant made.
-    #[error("there is no transaction of this id")]
+    #[error("no transaction has this id")]
     NotFound,
-    /// The table did not answer.
+    /// The table failed.
     #[error("the table could not be read now; send the same request again")]
-    TryAgain,
+    Table(#[from] StoreError),
 }
 
 impl ErrorReply for ApiError {
@@ -22,7 +22,7 @@ impl ErrorReply for ApiError {
         match self {
             Self::BadRequest(bad) => bad.status(),
             Self::NotFound => StatusCode::NOT_FOUND,
-            Self::TryAgain => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Table(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -30,21 +30,14 @@ impl ErrorReply for ApiError {
         match self {
             Self::BadRequest(bad) => bad.code(),
             Self::NotFound => "not_found",
-            Self::TryAgain => "try_again",
+            Self::Table(_) => "try_again",
         }
     }
 
     fn field(&self) -> Option<&str> {
         match self {
             Self::BadRequest(bad) => bad.field(),
-            Self::NotFound | Self::TryAgain => None,
+            Self::NotFound | Self::Table(_) => None,
         }
-    }
-}
-
-impl From<store::StoreError> for ApiError {
-    fn from(cause: store::StoreError) -> Self {
-        error!(%cause, "the table failed");
-        Self::TryAgain
     }
 }

@@ -1,5 +1,5 @@
-//! `GET /deposits/{custom_transaction_id}`, `GET /withdrawals/{withdrawal_id}`, `GET /transactions`: answers from the table,
-//! and asks nobody else.
+//! `GET /deposits/{custom_transaction_id}`, `GET /withdrawals/{withdrawal_id}`, `GET /transactions`: answers from the table
+//! alone.
 
 mod error;
 mod search;
@@ -8,13 +8,25 @@ mod view;
 pub use error::ApiError;
 
 use domain::{AttentionKind, CustomTransactionId, DepositRow, Timestamp, WithdrawalId, WithdrawalRow};
-use lambda::{Answer, Question, Reply, StatusCode};
+use lambda::{Handler, Reply, Request, Right, StatusCode};
 use serde::Serialize;
-use store::{AnyRow, FindAttention, Read, ReadAny, Row, Stored, read_any};
+use store::{AnyRow, FindAttention, ReadAny, RowKey, Stored, read_any};
 use tracing::info;
 
 use crate::search::Search;
 use crate::view::{DepositView, ForeignWithdrawalView, Open, PaymentView, UnreadableView, WithdrawalView};
+
+/// The settings that this function reads, beside those that all functions have.
+pub const SETTINGS: &[&str] = &["TABLE_NAME"];
+
+/// What this function's role allows.
+pub const RIGHTS: &[Right] = &[
+    Right::ReadRows("deposit"),
+    Right::ReadRows("payment"),
+    Right::ReadRows("withdrawal"),
+    Right::ReadRows("unreadable"),
+    Right::FindAttention,
+];
 
 /// What this function works with.
 #[derive(Debug)]
@@ -23,25 +35,25 @@ pub struct Deps<S> {
     pub table: S,
 }
 
-impl<S: ReadAny + FindAttention + Send> Answer for Deps<S> {
+impl<S: ReadAny + FindAttention + Send> Handler for Deps<S> {
     type Error = ApiError;
 
-    async fn answer(&self, question: Question) -> Result<Reply, ApiError> {
-        if let Some(id) = question.path_parameter("custom_transaction_id") {
+    async fn handle(&self, request: Request<'_>) -> Result<Reply, ApiError> {
+        if let Some(id) = request.path_parameter("custom_transaction_id") {
             return self.deposit(id).await;
         }
-        if let Some(id) = question.path_parameter("withdrawal_id") {
+        if let Some(id) = request.path_parameter("withdrawal_id") {
             return self.withdrawal(id).await;
         }
-        self.search(&Search::read(&question)?).await
+        self.search(&Search::read(request)?).await
     }
 }
 
 impl<S: ReadAny + FindAttention> Deps<S> {
     async fn deposit(&self, id: &str) -> Result<Reply, ApiError> {
         let id = CustomTransactionId::parse(id).map_err(|_| ApiError::NotFound)?;
-        info!(reference = DepositRow::key(&id), "asked for");
-        match Read::<DepositRow>::read(&self.table, &id).await? {
+        info!(reference = id.key(), "asked for");
+        match self.table.read(&id).await? {
             Some(Stored { row: DepositRow::Registered(row), version }) => {
                 Ok(Reply::new(StatusCode::OK, &DepositView::of(&row, version)))
             }
@@ -51,8 +63,8 @@ impl<S: ReadAny + FindAttention> Deps<S> {
 
     async fn withdrawal(&self, id: &str) -> Result<Reply, ApiError> {
         let id = WithdrawalId::parse(id).map_err(|_| ApiError::NotFound)?;
-        info!(reference = WithdrawalRow::key(&id), "asked for");
-        match Read::<WithdrawalRow>::read(&self.table, &id).await? {
+        info!(reference = id.key(), "asked for");
+        match self.table.read(&id).await? {
             Some(Stored { row: WithdrawalRow::Registered(row), version }) => {
                 Ok(Reply::new(StatusCode::OK, &WithdrawalView::of(&row, version)))
             }
@@ -60,7 +72,7 @@ impl<S: ReadAny + FindAttention> Deps<S> {
         }
     }
 
-    /// The index only says where to look: the rows are read as they stand, and one that is settled meanwhile is left out.
+    /// The index only says where to look: the rows themselves are read, and one that needs nobody any more is left out.
     async fn search(&self, search: &Search) -> Result<Reply, ApiError> {
         let page = self.table.find_attention(search.kind, search.since, search.after.as_ref()).await?;
         let mut rows = Vec::new();

@@ -1,7 +1,7 @@
 //! Which rows a merchant asks for.
 
 use domain::{AttentionKind, Timestamp};
-use lambda::{BadRequest, Question};
+use lambda::{BadRequest, Request};
 use store::Cursor;
 
 /// Most bytes of a row's key.
@@ -16,8 +16,8 @@ pub(crate) struct Search {
 }
 
 impl Search {
-    pub(crate) fn read(question: &Question) -> Result<Self, BadRequest> {
-        let [state, updated_since, cursor] = question.query(["state", "updated_since", "cursor"])?;
+    pub(crate) fn read(request: Request<'_>) -> Result<Self, BadRequest> {
+        let [state, updated_since, cursor] = request.query_parameters(["state", "updated_since", "cursor"])?;
         let known = || AttentionKind::ALL.map(AttentionKind::as_str).join(", ");
         let kind = state.and_then(AttentionKind::named);
         let kind = kind.ok_or_else(|| BadRequest::field("state", format!("must be one of {}", known())))?;
@@ -28,7 +28,7 @@ impl Search {
         };
         let after = cursor.map(|text| {
             let cursor = decode(text).filter(|cursor| cursor.at >= since);
-            cursor.ok_or_else(|| BadRequest::field("cursor", "must be the cursor of an answer to this question"))
+            cursor.ok_or_else(|| BadRequest::field("cursor", "must be the cursor of an answer to this request"))
         });
         Ok(Self { kind, since, after: after.transpose()? })
     }
@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     fn read(query: &[(&str, &str)]) -> Result<Search, String> {
-        Search::read(&Question::new(&[], query)).map_err(|bad| bad.to_string())
+        Search::read(Request { query, ..Request::default() }).map_err(|bad| bad.to_string())
     }
 
     #[test]
@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_search_is_refused_by_name() {
+    fn what_is_no_search_is_an_error_that_names_the_field() {
         let early = encode(&Cursor { at: Timestamp(4), key: "x".into() });
         let state = ("state", "unknown");
         for (query, field) in [
@@ -83,8 +83,8 @@ mod tests {
             (vec![state, ("cursor", early.as_str()), ("updated_since", "5")], "cursor"),
             (vec![state, ("limit", "5")], "limit"),
         ] {
-            let refused = read(&query).unwrap_err();
-            assert!(refused.starts_with(field), "{query:?}: {refused}");
+            let error = read(&query).unwrap_err();
+            assert!(error.starts_with(field), "{query:?}: {error}");
         }
     }
 }

@@ -2,11 +2,11 @@
 
 use domain::{
     Amount, AttemptState, Contradiction, CurrencyCode, CustomTransactionId, Deposit, DepositState, ForeignWithdrawal,
-    Mismatch, Outcome, Payment, PaymentKey, PaymentState, Remark, Resolution, SignedFacts, Submission,
-    SubmissionAttempt, Timestamp, TransactionId, WalletType, Withdrawal, WithdrawalId, WithdrawalState,
+    Mismatch, Outcome, Payment, PaymentKey, PaymentState, Remark, Resolution, Submission, SubmissionAttempt, Timestamp,
+    TransactionId, Unreadable, WalletType, Withdrawal, WithdrawalId, WithdrawalState,
 };
 use serde::Serialize;
-use store::{Stored, Unreadable};
+use store::Stored;
 
 #[derive(Serialize)]
 pub(crate) struct DepositView<'a> {
@@ -180,7 +180,7 @@ pub(crate) struct PaymentView<'a> {
     #[serde(flatten)]
     payment: &'a PaymentKey,
     state: &'static str,
-    /// The order that the provider names, as it stands in the signed text.
+    /// The order that the provider names, exactly as it signed it.
     #[serde(skip_serializing_if = "Option::is_none")]
     custom_transaction_id: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -196,17 +196,18 @@ pub(crate) struct PaymentView<'a> {
 
 impl<'a> PaymentView<'a> {
     pub(crate) fn of(Stored { row, version }: &'a Stored<Payment>) -> Self {
-        let (state, facts, mismatch): (_, Option<&SignedFacts>, _) = match &row.state {
-            PaymentState::Claimed { .. } => ("claimed", None, None),
-            PaymentState::Released { .. } => ("released", None, None),
-            PaymentState::Unmatched { facts, .. } => ("unmatched", Some(facts), None),
-            PaymentState::Quarantined { facts, mismatch, .. } => ("quarantined", Some(facts), Some(*mismatch)),
-            PaymentState::Credited { facts, .. } => ("credited", Some(facts), None),
-            PaymentState::Rejected { facts } => ("rejected", Some(facts), None),
+        let mismatch = match &row.state {
+            PaymentState::Quarantined { mismatch, .. } => Some(*mismatch),
+            PaymentState::Claimed { .. }
+            | PaymentState::Released { .. }
+            | PaymentState::Unmatched { .. }
+            | PaymentState::Credited { .. }
+            | PaymentState::Rejected { .. } => None,
         };
+        let facts = row.facts();
         Self {
             payment: &row.key,
-            state,
+            state: row.state.name(),
             custom_transaction_id: facts.map(|it| it.custom_transaction_id.as_str()),
             amount: facts.map(|it| it.amount),
             currency_code: facts.map(|it| &it.currency_code),

@@ -4,12 +4,30 @@ mod policy;
 
 pub use policy::Policy;
 
-use domain::{Submission, SubmissionAttempt, Timestamp, Withdrawal, WithdrawalId, WithdrawalRow, WithdrawalState};
-use lambda::{Clock, Defer, HandleMessage, Handled, Message};
+use domain::{
+    ArmedMessage, Effect, Submission, SubmissionAttempt, Timestamp, Transition, Withdrawal, WithdrawalId,
+    WithdrawalRow, WithdrawalState,
+};
+use lambda::{Clock, Defer, Handled, Message, MessageHandler, Metric, Right, count};
 use paykassma::SubmitWithdrawal;
-use serde::Deserialize;
-use store::{Advanced, Change, Read, Row, StoreError, Stored, Write, Written, advance};
+use store::{Change, Read, RowKey, StoreError, Stored, Updated, Write, Written, update_from};
 use tracing::{error, info, warn};
+
+/// The settings that this function reads, beside those that all functions have.
+pub const SETTINGS: &[&str] = &[
+    "TABLE_NAME",
+    "QUEUE_URL",
+    "PROVIDER_API_URL",
+    "PROVIDER_TIMEOUT_MS",
+    "SUBMISSION_ATTEMPTS",
+    "FIRST_RETRY_SECONDS",
+    "RETRY_CEILING_SECONDS",
+    "SENDER_LIFETIME_MS",
+    "RESEND_UNKNOWN",
+];
+
+/// What this function's role allows.
+pub const RIGHTS: &[Right] = &[Right::ReadRows("withdrawal"), Right::PutRows("withdrawal"), Right::TakeMessages];
 
 /// What this function works with. It needs no secret: what it sends was signed when it was journalled.
 #[derive(Debug)]
@@ -26,11 +44,6 @@ pub struct Deps<S, Q, P, A> {
     pub policy: Policy,
 }
 
-#[derive(Deserialize)]
-struct Armed {
-    withdrawal_id: WithdrawalId,
-}
-
 /// What is left to be done for a withdrawal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Next {
@@ -40,29 +53,29 @@ enum Next {
     Retry,
 }
 
-impl<S, Q, P, A> HandleMessage for Deps<S, Q, P, A>
+impl<S, Q, P, A> MessageHandler for Deps<S, Q, P, A>
 where
-    S: Read<WithdrawalRow> + Write<WithdrawalRow> + Send,
+    S: Read<WithdrawalId> + Write<WithdrawalRow> + Send,
     Q: Defer + Send,
     P: SubmitWithdrawal + Send + Sync,
     A: Clock + Send,
 {
     async fn handle(&self, message: Message<'_>) -> Handled {
-        let Ok(Armed { withdrawal_id }) = serde_json::from_str(message.body) else {
+        let Ok(ArmedMessage { withdrawal_id }) = serde_json::from_str(message.body) else {
             error!("a message that is not ours");
             return Handled::Again;
         };
         match self.come_back(&withdrawal_id).await {
             Ok(Next::Rest) => return Handled::Done,
             Ok(Next::Retry) => {}
-            Err(cause) => error!(reference = WithdrawalRow::key(&withdrawal_id), %cause, "the table failed"),
+            Err(cause) => error!(reference = withdrawal_id.key(), %cause, "the withdrawal was not handled"),
         }
         if message.receive_count >= self.policy.attempts {
             self.ask_for_review(&withdrawal_id).await;
         } else if let Err(cause) =
             self.queue.defer(message.receipt_handle, self.policy.back_off(message.receive_count, &self.clock)).await
         {
-            warn!(reference = WithdrawalRow::key(&withdrawal_id), %cause, "not put off: it comes out when its visibility ends");
+            warn!(reference = withdrawal_id.key(), %cause, "not put off: it comes out when its visibility ends");
         }
         Handled::Again
     }
@@ -70,13 +83,13 @@ where
 
 impl<S, Q, P, A> Deps<S, Q, P, A>
 where
-    S: Read<WithdrawalRow> + Write<WithdrawalRow>,
+    S: Read<WithdrawalId> + Write<WithdrawalRow>,
     P: SubmitWithdrawal,
     A: Clock,
 {
     async fn come_back(&self, id: &WithdrawalId) -> Result<Next, StoreError> {
         let Some(Stored { row: WithdrawalRow::Registered(row), version }) = self.table.read(id).await? else {
-            info!(reference = WithdrawalRow::key(id), "armed, but never journalled: nothing was sent");
+            info!(reference = id.key(), "armed, but never journalled: nothing was sent");
             return Ok(Next::Rest);
         };
         let stored = Stored { row: *row, version };
@@ -95,21 +108,42 @@ where
         Timestamp(self.clock.now_ms())
     }
 
-    /// Whether the sender of the last attempt may still be at it.
+    /// Whether the sender of the last attempt may still be running.
     fn may_live(&self, row: &Withdrawal) -> bool {
         let age = |it: &SubmissionAttempt| self.clock.now_ms().abs_diff(it.started_at.0);
         row.last_attempt().is_some_and(|it| age(it) < self.policy.sender_lifetime_ms)
     }
 
+    /// Applies an event to the row in hand, and to every newer one that is current instead.
+    async fn apply(
+        &self,
+        stored: Stored<Withdrawal>,
+        event: impl Fn(&Withdrawal) -> Transition<Withdrawal> + Send + Sync,
+    ) -> Result<(Withdrawal, Effect), StoreError> {
+        let now = self.now();
+        let decide = |current: Option<&WithdrawalRow>| match current {
+            Some(WithdrawalRow::Registered(row)) => {
+                let (row, effect) = row.after(event(row), None, now);
+                (row.map(|row| WithdrawalRow::Registered(Box::new(row))), effect)
+            }
+            Some(WithdrawalRow::Foreign(_)) | None => (None, Effect::Repeated),
+        };
+        let stored = Stored { row: WithdrawalRow::Registered(Box::new(stored.row)), version: stored.version };
+        match update_from(&self.table, Some(stored), decide).await? {
+            Updated { current: Some(Stored { row: WithdrawalRow::Registered(row), .. }), outcome } => {
+                Ok((*row, outcome))
+            }
+            Updated { .. } => Err(StoreError("a withdrawal's row is gone".into())),
+        }
+    }
+
     /// The sender must be dead: nobody knows whether its attempt arrived.
     async fn lose(&self, stored: Stored<Withdrawal>) -> Result<Next, StoreError> {
-        let advanced = advance(&self.table, stored, self.now(), None, Withdrawal::lose).await?;
-        let row = advanced.current();
-        if let Advanced::Moved(_) = advanced {
-            let reference = WithdrawalRow::key(&row.request.withdrawal_id);
-            error!(event = "withdrawal.unknown", reference, "its sender died");
+        let (row, effect) = self.apply(stored, Withdrawal::lose).await?;
+        if effect == Effect::Moved {
+            count!(error, Metric::WithdrawalUnknown, row.request.withdrawal_id.key(), "its sender died");
         }
-        Ok(self.next(row))
+        Ok(self.next(&row))
     }
 
     async fn send_again(&self, stored: Stored<Withdrawal>) -> Result<Next, StoreError> {
@@ -123,14 +157,12 @@ where
         }
         let journalled = Stored { row, version: stored.version.saturating_add(1) };
         let submission = self.provider.submit(&journalled.row.body).await;
-        let id = journalled.row.request.withdrawal_id.clone();
-        let attempt = journalled.row.attempts.len();
-        info!(reference = WithdrawalRow::key(&id), attempt, ?submission, "submitted again");
+        let (id, attempt) = (journalled.row.request.withdrawal_id.clone(), journalled.row.attempts.len());
+        info!(reference = id.key(), attempt, ?submission, "submitted again");
         let now = self.now();
-        let answered = |row: &Withdrawal| row.answered(&sender, &submission, now);
-        let advanced = advance(&self.table, journalled, now, None, answered).await?;
-        report(&id, &advanced, &submission);
-        Ok(self.next(advanced.current()))
+        let (row, effect) = self.apply(journalled, |row| row.answered(&sender, &submission, now)).await?;
+        report(&id, &row, effect, &submission);
+        Ok(self.next(&row))
     }
 
     fn next(&self, row: &Withdrawal) -> Next {
@@ -147,42 +179,34 @@ where
 
     /// The message now goes to the dead letters. Nothing is refunded: a person decides.
     async fn ask_for_review(&self, id: &WithdrawalId) {
-        error!(event = "withdrawal.needs_review", reference = WithdrawalRow::key(id), "the attempts are used up");
-        let flagged = async {
-            let Some(Stored { row: WithdrawalRow::Registered(row), version }) = self.table.read(id).await? else {
-                return Ok(());
-            };
-            let stored = Stored { row: *row, version };
-            let flag = |row: &Withdrawal| match row.review("the attempts are used up") {
-                Some(row) => domain::Transition::Move(row),
-                None => domain::Transition::Repeat,
-            };
-            advance(&self.table, stored, self.now(), None, flag).await.map(|_| ())
-        };
-        if let Err(cause) = flagged.await {
-            let cause: StoreError = cause;
-            error!(reference = WithdrawalRow::key(id), %cause, "not flagged: the dead letter is what is left of it");
+        count!(error, Metric::WithdrawalNeedsReview, id.key(), "the attempts are used up");
+        if let Err(cause) = self.flag(id).await {
+            error!(reference = id.key(), %cause, "the row was not flagged: only the dead letter is left");
         }
+    }
+
+    async fn flag(&self, id: &WithdrawalId) -> Result<(), StoreError> {
+        let Some(Stored { row: WithdrawalRow::Registered(row), version }) = self.table.read(id).await? else {
+            return Ok(());
+        };
+        let flag =
+            |row: &Withdrawal| row.review("the attempts are used up").map_or(Transition::Repeat, Transition::Move);
+        self.apply(Stored { row: *row, version }, flag).await.map(drop)
     }
 }
 
-fn report(id: &WithdrawalId, advanced: &Advanced, submission: &Submission) {
-    let is_unknown = advanced.current().state == WithdrawalState::Unknown;
-    match (advanced, submission) {
-        (Advanced::Conflicted(_, mismatch), _) => {
-            error!(
-                event = "withdrawal.conflict",
-                reference = WithdrawalRow::key(id),
-                ?mismatch,
-                "the provider contradicts itself"
-            );
+fn report(id: &WithdrawalId, row: &Withdrawal, effect: Effect, submission: &Submission) {
+    let is_unknown = row.state == WithdrawalState::Unknown;
+    match (effect, submission) {
+        (Effect::Conflicted(mismatch), _) => {
+            count!(error, Metric::WithdrawalConflict, id.key(), ?mismatch, "the provider contradicts itself");
         }
         (_, Submission::Rejected(_)) if is_unknown => {
-            warn!(reference = WithdrawalRow::key(id), "a fail after an unknown attempt releases nothing");
+            warn!(reference = id.key(), "a fail after an unknown attempt releases nothing");
         }
-        (Advanced::Moved(_), Submission::Unknown(_)) if is_unknown => {
-            error!(event = "withdrawal.unknown", reference = WithdrawalRow::key(id), "nobody knows whether it arrived");
+        (Effect::Moved, Submission::Unknown(_)) if is_unknown => {
+            count!(error, Metric::WithdrawalUnknown, id.key(), "nobody knows whether it arrived");
         }
-        (Advanced::Moved(_) | Advanced::Repeated(_), _) => {}
+        (Effect::Moved | Effect::Repeated, _) => {}
     }
 }

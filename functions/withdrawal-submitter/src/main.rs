@@ -4,19 +4,19 @@
 
 use std::time::Duration;
 
-use lambda::{Aws, BadSetting, HandleMessage, Queue, Settings, System, serve_queue, start_log, warm_up};
+use lambda::{Aws, BadSetting, MessageHandler, Queue, Settings, System, serve_queue, start_log, warm_up};
 use paykassma::Client;
 use store::DynamoDb;
-use withdrawal_submitter::{Deps, Policy};
+use withdrawal_submitter::{Deps, Policy, SETTINGS};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    let settings = Settings::of_process();
+    let settings = Settings::of_function(SETTINGS);
     start_log(&settings);
     serve_queue(set_up(&settings).await).await
 }
 
-async fn set_up(settings: &Settings) -> Result<impl HandleMessage + use<>, BadSetting> {
+async fn set_up(settings: &Settings) -> Result<impl MessageHandler + use<>, BadSetting> {
     let aws = Aws::new(settings)?;
     let timeout = Duration::from_millis(settings.number("PROVIDER_TIMEOUT_MS", 8_000)?);
     let policy = Policy {

@@ -13,7 +13,7 @@ pub struct Policy {
     pub first_retry_seconds: u64,
     /// The longest wait.
     pub retry_ceiling_seconds: u64,
-    /// After this long, a sender that has not written what came of its attempt is dead: more than any function may run.
+    /// After this time without a recorded result, a sender counts as dead. Longer than any function may run.
     pub sender_lifetime_ms: u64,
     /// Whether an unknown attempt is sent again, with the same bytes. Off by default: the provider does not promise to pay
     /// one `withdrawal_id` once.

@@ -4,9 +4,9 @@
 use std::io;
 use std::iter;
 
-use domain::{Amount, CurrencyCode, CustomTransactionId, DepositRow, Label, Payment, PaymentState};
+use domain::{Amount, CurrencyCode, CustomTransactionId, DepositRow, Label, PaymentState};
 use serde::{Deserialize, Serialize};
-use store::{AnyRow, ReadAny, Row, RowId, StoreError, read_any};
+use store::{AnyRow, ReadAny, RowId, RowKey, StoreError, read_any};
 
 use super::{Break, Rule};
 use crate::failure::Failure;
@@ -38,7 +38,7 @@ impl Said {
                     return Vec::new();
                 };
                 vec![Self {
-                    payment: Payment::key(&it.row.key),
+                    payment: it.row.key.key(),
                     by: By::Payment,
                     order: order.clone(),
                     label: credited_label.clone(),
@@ -50,7 +50,7 @@ impl Said {
                 let DepositRow::Registered(deposit) = &it.row else { return Vec::new() };
                 let order = &deposit.order;
                 let said = deposit.credited.iter().map(|credit| Self {
-                    payment: Payment::key(&credit.payment),
+                    payment: credit.payment.key(),
                     by: By::Order,
                     order: order.custom_transaction_id.clone(),
                     label: order.label.clone(),

@@ -84,7 +84,7 @@ impl Entry {
         let here = Here {
             money: Money { amount, currency_code },
             standing,
-            state: in_words(rows::state(row), found.last()),
+            state: in_words(row.state_name(), found.last()),
             at,
             is_expected: is_expected || standing == Standing::Success,
         };

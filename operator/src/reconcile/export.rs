@@ -3,11 +3,9 @@
 use std::io::Read;
 
 use csv::{Reader, ReaderBuilder, StringRecord};
-use domain::{
-    Amount, CurrencyCode, InvalidValue, Payment, PaymentKey, TransactionId, WalletType, WithdrawalId, WithdrawalRow,
-};
+use domain::{Amount, CurrencyCode, InvalidValue, PaymentKey, TransactionId, WalletType, WithdrawalId};
 use serde::Serialize;
-use store::Row;
+use store::RowKey;
 
 use super::config::Config;
 use super::entry::{Entry, Money, Side, Standing, There};
@@ -126,7 +124,7 @@ impl<'a, R: Read> Export<'a, R> {
             (None, Some(wallet_type)) => wallet_type.clone(),
             (None, None) => return Err((self.places.deposit_id, "must have a wallet".into())),
         };
-        Ok(Payment::key(&PaymentKey { wallet_type, transaction_id }))
+        Ok(PaymentKey { wallet_type, transaction_id }.key())
     }
 
     /// A withdrawal that was made by hand need not have an id that could be ours: any text names it.
@@ -136,7 +134,7 @@ impl<'a, R: Read> Export<'a, R> {
         if is_by_hand && !self.text(place).is_empty() {
             return Ok(format!("withdrawal#{}", self.text(place)));
         }
-        Ok(WithdrawalRow::key(&self.parse(place, WithdrawalId::parse)?))
+        Ok(self.parse(place, WithdrawalId::parse)?.key())
     }
 
     fn text(&self, place: usize) -> &str {

@@ -85,6 +85,17 @@ pub enum DepositState {
     Credited,
 }
 
+impl DepositState {
+    /// Its name in the table and in the API.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Credited => "credited",
+        }
+    }
+}
+
 /// Money that a signed postback brought to an order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Credit {
@@ -129,10 +140,11 @@ impl Deposit {
             Attempt { transaction_id: number.clone(), amount, outcome: AttemptState::Started, started_at: now };
         let known = self.attempts.iter().position(|attempt| attempt.transaction_id == *number);
         let index = known.unwrap_or(self.attempts.len());
-        if index >= MAX_ATTEMPTS {
-            return None;
+        match self.attempts.get_mut(index) {
+            Some(attempt) => *attempt = entered,
+            None if index < MAX_ATTEMPTS => self.attempts.push(entered),
+            None => return None,
         }
-        self.attempts.splice(index..index.saturating_add(1).min(self.attempts.len()), [entered]);
         let attempt = index.saturating_add(1);
         let id = AttemptId { order: self.order.custom_transaction_id.clone(), attempt };
         Some((self, id))
@@ -171,7 +183,7 @@ impl Unregistered {
     pub const MAX: usize = 40;
 }
 
-/// What stands under an order's key.
+/// The row of an order's key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum DepositRow {
@@ -188,6 +200,24 @@ impl DepositRow {
         match self {
             Self::Registered(deposit) => &deposit.order.custom_transaction_id,
             Self::Unregistered(unregistered) => &unregistered.custom_transaction_id,
+        }
+    }
+
+    /// The name of its state in the table.
+    #[must_use]
+    pub fn state_name(&self) -> &'static str {
+        match self {
+            Self::Registered(deposit) => deposit.state.name(),
+            Self::Unregistered(_) => "unregistered",
+        }
+    }
+
+    /// The order, if it is registered.
+    #[must_use]
+    pub fn registered(&self) -> Option<&Deposit> {
+        match self {
+            Self::Registered(deposit) => Some(deposit),
+            Self::Unregistered(_) => None,
         }
     }
 }

@@ -10,6 +10,7 @@ mod payment;
 mod payment_system;
 mod report;
 mod resolution;
+mod unreadable;
 mod withdrawal;
 
 pub use amount::Amount;
@@ -29,9 +30,10 @@ pub use payment::{Claim, Decision, ExpectedCredit, Payment, PaymentState, decide
 pub use payment_system::{Limits, PaymentSystem, PaymentSystems, TextRule};
 pub use report::{DepositReport, Direction, Unsigned, WithdrawalReport};
 pub use resolution::{NotResolved, Outcome, Resolution};
+pub use unreadable::{Unreadable, UnreadableId};
 pub use withdrawal::{
-    Ended, ForeignWithdrawal, Submission, SubmissionAttempt, Withdrawal, WithdrawalRequest, WithdrawalRow,
-    WithdrawalState,
+    ArmedMessage, Effect, Ended, ForeignWithdrawal, Submission, SubmissionAttempt, Withdrawal, WithdrawalRequest,
+    WithdrawalRow, WithdrawalState,
 };
 
 use serde::{Deserialize, Serialize};

@@ -52,6 +52,24 @@ pub enum PaymentState {
     },
 }
 
+impl PaymentState {
+    /// The names of the states in which nothing is proved, so that a postback may credit without a look at the row.
+    pub const UNPROVED: [&str; 2] = ["claimed", "released"];
+
+    /// Its name in the table and in the API.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Claimed { .. } => "claimed",
+            Self::Released { .. } => "released",
+            Self::Unmatched { .. } => "unmatched",
+            Self::Quarantined { .. } => "quarantined",
+            Self::Credited { .. } => "credited",
+            Self::Rejected { .. } => "rejected",
+        }
+    }
+}
+
 /// One real payment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Payment {
@@ -195,6 +213,22 @@ pub struct ExpectedCredit {
     pub credit: Credit,
     /// The currency that the stored order must have. Its wallet must be the payment's.
     pub currency_code: CurrencyCode,
+}
+
+impl ExpectedCredit {
+    /// Both rows after the credit; `None` where the condition does not hold. This is the rule that a store applies in one
+    /// conditional transaction.
+    #[must_use]
+    pub fn credited(&self, payment: Option<&Payment>, deposit: &Deposit) -> Option<(Payment, Deposit)> {
+        let is_unproved = payment.is_none_or(|it| PaymentState::UNPROVED.contains(&it.state.name()));
+        let is_same = deposit.order.label == self.label
+            && deposit.order.currency_code == self.currency_code
+            && deposit.order.wallet_type == self.payment.key.wallet_type;
+        (is_unproved && is_same).then(|| {
+            let credited = payment.unwrap_or(&self.payment).with(self.payment.state.clone());
+            (credited, deposit.clone().credit(self.credit.clone()))
+        })
+    }
 }
 
 impl DepositReport {

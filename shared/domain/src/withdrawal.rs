@@ -117,6 +117,43 @@ pub enum WithdrawalState {
     },
 }
 
+impl WithdrawalState {
+    /// The names of the states that can still end.
+    pub const OPEN: [&str; 4] = ["sending", "waiting", "unknown", "submitted"];
+
+    /// Its name in the table, the API and the events.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Sending => "sending",
+            Self::Waiting => "waiting",
+            Self::Unknown => "unknown",
+            Self::Submitted => "submitted",
+            Self::Rejected { .. } => "rejected",
+            Self::Paid { .. } => "paid",
+            Self::Failed { .. } => "failed",
+        }
+    }
+}
+
+/// The message that is sent before a withdrawal is journalled, so that somebody comes back to it whatever happens.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ArmedMessage {
+    /// The withdrawal to come back to.
+    pub withdrawal_id: WithdrawalId,
+}
+
+/// What an event did to a withdrawal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Its state changed, or something new was recorded.
+    Moved,
+    /// Nothing: it was known already.
+    Repeated,
+    /// It contradicts what was decided. That is recorded, as far as the row has room.
+    Conflicted(Mismatch),
+}
+
 /// A withdrawal of ours.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Withdrawal {
@@ -272,11 +309,39 @@ impl Withdrawal {
         is_open.then(|| Self { needs_review: Some(reason.to_owned()), ..self.clone() })
     }
 
-    /// Records a contradiction. `None` when it is recorded already.
+    /// The row after a transition at this moment, and what the transition did. The row is `None` when there is nothing to
+    /// write. A conflict is recorded with the facts that a postback signed, if it was a postback.
     #[must_use]
-    pub fn contradicted(&self, mismatch: Mismatch, facts: Option<SignedFacts>) -> Option<Self> {
-        let mut row = self.clone();
-        Contradiction { mismatch, facts }.record(&mut row.contradictions).then_some(row)
+    pub fn after(
+        &self,
+        transition: Transition<Self>,
+        facts: Option<&SignedFacts>,
+        now: Timestamp,
+    ) -> (Option<Self>, Effect) {
+        let (row, effect) = match transition {
+            Transition::Repeat => (None, Effect::Repeated),
+            Transition::Move(row) => (Some(row), Effect::Moved),
+            Transition::Conflict(mismatch) => {
+                let mut row = self.clone();
+                let contradiction = Contradiction { mismatch, facts: facts.cloned() };
+                let is_new = contradiction.record(&mut row.contradictions);
+                (is_new.then_some(row), Effect::Conflicted(mismatch))
+            }
+        };
+        (row.map(|row| Self { changed_at: now, ..row }), effect)
+    }
+
+    /// The row that a postback's status ends without a look at anything but this row; `None` where more must be decided.
+    /// This is the rule that a store applies in one conditional write.
+    #[must_use]
+    pub fn ended_by(&self, report: &WithdrawalReport) -> Option<Self> {
+        let is_same = self.request.amount.to_string() == report.facts.amount.to_string();
+        match self.reported(report) {
+            Transition::Move(row) if is_same && !self.is_final() && self.contradictions.is_empty() => {
+                Some(Self { changed_at: report.facts.evidence.received_at, ..row })
+            }
+            Transition::Move(_) | Transition::Repeat | Transition::Conflict(_) => None,
+        }
     }
 
     fn mismatch(&self, report: &WithdrawalReport) -> Option<Mismatch> {
@@ -354,13 +419,13 @@ impl ForeignWithdrawal {
     }
 }
 
-/// What stands under a withdrawal's key.
+/// The row of a withdrawal's key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum WithdrawalRow {
     /// A withdrawal of ours.
     Registered(Box<Withdrawal>),
-    /// Postbacks only: the id is taken, and no withdrawal may be made under it.
+    /// Only postbacks: the id is taken, and no withdrawal may be made under it.
     Foreign(Box<ForeignWithdrawal>),
 }
 
@@ -371,6 +436,43 @@ impl WithdrawalRow {
         match self {
             Self::Registered(withdrawal) => &withdrawal.request.withdrawal_id,
             Self::Foreign(foreign) => &foreign.withdrawal_id,
+        }
+    }
+
+    /// The name of its state in the table.
+    #[must_use]
+    pub fn state_name(&self) -> &'static str {
+        match self {
+            Self::Registered(withdrawal) => withdrawal.state.name(),
+            Self::Foreign(_) => "foreign",
+        }
+    }
+
+    /// The withdrawal, if it is ours.
+    #[must_use]
+    pub fn registered(&self) -> Option<&Withdrawal> {
+        match self {
+            Self::Registered(withdrawal) => Some(withdrawal),
+            Self::Foreign(_) => None,
+        }
+    }
+
+    /// The row after a signed postback, and what the postback did. The row is `None` when there is nothing to write. A postback
+    /// about a withdrawal that we never made takes the id, so that no withdrawal is ever made under it.
+    #[must_use]
+    pub fn reported(current: Option<&Self>, report: &WithdrawalReport) -> (Option<Self>, Effect) {
+        match current {
+            None => (Some(Self::Foreign(Box::new(ForeignWithdrawal::new(report)))), Effect::Moved),
+            Some(Self::Foreign(foreign)) => match foreign.reported(report) {
+                Some(foreign) => (Some(Self::Foreign(Box::new(foreign))), Effect::Moved),
+                None => (None, Effect::Repeated),
+            },
+            Some(Self::Registered(withdrawal)) => {
+                let transition = withdrawal.reported(report);
+                let at = report.facts.evidence.received_at;
+                let (row, effect) = withdrawal.after(transition, Some(&report.facts), at);
+                (row.map(|row| Self::Registered(Box::new(row))), effect)
+            }
         }
     }
 }

@@ -5,9 +5,9 @@
 use std::mem::discriminant;
 
 use domain::{
-    AccountNumber, Amount, AttentionKind, CurrencyCode, Evidence, ForeignWithdrawal, Label, Mismatch, NotResolved,
-    Outcome, Remark, Resolution, SignedFacts, Submission, SubmissionAttempt, Timestamp, Transition, WalletType,
-    Withdrawal, WithdrawalId, WithdrawalReport, WithdrawalRequest, WithdrawalRow, WithdrawalState,
+    AccountNumber, Amount, AttentionKind, CurrencyCode, Effect, Evidence, ForeignWithdrawal, Label, Mismatch,
+    NotResolved, Outcome, Remark, Resolution, SignedFacts, Submission, SubmissionAttempt, Timestamp, Transition,
+    WalletType, Withdrawal, WithdrawalId, WithdrawalReport, WithdrawalRequest, WithdrawalRow, WithdrawalState,
 };
 use proptest::prelude::*;
 
@@ -125,6 +125,13 @@ fn what_moves_needs_no_review_any_more() {
     assert_eq!((&again.needs_review, again.changed_at, again.state), (&None, Timestamp(2), WithdrawalState::Sending));
 }
 
+/// The row once a conflict is recorded; `None` when nothing is to be written.
+fn recorded(row: &Withdrawal, mismatch: Mismatch, facts: Option<SignedFacts>) -> Option<Withdrawal> {
+    let (after, effect) = row.after(Transition::Conflict(mismatch), facts.as_ref(), LATER);
+    assert_eq!(effect, Effect::Conflicted(mismatch));
+    after
+}
+
 #[test]
 fn another_amount_label_or_status_changes_nothing() {
     let row = moved(journalled().answered("first", &Submission::Accepted, LATER));
@@ -135,9 +142,9 @@ fn another_amount_label_or_status_changes_nothing() {
         (report(None, "1000", "u"), Mismatch::Status),
     ] {
         assert_eq!(row.reported(&report), Transition::Conflict(expected));
-        let recorded = row.contradicted(expected, Some(report.facts.clone())).unwrap();
-        assert_eq!(recorded.state, row.state);
-        assert_eq!(recorded.contradicted(expected, Some(report.facts)), None, "it is recorded once");
+        let after = recorded(&row, expected, Some(report.facts.clone())).unwrap();
+        assert_eq!(after.state, row.state);
+        assert_eq!(recorded(&after, expected, Some(report.facts)), None, "it is recorded once");
     }
 }
 
@@ -187,11 +194,11 @@ fn a_person_closes_a_conflict_and_changes_no_end() {
     let unknown = moved(journalled().lose());
     let failed = unknown.resolve(resolution(Outcome::Failed)).unwrap();
     assert_eq!(failed.answered("first", &Submission::Accepted, LATER), Transition::Conflict(Mismatch::Outcome));
-    let against = failed.contradicted(Mismatch::Outcome, None).unwrap();
+    let against = recorded(&failed, Mismatch::Outcome, None).unwrap();
     assert_eq!(attention(&against), Some(AttentionKind::Conflict));
     let closed = against.resolve(resolution(Outcome::Paid)).unwrap();
     assert_eq!((&closed.state, attention(&closed)), (&failed.state, None));
-    let again = closed.contradicted(Mismatch::Status, None).unwrap();
+    let again = recorded(&closed, Mismatch::Status, None).unwrap();
     assert_eq!(attention(&again), Some(AttentionKind::Conflict), "what comes later is open again");
 }
 
@@ -241,18 +248,18 @@ fn a_row_keeps_what_contradicts_it_once_and_64_kib_of_its_text() {
         Some(facts)
     };
     let text = |row: &Withdrawal| row.contradictions.last().unwrap().facts.clone().unwrap().evidence.additional_data;
-    let half = journalled().contradicted(Mismatch::Status, said("first", 32 * 1024)).unwrap();
-    assert_eq!(half.contradicted(Mismatch::Status, said("first", 1)), None, "known already");
-    assert!(half.contradicted(Mismatch::Outcome, said("first", 1)).is_some(), "another mismatch");
-    let full = half.contradicted(Mismatch::Status, said("second", 32 * 1024)).unwrap();
+    let half = recorded(&journalled(), Mismatch::Status, said("first", 32 * 1024)).unwrap();
+    assert_eq!(recorded(&half, Mismatch::Status, said("first", 1)), None, "known already");
+    assert!(recorded(&half, Mismatch::Outcome, said("first", 1)).is_some(), "another mismatch");
+    let full = recorded(&half, Mismatch::Status, said("second", 32 * 1024)).unwrap();
     assert_eq!(text(&full).len(), 32 * 1024);
-    let mut row = full.contradicted(Mismatch::Status, said("third", 1)).unwrap();
+    let mut row = recorded(&full, Mismatch::Status, said("third", 1)).unwrap();
     assert_eq!(text(&row), "", "there is no room for the text, and the word is kept");
     for number in 4..=100 {
-        row = row.contradicted(Mismatch::Status, said(&number.to_string(), 1)).unwrap();
+        row = recorded(&row, Mismatch::Status, said(&number.to_string(), 1)).unwrap();
     }
-    assert_eq!(row.contradicted(Mismatch::Status, said("101", 1)), None);
-    let against = row.contradicted(Mismatch::Outcome, said("101", 1)).unwrap();
+    assert_eq!(recorded(&row, Mismatch::Status, said("101", 1)), None);
+    let against = recorded(&row, Mismatch::Outcome, said("101", 1)).unwrap();
     assert_eq!(against.contradictions.len(), 101, "the first of its kind always has room");
     let shown = format!("{:?}", report(Some(1), "1000", "u").facts.evidence);
     assert!(shown.contains("signature") && !shown.contains("[Some(1)1000]"), "{shown}");

@@ -1,9 +1,9 @@
-//! Time and chance: they come in from here, so that tests own them.
+//! Time and randomness come in through a port, so that tests decide them.
 
 use std::future::Future;
 use std::time::{Duration, SystemTime};
 
-/// Where a handler gets time and chance.
+/// Where a handler gets time and randomness.
 pub trait Clock: Sync {
     /// Milliseconds since 1970 in UTC.
     fn now_ms(&self) -> u64;
@@ -18,7 +18,7 @@ pub trait Clock: Sync {
     fn sleep(&self, time: Duration) -> impl Future<Output = ()> + Send;
 }
 
-/// The machine's own time and chance.
+/// The machine's own time and randomness.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct System;
 
@@ -42,8 +42,8 @@ impl Clock for System {
     }
 }
 
-/// Does during start-up, for which Lambda gives a whole processor whatever the function's memory, what the first request
-/// would else do on its share: connections, secrets. Waits for it for a second at most; what fails is left to the request.
+/// Makes the calls that the first request would otherwise make: connections, secrets. During start-up Lambda gives a function a
+/// whole processor, whatever its memory. Waits for one second at most; a call that fails is left to the request.
 pub fn warm_up(calls: impl Future) -> impl Future<Output = ()> {
     // Boxed: what the SDK's calls keep between their awaits would else be a part of every `main`.
     let calls = Box::pin(calls);

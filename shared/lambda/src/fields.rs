@@ -76,7 +76,7 @@ impl<'a> Fields<'a> {
         check: impl FnOnce(String) -> Result<T, E>,
     ) -> Result<Option<T>, BadRequest> {
         let Some(raw) = self.take(name) else { return Ok(None) };
-        let text = serde_json::from_str(raw).map_err(|_| BadRequest::field(name, "must be a text"))?;
+        let text = serde_json::from_str(raw).map_err(|_| BadRequest::field(name, "must be a string"))?;
         check(text).map(Some).map_err(|error| BadRequest::field(name, error))
     }
 
@@ -159,7 +159,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
                 let mut fields = BTreeMap::new();
                 while let Some(name) = map.next_key::<String>()? {
                     if fields.insert(Cow::Owned(name), map.next_value()?).is_some() {
-                        return Err(M::Error::custom("a field stands twice"));
+                        return Err(M::Error::custom("a field appears twice"));
                     }
                 }
                 Ok(fields)
@@ -183,7 +183,7 @@ mod tests {
     fn each_error_names_its_field() {
         let mut fields = Fields::parse(br#"{"label":5,"amount":[1],"is_test":"yes","lang":null,"extra":1}"#).unwrap();
         let exact = |digits: &str| if digits == "7" { Ok(()) } else { Err("must be 7") };
-        assert_eq!(fields.text("label", kept).unwrap_err().to_string(), "label must be a text");
+        assert_eq!(fields.text("label", kept).unwrap_err().to_string(), "label must be a string");
         assert_eq!(fields.number("amount", exact).unwrap_err().to_string(), "amount must be 7");
         assert_eq!(fields.boolean("is_test").unwrap_err().to_string(), "is_test must be true or false");
         assert_eq!(fields.text("lang", kept).unwrap_err().to_string(), "lang is required");

@@ -1,21 +1,23 @@
-//! HTTP requests and replies: one JSON object each way.
+//! HTTP requests and replies of a function behind API Gateway. Every reply is one JSON object.
 
+use std::error::Error;
 use std::future::Future;
 
 use lambda_http::http::StatusCode;
 use lambda_http::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use lambda_http::{Body, RequestExt, Response, service_fn};
 use serde::Serialize;
-use tracing::{error, info};
+use tracing::error;
 
+use crate::metrics::count_error;
 use crate::{BadRequest, BadSetting};
 
-/// Why a function does not do what it was asked for. Its `Display` is for the caller: causes go to the log beforehand.
-pub trait ErrorReply: std::error::Error {
+/// An error of a handler that becomes a reply. Its `Display` is for the caller; its `source` is for the log alone.
+pub trait ErrorReply: Error {
     /// The HTTP status.
     fn status(&self) -> StatusCode;
 
-    /// What kind of refusal this is, for programs.
+    /// The kind of error, for programs.
     fn code(&self) -> &'static str;
 
     /// The field at fault.
@@ -47,13 +49,47 @@ impl ErrorReply for BadRequest {
     }
 }
 
-/// What a handler is given.
-#[derive(Clone, Copy, Debug)]
+/// Names with their values, decoded.
+pub type Parameters<'a> = &'a [(&'a str, &'a str)];
+
+/// A request as a handler gets it.
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Request<'a> {
     /// The body's bytes.
     pub body: &'a [u8],
-    /// The variable part of the path, decoded; empty where the route has none.
-    pub path_parameter: &'a str,
+    /// The variable parts of the path.
+    pub path: Parameters<'a>,
+    /// The query.
+    pub query: Parameters<'a>,
+}
+
+impl<'a> Request<'a> {
+    /// The variable part of the path with this name; `None` where the route has none.
+    #[must_use]
+    pub fn path_parameter(&self, name: &str) -> Option<&'a str> {
+        value(self.path, name)
+    }
+
+    /// The query's values of these names. Any other name, and a name that appears twice, is an error.
+    ///
+    /// # Errors
+    /// [`BadRequest::Field`] with the name at fault.
+    pub fn query_parameters<const N: usize>(&self, names: [&str; N]) -> Result<[Option<&'a str>; N], BadRequest> {
+        for (name, _) in self.query {
+            let field = || name.chars().take(64).collect::<String>();
+            if !names.contains(name) {
+                return Err(BadRequest::field(&field(), "is not a parameter of this request"));
+            }
+            if self.query.iter().filter(|(other, _)| other == name).count() > 1 {
+                return Err(BadRequest::field(&field(), "appears twice"));
+            }
+        }
+        Ok(names.map(|name| value(self.query, name)))
+    }
+}
+
+fn value<'a>(parameters: Parameters<'a>, name: &str) -> Option<&'a str> {
+    parameters.iter().find(|(known, _)| *known == name).map(|(_, value)| *value)
 }
 
 /// What a handler answers.
@@ -74,7 +110,7 @@ struct ErrorBody<'a> {
 }
 
 impl Reply {
-    /// Answers with a JSON object.
+    /// A reply with a JSON object.
     pub fn new(status: StatusCode, body: &impl Serialize) -> Self {
         match serde_json::to_string(body) {
             Ok(body) => Self { status, body },
@@ -85,18 +121,13 @@ impl Reply {
         }
     }
 
-    /// Answers with a refusal, and logs it.
-    pub fn refuse(refusal: &impl ErrorReply) -> Self {
-        let (status, code) = (refusal.status(), refusal.code());
-        if status.is_server_error() {
-            error!(status = status.as_u16(), code, "refused: {refusal}");
-        } else {
-            info!(status = status.as_u16(), code, field = refusal.field(), "refused");
-        }
-        Self::new(status, &ErrorBody { code, message: refusal.to_string(), field: refusal.field() })
+    /// The reply to an error. This is the one place where an error is logged and counted.
+    pub fn of_error(error: &impl ErrorReply) -> Self {
+        count_error(error.status().as_u16(), error.code(), error.field(), cause(error).as_deref());
+        Self::new(error.status(), &ErrorBody { code: error.code(), message: error.to_string(), field: error.field() })
     }
 
-    pub(crate) fn into_response(self) -> Result<Response<Body>, lambda_http::Error> {
+    fn into_response(self) -> Result<Response<Body>, lambda_http::Error> {
         let mut response = Response::builder().status(self.status).header(CONTENT_TYPE, "application/json");
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
             response = response.header(RETRY_AFTER, "5");
@@ -105,9 +136,15 @@ impl Reply {
     }
 }
 
+/// All that an error comes from, the nearest first.
+fn cause(error: &impl Error) -> Option<String> {
+    let sources = std::iter::successors(error.source(), |source| (*source).source());
+    sources.map(ToString::to_string).reduce(|all, next| format!("{all}: {next}"))
+}
+
 #[derive(Debug, thiserror::Error)]
 #[error("this function is not set up; its operator finds the reason in its log")]
-pub(crate) struct NotSetUp;
+struct NotSetUp;
 
 impl ErrorReply for NotSetUp {
     fn status(&self) -> StatusCode {
@@ -120,11 +157,11 @@ impl ErrorReply for NotSetUp {
 }
 
 /// What a function does with a request.
-pub trait Handle: Send + Sync {
-    /// Why it may refuse.
+pub trait Handler: Send + Sync {
+    /// Why it may fail.
     type Error: ErrorReply;
 
-    /// Answers a request. A refusal is logged and answered, never handed to the runtime.
+    /// Answers a request. An error becomes a reply, and never reaches the runtime.
     fn handle(&self, request: Request<'_>) -> impl Future<Output = Result<Reply, Self::Error>> + Send;
 }
 
@@ -132,22 +169,46 @@ pub trait Handle: Send + Sync {
 ///
 /// # Errors
 /// When the runtime's own API fails.
-pub async fn serve<H: Handle>(
-    path_parameter: &'static str,
-    set_up: Result<H, BadSetting>,
-) -> Result<(), lambda_http::Error> {
+pub async fn serve<H: Handler>(set_up: Result<H, BadSetting>) -> Result<(), lambda_http::Error> {
     let handler = set_up.inspect_err(|error| error!("not set up: {error}")).ok();
     let handler = handler.as_ref();
     let answer = |request: lambda_http::Request| async move {
-        let parameters = request.path_parameters();
-        let path_parameter = parameters.first(path_parameter).unwrap_or_default();
-        let request = Request { body: request.body(), path_parameter };
-        reply(handler, request).await.into_response()
+        let (path, query) = (request.path_parameters(), request.query_string_parameters());
+        let (path, query): (Vec<_>, Vec<_>) = (path.iter().collect(), query.iter().collect());
+        reply(handler, Request { body: request.body(), path: &path, query: &query }).await.into_response()
     };
     lambda_http::run(service_fn(answer)).await
 }
 
-async fn reply<H: Handle>(handler: Option<&H>, request: Request<'_>) -> Reply {
-    let Some(handler) = handler else { return Reply::refuse(&NotSetUp) };
-    handler.handle(request).await.unwrap_or_else(|refusal| Reply::refuse(&refusal))
+async fn reply<H: Handler>(handler: Option<&H>, request: Request<'_>) -> Reply {
+    let Some(handler) = handler else { return Reply::of_error(&NotSetUp) };
+    handler.handle(request).await.unwrap_or_else(|error| Reply::of_error(&error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_query_is_taken_by_name_and_nothing_else_is_allowed() {
+        let names = ["state", "cursor"];
+        let of = |query| Request { path: &[("id", "1")], query, ..Request::default() };
+        let request = of(&[("state", "unknown")]);
+        assert_eq!(request.query_parameters(names), Ok([Some("unknown"), None]));
+        assert_eq!((request.path_parameter("id"), request.path_parameter("state")), (Some("1"), None));
+        let other = of(&[("stat", "unknown")]);
+        assert_eq!(other.query_parameters(names), Err(BadRequest::field("stat", "is not a parameter of this request")));
+        let twice = of(&[("state", "a"), ("state", "a")]);
+        assert_eq!(twice.query_parameters(names), Err(BadRequest::field("state", "appears twice")));
+    }
+
+    #[test]
+    fn the_log_gets_every_cause_and_the_caller_none() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("try later")]
+        struct Outer(#[source] crate::AwsError);
+
+        let error = Outer(crate::AwsError("throttled".into()));
+        assert_eq!((error.to_string(), cause(&error)), ("try later".into(), Some("throttled".into())));
+    }
 }

@@ -1,31 +1,38 @@
-//! What every function needs around its handler: settings, secrets, AWS clients, requests and replies, the queue. Knows no domain.
+//! What every function needs around its handler: settings, secrets, AWS clients, requests and replies, queue and stream. Knows
+//! no domain.
 
 mod aws;
-mod bus;
 mod clock;
+mod event_bus;
 mod fields;
 mod http;
 mod log;
-mod question;
+mod metrics;
 mod queue;
+mod rights;
 mod secrets;
+mod serve;
 mod settings;
 mod stream;
 
 pub use aws::{Aws, http as aws_http};
-pub use bus::{EventBus, Publish, Published};
 pub use clock::{Clock, System, warm_up};
+pub use event_bus::{EventBus, Publish, Published, SOURCE};
 pub use fields::{BadRequest, Fields};
-pub use http::{ErrorReply, Handle, Reply, Request, serve};
+pub use http::{ErrorReply, Handler, Parameters, Reply, Request, serve};
 pub use lambda_http::http::StatusCode;
 pub use log::start as start_log;
-pub use question::{Answer, Question, serve_questions};
-pub use queue::{Defer, HandleMessage, Handled, Message, Queue, SendLater, serve_queue};
+pub use metrics::{DEFINITIONS, EVENTS, Metric, count_error, report_oldest_seconds};
+pub use queue::{Defer, Handled, Message, MessageHandler, Queue, SendLater, serve_queue};
+pub use rights::Right;
 pub use secrets::{SecretStore, Secrets};
-pub use settings::{BadSetting, Settings};
-pub use stream::{HandleChanges, RowChange, serve_stream};
+pub use serve::serve_events;
+pub use settings::{BadSetting, SHARED_SETTINGS, Settings};
+pub use stream::{ChangeHandler, RowChange, serve_stream};
+#[doc(hidden)]
+pub use tracing;
 
-/// A service of AWS did not answer as it should. The reason is for the logs.
+/// A service of AWS did not answer as it should. The text is for the log, and quotes nothing that was sent.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct AwsError(pub String);

@@ -1,44 +1,17 @@
-//! Logs: one JSON object a line, on standard output. What is counted is a log line too, in `CloudWatch`'s embedded metric format:
-//! every count has its evidence, and nothing is said twice.
+//! The log: one JSON object a line, on standard output.
 
 use std::fmt;
 
-use serde_json::json;
 use tracing::{Event, Subscriber};
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
+use crate::metrics::Definition;
 use crate::{Clock, Settings, System};
 
-/// Makes a metric of every line that has a field of the dimension's name.
-struct Metric {
-    dimension: &'static str,
-    name: &'static str,
-    unit: &'static str,
-    /// The value, where the line has none: each line counts one.
-    value: Option<u8>,
-}
-
-const METRICS: [Metric; 3] = [
-    Metric { dimension: "event", name: "Events", unit: "Count", value: Some(1) },
-    Metric { dimension: "code", name: "Errors", unit: "Count", value: Some(1) },
-    Metric { dimension: "attention", name: "OldestAttentionSeconds", unit: "Seconds", value: None },
-];
-
-impl Metric {
-    /// The members that make a line a metric.
-    fn members(&self, namespace: &str, now_ms: u64) -> String {
-        let metrics = json!([{"Name": self.name, "Unit": self.unit}]);
-        let directive = json!({"Namespace": namespace, "Dimensions": [[self.dimension]], "Metrics": metrics});
-        let metadata = json!({"Timestamp": now_ms, "CloudWatchMetrics": [directive]});
-        let value = self.value.map(|value| format!(r#""{}":{value},"#, self.name)).unwrap_or_default();
-        format!(r#"{value}"_aws":{metadata}"#)
-    }
-}
-
-/// Lines as `F` writes them, those that are counted with what `CloudWatch` needs for it.
+/// Writes lines as `F` does, and adds to those that are counted what `CloudWatch` needs for it.
 struct Metered<F> {
     lines: F,
     namespace: String,
@@ -51,8 +24,7 @@ where
     F: FormatEvent<S, N>,
 {
     fn format_event(&self, context: &FmtContext<'_, S, N>, mut to: Writer<'_>, event: &Event<'_>) -> fmt::Result {
-        let fields = event.metadata().fields();
-        let Some(metric) = METRICS.iter().find(|metric| fields.field(metric.dimension).is_some()) else {
+        let Some(metric) = Definition::of(event.metadata().target()) else {
             return self.lines.format_event(context, to, event);
         };
         let mut line = String::new();
@@ -86,10 +58,12 @@ mod tests {
     use std::io::Write;
     use std::sync::{Arc, Mutex};
 
-    use serde_json::Value;
-    use tracing::{error, info};
+    use serde_json::{Value, json};
+    use tracing::info;
 
     use super::*;
+    use crate::metrics::{count_error, report_oldest_seconds};
+    use crate::{Metric, count};
 
     #[derive(Clone, Default)]
     struct Written(Arc<Mutex<Vec<u8>>>);
@@ -121,9 +95,9 @@ mod tests {
     #[test]
     fn what_is_counted_is_a_metric_of_one_dimension() {
         let lines = lines(|| {
-            error!(event = "deposit.quarantined", reference = "deposit#1", "}}");
-            info!(code = "not_found", status = 404);
-            info!(attention = "unknown", OldestAttentionSeconds = 7_200);
+            count!(error, Metric::DepositQuarantined, "deposit#1", "}}");
+            count_error(404, "not_found", None, None);
+            report_oldest_seconds("unknown", 7_200);
         });
         let expected = [("event", "Events", "Count"), ("code", "Errors", "Count")];
         for (line, (dimension, name, unit)) in
@@ -146,7 +120,7 @@ mod tests {
 
     #[test]
     fn every_other_line_is_none() {
-        let lines = lines(|| info!(reference = "deposit#1", "registered"));
+        let lines = lines(|| info!(reference = "deposit#1", event = "deposit.credited", code = "x", "registered"));
         assert_eq!(lines.len(), 1);
         assert!(lines[0]["_aws"].is_null());
     }

@@ -5,10 +5,9 @@ use std::time::Duration;
 
 use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
 use aws_sdk_sqs::error::ProvideErrorMetadata;
-use lambda_runtime::{LambdaEvent, service_fn};
-use tracing::{error, warn};
+use tracing::warn;
 
-use crate::{AwsError, BadSetting};
+use crate::{AwsError, BadSetting, serve_events};
 
 /// The right to send a message that comes out later.
 pub trait SendLater: Sync {
@@ -38,6 +37,10 @@ impl Queue {
     }
 }
 
+fn failed(reason: impl std::fmt::Display) -> AwsError {
+    AwsError(format!("the queue failed: {reason}"))
+}
+
 fn seconds(time: Duration) -> i32 {
     i32::try_from(time.as_secs()).unwrap_or(i32::MAX)
 }
@@ -48,7 +51,7 @@ impl SendLater for Queue {
             self.client.send_message().queue_url(&self.url).message_body(body).delay_seconds(seconds(self.delay));
         match send.send().await {
             Ok(_) => Ok(()),
-            Err(error) => Err(AwsError(error.code().map_or_else(|| error.to_string(), str::to_owned))),
+            Err(error) => Err(failed(error.code().map_or_else(|| error.to_string(), str::to_owned))),
         }
     }
 }
@@ -58,7 +61,7 @@ impl Defer for Queue {
         let change = self.client.change_message_visibility().queue_url(&self.url);
         match change.receipt_handle(receipt_handle).visibility_timeout(seconds(time)).send().await {
             Ok(_) => Ok(()),
-            Err(error) => Err(AwsError(error.code().map_or_else(|| error.to_string(), str::to_owned))),
+            Err(error) => Err(failed(error.code().map_or_else(|| error.to_string(), str::to_owned))),
         }
     }
 }
@@ -84,7 +87,7 @@ pub enum Handled {
 }
 
 /// What a function does with a message.
-pub trait HandleMessage: Send + Sync {
+pub trait MessageHandler: Send + Sync {
     /// Handles one message.
     fn handle(&self, message: Message<'_>) -> impl Future<Output = Handled> + Send;
 }
@@ -93,16 +96,12 @@ pub trait HandleMessage: Send + Sync {
 ///
 /// # Errors
 /// When the runtime's own API fails.
-pub async fn serve_queue<H: HandleMessage>(set_up: Result<H, BadSetting>) -> Result<(), lambda_runtime::Error> {
-    let handler = set_up.inspect_err(|error| error!("not set up: {error}")).ok();
-    let handler = handler.as_ref();
-    let answer = |event: LambdaEvent<SqsEvent>| async move {
-        Ok::<_, lambda_runtime::Error>(handle_batch(handler, event.payload.records).await)
-    };
-    lambda_runtime::run(service_fn(answer)).await
+pub async fn serve_queue<H: MessageHandler>(set_up: Result<H, BadSetting>) -> Result<(), lambda_runtime::Error> {
+    serve_events(set_up, async |handler: Option<&H>, event: SqsEvent| Ok(handle_batch(handler, event.records).await))
+        .await
 }
 
-async fn handle_batch<H: HandleMessage>(handler: Option<&H>, records: Vec<SqsMessage>) -> SqsBatchResponse {
+async fn handle_batch<H: MessageHandler>(handler: Option<&H>, records: Vec<SqsMessage>) -> SqsBatchResponse {
     let mut failures = SqsBatchResponse::default();
     for record in &records {
         let outcome = match handler {
@@ -119,7 +118,7 @@ async fn handle_batch<H: HandleMessage>(handler: Option<&H>, records: Vec<SqsMes
     failures
 }
 
-async fn handle_record<H: HandleMessage>(handler: &H, record: &SqsMessage) -> Handled {
+async fn handle_record<H: MessageHandler>(handler: &H, record: &SqsMessage) -> Handled {
     let count = record.attributes.get("ApproximateReceiveCount").and_then(|count| count.parse().ok());
     let (Some(body), Some(receipt_handle), Some(receive_count)) = (&record.body, &record.receipt_handle, count) else {
         warn!("a record without body, receipt handle or receive count");
@@ -134,7 +133,7 @@ mod tests {
 
     struct OnlyGood;
 
-    impl HandleMessage for OnlyGood {
+    impl MessageHandler for OnlyGood {
         async fn handle(&self, message: Message<'_>) -> Handled {
             if message.body == "good" { Handled::Done } else { Handled::Again }
         }

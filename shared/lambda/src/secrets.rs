@@ -51,10 +51,11 @@ impl<T: DeserializeOwned, A: Clock> Secrets<T, A> {
         let read_at_ms = self.clock.now_ms();
         let got = self.client.get_secret_value().secret_id(&self.secret_id).send().await.map_err(|error| {
             let code = error.code().map_or_else(|| error.to_string(), str::to_owned);
-            AwsError(format!("the secret was not given: {code}"))
+            AwsError(format!("the secrets failed: {code}"))
         })?;
-        let text = got.secret_string().ok_or_else(|| AwsError("the secret has no text".into()))?;
-        let secrets = serde_json::from_str(text).map_err(|error| AwsError(complaint(&error)))?;
+        let text = got.secret_string().ok_or_else(|| AwsError("the secrets failed: the secret has no text".into()))?;
+        let secrets = serde_json::from_str(text)
+            .map_err(|error| AwsError(format!("the secrets failed: {}", complaint(&error))))?;
         let secrets = Arc::new(secrets);
         let cached = Cached { secrets: Arc::clone(&secrets), read_at_ms };
         *self.cached.lock().unwrap_or_else(PoisonError::into_inner) = Some(cached);

@@ -16,27 +16,56 @@ pub struct BadSetting {
     pub rule: String,
 }
 
+/// The settings that every function has: its AWS clients and its log read them.
+pub const SHARED_SETTINGS: [&str; 10] = [
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_REGION",
+    "AWS_ENDPOINT_URL_DYNAMODB",
+    "AWS_ENDPOINT_URL_EVENTBRIDGE",
+    "AWS_ENDPOINT_URL_SECRETS_MANAGER",
+    "AWS_ENDPOINT_URL_SQS",
+    "LOG_LEVEL",
+    "METRICS_NAMESPACE",
+];
+
 /// The settings of this process.
 #[derive(Clone, Default)]
-pub struct Settings(HashMap<String, String>);
+pub struct Settings {
+    values: HashMap<String, String>,
+    declared: Option<&'static [&'static str]>,
+}
 
 impl Settings {
-    /// The environment variables of this process.
+    /// The environment variables of this process that a function declares, and [`SHARED_SETTINGS`]. Nothing else can be read.
+    #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
+    pub fn of_function(declared: &'static [&'static str]) -> Self {
+        let names = SHARED_SETTINGS.iter().chain(declared);
+        let values = names.filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?)));
+        Self { values: values.collect(), declared: Some(declared) }
+    }
+
+    /// All environment variables of this process.
     #[must_use]
     pub fn of_process() -> Self {
-        Self(std::env::vars().collect())
+        Self { values: std::env::vars().collect(), declared: None }
     }
 
     /// These settings.
     #[must_use]
     pub fn of(settings: &[(&str, &str)]) -> Self {
-        Self(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
+        let values = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Self { values: values.collect(), declared: None }
     }
 
-    /// A setting that need not be there; an empty one is not.
+    /// A setting that may be missing. An empty one counts as missing.
     #[must_use]
     pub fn optional(&self, name: &'static str) -> Option<&str> {
-        self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
+        let is_declared = self.declared.is_none_or(|names| SHARED_SETTINGS.iter().chain(names).any(|it| *it == name));
+        debug_assert!(is_declared, "{name} is read but not declared");
+        self.values.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
     /// A setting that must be there.
@@ -47,10 +76,10 @@ impl Settings {
         self.optional(name).ok_or_else(|| BadSetting { name, rule: "is missing".into() })
     }
 
-    /// A setting that must be there and be read by `parse`, whose error says the rule and not the value.
+    /// A setting that must be there, read by `parse`, whose error names the rule and not the value.
     ///
     /// # Errors
-    /// [`BadSetting`] when it is missing or not to be read.
+    /// [`BadSetting`] when it is missing or cannot be read.
     pub fn parsed<T, E: Display>(
         &self,
         name: &'static str,
@@ -59,7 +88,7 @@ impl Settings {
         parse(self.required(name)?).map_err(|error| BadSetting { name, rule: error.to_string() })
     }
 
-    /// A setting in JSON that need not be there.
+    /// A setting in JSON that may be missing.
     ///
     /// # Errors
     /// [`BadSetting`] when it is there and cannot be read.

@@ -3,12 +3,10 @@
 use std::future::Future;
 use std::time::Duration;
 
-use lambda_runtime::{LambdaEvent, service_fn};
 use serde::{Deserialize, Serialize};
 use serde_dynamo::Item;
-use tracing::error;
 
-use crate::{BadSetting, Clock, System};
+use crate::{BadSetting, Clock, System, serve_events};
 
 /// A change of a row.
 #[derive(Clone, Debug)]
@@ -22,7 +20,7 @@ pub struct RowChange {
 }
 
 /// What a function does with changes.
-pub trait HandleChanges: Send + Sync {
+pub trait ChangeHandler: Send + Sync {
     /// Handles changes in their order. Gives how many of them are done, from the first on: the others come again.
     fn handle(&self, changes: &[RowChange]) -> impl Future<Output = usize> + Send;
 }
@@ -67,17 +65,15 @@ struct Failure {
 ///
 /// # Errors
 /// When the runtime's own API fails.
-pub async fn serve_stream<H: HandleChanges>(set_up: Result<H, BadSetting>) -> Result<(), lambda_runtime::Error> {
-    let handler = set_up.inspect_err(|error| error!("not set up: {error}")).ok();
-    let handler = handler.as_ref();
-    let answer = |event: LambdaEvent<StreamEvent>| async move {
-        Ok::<_, lambda_runtime::Error>(handle_batch(handler, event.payload.records, System.now_ms()).await)
-    };
-    lambda_runtime::run(service_fn(answer)).await
+pub async fn serve_stream<H: ChangeHandler>(set_up: Result<H, BadSetting>) -> Result<(), lambda_runtime::Error> {
+    serve_events(set_up, async |handler: Option<&H>, event: StreamEvent| {
+        Ok(handle_batch(handler, event.records, System.now_ms()).await)
+    })
+    .await
 }
 
 /// Lambda goes on at the failed change, so that the ones after it come again too.
-async fn handle_batch<H: HandleChanges>(handler: Option<&H>, records: Vec<Record>, now_ms: u64) -> BatchAnswer {
+async fn handle_batch<H: ChangeHandler>(handler: Option<&H>, records: Vec<Record>, now_ms: u64) -> BatchAnswer {
     let (numbers, changes): (Vec<_>, Vec<_>) = records.into_iter().map(|record| record.split(now_ms)).unzip();
     let done = match handler {
         Some(handler) => handler.handle(&changes).await,
@@ -102,7 +98,7 @@ mod tests {
 
     struct Until(usize);
 
-    impl HandleChanges for Until {
+    impl ChangeHandler for Until {
         async fn handle(&self, changes: &[RowChange]) -> usize {
             assert!(changes.iter().all(|change| change.new.is_some()));
             self.0

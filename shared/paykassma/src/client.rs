@@ -16,7 +16,7 @@ use crate::BaseUrl;
 use crate::answer::clean;
 
 /// How long a connection may take to be made, its TLS handshake included.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Most bytes of an answer that are read.
 const MAX_ANSWER: usize = 64 * 1024;

@@ -12,10 +12,15 @@ mod url;
 mod window;
 mod withdrawals;
 
-pub use client::{Client, Unbuildable, tls};
+pub use client::{CONNECT_TIMEOUT, Client, Unbuildable, tls};
 pub use deposits::{ActivateTransaction, Activation, ActivationRequest, CreateTransaction, Creation};
 pub use postback::{Element, read_postback};
 pub use requests::withdrawal_body;
 pub use url::BaseUrl;
 pub use window::payment_window_url;
 pub use withdrawals::SubmitWithdrawal;
+
+/// The provider gave no answer that decides anything. The reason is for the log, and names no URL.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the provider did not answer: {0}")]
+pub struct NotAnswered(pub String);

@@ -5,9 +5,8 @@ use std::future::Future;
 use domain::{AttentionKind, Timestamp};
 
 use crate::dynamodb::unavailable;
-use crate::item::{ATTENTION, ATTENTION_AT, Item, KEY, number, text};
-use crate::memory::Rows;
-use crate::{DynamoDb, Memory, Row, RowId, StoreError, Stored};
+use crate::row::{ATTENTION, ATTENTION_AT, Item, KEY, number, text};
+use crate::{DynamoDb, Memory, RowId, StoreError};
 
 /// Most rows of a page.
 pub const PAGE: usize = 20;
@@ -23,7 +22,7 @@ pub struct Cursor {
 
 /// Some rows of the index, the oldest first.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Page {
+pub struct AttentionPage {
     /// The rows.
     pub rows: Vec<RowId>,
     /// Since when the first of them has been waiting.
@@ -40,14 +39,14 @@ pub trait FindAttention: Sync {
         kind: AttentionKind,
         since: Timestamp,
         after: Option<&Cursor>,
-    ) -> impl Future<Output = Result<Page, StoreError>> + Send;
+    ) -> impl Future<Output = Result<AttentionPage, StoreError>> + Send;
 }
 
-fn page(found: &[Cursor], has_more: bool) -> Result<Page, StoreError> {
+fn page(found: &[Cursor], has_more: bool) -> Result<AttentionPage, StoreError> {
     let next = found.last().filter(|_| has_more).cloned();
     let rows = found.iter().map(|it| RowId::parse(&it.key)).collect::<Option<_>>();
-    let rows = rows.ok_or_else(|| StoreError("the index has a row of no kind".into()))?;
-    Ok(Page { rows, first_at: found.first().map(|it| it.at), next })
+    let rows = rows.ok_or_else(|| StoreError("the index has a row of an unknown kind".into()))?;
+    Ok(AttentionPage { rows, first_at: found.first().map(|it| it.at), next })
 }
 
 impl FindAttention for DynamoDb {
@@ -56,7 +55,7 @@ impl FindAttention for DynamoDb {
         kind: AttentionKind,
         since: Timestamp,
         after: Option<&Cursor>,
-    ) -> Result<Page, StoreError> {
+    ) -> Result<AttentionPage, StoreError> {
         let start = after.map(|Cursor { at, key }| {
             Item::from([
                 (KEY.to_owned(), text(key)),
@@ -92,26 +91,16 @@ impl FindAttention for Memory {
         kind: AttentionKind,
         since: Timestamp,
         after: Option<&Cursor>,
-    ) -> Result<Page, StoreError> {
-        let Rows { payments, withdrawals, unreadables, .. } = self.rows();
-        let mut found: Vec<_> = of_kind(payments.values(), kind)
-            .chain(of_kind(withdrawals.values(), kind))
-            .chain(of_kind(unreadables.values(), kind))
-            .filter(|it| it.at >= since && after.is_none_or(|after| it > after))
-            .collect();
+    ) -> Result<AttentionPage, StoreError> {
+        let rows = self.rows();
+        let indexed = rows.into_iter().filter_map(|(key, row)| {
+            let attention = row.attention().filter(|it| it.kind == kind)?;
+            Some(Cursor { at: attention.at, key })
+        });
+        let mut found: Vec<_> = indexed.filter(|it| it.at >= since && after.is_none_or(|after| it > after)).collect();
         found.sort();
         let has_more = found.len() > PAGE;
         found.truncate(PAGE);
         page(&found, has_more)
     }
-}
-
-fn of_kind<'a, R: Row + 'a>(
-    rows: impl Iterator<Item = &'a Stored<R>>,
-    kind: AttentionKind,
-) -> impl Iterator<Item = Cursor> {
-    rows.filter_map(move |Stored { row, .. }| {
-        let attention = row.attention().filter(|it| it.kind == kind)?;
-        Some(Cursor { at: attention.at, key: R::key(&row.id()) })
-    })
 }

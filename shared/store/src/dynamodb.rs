@@ -1,6 +1,7 @@
-//! The table in DynamoDB. Every write is conditional and asks for the row that stood in its way.
+//! The table in DynamoDB. Every write is conditional, and asks for the current row where the condition fails.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
@@ -10,10 +11,13 @@ use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{
     CancellationReason, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
 };
-use domain::{DepositRow, ExpectedCredit, Payment, WithdrawalReport, WithdrawalRow};
+use domain::{DepositRow, ExpectedCredit, Payment, PaymentState, WithdrawalReport, WithdrawalRow, WithdrawalState};
 
-use crate::item::{ATTENTION, ATTENTION_AT, Item, KEY, VERSION, attribute, from_item, number, text, to_item};
-use crate::{Change, Credit, EndWithdrawal, Read, Row, StoreError, Stored, Transact, Transacted, Write, Written};
+use crate::row::{ATTENTION, ATTENTION_AT, Item, KEY, VERSION, attribute, from_item, number, text, to_item};
+use crate::{
+    BackOff, Change, Credit, EndWithdrawal, Read, Row, RowKey, StoreError, Stored, Transact, Transacted, Write,
+    Written, longest_wait_ms,
+};
 
 const ALL_OLD: ReturnValuesOnConditionCheckFailure = ReturnValuesOnConditionCheckFailure::AllOld;
 const IS_ABSENT: &str = "attribute_not_exists(transaction_id)";
@@ -33,8 +37,8 @@ impl DynamoDb {
         Self { client, table }
     }
 
-    /// Makes the connection that the first request will need, by reading a row that cannot be there. What it answers does not
-    /// matter; `kind` is one of those that the function may read.
+    /// Opens the connection that the first request needs, by reading a row that cannot be there. The answer does not matter.
+    /// `kind` is one that the function may read.
     pub async fn warm_up(&self, kind: &str) {
         let get = self.client.get_item().table_name(&self.table).key(KEY, text(format!("{kind}#")));
         let _ = get.send().await;
@@ -79,22 +83,21 @@ impl DynamoDb {
     fn credit_payment(&self, payment: &Payment) -> Result<TransactWriteItem, StoreError> {
         let item: Item = serde_dynamo::to_item(payment).map_err(|error| StoreError(error.to_string()))?;
         let mut set = String::from("SET version = if_not_exists(version, :zero) + :one");
+        let mut values = named("unproved", PaymentState::UNPROVED);
         let mut update = Update::builder();
         for (index, (name, value)) in item.into_iter().enumerate() {
             // Writing to a String does not fail.
             let _ = write!(set, ", #{index} = :{index}");
-            update = update
-                .expression_attribute_names(format!("#{index}"), name)
-                .expression_attribute_values(format!(":{index}"), value);
+            update = update.expression_attribute_names(format!("#{index}"), name);
+            values.insert(format!(":{index}"), value);
         }
         let update = update
             .table_name(&self.table)
-            .key(KEY, text(Payment::key(&payment.key)))
+            .key(KEY, text(payment.key.key()))
             .update_expression(set)
-            .condition_expression(format!("{IS_ABSENT} OR #state IN (:claimed, :released)"))
+            .condition_expression(format!("{IS_ABSENT} OR #state IN (:unproved0, :unproved1)"))
             .expression_attribute_names("#state", "state")
-            .expression_attribute_values(":claimed", text("claimed"))
-            .expression_attribute_values(":released", text("released"))
+            .set_expression_attribute_values(Some(values))
             .expression_attribute_values(":zero", number(0))
             .expression_attribute_values(":one", number(1))
             .return_values_on_condition_check_failure(ALL_OLD)
@@ -106,7 +109,7 @@ impl DynamoDb {
     fn credit_order(&self, expected: &ExpectedCredit) -> Result<TransactWriteItem, StoreError> {
         let update = Update::builder()
             .table_name(&self.table)
-            .key(KEY, text(DepositRow::key(&expected.order)))
+            .key(KEY, text(expected.order.key()))
             .update_expression(
                 "SET #state = :credited, credited = list_append(credited, :credit), version = version + :one",
             )
@@ -124,9 +127,21 @@ impl DynamoDb {
     }
 }
 
-impl<R: Row> Read<R> for DynamoDb {
-    async fn read(&self, id: &R::Id) -> Result<Option<Stored<R>>, StoreError> {
-        let get = self.client.get_item().table_name(&self.table).key(KEY, text(R::key(id))).consistent_read(true);
+/// The values `:{name}0`, `:{name}1` and so on of an expression.
+fn named<const N: usize>(name: &str, values: [&str; N]) -> Item {
+    values.iter().enumerate().map(|(index, value)| (format!(":{name}{index}"), text(*value))).collect()
+}
+
+impl BackOff for DynamoDb {
+    async fn back_off(&self, lost_races: u32) {
+        let wait_ms = fastrand::u64(..longest_wait_ms(lost_races));
+        tokio::time::sleep(Duration::from_millis(wait_ms)).await;
+    }
+}
+
+impl<I: RowKey> Read<I> for DynamoDb {
+    async fn read(&self, id: &I) -> Result<Option<Stored<I::Row>>, StoreError> {
+        let get = self.client.get_item().table_name(&self.table).key(KEY, text(id.key())).consistent_read(true);
         let got = get.send().await.map_err(|error| unavailable(&error))?;
         got.item.map(from_item).transpose()
     }
@@ -186,7 +201,7 @@ impl Credit for DynamoDb {
 impl EndWithdrawal for DynamoDb {
     async fn end_withdrawal(&self, report: &WithdrawalReport) -> Result<Written<WithdrawalRow>, StoreError> {
         let label = report.facts.label.as_ref();
-        let (Some(outcome), Some(label)) = (report.outcome(), label) else {
+        let (Some(outcome), Some(label), None) = (report.outcome(), label, report.mismatch) else {
             return Ok(Written::Conflict { current: self.read(&report.withdrawal_id).await? });
         };
         let item: Item = serde_dynamo::to_item(&outcome).map_err(|error| StoreError(error.to_string()))?;
@@ -195,25 +210,22 @@ impl EndWithdrawal for DynamoDb {
             .client
             .update_item()
             .table_name(&self.table)
-            .key(KEY, text(WithdrawalRow::key(&report.withdrawal_id)))
+            .key(KEY, text(report.withdrawal_id.key()))
             .update_expression(format!(
                 "SET #state = :state, facts = :facts, changed_at = :changed_at, {VERSION} = {VERSION} + :one \
                  REMOVE needs_review, {ATTENTION}, {ATTENTION_AT}"
             ))
             .condition_expression(
-                "#state IN (:sending, :waiting, :unknown, :submitted) AND amount = :amount \
+                "#state IN (:open0, :open1, :open2, :open3) AND amount = :amount \
                  AND currency_code = :currency_code AND payment_system = :payment_system AND label = :label \
                  AND attribute_not_exists(contradictions)",
             )
             .expression_attribute_names("#state", "state")
+            .set_expression_attribute_values(Some(named("open", WithdrawalState::OPEN)))
             .expression_attribute_values(":state", value("state")?)
             .expression_attribute_values(":facts", value("facts")?)
             .expression_attribute_values(":changed_at", number(report.facts.evidence.received_at.0))
             .expression_attribute_values(":one", number(1))
-            .expression_attribute_values(":sending", text("sending"))
-            .expression_attribute_values(":waiting", text("waiting"))
-            .expression_attribute_values(":unknown", text("unknown"))
-            .expression_attribute_values(":submitted", text("submitted"))
             .expression_attribute_values(":amount", text(report.facts.amount.to_string()))
             .expression_attribute_values(":currency_code", text(report.facts.currency_code.as_str()))
             .expression_attribute_values(":payment_system", text(report.wallet_type.as_str()))
@@ -230,7 +242,7 @@ impl EndWithdrawal for DynamoDb {
 }
 
 impl<R: Row> Change<R> {
-    /// What a failed condition means: our own write, whose answer was lost, or what stands.
+    /// What a failed condition means: our own write, whose answer was lost, or the current row.
     pub(crate) fn or_own(self, current: Option<Stored<R>>) -> Written<R> {
         let own = Stored { row: self.row, version: self.expected_version.saturating_add(1) };
         if current.as_ref() == Some(&own) { Written::Done } else { Written::Conflict { current: current } }

@@ -1,45 +1,37 @@
 //! The table: what a function may do to it, DynamoDB, and the in-memory twin. Both pass one contract.
 
-mod advance;
-mod any;
+mod any_row;
 mod attention;
 mod dynamodb;
-mod item;
 mod memory;
 mod outbox;
+mod row;
 mod scan;
+mod update;
 
-pub use advance::{Advanced, advance};
-pub use any::{AnyRow, ReadAny, RowId, read_any};
-pub use attention::{Cursor, FindAttention, PAGE, Page};
+pub use any_row::{AnyRow, ReadAny, RowId, read_any};
+pub use attention::{AttentionPage, Cursor, FindAttention, PAGE};
 pub use dynamodb::DynamoDb;
-pub use item::Row;
 pub use memory::Memory;
 pub use outbox::{RowEvents, row_events};
+pub use row::{Row, RowKey};
 pub use scan::{Scan, ScanPage, ScannedRow, Segment, UnreadableRow};
+pub use update::{BackOff, MAX_RACES, Updated, longest_wait_ms, retry, update, update_from};
 
 use std::future::Future;
 
-use domain::{Evidence, ExpectedCredit, NotResolved, Payment, Resolution, WithdrawalReport, WithdrawalRow};
-use serde::{Deserialize, Serialize};
+use domain::{DepositRow, ExpectedCredit, Payment, WithdrawalReport, WithdrawalRow};
 
-/// The table could not do it, or did not say that it did. What was asked may stand all the same.
+/// The body of DynamoDB's `CreateTable` for the table, without its name: its key and its index. The deployed table is
+/// described in template.yaml; a test compares the two.
+pub const CREATE_TABLE: &str = include_str!("create_table.json");
+
+/// The table could not do it, or did not say that it did. What was asked may have been done all the same.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the table did not answer: {0}")]
+#[error("the table failed: {0}")]
 pub struct StoreError(pub String);
 
-/// Races that one change may lose to others who write its rows before the table counts as not answering.
-pub const MAX_RACES: u32 = 8;
-
-impl StoreError {
-    /// The change lost [`MAX_RACES`] races.
-    #[must_use]
-    pub fn all_races_lost() -> Self {
-        Self(format!("{MAX_RACES} races were lost"))
-    }
-}
-
-/// A row as it stands. Its version grows by one with every write.
+/// A stored row. Its version grows by one with every write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stored<R> {
     /// The row.
@@ -61,7 +53,7 @@ impl<R> Stored<R> {
 pub struct Change<R> {
     /// The row as it will be.
     pub row: R,
-    /// The version that must stand; 0: the row must not exist.
+    /// The version that must be current; 0: the row must not exist.
     pub expected_version: u64,
 }
 
@@ -72,105 +64,75 @@ impl<R> Change<R> {
         Self { row, expected_version: 0 }
     }
 
-    /// A row in place of what stands, if anything does.
+    /// A row in place of the current one, if there is one.
     #[must_use]
     pub fn of(row: R, current: Option<&Stored<R>>) -> Self {
         Self { row, expected_version: current.map_or(0, |stored| stored.version) }
     }
+
+    /// The row as it is stored once it is written.
+    #[must_use]
+    pub fn written(self) -> Stored<R> {
+        Stored { row: self.row, version: self.expected_version.saturating_add(1) }
+    }
 }
 
-/// What a write came to. To lose a race is an answer, not an error.
+/// The answer to a write. To lose a race is an answer, not an error.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Written<R> {
-    /// It stands as asked.
+    /// The row was written.
     Done,
-    /// Nothing was written, because this stands.
+    /// Nothing was written, because the current row is another one.
     Conflict {
         /// The current row; `None` when there is none.
         current: Option<Stored<R>>,
     },
 }
 
-/// What a write of several rows came to.
+/// The answer to a write of several rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Transacted {
-    /// All stand as asked.
+    /// All rows were written.
     Done,
-    /// Nothing was written: a row is not what was expected, or another write was under way. The payment's row is given if it
-    /// is known to be what stood in the way.
+    /// Nothing was written: a row is not the expected one, or another write was under way.
     Conflict {
-        /// The current row of the payment.
+        /// The current row of the payment, if it is known to be the one that was not expected.
         payment: Option<Box<Stored<Payment>>>,
     },
 }
 
-/// A verified element of a postback that could not be understood: kept whole, for a person.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "state", rename = "unreadable")]
-pub struct Unreadable {
-    /// The signed text.
-    pub evidence: Evidence,
-    /// What was not understood.
-    pub reason: String,
-    /// What people found out.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub resolutions: Vec<Resolution>,
-}
-
-impl Unreadable {
-    /// An element that nobody has looked at.
-    #[must_use]
-    pub fn new(evidence: Evidence, reason: impl Into<String>) -> Self {
-        Self { evidence, reason: reason.into(), resolutions: Vec::new() }
-    }
-
-    /// Notes what was found out about it, whatever that is: no money depends on this row.
-    ///
-    /// # Errors
-    /// [`NotResolved`] when that was done already.
-    pub fn resolve(&self, resolution: Resolution) -> Result<Self, NotResolved> {
-        if self.resolutions.is_empty() {
-            Ok(Self { resolutions: vec![resolution], ..self.clone() })
-        } else {
-            Err(NotResolved::NothingOpen)
-        }
-    }
-}
-
-/// The right to read rows of a kind. A read sees every write that was answered before it.
-pub trait Read<R: Row>: Sync {
+/// The right to read the rows that an id names. A read sees every write that was answered before it.
+pub trait Read<I: RowKey>: Sync {
     /// Reads a row; `None` when there is none.
-    fn read(&self, id: &R::Id) -> impl Future<Output = Result<Option<Stored<R>>, StoreError>> + Send;
+    fn read(&self, id: &I) -> impl Future<Output = Result<Option<Stored<I::Row>>, StoreError>> + Send;
 }
 
 /// The right to write rows of a kind.
-pub trait Write<R: Row>: Sync {
-    /// Writes a row if the version it replaces stands. Writing the very row that stands one version later is `Done`: it is
-    /// our own write, whose answer was lost.
+pub trait Write<R: Row>: BackOff {
+    /// Writes a row if the version that it replaces is current. If the very row is current one version later, that is `Done`: it
+    /// is our own write, whose answer was lost.
     fn write(&self, change: Change<R>) -> impl Future<Output = Result<Written<R>, StoreError>> + Send;
 }
 
 /// The right to change an order and its payments in one transaction.
-pub trait Transact: Sync {
+pub trait Transact: BackOff {
     /// Writes all or nothing.
     fn transact(
         &self,
-        deposit: Change<domain::DepositRow>,
+        deposit: Change<DepositRow>,
         payments: Vec<Change<Payment>>,
     ) -> impl Future<Output = Result<Transacted, StoreError>> + Send;
 }
 
 /// The right to credit a payment without reading anything first.
 pub trait Credit: Sync {
-    /// Credits the payment and its order in one transaction, if the payment is undecided and the stored order has the
-    /// expected label, currency and wallet.
+    /// Credits the payment and its order in one transaction where [`ExpectedCredit::credited`] does.
     fn credit(&self, expected: &ExpectedCredit) -> impl Future<Output = Result<Transacted, StoreError>> + Send;
 }
 
 /// The right to end a withdrawal without reading it first.
 pub trait EndWithdrawal: Sync {
-    /// Writes a report's outcome, if the withdrawal is not ended, nothing contradicts it, and its amount (to the letter), currency, payment system
-    /// and label are those of the report. A report without an outcome changes nothing.
+    /// Writes the row of [`domain::Withdrawal::ended_by`], if there is one.
     fn end_withdrawal(
         &self,
         report: &WithdrawalReport,

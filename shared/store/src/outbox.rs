@@ -1,10 +1,10 @@
 //! The events of a change of any row: the table's stream is the outbox.
 
-use domain::{DepositRow, Event, Payment, UnreadableElement, WithdrawalRow};
+use domain::{DepositRow, Event, Payment, Unreadable, WithdrawalRow};
 use serde_dynamo::{AttributeValue, Item};
 
-use crate::item::{KEY, from_item};
-use crate::{Row, StoreError, Stored, Unreadable};
+use crate::row::{KEY, from_item};
+use crate::{Row, StoreError, Stored};
 
 /// The events of a change.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,19 +43,4 @@ fn compare<R: Row>(
     let old: Option<Stored<R>> = old.map(from_item).transpose()?;
     let Stored { row, version } = from_item(new)?;
     Ok((version, events(&row, old.as_ref().map(|it| &it.row))))
-}
-
-impl Unreadable {
-    fn events(&self, old: Option<&Self>) -> Vec<Event> {
-        let Some(old) = old else { return vec![Event::PostbackUnreadable(self.row_events())] };
-        Event::resolved(&self.resolutions, Some(&old.resolutions)).collect()
-    }
-
-    fn row_events(&self) -> UnreadableElement {
-        UnreadableElement {
-            signature: self.evidence.signature.clone(),
-            element: self.evidence.element,
-            reason: self.reason.clone(),
-        }
-    }
 }

@@ -11,7 +11,7 @@ use domain::{Attention, AttentionKind, Timestamp};
 
 use crate::attention::PAGE;
 use crate::dynamodb::unavailable;
-use crate::item::{ATTENTION, ATTENTION_AT, Item, KEY, from_item, text};
+use crate::row::{ATTENTION, ATTENTION_AT, Item, KEY, from_item, text};
 use crate::{AnyRow, DynamoDb, Memory, StoreError};
 
 /// One of the equal parts of a table, which may be scanned at the same time.
@@ -94,7 +94,7 @@ fn scanned_row(item: Item) -> Result<ScannedRow, UnreadableRow> {
         "payment" => from_item(item).map(AnyRow::Payment),
         "withdrawal" => from_item(item).map(AnyRow::Withdrawal),
         "unreadable" => from_item(item).map(AnyRow::Unreadable),
-        _ => return Err(unreadable_row("a row of no kind".into())),
+        _ => return Err(unreadable_row("a row of an unknown kind".into())),
     };
     let row = row.map_err(|StoreError(reason)| unreadable_row(reason))?;
     if row.key() != key {
@@ -114,15 +114,9 @@ fn indexed(item: &Item) -> Result<Option<Attention>, &'static str> {
 
 impl Scan for Memory {
     async fn scan(&self, segment: Segment, after: Option<&str>) -> Result<ScanPage, StoreError> {
-        let rows = self.rows();
-        let mut found: Vec<(String, AnyRow)> = (rows.deposits.into_values().map(AnyRow::Deposit))
-            .chain(rows.payments.into_values().map(AnyRow::Payment))
-            .chain(rows.withdrawals.into_values().map(AnyRow::Withdrawal))
-            .chain(rows.unreadables.into_values().map(AnyRow::Unreadable))
-            .map(|row| (row.key(), row))
-            .filter(|(key, _)| segment.has(key) && after.is_none_or(|after| key.as_str() > after))
-            .collect();
-        found.sort_by(|(one, _), (other, _)| one.cmp(other));
+        let rows = self.rows().into_iter();
+        let mut found: Vec<(String, AnyRow)> =
+            rows.filter(|(key, _)| segment.has(key) && after.is_none_or(|after| key.as_str() > after)).collect();
         let has_more = found.len() > PAGE;
         found.truncate(PAGE);
         let next = found.last().filter(|_| has_more).map(|(key, _)| key.clone());

@@ -1,46 +1,54 @@
 //! Wrong tables, and wrong people who write to them.
 
 use domain::{
-    Amount, DepositRow, ExpectedCredit, NotResolved, Payment, PaymentState, Resolution, Withdrawal, WithdrawalReport,
+    Amount, DepositRow, ExpectedCredit, Outcome, Payment, PaymentState, Resolution, Withdrawal, WithdrawalReport,
     WithdrawalRow, WithdrawalState,
 };
 use store::{Change, Row, Stored, Transacted, Written};
 
-use super::super::operators;
 use super::super::table::{put, stored};
 use super::super::world::World;
 use super::{Wrong, add_credit, registered};
 
-/// What a wrong person makes of a withdrawal.
-pub(in super::super) fn resolved(
-    world: &World,
-    row: &Withdrawal,
-    resolution: &Resolution,
-) -> Result<Withdrawal, NotResolved> {
-    if world.is(Wrong::TurnEnd) && row.is_final() && !row.contradictions.is_empty() {
-        return Ok(operators::turned(row, resolution.outcome));
+/// What a wrong tool reads: a withdrawal that is being sent, as one of which nobody knows.
+pub(in super::super) fn misread(world: &World, stored: Stored<WithdrawalRow>) -> Stored<WithdrawalRow> {
+    match stored.row {
+        WithdrawalRow::Registered(row)
+            if row.state == WithdrawalState::Sending && world.is(Wrong::DecideWhileSending) && world.is_operator() =>
+        {
+            let row = Withdrawal { state: WithdrawalState::Unknown, ..*row };
+            Stored { row: WithdrawalRow::Registered(Box::new(row)), ..stored }
+        }
+        row => Stored { row, ..stored },
     }
-    if world.is(Wrong::DecideWhileSending) && row.state == WithdrawalState::Sending {
-        return Withdrawal { state: WithdrawalState::Unknown, ..row.clone() }.resolve(resolution.clone());
-    }
-    row.resolve(resolution.clone())
 }
 
 /// What a wrong tool writes of a decision.
-pub(in super::super) fn decision<R: Decided>(world: &World, mut change: Change<R>) -> Change<R> {
+fn decision<R: Decided>(world: &World, change: &mut Change<R>, current: Option<&Stored<R>>) {
+    if !is_decision(change, current) {
+        return;
+    }
     let resolutions = change.row.resolutions();
     if world.is(Wrong::ForgetDecision) {
         resolutions.clear();
     } else if let Some(last) = resolutions.last_mut().filter(|_| world.is(Wrong::CloseForEver)) {
         last.closes = usize::MAX;
     }
-    change
+}
+
+fn is_decision<R: Decided>(change: &Change<R>, current: Option<&Stored<R>>) -> bool {
+    let decisions = |row: &R| row.clone().resolutions().len();
+    decisions(&change.row) > current.map_or(0, |it| decisions(&it.row))
+}
+
+/// Whether a wrong tool credits a payment and forgets its order.
+pub(in super::super) fn is_order_forgotten(world: &World, payments: &[Change<Payment>]) -> bool {
+    world.is(Wrong::CreditPaymentAlone)
+        && payments.iter().any(|change| is_decision(change, stored(world, &change.row.key).as_ref()))
 }
 
 fn is_blind<R: Decided>(world: &World, change: &Change<R>, current: Option<&Stored<R>>) -> bool {
-    let decisions = |row: &R| row.clone().resolutions().len();
-    let is_decision = decisions(&change.row) > current.map_or(0, |it| decisions(&it.row));
-    world.is(Wrong::DropCondition) || (is_decision && world.is(Wrong::DecideBlindly))
+    world.is(Wrong::DropCondition) || (world.is(Wrong::DecideBlindly) && is_decision(change, current))
 }
 
 /// A row about which people decide.
@@ -89,6 +97,7 @@ pub(in super::super) fn payment(
         return None;
     }
     let mut change = if is_blind(world, &change, current) { Change::of(change.row, current) } else { change };
+    decision(world, &mut change, current);
     if world.is(Wrong::ForgetConflicts) {
         change.row.contradictions.clear();
     }
@@ -105,7 +114,9 @@ pub(in super::super) fn withdrawal(
     change: Change<WithdrawalRow>,
     current: Option<&Stored<WithdrawalRow>>,
 ) -> Change<WithdrawalRow> {
-    let change = if is_blind(world, &change, current) { Change::of(change.row, current) } else { change };
+    let mut change = if is_blind(world, &change, current) { Change::of(change.row, current) } else { change };
+    let last = change.row.resolutions().last().map(|it| it.outcome).filter(|_| is_decision(&change, current));
+    decision(world, &mut change, current);
     let mut row = match change.row {
         WithdrawalRow::Registered(row) => row,
         WithdrawalRow::Foreign(mut row) => {
@@ -115,6 +126,9 @@ pub(in super::super) fn withdrawal(
             return Change { row: WithdrawalRow::Foreign(row), ..change };
         }
     };
+    if let Some(outcome) = last.filter(|_| world.is(Wrong::TurnEnd) && row.is_final()) {
+        row.state = turned(outcome);
+    }
     if row.state == WithdrawalState::Unknown && world.is(Wrong::ForgetUnknown) {
         row.state = WithdrawalState::Waiting;
     }
@@ -127,17 +141,25 @@ pub(in super::super) fn withdrawal(
     registered(*row, change.expected_version)
 }
 
+/// The end that a wrong operator gives to a withdrawal, whatever it ended as.
+fn turned(outcome: Outcome) -> WithdrawalState {
+    match outcome {
+        Outcome::Paid | Outcome::Credited => WithdrawalState::Paid { facts: None },
+        Outcome::Failed | Outcome::Rejected => WithdrawalState::Failed { facts: None },
+    }
+}
+
 /// What a wrong table does with a credit; `None`: what the right one does.
 pub(in super::super) fn credit(world: &World, expected: &ExpectedCredit) -> Option<Transacted> {
     let PaymentState::Credited { facts, .. } = &expected.payment.state else { return None };
     if world.is(Wrong::FirstElementOnly) && facts.evidence.element > 0 {
         return Some(Transacted::Done);
     }
-    let order = match stored::<DepositRow>(world, &expected.order)?.row {
+    let order = match stored(world, &expected.order)?.row {
         DepositRow::Registered(deposit) => deposit.order,
         DepositRow::Unregistered(_) => return None,
     };
-    let decided = stored::<Payment>(world, &expected.payment.key).and_then(|it| match it.row.state {
+    let decided = stored(world, &expected.payment.key).and_then(|it| match it.row.state {
         PaymentState::Credited { facts, .. } => Some(facts.evidence),
         _ => None,
     });
@@ -162,7 +184,7 @@ pub(in super::super) fn credit(world: &World, expected: &ExpectedCredit) -> Opti
 }
 
 fn credit_anyway(world: &World, expected: ExpectedCredit) {
-    let current = stored::<Payment>(world, &expected.payment.key);
+    let current = stored(world, &expected.payment.key);
     put(world, Change::of(expected.payment, current.as_ref()));
     add_credit(world, &expected.order, expected.credit);
 }

@@ -6,16 +6,16 @@ mod fixtures;
 mod outbox;
 
 use domain::{
-    AttentionKind, CustomTransactionId, DepositRow, Payment, PaymentKey, PaymentState, Timestamp, Withdrawal,
-    WithdrawalRow, WithdrawalState,
+    AttentionKind, CustomTransactionId, DepositRow, Effect, Payment, PaymentKey, PaymentState, Timestamp, Transition,
+    Withdrawal, WithdrawalRow, WithdrawalState,
 };
 use fixtures::{
     Table, claimed, credited_sum, deposit, deposit_report, embedded, facts, foreign_withdrawal, resolution, unreadable,
     unreadable_at, withdrawal, withdrawal_report,
 };
 use store::{
-    Advanced, Change, Credit, DynamoDb, Memory, PAGE, Read, Row, RowId, Scan, ScannedRow, Segment, Stored, Transact,
-    Transacted, UnreadableRow, Write, Written, advance, read_any,
+    Change, Credit, DynamoDb, Memory, PAGE, Read, RowId, RowKey, Scan, ScannedRow, Segment, Stored, Transact,
+    Transacted, UnreadableRow, Write, Written, read_any, update, update_from,
 };
 
 macro_rules! contract {
@@ -36,58 +36,59 @@ macro_rules! contract {
 
 contract! {
     a_row_is_written_once_and_read_as_it_was
-    a_stale_change_is_refused_with_what_stands
+    a_stale_change_is_answered_with_the_current_row
     our_own_write_repeated_is_done
     a_credit_needs_no_reading_and_happens_once
     a_credit_wants_the_stored_label_currency_and_wallet
     a_credit_keeps_what_was_said_against_the_payment
     several_rows_change_together_or_not_at_all
     a_withdrawal_ends_once_and_only_as_it_was_asked
-    an_element_that_was_not_understood_is_kept
+    an_element_that_was_not_understood_is_stored
     a_row_of_any_kind_is_read_by_its_key
     two_hundred_credits_at_once_credit_once
     a_row_is_found_while_somebody_must_look_at_it
     what_a_person_has_resolved_is_found_no_more
     what_contradicts_a_withdrawal_outlives_its_end
+    an_update_that_loses_a_race_decides_again
     pages_follow_each_other_without_gap_or_repetition
-    a_walk_comes_by_each_row_once
+    a_scan_comes_by_each_row_once
 }
 
 fn id(deposit: &DepositRow) -> CustomTransactionId {
     deposit.id().clone()
 }
 
-async fn stored<R: Row>(table: &impl Read<R>, id: &R::Id) -> Stored<R> {
+async fn stored<I: RowKey>(table: &impl Read<I>, id: &I) -> Stored<I::Row> {
     table.read(id).await.unwrap().unwrap()
 }
 
 async fn read_deposit(table: &impl Table, order: &str) -> Option<DepositRow> {
     let id = CustomTransactionId::parse(order).unwrap();
-    Read::<DepositRow>::read(table, &id).await.unwrap().map(|stored| stored.row)
+    table.read(&id).await.unwrap().map(|stored| stored.row)
 }
 
 async fn read_payment(table: &impl Table, key: &PaymentKey) -> Option<Payment> {
-    Read::<Payment>::read(table, key).await.unwrap().map(|stored| stored.row)
+    table.read(key).await.unwrap().map(|stored| stored.row)
 }
 
 async fn a_row_is_written_once_and_read_as_it_was(table: &impl Table) {
     let row = deposit("o1", "u1");
     assert_eq!(read_deposit(table, "o1").await, None);
     assert_eq!(table.write(Change::new(row.clone())).await.unwrap(), Written::Done);
-    let first = stored::<DepositRow>(table, &id(&row)).await;
+    let first = stored(table, &id(&row)).await;
     assert_eq!((&first.row, first.version), (&row, 1));
     let other = deposit("o1", "u2");
     assert_eq!(table.write(Change::new(other)).await.unwrap(), Written::Conflict { current: Some(first) });
     for withdrawal in [withdrawal("w1", "100"), withdrawal("w2", "5")] {
         assert_eq!(table.write(Change::new(withdrawal.clone())).await.unwrap(), Written::Done);
-        assert_eq!(stored::<WithdrawalRow>(table, withdrawal.id()).await.row, withdrawal);
+        assert_eq!(stored(table, withdrawal.id()).await.row, withdrawal);
     }
 }
 
-async fn a_stale_change_is_refused_with_what_stands(table: &impl Table) {
+async fn a_stale_change_is_answered_with_the_current_row(table: &impl Table) {
     let row = deposit("o1", "u1");
     table.write(Change::new(row.clone())).await.unwrap();
-    let first = stored::<DepositRow>(table, &id(&row)).await;
+    let first = stored(table, &id(&row)).await;
     let DepositRow::Registered(registered) = &row else { panic!() };
     let changed = DepositRow::Registered(domain::Deposit { params: "{}".into(), ..registered.clone() });
     assert_eq!(table.write(first.becomes(changed.clone())).await.unwrap(), Written::Done);
@@ -101,7 +102,7 @@ async fn our_own_write_repeated_is_done(table: &impl Table) {
     let change = Change::new(withdrawal("w1", "100"));
     assert_eq!(table.write(change.clone()).await.unwrap(), Written::Done);
     assert_eq!(table.write(change.clone()).await.unwrap(), Written::Done);
-    assert_eq!(stored::<WithdrawalRow>(table, change.row.id()).await.version, 1);
+    assert_eq!(stored(table, change.row.id()).await.version, 1);
 }
 
 async fn a_credit_needs_no_reading_and_happens_once(table: &impl Table) {
@@ -194,14 +195,14 @@ async fn a_withdrawal_ends_once_and_only_as_it_was_asked(table: &impl Table) {
     assert_eq!(current.version, 2);
 }
 
-async fn an_element_that_was_not_understood_is_kept(table: &impl Table) {
+async fn an_element_that_was_not_understood_is_stored(table: &impl Table) {
     let row = unreadable();
     assert_eq!(table.write(Change::new(row.clone())).await.unwrap(), Written::Done);
     assert_eq!(table.write(Change::new(row)).await.unwrap(), Written::Done);
 }
 
 async fn a_row_of_any_kind_is_read_by_its_key(table: &impl Table) {
-    let keys = ["deposit#o1", "payment#paytm#1", "withdrawal#w1", &store::Unreadable::key(&unreadable().id())];
+    let keys = ["deposit#o1", "payment#paytm#1", "withdrawal#w1", &unreadable().id().key()];
     let ids = keys.map(|key| RowId::parse(key).unwrap());
     for id in &ids {
         assert_eq!(read_any(table, id).await.unwrap(), None);
@@ -292,7 +293,7 @@ async fn what_a_person_has_resolved_is_found_no_more(table: &impl Table) {
     assert_eq!(table.write(resolved).await.unwrap(), Written::Done, "our own write");
     let resolved = WithdrawalRow::Foreign(Box::new(foreign.resolve(resolution()).unwrap()));
     assert_eq!(table.write(Change { row: resolved.clone(), expected_version: 1 }).await.unwrap(), Written::Done);
-    assert_eq!(stored::<WithdrawalRow>(table, resolved.id()).await.row, resolved);
+    assert_eq!(stored(table, resolved.id()).await.row, resolved);
     for kind in AttentionKind::ALL {
         assert_eq!(found(table, kind).await, [], "{kind:?}");
     }
@@ -302,17 +303,33 @@ async fn what_contradicts_a_withdrawal_outlives_its_end(table: &impl Table) {
     let first = Stored { row: withdrawal("w1", "100"), version: 1 };
     table.write(Change::new(first.row.clone())).await.unwrap();
     let report = withdrawal_report("w1", "100", Some(1));
-    let against = ours(&first).contradicted(domain::Mismatch::Status, Some(report.facts.clone())).unwrap();
-    let current = write_withdrawal(table, &first, against).await;
+    let conflict = Transition::Conflict(domain::Mismatch::Status);
+    let (against, _) = ours(&first).after(conflict, Some(&report.facts), Timestamp(7));
+    let current = write_withdrawal(table, &first, against.unwrap()).await;
     let w1 = [RowId::Withdrawal(first.row.id().clone())];
     assert_eq!(found(table, AttentionKind::Conflict).await, w1);
     assert_eq!(table.end_withdrawal(&report).await.unwrap(), Written::Conflict { current: Some(current.clone()) });
     let now = report.facts.evidence.received_at;
-    let advanced =
-        advance(table, Stored { row: ours(&current).clone(), version: 2 }, now, None, |row| row.reported(&report));
-    let Advanced::Moved(paid) = advanced.await.unwrap() else { panic!() };
-    assert_eq!((paid.row.changed_at, paid.version), (now, 3));
+    let paid = update_from(table, Some(current), |row| WithdrawalRow::reported(row, &report)).await.unwrap();
+    assert_eq!(paid.outcome, Effect::Moved);
+    let paid = paid.current.unwrap();
+    assert_eq!((ours(&paid).changed_at, paid.version), (now, 3));
     assert_eq!(found(table, AttentionKind::Conflict).await, w1);
+}
+
+async fn an_update_that_loses_a_race_decides_again(table: &impl Table) {
+    let first = Stored { row: withdrawal("w1", "100"), version: 1 };
+    table.write(Change::new(first.row.clone())).await.unwrap();
+    let unknown = Withdrawal { state: WithdrawalState::Unknown, ..ours(&first).clone() };
+    let newer = write_withdrawal(table, &first, unknown).await;
+    let report = withdrawal_report("w1", "100", Some(5));
+    let stale = update_from(table, Some(first), |row| WithdrawalRow::reported(row, &report)).await.unwrap();
+    assert_eq!((stale.outcome, stale.current.map(|it| it.version)), (Effect::Moved, Some(newer.version + 1)));
+    let again = update(table, newer.row.id(), |row| WithdrawalRow::reported(row, &report)).await.unwrap();
+    assert_eq!((again.outcome, again.current.map(|it| it.version)), (Effect::Repeated, Some(newer.version + 1)));
+    let foreign = withdrawal_report("w2", "5", Some(1));
+    let made = update(table, &foreign.withdrawal_id, |row| WithdrawalRow::reported(row, &foreign)).await.unwrap();
+    assert_eq!((made.outcome, made.current.map(|it| it.version)), (Effect::Moved, Some(1)));
 }
 
 async fn pages_follow_each_other_without_gap_or_repetition(table: &impl Table) {
@@ -325,7 +342,7 @@ async fn pages_follow_each_other_without_gap_or_repetition(table: &impl Table) {
         sizes.push(page.rows.len());
         firsts.push(page.first_at.unwrap().0);
         elements.extend(page.rows.into_iter().map(|row| match row {
-            RowId::Unreadable(_, element) => element,
+            RowId::Unreadable(id) => id.element,
             row @ (RowId::Deposit(_) | RowId::Payment(_) | RowId::Withdrawal(_)) => panic!("{row:?}"),
         }));
         after = page.next;
@@ -354,7 +371,7 @@ async fn scanned(table: &impl Scan, of: u16) -> Vec<Result<ScannedRow, Unreadabl
     rows
 }
 
-async fn a_walk_comes_by_each_row_once(table: &impl Table) {
+async fn a_scan_comes_by_each_row_once(table: &impl Table) {
     let keys = |rows: Vec<Result<ScannedRow, UnreadableRow>>| {
         let mut keys: Vec<_> = rows.into_iter().map(|row| row.unwrap().row.key()).collect();
         keys.sort();
@@ -367,7 +384,7 @@ async fn a_walk_comes_by_each_row_once(table: &impl Table) {
     table.write(Change::new(withdrawal("w1", "100"))).await.unwrap();
     for time in 1..=45 {
         table.write(Change::new(unreadable_at(time))).await.unwrap();
-        expected.push(store::Unreadable::key(&unreadable_at(time).id()));
+        expected.push(unreadable_at(time).id().key());
     }
     expected.sort();
     for of in [1, 4] {
@@ -421,8 +438,11 @@ async fn a_walk_through_dynamodb_goes_on_past_rows_that_cannot_be_read() {
     let mut unreadable_row: Vec<_> =
         rows.iter().filter_map(|row| row.as_ref().err()).map(ToString::to_string).collect();
     unreadable_row.sort();
-    let named =
-        ["deposit#o1: a row has no version", "gift#1: a row of no kind", "payment#paytm#1: a row is unreadable"];
+    let named = [
+        "deposit#o1: a row has no version",
+        "gift#1: a row of an unknown kind",
+        "payment#paytm#1: a row is unreadable",
+    ];
     let named = [named.as_slice(), &["withdrawal#w1: `attention` can't be read"]].concat();
     assert_eq!(unreadable_row.len(), named.len(), "{unreadable_row:?}");
     for (unreadable_row, named) in unreadable_row.iter().zip(named) {

@@ -2,14 +2,14 @@
 
 use domain::{Event, Payment, PaymentState, WithdrawalRow};
 use serde_dynamo::{AttributeValue, Item};
-use store::{Row, RowEvents, row_events};
+use store::{Row, RowEvents, RowKey, row_events};
 
 use crate::fixtures::{claimed, deposit, facts, foreign_withdrawal, resolution, unreadable};
 
 /// A row as it stands in the table.
 fn item<R: Row>(row: &R, version: u64) -> Item {
     let mut item: Item = serde_dynamo::to_item(row).unwrap();
-    item.insert("transaction_id".into(), AttributeValue::S(R::key(&row.id())));
+    item.insert("transaction_id".into(), AttributeValue::S(row.id().key()));
     item.insert("version".into(), AttributeValue::N(version.to_string()));
     item
 }

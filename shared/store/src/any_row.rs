@@ -1,9 +1,11 @@
 //! A row of any kind.
 
-use domain::{Attention, CustomTransactionId, DepositRow, Payment, PaymentKey, TransactionId, WalletType};
-use domain::{WithdrawalId, WithdrawalRow};
+use domain::{
+    Attention, CustomTransactionId, DepositRow, Payment, PaymentKey, TransactionId, Unreadable, UnreadableId,
+    WalletType, WithdrawalId, WithdrawalRow,
+};
 
-use crate::{Read, Row, StoreError, Stored, Unreadable};
+use crate::{Read, Row, RowKey, StoreError, Stored};
 
 /// What names a row of any kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,8 +16,8 @@ pub enum RowId {
     Payment(PaymentKey),
     /// A withdrawal, of ours or not.
     Withdrawal(WithdrawalId),
-    /// A verified element that was not understood: the signature of its list, and its place in it.
-    Unreadable(String, usize),
+    /// A verified element that could not be understood.
+    Unreadable(UnreadableId),
 }
 
 impl RowId {
@@ -33,23 +35,23 @@ impl RowId {
             "withdrawal" => Some(Self::Withdrawal(WithdrawalId::parse(rest).ok()?)),
             "unreadable" => {
                 let (signature, element) = rest.split_once('#')?;
-                Some(Self::Unreadable(signature.to_owned(), element.parse().ok()?))
+                Some(Self::Unreadable(UnreadableId { signature: signature.to_owned(), element: element.parse().ok()? }))
             }
             _ => None,
         }
     }
 }
 
-/// A row of any kind, as it stands.
+/// A stored row of any kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AnyRow {
-    /// An order, or its place.
+    /// An order, registered or not.
     Deposit(Stored<DepositRow>),
     /// A payment.
     Payment(Stored<Payment>),
     /// A withdrawal, of ours or not.
     Withdrawal(Stored<WithdrawalRow>),
-    /// An element that was not understood.
+    /// An element that could not be understood.
     Unreadable(Stored<Unreadable>),
 }
 
@@ -58,10 +60,21 @@ impl AnyRow {
     #[must_use]
     pub fn key(&self) -> String {
         match self {
-            Self::Deposit(it) => DepositRow::key(it.row.id()),
-            Self::Payment(it) => Payment::key(&it.row.key),
-            Self::Withdrawal(it) => WithdrawalRow::key(it.row.id()),
-            Self::Unreadable(it) => Unreadable::key(&it.row.id()),
+            Self::Deposit(it) => it.row.id().key(),
+            Self::Payment(it) => it.row.key.key(),
+            Self::Withdrawal(it) => it.row.id().key(),
+            Self::Unreadable(it) => it.row.id().key(),
+        }
+    }
+
+    /// The name of its state in the table.
+    #[must_use]
+    pub fn state_name(&self) -> &'static str {
+        match self {
+            Self::Deposit(it) => it.row.state_name(),
+            Self::Payment(it) => it.row.state.name(),
+            Self::Withdrawal(it) => it.row.state_name(),
+            Self::Unreadable(_) => "unreadable",
         }
     }
 
@@ -89,22 +102,19 @@ impl AnyRow {
 }
 
 /// The right to read rows of all kinds.
-pub trait ReadAny: Read<DepositRow> + Read<Payment> + Read<WithdrawalRow> + Read<Unreadable> {}
+pub trait ReadAny: Read<CustomTransactionId> + Read<PaymentKey> + Read<WithdrawalId> + Read<UnreadableId> {}
 
-impl<T: Read<DepositRow> + Read<Payment> + Read<WithdrawalRow> + Read<Unreadable>> ReadAny for T {}
+impl<T: Read<CustomTransactionId> + Read<PaymentKey> + Read<WithdrawalId> + Read<UnreadableId>> ReadAny for T {}
 
 /// Reads the row of this name; `None` when there is none.
 ///
 /// # Errors
-/// [`StoreError`] when the table does not answer.
+/// [`StoreError`] when the table fails.
 pub async fn read_any(table: &impl ReadAny, id: &RowId) -> Result<Option<AnyRow>, StoreError> {
     Ok(match id {
-        RowId::Deposit(id) => Read::<DepositRow>::read(table, id).await?.map(AnyRow::Deposit),
-        RowId::Payment(key) => Read::<Payment>::read(table, key).await?.map(AnyRow::Payment),
-        RowId::Withdrawal(id) => Read::<WithdrawalRow>::read(table, id).await?.map(AnyRow::Withdrawal),
-        RowId::Unreadable(signature, element) => {
-            let id = (signature.clone(), *element);
-            Read::<Unreadable>::read(table, &id).await?.map(AnyRow::Unreadable)
-        }
+        RowId::Deposit(id) => table.read(id).await?.map(AnyRow::Deposit),
+        RowId::Payment(key) => table.read(key).await?.map(AnyRow::Payment),
+        RowId::Withdrawal(id) => table.read(id).await?.map(AnyRow::Withdrawal),
+        RowId::Unreadable(id) => table.read(id).await?.map(AnyRow::Unreadable),
     })
 }

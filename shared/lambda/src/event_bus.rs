@@ -7,8 +7,8 @@ use aws_sdk_eventbridge::primitives::DateTime;
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use tracing::error;
 
-/// Whose events they are.
-const SOURCE: &str = "paykassma";
+/// The `source` of every event.
+pub const SOURCE: &str = "paykassma";
 /// Most events of one call.
 const MOST: usize = 10;
 

@@ -1,0 +1,24 @@
+//! What a function's role must allow.
+
+/// One thing that a function does in AWS. Its role allows these and nothing else; `template.yaml` is checked against them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Right {
+    /// Read rows whose key begins with this kind.
+    ReadRows(&'static str),
+    /// Put rows whose key begins with this kind.
+    PutRows(&'static str),
+    /// Update rows whose key begins with this kind without reading them.
+    UpdateRows(&'static str),
+    /// Query the index `attention`.
+    FindAttention,
+    /// Send messages to the submission queue.
+    SendMessages,
+    /// Be given the messages of the submission queue, and put them off.
+    TakeMessages,
+    /// Be given the changes of the table's stream.
+    TakeChanges,
+    /// Put events on the bus.
+    PublishEvents,
+    /// Read the secret.
+    ReadSecret,
+}
