@@ -5,6 +5,7 @@ mod audit;
 mod cli;
 pub mod decision;
 mod deployment;
+mod external_sort;
 mod failure;
 mod id;
 mod list;
@@ -20,7 +21,6 @@ mod scan;
 mod send;
 mod show;
 mod simulate;
-mod sorted;
 
 use std::process::ExitCode;
 

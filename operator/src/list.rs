@@ -53,7 +53,7 @@ pub(crate) async fn run(deployment: &Deployment, output: Output, arguments: &Lis
     Ok(Done::Well)
 }
 
-/// The index is followed from the oldest; the rows are read as they stand, so that what is settled meanwhile is left out.
+/// Follows the index from the oldest row on, and reads each row: one that needs nobody any more is left out.
 async fn of_kind(
     table: &(impl FindAttention + ReadAny),
     kind: AttentionKind,
@@ -65,9 +65,13 @@ async fn of_kind(
     loop {
         let page = table.find_attention(kind, Timestamp(0), after.as_ref()).await?;
         for id in &page.rows {
-            let row = read_any(table, id).await?;
-            let open = row.and_then(|row| Some((row.attention().filter(|it| it.kind == kind)?.at, row)));
-            found.extend(open.filter(|(at, _)| *at <= until).map(|(at, row)| Open::of(&row, kind, at)));
+            let Some(row) = read_any(table, id).await? else { continue };
+            match row.attention() {
+                Some(attention) if attention.kind == kind && attention.at <= until => {
+                    found.push(Open::of(&row, kind, attention.at));
+                }
+                Some(_) | None => continue,
+            }
             if found.len() >= limit {
                 return Ok(found);
             }

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use super::deposits::pay;
 use super::faults::{Fault, Faults};
-use super::people::{Ask, ask};
 use super::provider::Model;
 use super::rest;
 use super::run::{broken, in_parallel, settings};
+use super::users::{Ask, ask};
 use super::world::{Settings, World};
 
 type Plan = BTreeMap<usize, Fault>;

@@ -3,7 +3,6 @@
 #![expect(clippy::print_stdout, reason = "the figures")]
 #![expect(clippy::wildcard_enum_match_arm, reason = "a rule is about the states that it names")]
 
-mod chance;
 mod crashes;
 mod decisions;
 mod deposits;
@@ -14,17 +13,18 @@ mod guarantees;
 mod operators;
 mod orders;
 mod output;
-mod people;
 mod provider;
 mod queue;
+mod random;
 mod rest;
 mod rules;
 mod run;
 mod stream;
 mod table;
-mod teeth;
+mod users;
 mod withdrawals;
 mod world;
 mod wrong;
+mod wrong_variants;
 
 pub(crate) use run::number;

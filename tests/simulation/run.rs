@@ -5,12 +5,12 @@ use std::ops::Range;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::chance::Chance;
 use super::faults::Faults;
 use super::provider::Model;
+use super::random::Chance;
 use super::world::{Settings, World};
 use super::wrong::Wrong;
-use super::{operators, people, rest};
+use super::{operators, rest, users};
 
 /// Until then things go wrong.
 const QUIET_FROM_MS: u64 = 3_600_000;
@@ -74,7 +74,7 @@ pub(super) fn settings(seed: u64, wrong: Option<Wrong>) -> Settings {
 /// Runs a seed to its end.
 pub(super) fn run(settings: Settings) -> World {
     let world = World::new(settings);
-    people::plan(&world);
+    users::plan(&world);
     if world.with(|state| state.settings.has_operators) {
         operators::plan(&world);
     }

@@ -8,10 +8,10 @@ use std::task::{Context, Poll, Waker};
 
 use store::Memory;
 
-use super::chance::Chance;
 use super::faults::Faults;
 use super::provider::Provider;
 use super::queue::Messages;
+use super::random::Chance;
 use super::rules::Rules;
 use super::stream::Stream;
 use super::wrong::Wrong;

@@ -18,26 +18,33 @@ pub(crate) struct Search {
 impl Search {
     pub(crate) fn read(request: Request<'_>) -> Result<Self, BadRequest> {
         let [state, updated_since, cursor] = request.query_parameters(["state", "updated_since", "cursor"])?;
-        let known = || AttentionKind::ALL.map(AttentionKind::as_str).join(", ");
-        let kind = state.and_then(AttentionKind::named);
-        let kind = kind.ok_or_else(|| BadRequest::field("state", format!("must be one of {}", known())))?;
+        let Some(kind) = state.and_then(AttentionKind::named) else {
+            let known = AttentionKind::ALL.map(AttentionKind::as_str).join(", ");
+            return Err(BadRequest::field("state", format!("must be one of {known}")));
+        };
         let since = match updated_since {
             None => Timestamp(0),
             Some(digits) => time(digits)
                 .ok_or_else(|| BadRequest::field("updated_since", "must be a time in milliseconds since 1970"))?,
         };
-        let after = cursor.map(|text| {
-            let cursor = decode(text).filter(|cursor| cursor.at >= since);
-            cursor.ok_or_else(|| BadRequest::field("cursor", "must be the cursor of an answer to this request"))
-        });
-        Ok(Self { kind, since, after: after.transpose()? })
+        let after = match cursor {
+            None => None,
+            Some(text) => {
+                let cursor = decode(text).filter(|cursor| cursor.at >= since);
+                let rule = "must be the cursor of an answer to this request";
+                Some(cursor.ok_or_else(|| BadRequest::field("cursor", rule))?)
+            }
+        };
+        Ok(Self { kind, since, after })
     }
 }
 
-/// A number of the range that a JSON number keeps exactly.
+/// A time of at most 15 digits, which a JSON number holds exactly. No sign, no space.
 fn time(digits: &str) -> Option<Timestamp> {
-    let is_plain = (1..=15).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
-    is_plain.then(|| digits.parse().ok().map(Timestamp))?
+    if digits.len() > 15 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    digits.parse().ok().map(Timestamp)
 }
 
 /// Spells a cursor so that nobody reads anything into it.

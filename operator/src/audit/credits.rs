@@ -1,8 +1,7 @@
-//! Credits: what a payment's row and an order's row say of the same money. Each payment stands once on either side, with the same facts;
+//! Credits: what a payment's row and an order's row say of the same money. Each payment appears once on either side, with the same facts;
 //! so each order's sum is that of its payments.
 
 use std::io;
-use std::iter;
 
 use domain::{Amount, CurrencyCode, CustomTransactionId, DepositRow, Label, PaymentState};
 use serde::{Deserialize, Serialize};
@@ -83,34 +82,35 @@ fn wrong(said: &[Said]) -> Option<String> {
     })
 }
 
-/// Lays side by side what is said of each payment, and reports what is wrong. What seems so is read again first, for the rows
-/// may have changed while the table was scanned.
+/// Compares what is said about each payment, and reports what is wrong. What comes about one payment comes in a row.
 pub(crate) async fn compare(
     table: &impl ReadAny,
     said: impl Iterator<Item = io::Result<Said>>,
     mut report: impl FnMut(Break),
 ) -> Result<(), Failure> {
-    let mut open: Vec<Said> = Vec::new();
-    for it in said.map(|it| it.map(Some)).chain(iter::once(Ok(None))) {
-        let it = it?;
-        if open.first().map(|first| &first.payment) != it.as_ref().map(|it| &it.payment)
-            && let Some(found) = close(table, std::mem::take(&mut open)).await
-        {
-            report(found);
+    let mut of_one: Vec<Said> = Vec::new();
+    for next in said {
+        let next = next?;
+        if of_one.first().is_some_and(|first| first.payment != next.payment) {
+            check_payment(table, std::mem::take(&mut of_one), &mut report).await;
         }
-        open.extend(it);
+        of_one.push(next);
     }
+    check_payment(table, of_one, &mut report).await;
     Ok(())
 }
 
-async fn close(table: &impl ReadAny, said: Vec<Said>) -> Option<Break> {
-    wrong(&said)?;
+/// Reports what is wrong about one payment. Its rows are read again first, for they may have changed while the table was
+/// scanned.
+async fn check_payment(table: &impl ReadAny, said: Vec<Said>, report: &mut impl FnMut(Break)) {
+    let Some(wrong_then) = wrong(&said) else { return };
     let what = match again(table, &said).await {
-        Ok(now) => wrong(&now)?,
-        Err(error) => format!("{}; it cannot be read again: {error}", wrong(&said)?),
+        Ok(now) => wrong(&now),
+        Err(error) => Some(format!("{wrong_then}; it cannot be read again: {error}")),
     };
-    let id = said.into_iter().next()?.payment;
-    Some(Break { rule: Rule::Credits, id, what })
+    if let (Some(what), Some(first)) = (what, said.into_iter().next()) {
+        report(Break { rule: Rule::Credits, id: first.payment, what });
+    }
 }
 
 /// What is said now, by the payment's row and by all orders that were named.
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn a_credit_stands_once_on_either_side_with_the_same_facts() {
+    fn a_credit_is_once_on_either_side_with_the_same_facts() {
         let payment = said(By::Payment, "o1", "u1", "700");
         let order = said(By::Order, "o1", "u1", "700.00");
         assert_eq!(wrong(&[payment.clone(), order.clone()]), None);

@@ -14,10 +14,10 @@ use store::{ScannedRow, UnreadableRow};
 
 use crate::cli::Audit;
 use crate::deployment::{Deployment, Keys};
+use crate::external_sort::{RUN, Sorter};
 use crate::failure::{Done, Failure};
 use crate::output::Output;
 use crate::scan::{rows_bar, scan};
-use crate::sorted::{RUN, Sorter};
 use credits::{Said, compare};
 
 /// What is checked.

@@ -5,7 +5,7 @@ use std::io;
 use domain::Timestamp;
 use serde::Serialize;
 
-use super::entry::{Entry, Here, Side, Standing, There};
+use super::entry::{Entry, OurRecord, ProviderRecord, Side, Standing};
 
 /// What a comparison comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -49,8 +49,8 @@ impl Class {
 pub(crate) struct Finding<'a> {
     pub(crate) class: Class,
     pub(crate) key: &'a str,
-    pub(crate) here: Option<&'a Here>,
-    pub(crate) there: Option<&'a There>,
+    pub(crate) ours: Option<&'a OurRecord>,
+    pub(crate) theirs: Option<&'a ProviderRecord>,
     pub(crate) remark: &'static str,
 }
 
@@ -67,7 +67,7 @@ pub(crate) fn compare<E: From<io::Error>>(
     period: Period,
     mut report: impl FnMut(Finding<'_>) -> Result<(), E>,
 ) -> Result<(), E> {
-    let mut open: Option<(String, Here)> = None;
+    let mut open: Option<(String, OurRecord)> = None;
     let mut compared = None;
     for entry in entries {
         let Entry { key, side } = entry?;
@@ -75,13 +75,13 @@ pub(crate) fn compare<E: From<io::Error>>(
             missing_there(open.take(), period, &mut report)?;
         }
         match side {
-            Side::Here(here) => open = Some((key, here)),
-            Side::There(there) => {
+            Side::Ours(ours) => open = Some((key, ours)),
+            Side::Providers(theirs) => {
                 let is_again = compared.as_ref() == Some(&key);
-                let here = open.take().map(|(_, here)| here);
+                let ours = open.take().map(|(_, ours)| ours);
                 let (class, remark) =
-                    if is_again { (Class::Duplicated, AGAIN) } else { classify(&key, here.as_ref(), &there) };
-                report(Finding { class, key: &key, here: here.as_ref(), there: Some(&there), remark })?;
+                    if is_again { (Class::Duplicated, AGAIN) } else { classify(&key, ours.as_ref(), &theirs) };
+                report(Finding { class, key: &key, ours: ours.as_ref(), theirs: Some(&theirs), remark })?;
                 compared = Some(key);
             }
         }
@@ -92,43 +92,47 @@ pub(crate) fn compare<E: From<io::Error>>(
 const AGAIN: &str = "the export has this id on an earlier line, which was compared";
 
 fn missing_there<E>(
-    open: Option<(String, Here)>,
+    open: Option<(String, OurRecord)>,
     period: Period,
     report: &mut impl FnMut(Finding<'_>) -> Result<(), E>,
 ) -> Result<(), E> {
-    let Some((key, here)) = open.filter(|(_, here)| here.is_expected && period.has(here.at)) else { return Ok(()) };
-    let remark = match here.standing {
-        Standing::Success => "the provider's books do not have money that moved here",
+    let Some((key, ours)) = open.filter(|(_, ours)| ours.is_expected && period.has(ours.at)) else { return Ok(()) };
+    let remark = match ours.standing {
+        Standing::Success => "money moved in our records, and is missing in the provider's",
         Standing::Fail => "the provider's books do not have what it reported as failed",
-        Standing::Other => "not ended here; if the export is complete, the provider does not have it",
+        Standing::Other => "not ended ours; if the export is complete, the provider does not have it",
     };
-    report(Finding { class: Class::MissingThere, key: &key, here: Some(&here), there: None, remark })
+    report(Finding { class: Class::MissingThere, key: &key, ours: Some(&ours), theirs: None, remark })
 }
 
-fn classify(key: &str, here: Option<&Here>, there: &There) -> (Class, &'static str) {
+fn classify(key: &str, ours: Option<&OurRecord>, theirs: &ProviderRecord) -> (Class, &'static str) {
     let is_withdrawal = key.starts_with("withdrawal#");
-    let Some(here) = here else {
-        return match (is_withdrawal, there.standing) {
-            (true, _) if there.by_hand => (Class::ByHand, "made in the back office, which sends no postback"),
+    let Some(ours) = ours else {
+        return match (is_withdrawal, theirs.standing) {
+            (true, _) if theirs.by_hand => (Class::ByHand, "made in the back office, which sends no postback"),
             (true, _) => {
-                (Class::MissingHere, "never made here; made by hand in the back office, if the export cannot report")
+                (Class::MissingHere, "never made ours; made by hand in the back office, if the export cannot report")
             }
             (false, Standing::Success) => {
                 (Class::MissingHere, "no postback has come: ask the provider to send it again")
             }
-            (false, Standing::Fail | Standing::Other) => (Class::Matched, "no money there, and none here"),
+            (false, Standing::Fail | Standing::Other) => (Class::Matched, "no money in either record"),
         };
     };
-    if here.money != there.money {
+    if ours.money != theirs.money {
         return (Class::AmountDiffers, "the amount or its currency is not the same");
     }
-    match (here.standing, there.standing) {
-        (here, there) if here == there => (Class::Matched, ""),
-        (Standing::Success, Standing::Fail) => (Class::StatusDiffers, "money moved here, and not there"),
-        (Standing::Fail, Standing::Success) => (Class::StatusDiffers, "money moved there, and not here"),
-        (Standing::Other, _) if is_withdrawal => (Class::StatusDiffers, "ended there, and open here: resolve it"),
-        (Standing::Other, _) => (Class::StatusDiffers, "ended there, and held here: resolve it"),
-        (_, _) => (Class::StatusDiffers, "ended here, and not there"),
+    match (ours.standing, theirs.standing) {
+        (ours, theirs) if ours == theirs => (Class::Matched, ""),
+        (Standing::Success, Standing::Fail) => {
+            (Class::StatusDiffers, "money moved in our records, and not in the provider's")
+        }
+        (Standing::Fail, Standing::Success) => {
+            (Class::StatusDiffers, "money moved in the provider's records, and not in ours")
+        }
+        (Standing::Other, _) if is_withdrawal => (Class::StatusDiffers, "ended theirs, and open ours: resolve it"),
+        (Standing::Other, _) => (Class::StatusDiffers, "ended theirs, and held ours: resolve it"),
+        (_, _) => (Class::StatusDiffers, "ended in our records, and not in the provider's"),
     }
 }
 
@@ -152,48 +156,48 @@ mod tests {
         Money { amount: Amount::parse(amount).unwrap(), currency_code: CurrencyCode::parse("INR").unwrap() }
     }
 
-    fn here(amount: &str, standing: Standing) -> Here {
-        Here { money: money(amount), standing, state: "a state".into(), at: Timestamp(5), is_expected: true }
+    fn ours(amount: &str, standing: Standing) -> OurRecord {
+        OurRecord { money: money(amount), standing, state: "a state".into(), at: Timestamp(5), is_expected: true }
     }
 
-    fn there(line: u64, amount: &str, standing: Standing) -> There {
-        There { line, money: money(amount), standing, by_hand: false }
+    fn theirs(line: u64, amount: &str, standing: Standing) -> ProviderRecord {
+        ProviderRecord { line, money: money(amount), standing, by_hand: false }
     }
 
     fn compared(mut entries: Vec<Entry>, period: Period) -> Vec<(Class, String, Option<u64>)> {
         entries.sort();
         let mut found = Vec::new();
         compare(entries.into_iter().map(Ok), period, |it| {
-            found.push((it.class, it.key.to_owned(), it.there.map(|there| there.line)));
+            found.push((it.class, it.key.to_owned(), it.theirs.map(|theirs| theirs.line)));
             Ok::<_, io::Error>(())
         })
         .unwrap();
         found
     }
 
-    fn pair(key: &str, ours: Option<Here>, theirs: &[There]) -> Vec<Entry> {
+    fn pair(key: &str, ours: Option<OurRecord>, theirs: &[ProviderRecord]) -> Vec<Entry> {
         let entry = |side| Entry { key: key.into(), side };
-        ours.map(Side::Here).into_iter().chain(theirs.iter().cloned().map(Side::There)).map(entry).collect()
+        ours.map(Side::Ours).into_iter().chain(theirs.iter().cloned().map(Side::Providers)).map(entry).collect()
     }
 
     #[test]
     fn each_pair_has_its_class() {
         use Standing::{Fail, Other, Success};
         let (payment, withdrawal) = ("payment#paytm#1", "withdrawal#w1");
-        let ours = |standing| Some(here("7", standing));
-        let by_hand = There { by_hand: true, ..there(2, "7", Success) };
+        let ours = |standing| Some(ours("7", standing));
+        let by_hand = ProviderRecord { by_hand: true, ..theirs(2, "7", Success) };
         for (key, ours, theirs, class) in [
-            (payment, ours(Success), there(2, "7.00", Success), Class::Matched),
-            (payment, ours(Success), there(2, "7.01", Success), Class::AmountDiffers),
-            (payment, ours(Success), there(2, "7", Fail), Class::StatusDiffers),
-            (payment, ours(Other), there(2, "7", Success), Class::StatusDiffers),
-            (payment, None, there(2, "7", Success), Class::MissingHere),
-            (payment, None, there(2, "7", Fail), Class::Matched),
-            (withdrawal, ours(Fail), there(2, "7", Success), Class::StatusDiffers),
-            (withdrawal, ours(Other), there(2, "7", Fail), Class::StatusDiffers),
-            (withdrawal, ours(Other), there(2, "7", Other), Class::Matched),
-            (withdrawal, ours(Success), there(2, "7", Other), Class::StatusDiffers),
-            (withdrawal, None, there(2, "7", Fail), Class::MissingHere),
+            (payment, ours(Success), theirs(2, "7.00", Success), Class::Matched),
+            (payment, ours(Success), theirs(2, "7.01", Success), Class::AmountDiffers),
+            (payment, ours(Success), theirs(2, "7", Fail), Class::StatusDiffers),
+            (payment, ours(Other), theirs(2, "7", Success), Class::StatusDiffers),
+            (payment, None, theirs(2, "7", Success), Class::MissingHere),
+            (payment, None, theirs(2, "7", Fail), Class::Matched),
+            (withdrawal, ours(Fail), theirs(2, "7", Success), Class::StatusDiffers),
+            (withdrawal, ours(Other), theirs(2, "7", Fail), Class::StatusDiffers),
+            (withdrawal, ours(Other), theirs(2, "7", Other), Class::Matched),
+            (withdrawal, ours(Success), theirs(2, "7", Other), Class::StatusDiffers),
+            (withdrawal, None, theirs(2, "7", Fail), Class::MissingHere),
             (withdrawal, None, by_hand.clone(), Class::ByHand),
             (withdrawal, ours(Success), by_hand, Class::Matched),
         ] {
@@ -204,28 +208,28 @@ mod tests {
 
     #[test]
     fn a_currency_is_part_of_the_amount() {
-        let mut theirs = there(2, "7", Standing::Success);
+        let mut theirs = theirs(2, "7", Standing::Success);
         theirs.money.currency_code = CurrencyCode::parse("BDT").unwrap();
-        let found = compared(pair("payment#paytm#1", Some(here("7", Standing::Success)), &[theirs]), ALWAYS);
+        let found = compared(pair("payment#paytm#1", Some(ours("7", Standing::Success)), &[theirs]), ALWAYS);
         assert_eq!(found[0].0, Class::AmountDiffers);
     }
 
     #[test]
     fn what_the_export_lacks_counts_within_the_period_and_where_it_is_expected() {
-        let row = here("7", Standing::Success);
-        let of = |row: &Here, since, until| {
+        let row = ours("7", Standing::Success);
+        let of = |row: &OurRecord, since, until| {
             let period = Period { since: Timestamp(since), until: Timestamp(until) };
             compared(pair("payment#paytm#1", Some(row.clone()), &[]), period).len()
         };
         assert_eq!((of(&row, 5, 6), of(&row, 0, 5), of(&row, 6, 9)), (1, 0, 0));
-        assert_eq!(of(&Here { is_expected: false, ..row }, 5, 6), 0);
+        assert_eq!(of(&OurRecord { is_expected: false, ..row }, 5, 6), 0);
     }
 
     #[test]
     fn the_first_line_of_an_id_is_compared_and_each_further_one_reported() {
         let theirs =
-            [there(9, "7", Standing::Success), there(2, "7", Standing::Success), there(4, "8", Standing::Fail)];
-        let found = compared(pair("payment#paytm#1", Some(here("7", Standing::Success)), &theirs), ALWAYS);
+            [theirs(9, "7", Standing::Success), theirs(2, "7", Standing::Success), theirs(4, "8", Standing::Fail)];
+        let found = compared(pair("payment#paytm#1", Some(ours("7", Standing::Success)), &theirs), ALWAYS);
         let classes: Vec<_> = found.iter().map(|(class, _, line)| (*class, line.unwrap())).collect();
         assert_eq!(classes, [(Class::Matched, 2), (Class::Duplicated, 4), (Class::Duplicated, 9)]);
     }
@@ -240,12 +244,12 @@ mod tests {
                 let key = format!("payment#paytm#{key}");
                 if !is_here {
                     keys_there.insert(key.clone());
-                    entries.push(Entry { key, side: Side::There(there(line, "7", Standing::Success)) });
+                    entries.push(Entry { key, side: Side::Providers(theirs(line, "7", Standing::Success)) });
                 } else if rows.insert(key.clone()) {
-                    entries.push(Entry { key, side: Side::Here(here("7", Standing::Success)) });
+                    entries.push(Entry { key, side: Side::Ours(ours("7", Standing::Success)) });
                 }
             }
-            let lines = entries.iter().filter(|it| matches!(it.side, Side::There(_))).count();
+            let lines = entries.iter().filter(|it| matches!(it.side, Side::Providers(_))).count();
             let found = compared(entries, ALWAYS);
             let count = |class| found.iter().filter(|it| it.0 == class).count();
             prop_assert_eq!(found.iter().filter(|it| it.2.is_some()).count(), lines);

@@ -27,7 +27,7 @@ pub(crate) struct Money {
 
 /// A transaction in the export.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub(crate) struct There {
+pub(crate) struct ProviderRecord {
     pub(crate) line: u64,
     pub(crate) money: Money,
     pub(crate) standing: Standing,
@@ -36,7 +36,7 @@ pub(crate) struct There {
 
 /// A transaction in the table.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub(crate) struct Here {
+pub(crate) struct OurRecord {
     pub(crate) money: Money,
     pub(crate) standing: Standing,
     pub(crate) state: String,
@@ -49,8 +49,8 @@ pub(crate) struct Here {
 /// One of both.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) enum Side {
-    Here(Here),
-    There(There),
+    Ours(OurRecord),
+    Providers(ProviderRecord),
 }
 
 /// A transaction on one side, under the key that its row has or would have. In order, the table's comes before the export's.
@@ -81,14 +81,14 @@ impl Entry {
             AnyRow::Deposit(_) | AnyRow::Unreadable(_) => return None,
         };
         let standing = found.last().map_or(standing, found_out);
-        let here = Here {
+        let ours = OurRecord {
             money: Money { amount, currency_code },
             standing,
             state: in_words(row.state_name(), found.last()),
             at,
             is_expected: is_expected || standing == Standing::Success,
         };
-        Some(Self { key: row.key(), side: Side::Here(here) })
+        Some(Self { key: row.key(), side: Side::Ours(ours) })
     }
 }
 

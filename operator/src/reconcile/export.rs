@@ -8,10 +8,10 @@ use serde::Serialize;
 use store::RowKey;
 
 use super::config::Config;
-use super::entry::{Entry, Money, Side, Standing, There};
+use super::entry::{Entry, Money, ProviderRecord, Side, Standing};
 use crate::failure::Failure;
 
-/// A line that cannot be compared. What stands there is not repeated: it may be a person's.
+/// A line that cannot be compared. Its content is not repeated: it may be a person's.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct BadLine {
     pub(crate) line: u64,
@@ -106,13 +106,13 @@ impl<'a, R: Read> Export<'a, R> {
         let amount = self.parse(places.amount, |text| amount(config, text))?;
         let standings =
             [(&texts.success, Standing::Success), (&texts.fail, Standing::Fail), (&texts.other, Standing::Other)];
-        let there = There {
+        let theirs = ProviderRecord {
             line,
             money: Money { amount, currency_code: self.parse(places.currency_code, CurrencyCode::parse)? },
             standing: self.is(places.status, &standings)?,
             by_hand: places.origin.is_some_and(|place| is_one_of(self.text(place), &texts.by_hand)),
         };
-        Ok(Entry { key, side: Side::There(there) })
+        Ok(Entry { key, side: Side::Providers(theirs) })
     }
 
     fn payment(&self) -> Result<String, (usize, String)> {
@@ -209,8 +209,8 @@ mod tests {
         let seen: Vec<_> = read
             .into_iter()
             .map(|entry| {
-                let Entry { key, side: Side::There(there) } = entry.unwrap() else { panic!() };
-                (key, there.line, there.money.amount.to_string(), there.standing, there.by_hand)
+                let Entry { key, side: Side::Providers(theirs) } = entry.unwrap() else { panic!() };
+                (key, theirs.line, theirs.money.amount.to_string(), theirs.standing, theirs.by_hand)
             })
             .collect();
         let success = Standing::Success;

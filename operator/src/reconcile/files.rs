@@ -65,12 +65,12 @@ impl Files {
     }
 
     pub(crate) fn finding(&mut self, finding: Finding<'_>) -> Result<(), Failure> {
-        let Finding { class, key, here, there, remark } = finding;
-        let line = there.map(|it| it.line.to_string()).unwrap_or_default();
-        let status = there.map_or("", |it| status(it.standing));
-        let state = here.map_or("", |it| it.state.as_str());
-        let theirs = money(there.map(|it| &it.money));
-        let ours = money(here.map(|it| &it.money));
+        let Finding { class, key, ours, theirs, remark } = finding;
+        let line = theirs.map(|it| it.line.to_string()).unwrap_or_default();
+        let status = theirs.map_or("", |it| status(it.standing));
+        let state = ours.map_or("", |it| it.state.as_str());
+        let theirs = money(theirs.map(|it| &it.money));
+        let ours = money(ours.map(|it| &it.money));
         let cells = [key, &line, &theirs[0], &theirs[1], status, &ours[0], &ours[1], state, remark];
         let listing = self.classes.iter_mut().find(|it| it.class == class.as_str());
         listing.map_or(Ok(()), |listing| listing.write(&cells))

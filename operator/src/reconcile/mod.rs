@@ -18,10 +18,10 @@ use clap::Args;
 use domain::Timestamp;
 
 use crate::deployment::Deployment;
+use crate::external_sort::{RUN, Sorter};
 use crate::failure::{Done, Failure};
 use crate::output::Output;
 use crate::scan::{bytes_bar, rows_bar, scan};
-use crate::sorted::{RUN, Sorter};
 use compare::{Period, compare};
 use config::Config;
 use entry::Entry;
@@ -64,7 +64,7 @@ Classes, each a file in --out:
   bad_lines        lines that cannot be read, with the column and why
   bad_rows         rows of the table that cannot be read
 
-Failed deposits leave no trace here: if the export has them, they match. Numbers that a user has only entered are no payments.
+Failed deposits leave no trace in the table: if the export has them, they match. Numbers that a user has only entered are no payments.
 Exit status 1 if any class but matched and by_hand has a line.
 It holds 100,000 transactions in memory, and the rest in nameless files of the temporary directory (TMPDIR), about 200 bytes each.";
 

@@ -237,20 +237,25 @@ impl Payment {
     /// The events of this row, which has replaced `old`. A credit is published by its order's row.
     #[must_use]
     pub fn events(&self, old: Option<&Self>) -> Vec<Event> {
-        let held = |row: &Self| match &row.state {
-            PaymentState::Unmatched { .. } => row.held(None).map(Event::PaymentUnmatched),
-            PaymentState::Quarantined { mismatch, .. } => row.held(Some(*mismatch)).map(Event::DepositQuarantined),
+        let (known_conflicts, known_resolutions) =
+            old.map_or((0, &[][..]), |old| (old.contradictions.len(), old.resolutions.as_slice()));
+        let held = self.held_event().filter(|event| old.and_then(Self::held_event).as_ref() != Some(event));
+        let new = self.contradictions.iter().skip(known_conflicts);
+        let conflicts = new.filter_map(|it| self.held(Some(it.mismatch)).map(Event::PaymentConflict));
+        let resolved = Event::resolved(&self.resolutions, Some(known_resolutions));
+        held.into_iter().chain(conflicts).chain(resolved).collect()
+    }
+
+    /// The event of a payment that is held.
+    fn held_event(&self) -> Option<Event> {
+        match &self.state {
+            PaymentState::Unmatched { .. } => self.held(None).map(Event::PaymentUnmatched),
+            PaymentState::Quarantined { mismatch, .. } => self.held(Some(*mismatch)).map(Event::DepositQuarantined),
             PaymentState::Claimed { .. }
             | PaymentState::Released { .. }
             | PaymentState::Credited { .. }
             | PaymentState::Rejected { .. } => None,
-        };
-        let state = held(self).filter(|event| old.and_then(held).as_ref() != Some(event));
-        let known = old.map_or(0, |old| old.contradictions.len());
-        let against = self.contradictions.iter().skip(known);
-        let against = against.filter_map(|it| self.held(Some(it.mismatch)).map(Event::PaymentConflict));
-        let resolved = Event::resolved(&self.resolutions, old.map(|old| old.resolutions.as_slice()));
-        state.into_iter().chain(against).chain(resolved).collect()
+        }
     }
 
     fn held(&self, mismatch: Option<Mismatch>) -> Option<HeldPayment> {

@@ -56,6 +56,15 @@ impl PaymentState {
     /// The names of the states in which nothing is proved, so that a postback may credit without a look at the row.
     pub const UNPROVED: [&str; 2] = ["claimed", "released"];
 
+    /// Credited to an order, under the label that is stored with it.
+    fn credited(deposit: &Deposit, facts: &SignedFacts) -> Self {
+        Self::Credited {
+            order: deposit.order.custom_transaction_id.clone(),
+            credited_label: deposit.order.label.clone(),
+            facts: facts.clone(),
+        }
+    }
+
     /// Its name in the table and in the API.
     #[must_use]
     pub fn name(&self) -> &'static str {
@@ -144,11 +153,7 @@ impl Payment {
 
     /// Both rows as they are once the signed amount is the order's, under the label that is stored with it.
     pub(crate) fn credited_to(&self, deposit: &Deposit, facts: &SignedFacts) -> (Self, Deposit) {
-        let credited = self.with(PaymentState::Credited {
-            order: deposit.order.custom_transaction_id.clone(),
-            credited_label: deposit.order.label.clone(),
-            facts: facts.clone(),
-        });
+        let credited = self.with(PaymentState::credited(deposit, facts));
         let credit = Credit { payment: self.key.clone(), amount: facts.amount };
         (credited, deposit.clone().credit(credit))
     }
@@ -232,7 +237,11 @@ impl ExpectedCredit {
 }
 
 impl DepositReport {
-    /// The credit to be expected. `None` when the report cannot be credited as it stands.
+    fn credit(&self) -> Credit {
+        Credit { payment: self.payment.clone(), amount: self.facts.amount }
+    }
+
+    /// The credit to be expected. `None` when the report cannot be credited without a look at the rows.
     #[must_use]
     pub fn expected_credit(&self) -> Option<ExpectedCredit> {
         let (None, Some(label)) = (self.mismatch, self.facts.label.clone()) else { return None };
@@ -243,7 +252,7 @@ impl DepositReport {
             payment: Payment::new(self.payment.clone(), state),
             order,
             label,
-            credit: Credit { payment: self.payment.clone(), amount: self.facts.amount },
+            credit: self.credit(),
             currency_code: self.facts.currency_code.clone(),
         })
     }
@@ -262,28 +271,28 @@ impl SignedFacts {
 pub enum Decision {
     /// Credit: both rows change, together.
     Credit(Payment, Box<Deposit>),
-    /// Verified, but its order is not known: kept, and noted at the order's place if the id can be one of ours.
+    /// Verified, but its order is not registered: it is stored, and noted under the order's key if the id can be one of ours.
     Unmatched(Payment, Option<Unregistered>),
-    /// Verified, but something differs: kept.
+    /// Verified, but something differs: it is held.
     Quarantine(Payment, Mismatch),
-    /// It is so already.
+    /// It is recorded already.
     Repeat,
     /// Against what was decided. The row, if there is one to write, records it; nothing else changes.
     Conflict(Option<Payment>, Mismatch),
 }
 
-/// Decides what a verified report comes to, given the rows that stand.
+/// Decides what a verified report comes to, given the current rows.
 ///
-/// The signed facts of the first postback for a payment hold for ever. A payment that is held (unmatched, quarantined) is
-/// judged again by every postback with the *same signed facts*: once its order is known and the unsigned copies agree, it
-/// is credited. So nobody can keep a payment from its order by replaying an altered copy first; and an altered copy that
-/// comes later changes nothing.
+/// The signed facts of the first postback for a payment hold for ever. Every postback with the *same signed facts* judges a held
+/// payment (unmatched, quarantined) again: once its order is registered and the unsigned copies agree, it is credited. So
+/// nobody can keep a payment from its order by replaying an altered copy first, and an altered copy that comes later changes
+/// nothing.
 #[must_use]
 pub fn decide(current: Option<&Payment>, order: Option<&DepositRow>, report: &DepositReport) -> Decision {
-    let new = Payment::new(report.payment.clone(), waits(report.facts.clone()));
-    let payment = current.unwrap_or(&new);
-    let decided = current.and_then(Payment::facts);
-    if decided.is_some_and(|facts| !facts.agree_with(&report.facts)) {
+    let Some((payment, facts)) = current.and_then(|payment| Some((payment, payment.facts()?))) else {
+        return decide_first(current, order, report);
+    };
+    if !facts.agree_with(&report.facts) {
         return conflict(payment, report, Mismatch::EarlierPostback);
     }
     if payment.is_final() {
@@ -292,25 +301,37 @@ pub fn decide(current: Option<&Payment>, order: Option<&DepositRow>, report: &De
             None => Decision::Repeat,
         };
     }
-    match (judge(order, report), &payment.state) {
-        (Verdict::Credit(deposit), _) => credit(payment, deposit, report),
-        (Verdict::Unmatched, PaymentState::Unmatched { facts, labels }) if decided.is_some() => {
-            match with_label(facts, labels, report) {
-                Some(state) => unmatched(payment.with(state), order, report),
-                None => Decision::Repeat,
-            }
+    match (&payment.state, judge(order, report)) {
+        (_, Verdict::Credit(deposit)) => {
+            let (payment, deposit) = payment.credited_to(deposit, &report.facts);
+            Decision::Credit(payment, Box::new(deposit))
         }
-        (Verdict::Unmatched, _) => unmatched(payment.with(waits(report.facts.clone())), order, report),
-        (Verdict::Quarantine(mismatch), PaymentState::Quarantined { mismatch: known, .. }) if mismatch == *known => {
+        (PaymentState::Unmatched { facts, labels }, Verdict::Unmatched) => match with_label(facts, labels, report) {
+            Some(state) => unmatched(payment.with(state), order, report),
+            None => Decision::Repeat,
+        },
+        (_, Verdict::Unmatched) => unmatched(payment.with(waits(report.facts.clone())), order, report),
+        (PaymentState::Quarantined { mismatch: known, .. }, Verdict::Quarantine(mismatch)) if mismatch == *known => {
             Decision::Repeat
         }
-        (Verdict::Quarantine(mismatch), _) if decided.is_some() && report.mismatch.is_some() => {
-            conflict(payment, report, mismatch)
+        (_, Verdict::Quarantine(mismatch)) if report.mismatch.is_some() => conflict(payment, report, mismatch),
+        (_, Verdict::Quarantine(mismatch)) => Decision::Quarantine(payment.with(held(report, mismatch)), mismatch),
+    }
+}
+
+/// Decides about a payment of which nothing is proved yet: there is no row, or only a claim.
+fn decide_first(claim: Option<&Payment>, order: Option<&DepositRow>, report: &DepositReport) -> Decision {
+    let row = |state: PaymentState| match claim {
+        Some(claim) => claim.with(state),
+        None => Payment::new(report.payment.clone(), state),
+    };
+    match judge(order, report) {
+        Verdict::Credit(deposit) => {
+            let credited = row(PaymentState::credited(deposit, &report.facts));
+            Decision::Credit(credited, Box::new(deposit.clone().credit(report.credit())))
         }
-        (Verdict::Quarantine(mismatch), _) => {
-            let facts = report.facts.clone();
-            Decision::Quarantine(payment.with(PaymentState::Quarantined { facts, mismatch }), mismatch)
-        }
+        Verdict::Unmatched => unmatched(row(waits(report.facts.clone())), order, report),
+        Verdict::Quarantine(mismatch) => Decision::Quarantine(row(held(report, mismatch)), mismatch),
     }
 }
 
@@ -336,9 +357,8 @@ fn judge<'a>(order: Option<&'a DepositRow>, report: &DepositReport) -> Verdict<'
     }
 }
 
-fn credit(payment: &Payment, deposit: &Deposit, report: &DepositReport) -> Decision {
-    let (credited, deposit) = payment.credited_to(deposit, &report.facts);
-    Decision::Credit(credited, Box::new(deposit))
+fn held(report: &DepositReport, mismatch: Mismatch) -> PaymentState {
+    PaymentState::Quarantined { facts: report.facts.clone(), mismatch }
 }
 
 fn waits(facts: SignedFacts) -> PaymentState {
@@ -355,7 +375,7 @@ fn with_label(facts: &SignedFacts, labels: &[Label], report: &DepositReport) -> 
     (!is_known && labels.len() <= MOST).then(|| PaymentState::Unmatched { facts: facts.clone(), labels })
 }
 
-fn unmatched(kept: Payment, order: Option<&DepositRow>, report: &DepositReport) -> Decision {
+fn unmatched(row: Payment, order: Option<&DepositRow>, report: &DepositReport) -> Decision {
     let place = AttemptId::parse(&report.facts.custom_transaction_id).map(|id| {
         let mut unmatched = match order {
             Some(DepositRow::Unregistered(place)) => place.unmatched.clone(),
@@ -366,7 +386,7 @@ fn unmatched(kept: Payment, order: Option<&DepositRow>, report: &DepositReport) 
         }
         Unregistered { custom_transaction_id: id.order, unmatched }
     });
-    Decision::Unmatched(kept, place)
+    Decision::Unmatched(row, place)
 }
 
 fn conflict(payment: &Payment, report: &DepositReport, mismatch: Mismatch) -> Decision {
