@@ -19,7 +19,6 @@ mod publishing;
 mod questions;
 mod reference;
 mod simulation;
-mod submitter;
 mod support;
 mod template;
 mod wallets;

@@ -3,12 +3,15 @@
 use std::path::Path;
 
 use dynoxide::Database;
-use serde_json::json;
+use serde_json::Value;
 
 use crate::aws::{AwsError, Service};
 
 /// The prefix of DynamoDB's operations on the wire.
 pub(crate) const PREFIX: &str = "DynamoDB_20120810";
+
+/// The table's key, index and stream, as the store has them.
+const CREATE_TABLE: &str = include_str!("../../shared/store/src/create_table.json");
 
 /// Opens the database in the directory's `table.db`, or in memory.
 pub(crate) fn open(directory: Option<&Path>) -> Result<Database, dynoxide::DynoxideError> {
@@ -20,25 +23,11 @@ pub(crate) fn open(directory: Option<&Path>) -> Result<Database, dynoxide::Dynox
 
 /// Creates the table with its index and its stream, unless it is there already.
 pub(crate) async fn create_table(dynamodb: &Service, name: &str) -> Result<(), AwsError> {
-    let table = json!({
-        "TableName": name,
-        "AttributeDefinitions": [
-            {"AttributeName": "transaction_id", "AttributeType": "S"},
-            {"AttributeName": "attention", "AttributeType": "S"},
-            {"AttributeName": "attention_at", "AttributeType": "N"},
-        ],
-        "KeySchema": [{"AttributeName": "transaction_id", "KeyType": "HASH"}],
-        "GlobalSecondaryIndexes": [{
-            "IndexName": "attention",
-            "KeySchema": [
-                {"AttributeName": "attention", "KeyType": "HASH"},
-                {"AttributeName": "attention_at", "KeyType": "RANGE"},
-            ],
-            "Projection": {"ProjectionType": "KEYS_ONLY"},
-        }],
-        "StreamSpecification": {"StreamEnabled": true, "StreamViewType": "NEW_AND_OLD_IMAGES"},
-        "BillingMode": "PAY_PER_REQUEST",
-    });
+    let mut table: Value = serde_json::from_str(CREATE_TABLE)
+        .map_err(|error| AwsError { kind: "InvalidSchema".into(), message: error.to_string() })?;
+    if let Some(table) = table.as_object_mut() {
+        table.insert("TableName".into(), name.into());
+    }
     match dynamodb.call("CreateTable", &table).await {
         Err(error) if error.kind != "ResourceInUseException" => Err(error),
         Ok(_) | Err(_) => Ok(()),

@@ -1,5 +1,7 @@
 //! The submitter's message loop over the in-memory table: what comes out again, what is done with, what is never sent twice.
 
+#![cfg(test)]
+
 use std::future::{Future, ready};
 use std::sync::Mutex;
 use std::time::Duration;
