@@ -17,9 +17,9 @@ use crate::support::Site;
 /// How a call goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Fault {
-    /// Refused: too many calls. Not applied.
+    /// Throttled: too many calls. Not applied.
     Throttled,
-    /// Refused: another transaction is under way. Not applied. Of a call with several events, some are refused.
+    /// In conflict: another transaction is under way. Not applied. Of a call with several events, some are rejected.
     Conflicting,
     /// Applied, and answered with 500.
     Lost,

@@ -125,7 +125,7 @@ fn put(world: &World, name: &str, events: &[Published]) -> Option<usize> {
             take(world, &wrong::detail(world, name, &event.detail));
         }
     }
-    if world.is(wrong::Wrong::ForgetRefusedEvents) { None } else { refused }
+    if world.is(wrong::Wrong::ForgetRejectedEvents) { None } else { refused }
 }
 
 fn take(world: &World, detail: &str) {

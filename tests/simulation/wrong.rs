@@ -109,7 +109,7 @@ wrongs! {
     /// The publisher says done before the bus has taken anything.
     TellAndForget
     /// What the bus refused of a call counts as taken.
-    ForgetRefusedEvents
+    ForgetRejectedEvents
     /// Each delivery of an event has an id of its own.
     NewEventIds
     /// An event's id says of which row it is, and not of which version.

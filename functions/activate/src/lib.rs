@@ -75,7 +75,7 @@ struct Journal {
     version: u64,
 }
 
-/// What the journal says of it.
+/// What the journal says about it.
 enum Journalled {
     /// The provider may be asked, under this id.
     Attempt(Box<Journal>, AttemptId),

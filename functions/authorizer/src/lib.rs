@@ -1,4 +1,4 @@
-//! The HTTP API's authorizer: lets in whoever bears a token that a merchant was given.
+//! The HTTP API's authorizer: admits requests with a merchant's token.
 
 mod token;
 

@@ -1,4 +1,4 @@
-//! A merchant's token: only its hash is kept.
+//! A merchant's token: only its hash is stored.
 
 use serde::Deserialize;
 use sha2::{Digest, Sha256};

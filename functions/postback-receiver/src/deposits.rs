@@ -1,4 +1,4 @@
-//! Money that came in: credited once, or held for a reason.
+//! Payments: credited once, or held for a reason.
 
 use domain::{AttemptId, Decision, DepositReport, DepositRow, Payment, PaymentState, decide};
 use lambda::{Metric, count};

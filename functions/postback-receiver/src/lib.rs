@@ -15,7 +15,7 @@ use signing::{NotVerified, PostbackKeys, Verified, verify};
 use store::{Change, Credit, EndWithdrawal, Read, RowKey, StoreError, Transact, Write};
 use subtle::ConstantTimeEq;
 
-/// Most bytes of a postback.
+/// The largest postback, in bytes.
 const MAX_BYTES: usize = 256 * 1024;
 
 /// The settings that this function reads, beside those that all functions have.

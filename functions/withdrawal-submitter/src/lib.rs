@@ -44,7 +44,7 @@ pub struct Deps<S, Q, P, A> {
     pub policy: Policy,
 }
 
-/// What is left to be done for a withdrawal.
+/// What remains to be done for a withdrawal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Next {
     /// Nothing, by this function.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::resolution::has_open;
 use crate::{Contradiction, Payment, PaymentState, SignedFacts, Timestamp, WithdrawalRow, WithdrawalState};
 
-/// Why somebody must look.
+/// Why somebody must look at a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AttentionKind {
@@ -13,13 +13,13 @@ pub enum AttentionKind {
     Unmatched,
     /// Verified money that is not credited, because something differs.
     Quarantined,
-    /// A withdrawal of which nobody knows whether the provider has it.
+    /// A withdrawal that the provider may or may not have.
     Unknown,
-    /// A withdrawal for which a person was asked.
+    /// A withdrawal whose attempts are used up: a person must decide.
     NeedsReview,
     /// Something contradicts what was decided.
     Conflict,
-    /// A verified element that was not understood.
+    /// A verified element that could not be understood.
     Unreadable,
 }
 
@@ -48,7 +48,7 @@ impl AttentionKind {
     }
 }
 
-/// That somebody must look at a row. What is open comes before what only contradicts a decision.
+/// That somebody must look at a row. An open item takes precedence over a conflict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Attention {
     /// Why.

@@ -9,7 +9,7 @@ use crate::{
 /// Most numbers that a user may try for one order.
 pub const MAX_ATTEMPTS: usize = 20;
 
-/// What the merchant asked for. The same id always stands for the same order.
+/// What the merchant asked for. One id always names one order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Order {
     /// The merchant's id.
@@ -179,7 +179,7 @@ pub struct Unregistered {
 }
 
 impl Unregistered {
-    /// Most payments that one place notes; further ones are kept unmatched and wait for the operator.
+    /// Most payments that one row lists. Further ones stay unmatched and wait for a person.
     pub const MAX: usize = 40;
 }
 

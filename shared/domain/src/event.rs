@@ -15,7 +15,7 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum Event {
-    /// Money came in for an order, and is its user's.
+    /// A payment was credited to the user of an order.
     DepositCredited(Credited),
     /// The provider refused a number that a user entered.
     DepositActivationFailed(FailedActivation),
@@ -127,7 +127,7 @@ pub struct ForeignReported {
     pub amount: Amount,
     /// In which currency.
     pub currency_code: CurrencyCode,
-    /// What of it a later postback contradicts.
+    /// What a later postback contradicts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mismatch: Option<Mismatch>,
 }

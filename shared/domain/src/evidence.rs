@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Amount, CurrencyCode, Label, Timestamp};
 
-/// The signed text, kept so that the signature can be checked again at any time.
+/// The signed text. It is stored so that the signature can be checked again at any time.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Evidence {
     /// The whole signed list, as it stood on the wire; empty for a contradiction that its row has no room for. Personal: names
@@ -87,7 +87,7 @@ pub enum Mismatch {
     Outcome,
 }
 
-/// A postback that contradicts what was decided: kept for a person, never applied.
+/// A postback that contradicts what was decided: stored for a person, never applied.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Contradiction {
     /// What differs.
@@ -98,9 +98,9 @@ pub struct Contradiction {
 }
 
 impl Contradiction {
-    /// Most bytes of signed text that a row keeps of its contradictions; further ones are kept without it.
+    /// Most bytes of signed text that a row stores with its contradictions. Further ones are stored without it.
     const MAX_BYTES: usize = 64 * 1024;
-    /// Most contradictions that a row keeps, beside the first of each kind; further ones are only alarmed.
+    /// Most contradictions that a row stores, beside the first of each kind. Further ones only raise an alarm.
     const MAX: usize = 100;
 
     /// Adds it to those a row has. `false` when it is known already, or when the row has no room for more.

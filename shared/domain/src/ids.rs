@@ -1,4 +1,4 @@
-//! Names of things, each with the one constructor that checks it.
+//! Ids and texts, each with the one constructor that checks it.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -117,13 +117,13 @@ checked_text!(
     |text| is_printable(text, 1, 190)
 );
 checked_text!(
-    /// A note that travels with a withdrawal. May be personal: its `Debug` masks it.
+    /// A note that is sent with a withdrawal. It may be personal: its `Debug` masks it.
     Comment,
     "must be at most 190 characters without control characters",
     |text| is_printable(text, 0, 190)
 );
 checked_text!(
-    /// What an operator gives for the record. Shown in full: it is no place for people's data.
+    /// A person's remark on a decision. It is shown in full, so it must not contain personal data.
     Remark,
     "must be 1 to 500 characters without control characters",
     |text| is_printable(text, 1, 500)

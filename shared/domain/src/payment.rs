@@ -7,7 +7,7 @@ use crate::{
     Mismatch, PaymentKey, Resolution, SignedFacts, Unregistered,
 };
 
-/// What is known of a payment.
+/// What is known about a payment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum PaymentState {
@@ -45,7 +45,7 @@ pub enum PaymentState {
         /// What the provider said.
         facts: SignedFacts,
     },
-    /// Verified money that a person has found to be nobody's here.
+    /// Verified money that, as a person found, belongs to nobody here.
     Rejected {
         /// What the provider said.
         facts: SignedFacts,
@@ -85,7 +85,7 @@ pub struct Payment {
     /// Which payment.
     #[serde(rename = "payment")]
     pub key: PaymentKey,
-    /// What is known of it.
+    /// What is known about it.
     #[serde(flatten)]
     pub state: PaymentState,
     /// What contradicted the decision later.
@@ -96,10 +96,10 @@ pub struct Payment {
     pub resolutions: Vec<Resolution>,
 }
 
-/// What entering a number comes to.
+/// The answer to entering a number.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Claim {
-    /// The number is this order's, with this row to be written.
+    /// The number is free: this row claims it.
     Taken(Payment),
     /// It was this order's already.
     Held,
@@ -167,7 +167,7 @@ impl Payment {
         (report.facts.label.as_ref() != Some(credited_label)).then_some(Mismatch::Label)
     }
 
-    /// What the provider said of it, once it has said something.
+    /// What the provider signed about it; `None` while it is only claimed.
     #[must_use]
     pub fn facts(&self) -> Option<&SignedFacts> {
         match &self.state {
@@ -241,7 +241,7 @@ impl DepositReport {
         Credit { payment: self.payment.clone(), amount: self.facts.amount }
     }
 
-    /// The credit to be expected. `None` when the report cannot be credited without a look at the rows.
+    /// The credit that is expected. `None` when the report cannot be credited without a look at the rows.
     #[must_use]
     pub fn expected_credit(&self) -> Option<ExpectedCredit> {
         let (None, Some(label)) = (self.mismatch, self.facts.label.clone()) else { return None };
@@ -266,7 +266,7 @@ impl SignedFacts {
     }
 }
 
-/// What a verified report of a payment comes to.
+/// The decision about a verified report of a payment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision {
     /// Credit: both rows change, together.
@@ -281,7 +281,7 @@ pub enum Decision {
     Conflict(Option<Payment>, Mismatch),
 }
 
-/// Decides what a verified report comes to, given the current rows.
+/// Decides about a verified report, given the current rows.
 ///
 /// The signed facts of the first postback for a payment hold for ever. Every postback with the *same signed facts* judges a held
 /// payment (unmatched, quarantined) again: once its order is registered and the unsigned copies agree, it is credited. So

@@ -50,18 +50,18 @@ impl Unsigned {
     }
 }
 
-/// Money that came in, as a signed element says.
+/// A payment, as a signed element reports it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DepositReport {
     /// Which payment.
     pub payment: PaymentKey,
-    /// What was said of it.
+    /// What the element says.
     pub facts: SignedFacts,
     /// The first unsigned copy that differs.
     pub mismatch: Option<Mismatch>,
 }
 
-/// What became of a withdrawal, as a signed element says.
+/// The end of a withdrawal, as a signed element reports it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WithdrawalReport {
     /// Which withdrawal.
@@ -70,7 +70,7 @@ pub struct WithdrawalReport {
     pub wallet_type: WalletType,
     /// 1 success, 5 fail; any other value changes nothing. `None` when it was null.
     pub withdrawal_status: Option<i64>,
-    /// What was said of it.
+    /// What the element says.
     pub facts: SignedFacts,
     /// The first unsigned copy that differs.
     pub mismatch: Option<Mismatch>,

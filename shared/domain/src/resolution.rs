@@ -1,5 +1,5 @@
-//! What a person decides, where the provider's word does not suffice: it ends what is open and closes what contradicts an end,
-//! and never turns one end into another.
+//! A person's decision, for when the provider's word does not suffice. It ends what is open and closes what contradicts an
+//! end. It never turns one end into another.
 
 use serde::{Deserialize, Serialize};
 
@@ -69,21 +69,21 @@ pub enum NotResolved {
     #[error("a withdrawal is paid or failed, a payment is credited or rejected")]
     OutcomeOfAnotherKind,
     /// An attempt is being sent.
-    #[error("an attempt is on its way: once its sender must be dead it is unknown, and can be resolved")]
+    #[error("an attempt is being sent: it counts as unknown once its sender must be dead, and can be resolved then")]
     OnItsWay,
     /// Nothing is open, and nothing contradicts what was decided.
-    #[error("nothing is open: it was decided, and nothing contradicts the decision")]
+    #[error("nothing is open: it has ended, and nothing contradicts the end")]
     NothingOpen,
     /// A number is claimed, or given free: the provider has not said that there is money.
-    #[error("no payment of this number is proved: there is nothing to credit")]
+    #[error("no postback has proved a payment with this number: there is nothing to credit")]
     NotProved,
     /// A credit needs the order.
-    #[error("a payment is credited to a registered order; there is none")]
+    #[error("a payment is credited to a registered order, and there is none")]
     NoOrder,
     /// The signed order id names another order.
     #[error("the provider has signed that the payment is another order's")]
     OrderOfAnother,
-    /// The order is kept in another currency.
+    /// The order has another currency.
     #[error("the signed currency is not the order's")]
     CurrencyOfAnother,
 }

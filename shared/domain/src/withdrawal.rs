@@ -1,4 +1,4 @@
-//! A withdrawal: journalled before it is sent, uncertain until the provider has said what became of it.
+//! A withdrawal: journalled before it is sent, uncertain until the provider has reported how it ended.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,7 +7,7 @@ use crate::{
     Transition, WalletType, WithdrawalId, WithdrawalReport,
 };
 
-/// What the merchant asked for. The same id always stands for the same withdrawal.
+/// What the merchant asked for. One id always names one withdrawal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WithdrawalRequest {
     /// The merchant's id, and the provider's.
@@ -50,7 +50,7 @@ impl WithdrawalRequest {
     }
 }
 
-/// What one submission came to, by the HTTP client's own evidence.
+/// The outcome of one submission, by the HTTP client's own evidence.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", content = "message", rename_all = "snake_case")]
 pub enum Submission {
@@ -64,7 +64,7 @@ pub enum Submission {
     Unknown(String),
 }
 
-/// One submission, journalled before a byte of it leaves.
+/// One submission, journalled before a byte of it is sent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SubmissionAttempt {
     /// Which invocation began it: makes the journal entry its own, also where two begin one at a time.
@@ -81,16 +81,16 @@ pub struct SubmissionAttempt {
 pub struct Ended {
     /// When its sender had the answer.
     pub at: Timestamp,
-    /// What it came to.
+    /// Its outcome.
     #[serde(flatten)]
     pub submission: Submission,
 }
 
-/// How far a withdrawal has come.
+/// The state of a withdrawal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum WithdrawalState {
-    /// The last attempt is on its way; if nothing more is heard of it, it is unknown.
+    /// The last attempt is being sent. Without a recorded result, it counts as unknown.
     Sending,
     /// No attempt has reached the provider; it will be tried again.
     Waiting,
@@ -160,7 +160,7 @@ pub struct Withdrawal {
     /// What the merchant asked for.
     #[serde(flatten)]
     pub request: WithdrawalRequest,
-    /// How far it has come.
+    /// Its state.
     #[serde(flatten)]
     pub state: WithdrawalState,
     /// The exact signed bytes, the same for every attempt.
@@ -205,7 +205,7 @@ impl Withdrawal {
         self.attempts.last()
     }
 
-    /// Whether nothing is left to be done or to be waited for.
+    /// Whether it has ended.
     #[must_use]
     pub fn is_final(&self) -> bool {
         match self.state {
@@ -250,8 +250,8 @@ impl Withdrawal {
         }
     }
 
-    /// Applies what a sender's submission came to, and notes it in its attempt. Only the sender of the attempt on its way can say
-    /// that it did not arrive: another's answer says nothing of it.
+    /// Applies the outcome of a sender's submission, and records it in its attempt. Only the sender of the current attempt can
+    /// say that it did not arrive: another sender's answer says nothing about it.
     #[must_use]
     pub fn answered(&self, sender: &str, submission: &Submission, now: Timestamp) -> Transition<Self> {
         use WithdrawalState::{Failed, Paid, Rejected, Sending, Submitted, Unknown, Waiting};
@@ -364,7 +364,7 @@ impl Withdrawal {
 }
 
 impl WithdrawalReport {
-    /// The final state that the report's status stands for. `None` for a status without a known meaning.
+    /// The final state that the report's status means. `None` for a status without a known meaning.
     #[must_use]
     pub fn outcome(&self) -> Option<WithdrawalState> {
         let facts = Some(self.facts.clone());
@@ -395,7 +395,7 @@ pub struct ForeignWithdrawal {
 }
 
 impl ForeignWithdrawal {
-    /// The first that is heard of it.
+    /// The row after the first report.
     #[must_use]
     pub fn new(report: &WithdrawalReport) -> Self {
         Self {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::error::Category;
 use serde_json::value::RawValue;
 
-/// Most bytes of a merchant's request.
+/// The largest request of a merchant, in bytes.
 const MAX_BYTES: usize = 16 * 1024;
 
 /// What is wrong with a request.
@@ -80,7 +80,7 @@ impl<'a> Fields<'a> {
         check(text).map(Some).map_err(|error| BadRequest::field(name, error))
     }
 
-    /// Takes a number, or a text that spells one: its digits are handed on exactly as they stand.
+    /// Takes a number, or a text that spells one: its digits are handed on unchanged.
     ///
     /// # Errors
     /// [`BadRequest::Field`] when it is absent, neither, or refused by `check`.

@@ -71,7 +71,7 @@ impl Defer for Queue {
 pub struct Message<'a> {
     /// What was sent.
     pub body: &'a str,
-    /// What names this receipt of it.
+    /// Names this delivery of the message.
     pub receipt_handle: &'a str,
     /// How many times it was received, this time included.
     pub receive_count: u32,

@@ -21,7 +21,7 @@ pub enum RowId {
 }
 
 impl RowId {
-    /// Reads a row's key. `None` when it is the key of no kind of row.
+    /// Reads a row's key. `None` when no kind of row has such a key.
     #[must_use]
     pub fn parse(key: &str) -> Option<Self> {
         let (kind, rest) = key.split_once('#')?;

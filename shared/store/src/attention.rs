@@ -8,7 +8,7 @@ use crate::dynamodb::unavailable;
 use crate::row::{ATTENTION, ATTENTION_AT, Item, KEY, number, text};
 use crate::{DynamoDb, Memory, RowId, StoreError};
 
-/// Most rows of a page.
+/// The most rows on a page.
 pub const PAGE: usize = 20;
 
 /// Where a page ended.

@@ -23,12 +23,12 @@ pub struct Segment {
     pub of: u16,
 }
 
-/// A row as the scan came by it.
+/// A row that a scan has read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ScannedRow {
     /// The row.
     pub row: AnyRow,
-    /// What the index has of it; where that is not the row's own [`AnyRow::attention`], the index misleads.
+    /// What the index says about it. If that is not the row's own [`AnyRow::attention`], the index is wrong.
     pub indexed: Option<Attention>,
 }
 
@@ -42,7 +42,7 @@ pub struct UnreadableRow {
     pub reason: String,
 }
 
-/// Some rows, in no order.
+/// Some rows, in any order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ScanPage {
     /// The rows.
@@ -51,8 +51,7 @@ pub struct ScanPage {
     pub next: Option<String>,
 }
 
-/// The right to read all rows. Each is read as it stands when the scan comes by, so that two rows may be of two moments; a row
-/// that is there all the time is come by once.
+/// The right to read all rows. Each row is read at its own moment. A row that exists during the whole scan is read once.
 pub trait Scan: Sync {
     /// Reads the rows of a segment that follow this key.
     fn scan(&self, segment: Segment, after: Option<&str>) -> impl Future<Output = Result<ScanPage, StoreError>> + Send;
@@ -74,7 +73,7 @@ impl Scan for DynamoDb {
     }
 }
 
-/// A page is up to a megabyte, and a scan reads many: it may take longer than a row, and gives up later where it is throttled.
+/// A page has up to a megabyte, and a scan reads many. So it may take longer than a row, and is retried more often.
 fn patient() -> config::Builder {
     let time = Duration::from_secs(30);
     let timeouts = TimeoutConfig::builder().operation_attempt_timeout(time).operation_timeout(time.saturating_mul(4));
