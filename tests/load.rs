@@ -137,7 +137,7 @@ fn signature(facts: &Value) -> &str {
     facts["M"]["evidence"]["M"]["signature"]["S"].as_str().unwrap_or_default()
 }
 
-/// Asks again and again until the answer is no 5xx. Gives what it was, and counts the answers that came first.
+/// Repeats a request until the answer is not 5xx. Gives that answer, and counts the answers that came first.
 async fn insist(mut ask: impl AsyncFnMut() -> Answer, errors: &Errors) -> Answer {
     loop {
         let answer = ask().await;

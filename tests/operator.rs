@@ -87,7 +87,7 @@ async fn a_person_sees_what_is_held_and_credits_it_once() {
 }
 
 #[tokio::test]
-async fn an_unknown_withdrawal_is_ended_by_a_person_and_proved_later() {
+async fn a_withdrawal_of_unknown_outcome_is_ended_by_a_person_and_proved_later() {
     let site = Site::start().await;
     let tool = Tool::of(&site);
     site.fault("withdrawal", "accepted_but_lost", 1).await;

@@ -103,7 +103,7 @@ struct Measured {
     peak_kib: u64,
 }
 
-/// All subjects in turn, again and again, so that whatever else the machine does meets all of them.
+/// All subjects in turn, several times, so that whatever else the machine does meets all of them.
 async fn times(subjects: &[Subject], rounds: usize) -> Result<(), Box<dyn Error>> {
     let mut all = vec![Measured::default(); subjects.len()];
     for _ in 0..rounds {

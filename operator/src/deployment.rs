@@ -1,5 +1,6 @@
 //! A stack and the way to it.
 
+use clap::Args;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -11,8 +12,19 @@ use serde::Deserialize;
 use signing::PostbackKeys;
 use store::DynamoDb;
 
-use crate::cli::Where;
 use crate::failure::Failure;
+
+/// Which stack.
+#[derive(Debug, Args)]
+pub(crate) struct Where {
+    /// The stack that `cargo run` has started on this machine
+    #[arg(long, global = true, conflicts_with = "env_file")]
+    pub(crate) local: bool,
+
+    /// A file of KEY=VALUE lines that say where the stack is: its output `OperatorEnvironment`
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) env_file: Option<PathBuf>,
+}
 
 /// How long the receiver may take to answer.
 const TIMEOUT: Duration = Duration::from_secs(30);

@@ -1,15 +1,37 @@
 //! `list`: what needs a person.
 
+use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use domain::{AttentionKind, Timestamp};
 use lambda::{Clock, System};
 use serde::Serialize;
 use store::{AnyRow, FindAttention, ReadAny, read_any};
 
-use crate::cli::List;
 use crate::deployment::Deployment;
 use crate::failure::{Done, Failure};
 use crate::output::Output;
 use crate::rows;
+
+/// What to list.
+#[derive(Debug, Args)]
+pub(crate) struct List {
+    /// Only this kind; may be repeated
+    #[arg(long, value_parser = kinds())]
+    pub(crate) kind: Vec<AttentionKind>,
+
+    /// Only what has been waiting for so long, such as 90s, 2h or 3days
+    #[arg(long, value_name = "AGE", value_parser = humantime::parse_duration)]
+    pub(crate) older_than: Option<std::time::Duration>,
+
+    /// At most so many of each kind
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    pub(crate) limit: usize,
+}
+
+fn kinds() -> impl TypedValueParser<Value = AttentionKind> {
+    let names = PossibleValuesParser::new(AttentionKind::ALL.map(AttentionKind::as_str));
+    names.try_map(|name| AttentionKind::named(&name).ok_or("is an unknown kind"))
+}
 
 /// A row of the list.
 #[derive(Serialize)]

@@ -1,5 +1,6 @@
 //! `redrive`: dead letters go back to the submission queue, those of finished withdrawals excepted.
 
+use clap::Args;
 use std::collections::BTreeSet;
 
 use aws_sdk_sqs::error::ProvideErrorMetadata;
@@ -8,10 +9,21 @@ use domain::{ArmedMessage, WithdrawalId, WithdrawalRow};
 use serde::Serialize;
 use store::{AnyRow, DynamoDb, Read, Stored};
 
-use crate::cli::Redrive;
 use crate::deployment::Deployment;
 use crate::failure::{Done, Failure};
 use crate::output::Output;
+
+/// Which dead letters.
+#[derive(Debug, Args)]
+pub(crate) struct Redrive {
+    /// At most so many letters
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    pub(crate) limit: usize,
+
+    /// Show what would be done with each letter, and leave them
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
 
 /// How long a letter that was looked at stays hidden, in seconds.
 const HIDDEN: i32 = 60;

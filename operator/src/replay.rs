@@ -1,17 +1,35 @@
 //! `replay`: a kept postback goes through the receiver again, as if the provider had sent it.
 
+use clap::Args;
 use std::path::Path;
+use std::path::PathBuf;
 
 use domain::{Evidence, Label, Mismatch, PaymentState};
 use paykassma::Element;
 use store::AnyRow;
 
-use crate::cli::Replay;
 use crate::deployment::{Deployment, Keys, http};
 use crate::failure::{Done, Failure};
 use crate::output::Output;
 use crate::postback::{self, Copies};
 use crate::{id, rows, send};
+
+/// What to send again.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false, id = "what")]
+pub(crate) struct Replay {
+    /// The key of a row that stores a postback: payment#WALLET#NUMBER or unreadable#SIGNATURE#N
+    #[arg(group = "what")]
+    pub(crate) id: Option<String>,
+
+    /// A postback's whole body, to the letter as the provider sent it
+    #[arg(long, value_name = "FILE", group = "what")]
+    pub(crate) file: Option<PathBuf>,
+
+    /// The user's label, where the row has none
+    #[arg(long)]
+    pub(crate) label: Option<String>,
+}
 
 pub(crate) async fn run(deployment: &Deployment, output: Output, arguments: &Replay) -> Result<Done, Failure> {
     let keys = deployment.keys().await?;

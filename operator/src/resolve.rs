@@ -1,14 +1,68 @@
 //! `resolve`: one decision of a person, as one conditional change.
 
-use domain::{CustomTransactionId, Remark, Resolution, Timestamp};
+use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use domain::{CustomTransactionId, Outcome, Remark, Resolution, Timestamp};
 use lambda::{Clock, System};
 use serde::Serialize;
 
 use crate::decision::Decision;
 use crate::deployment::Deployment;
 use crate::failure::{Done, Failure};
+use crate::id;
 use crate::output::Output;
-use crate::{cli, id};
+
+/// A decision.
+#[derive(Debug, Args)]
+#[command(after_help = HELP)]
+pub(crate) struct Resolve {
+    /// A key of the table, or a withdrawal's id alone
+    pub(crate) id: String,
+
+    /// What was found out
+    #[arg(long = "as", value_name = "OUTCOME", value_parser = outcomes())]
+    pub(crate) outcome: Outcome,
+
+    /// Why, for the record
+    #[arg(long)]
+    pub(crate) reason: String,
+
+    /// Where the evidence is, for the record: a ticket, a line of the provider's statement
+    #[arg(long)]
+    pub(crate) evidence: String,
+
+    /// Who decides, for the record
+    #[arg(long, env = "USER")]
+    pub(crate) by: String,
+
+    /// The order to credit, where the provider names none that is known
+    #[arg(long, value_name = "CUSTOM_TRANSACTION_ID")]
+    pub(crate) order: Option<String>,
+
+    /// Only if the row still has this version, as `show` and --dry-run print it
+    #[arg(long, value_name = "N")]
+    pub(crate) if_version: Option<u64>,
+
+    /// Show what would change, and write nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+const HELP: &str = "\
+What may be decided:
+  a withdrawal that is unknown, submitted or waiting     paid or failed: it ends as that
+  an ended withdrawal, or a payment, with a conflict     the conflict is closed, the end does not change
+  a foreign withdrawal                                   paid or failed, for the record
+  a payment that is quarantined or unmatched             credited to its order, or rejected
+  a number that an order only claims                     rejected: any order may claim it again
+  an unreadable element                                  anything, for the record
+
+A payment is credited with its signed amount to the label that is stored with its order.";
+
+fn outcomes() -> impl TypedValueParser<Value = Outcome> {
+    let names = PossibleValuesParser::new(Outcome::ALL.map(Outcome::as_str));
+    names.try_map(|name| Outcome::named(&name).ok_or("is an unknown outcome"))
+}
 
 /// What a decision comes to.
 #[derive(Serialize)]
@@ -24,7 +78,7 @@ struct Resolved {
     is_written: bool,
 }
 
-pub(crate) async fn run(deployment: &Deployment, output: Output, arguments: &cli::Resolve) -> Result<Done, Failure> {
+pub(crate) async fn run(deployment: &Deployment, output: Output, arguments: &Resolve) -> Result<Done, Failure> {
     let resolution = resolution(arguments)?;
     let table = deployment.table()?;
     let row = id::find(&table, &arguments.id).await?;
@@ -49,7 +103,7 @@ pub(crate) async fn run(deployment: &Deployment, output: Output, arguments: &cli
     Ok(Done::Well)
 }
 
-fn resolution(arguments: &cli::Resolve) -> Result<Resolution, Failure> {
+fn resolution(arguments: &Resolve) -> Result<Resolution, Failure> {
     let remark = |name: &str, text: &str| Remark::parse(text).map_err(|rule| Failure::Usage(format!("{name} {rule}")));
     Ok(Resolution {
         outcome: arguments.outcome,

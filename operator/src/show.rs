@@ -1,5 +1,6 @@
 //! `show`: what happened to a transaction, on what evidence, and why the rules decided so.
 
+use clap::Args;
 use domain::{
     Contradiction, DepositRow, Evidence, Resolution, SignedFacts, Timestamp, Withdrawal, WithdrawalRow, WithdrawalState,
 };
@@ -8,12 +9,22 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use store::AnyRow;
 
-use crate::cli::Show;
 use crate::deployment::Deployment;
 use crate::failure::{Done, Failure};
 use crate::mask::mask;
 use crate::output::Output;
 use crate::{id, rows};
+
+/// What to show.
+#[derive(Debug, Args)]
+pub(crate) struct Show {
+    /// A key of the table (deposit#.., payment#WALLET#NUMBER, withdrawal#.., unreadable#SIGNATURE#N), or a merchant's id alone
+    pub(crate) id: String,
+
+    /// Show people's names, accounts and labels, and the signed text
+    #[arg(long)]
+    pub(crate) reveal: bool,
+}
 
 /// All that is known of a transaction.
 #[derive(Serialize)]

@@ -105,7 +105,7 @@ fn a_withdrawal_survives_every_crash_and_every_two() {
                     provider,
                     resend_unknown,
                     max_receive_count: 4,
-                    is_told: false,
+                    has_publisher: false,
                     ..settings(seed, None)
                 });
             }

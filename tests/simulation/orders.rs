@@ -73,7 +73,7 @@ fn run(order: &[Thing], variant: Variant, is_traced: bool) -> World {
         resend_unknown,
         is_traced,
         max_receive_count: 4,
-        is_told: false,
+        has_publisher: false,
         ..settings(0, None)
     });
     world.with(|state| {

@@ -65,7 +65,7 @@ pub(super) fn settings(seed: u64, wrong: Option<Wrong>) -> Settings {
         provider: chance.one_of("provider", &Model::ALL),
         resend_unknown: chance.percent("resend", 40),
         max_receive_count: chance.one_of("receives", &[2, 4, 8]),
-        is_told: true,
+        has_publisher: true,
         has_operators: chance.percent("operators", 60),
         is_strict: true,
     }

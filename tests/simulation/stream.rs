@@ -44,7 +44,7 @@ fn image<R: Row>(stored: &Stored<R>) -> Item {
 
 /// A row has changed, which must publish these.
 pub(super) fn changed<R: Row>(world: &World, old: Option<&Stored<R>>, new: &Stored<R>, expected: Vec<ExpectedEvent>) {
-    if !world.with(|state| state.settings.is_told) {
+    if !world.with(|state| state.settings.has_publisher) {
         return;
     }
     let at_ms = world.clock_ms();

@@ -63,7 +63,7 @@ pub(super) struct Settings {
     pub resend_unknown: bool,
     pub max_receive_count: u32,
     /// Whether the table's stream has a reader. It writes nothing: without it a run is the same, and shorter.
-    pub is_told: bool,
+    pub has_publisher: bool,
     pub has_operators: bool,
     /// Whether a run ends with the first rule that is broken.
     pub is_strict: bool,

@@ -7,18 +7,40 @@ mod rules;
 #[cfg(test)]
 mod tests;
 
+use clap::Args;
 use indicatif::ProgressBar;
 use lambda::{Clock, System};
 use serde::Serialize;
 use store::{ScannedRow, UnreadableRow};
 
-use crate::cli::Audit;
 use crate::deployment::{Deployment, Keys};
 use crate::external_sort::{RUN, Sorter};
 use crate::failure::{Done, Failure};
 use crate::output::Output;
 use crate::scan::{rows_bar, scan};
 use credits::{Said, compare};
+
+/// How to check.
+#[derive(Debug, Args)]
+#[command(after_help = HELP)]
+pub(crate) struct Audit {
+    /// Count evidence that no current key verifies as a break
+    #[arg(long)]
+    pub(crate) strict: bool,
+}
+
+const HELP: &str = "\
+Each break of a rule is one line:
+  unreadable    every row can be read, under its own key
+  evidence      what a row stores of the provider is signed, and says what the row says
+  decision      each end was signed by the provider or decided by a person; nothing was rejected while it was in doubt
+  credits       each credited payment appears once in its order, with its amount, currency and label; the sums agree
+  journal       the bytes that are sent to the provider say what was asked for
+  state         no row is in an impossible state
+  index         what needs a person is in the index `attention`, and nothing else
+  unverifiable  not a break, unless --strict: no current key verifies the evidence, for instance after a rotation
+
+Each row is read at its own moment. Where two rows differ, both are read again before the break is reported.";
 
 /// What is checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]

@@ -16,7 +16,7 @@ pub use memory::Memory;
 pub use outbox::{RowEvents, row_events};
 pub use row::{Row, RowKey};
 pub use scan::{Scan, ScanPage, ScannedRow, Segment, UnreadableRow};
-pub use update::{BackOff, MAX_RACES, Updated, longest_wait_ms, retry, update, update_from};
+pub use update::{BackOff, MAX_TRIES, Updated, longest_wait_ms, retry, update, update_from};
 
 use std::future::Future;
 

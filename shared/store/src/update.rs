@@ -5,7 +5,7 @@ use std::future::Future;
 use crate::{Change, Read, Row, RowKey, StoreError, Stored, Write, Written};
 
 /// Races that one change may lose before the table counts as failed.
-pub const MAX_RACES: u32 = 8;
+pub const MAX_TRIES: u32 = 8;
 
 /// How a store waits between two tries, so that those who race do not meet again.
 pub trait BackOff: Sync {
@@ -31,7 +31,7 @@ pub struct Updated<R, T> {
 /// Reads a row and writes what `decide` makes of it, until a write succeeds or there is nothing to write.
 ///
 /// # Errors
-/// [`StoreError`] when the table fails or [`MAX_RACES`] races are lost.
+/// [`StoreError`] when the table fails or [`MAX_TRIES`] races are lost.
 pub async fn update<S, I, T>(
     table: &S,
     id: &I,
@@ -60,7 +60,7 @@ where
     R: Row,
     T: Send,
 {
-    for race in 0..MAX_RACES {
+    for race in 0..MAX_TRIES {
         let (row, outcome) = decide(current.as_ref().map(|it| &it.row));
         let Some(row) = row else { return Ok(Updated { current, outcome }) };
         let change = Change::of(row, current.as_ref());
@@ -76,7 +76,7 @@ where
 /// Repeats an attempt that gives `None` when it has lost a race. The attempt gets the number of races lost so far.
 ///
 /// # Errors
-/// The attempt's own; [`StoreError`] when [`MAX_RACES`] races are lost.
+/// The attempt's own; [`StoreError`] when [`MAX_TRIES`] races are lost.
 pub async fn retry<S, T, E, F>(table: &S, attempt: impl Fn(u32) -> F + Send + Sync) -> Result<T, E>
 where
     S: BackOff,
@@ -84,7 +84,7 @@ where
     E: From<StoreError> + Send,
     F: Future<Output = Result<Option<T>, E>> + Send,
 {
-    for race in 0..MAX_RACES {
+    for race in 0..MAX_TRIES {
         if let Some(done) = attempt(race).await? {
             return Ok(done);
         }
@@ -94,5 +94,5 @@ where
 }
 
 fn all_races_lost() -> StoreError {
-    StoreError(format!("{MAX_RACES} races were lost"))
+    StoreError(format!("{MAX_TRIES} races were lost"))
 }
