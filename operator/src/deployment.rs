@@ -1,11 +1,11 @@
 //! A stack and the way to it.
 
-use clap::Args;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Region};
+use clap::Args;
 use lambda::{Aws, SecretStore, Secrets, Settings, System, aws_http};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;

@@ -1,10 +1,10 @@
 //! `redrive`: dead letters go back to the submission queue, those of finished withdrawals excepted.
 
-use clap::Args;
 use std::collections::BTreeSet;
 
 use aws_sdk_sqs::error::ProvideErrorMetadata;
 use aws_sdk_sqs::types::Message;
+use clap::Args;
 use domain::{ArmedMessage, WithdrawalId, WithdrawalRow};
 use serde::Serialize;
 use store::{AnyRow, DynamoDb, Read, Stored};

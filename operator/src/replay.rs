@@ -1,9 +1,8 @@
 //! `replay`: a kept postback goes through the receiver again, as if the provider had sent it.
 
-use clap::Args;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use clap::Args;
 use domain::{Evidence, Label, Mismatch, PaymentState};
 use paykassma::Element;
 use store::AnyRow;

@@ -1,7 +1,7 @@
 //! Operators: they decide what is open and close what contradicts; late, wrongly, again, and several at a time.
 
+use ::operator::decision::{Decision, NotDecided};
 use domain::{AttemptId, CustomTransactionId, Outcome, Payment, PaymentState, Remark, Resolution, Timestamp};
-use operator::decision::{Decision, NotDecided};
 use store::{AnyRow, Read, RowId, StoreError, read_any};
 
 use super::table::Table;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Site, order, with, withdrawal};
+use crate::flows::support::{Site, order, with, withdrawal};
 
 async fn refuses(site: &Site, path: &str, good: &Value, cases: &[(&str, Value)]) {
     for (field, value) in cases {

@@ -7,7 +7,7 @@ use local::{StackOptions, env_file};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::{Site, options, with};
+use crate::flows::support::{Site, options, with};
 
 const NUMBER: &str = "47752123519";
 const PAYMENT: &str = "payment#paytm#47752123519";
@@ -177,7 +177,7 @@ async fn postbacks_are_simulated_repeated_shuffled_tampered_and_forged() {
         ["simulate", "withdrawal", "--id", "w1", "--status", "5", "--amount", "1000", "--label", "160496026"];
     assert_eq!(tool.run(&withdrawal).await.0, 0);
     site.until("withdrawal#w1", "failed").await;
-    let event = crate::events::event("postback-receiver");
+    let event = crate::flows::events::event("postback-receiver");
     let body: Value = serde_json::from_str(event["body"].as_str().unwrap()).unwrap();
     let file = tool.0.path().join("body.json");
     std::fs::write(&file, with(&body, "signature", &json!("none")).to_string()).unwrap();

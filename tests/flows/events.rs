@@ -6,7 +6,7 @@ use base64::prelude::{BASE64_STANDARD, Engine as _};
 use local::{Credentials, Secrets, StackOptions};
 use serde_json::{Value, json};
 
-use crate::support::{Site, options};
+use crate::flows::support::{Site, options};
 
 pub(crate) fn event(function: &str) -> Value {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../events").join(format!("{function}.json"));

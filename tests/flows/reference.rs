@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::Site;
+use crate::flows::support::Site;
 
 /// A function's log lines, each one JSON object with its time and level.
 fn lines(site: &Site, function: &str) -> Vec<Value> {

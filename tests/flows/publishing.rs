@@ -9,8 +9,8 @@ use lambda::{ChangeHandler, Publish, Published, RowChange};
 use local::StackOptions;
 use serde_json::{Value, json};
 
-use crate::postbacks::postback;
-use crate::support::{Site, options, order, with};
+use crate::flows::postbacks::postback;
+use crate::flows::support::{Site, options, order, with};
 
 const NUMBER: &str = "47752123519";
 

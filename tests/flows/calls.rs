@@ -11,8 +11,8 @@ use axum::response::{IntoResponse, Response};
 use local::StackOptions;
 use serde_json::Value;
 
-use crate::postbacks::postback;
-use crate::support::{Site, options};
+use crate::flows::postbacks::postback;
+use crate::flows::support::{Site, options};
 
 /// What DynamoDB counts as one unit of writing.
 const UNIT: usize = 1024;

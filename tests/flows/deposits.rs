@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::{Site, order, with};
+use crate::flows::support::{Site, order, with};
 
 const NUMBER: &str = "47752123519";
 const PAYMENT: &str = "payment#paytm#47752123519";

@@ -6,9 +6,9 @@ use std::path::Path;
 use local::StackOptions;
 use serde_json::{Value, json};
 
-use crate::events::{event, recorded};
-use crate::postbacks::postback;
-use crate::support::{Answer, Site, options};
+use crate::flows::events::{event, recorded};
+use crate::flows::postbacks::postback;
+use crate::flows::support::{Answer, Site, options};
 
 fn description() -> Value {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../openapi.yaml");
@@ -135,12 +135,12 @@ async fn every_kind_of_row_that_is_listed_is_described() {
 async fn refusals_are_answered_as_described() {
     let api = Api { description: description(), site: Site::start().await };
     let site = &api.site;
-    let order = crate::support::order("o1");
+    let order = crate::flows::support::order("o1");
     api.check("/deposits", "post", &site.post("/deposits", &order).await);
     let cases = [
         ("/deposits", "/deposits", json!([]), 400),
-        ("/deposits", "/deposits", crate::support::with(&order, "amount", &json!(5)), 409),
-        ("/deposits", "/deposits", crate::support::with(&order, "amount", &json!(0)), 422),
+        ("/deposits", "/deposits", crate::flows::support::with(&order, "amount", &json!(5)), 409),
+        ("/deposits", "/deposits", crate::flows::support::with(&order, "amount", &json!(0)), 422),
         (ACTIVATION, "/deposits/o1/activation", json!({}), 422),
         (ACTIVATION, "/deposits/o2/activation", json!({"key1": "47752123519", "amount": 5}), 404),
         ("/withdrawals", "/withdrawals", json!({}), 422),
@@ -152,7 +152,7 @@ async fn refusals_are_answered_as_described() {
         api.check(path, "post", &answer);
     }
     site.fault("create", "reset_before", 1).await;
-    let unreachable = site.post("/deposits", &crate::support::order("o3")).await;
+    let unreachable = site.post("/deposits", &crate::flows::support::order("o3")).await;
     assert_eq!(unreachable.status, 503);
     api.check("/deposits", "post", &unreachable);
     let forged =

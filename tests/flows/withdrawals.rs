@@ -3,7 +3,7 @@
 use local::StackOptions;
 use serde_json::json;
 
-use crate::support::{Site, options, with, withdrawal};
+use crate::flows::support::{Site, options, with, withdrawal};
 
 #[tokio::test]
 async fn a_withdrawal_goes_all_the_way() {

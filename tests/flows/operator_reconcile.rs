@@ -4,8 +4,8 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::operator::Tool;
-use crate::support::Site;
+use crate::flows::operator::Tool;
+use crate::flows::support::Site;
 
 const CONFIG: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../operator/samples/export.toml");
 const HEADS: &str = "Type,Transaction ID,Withdrawal ID,Amount,Currency,Status,Wallet,Created by\n";

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::{Site, options, order, with};
+use crate::flows::support::{Site, options, order, with};
 
 #[tokio::test]
 async fn a_deposit_goes_all_the_way_by_another_wallet() {

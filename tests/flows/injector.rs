@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 use local::StackOptions;
 use serde_json::{Value, json};
 
-use crate::support::Site;
+use crate::flows::support::Site;
 
 /// How a call goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

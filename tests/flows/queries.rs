@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::support::{Site, with, withdrawal};
+use crate::flows::support::{Site, with, withdrawal};
 
 const NUMBER: &str = "47752123519";
 

@@ -3,7 +3,7 @@
 use local::{Credentials, Secrets, StackOptions};
 use serde_json::json;
 
-use crate::support::{Site, options, order, with, withdrawal};
+use crate::flows::support::{Site, options, order, with, withdrawal};
 
 fn marked() -> Credentials {
     Credentials {

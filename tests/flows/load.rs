@@ -12,10 +12,10 @@ use futures_util::{StreamExt, stream};
 use local::StackOptions;
 use serde_json::{Value, json};
 
-use crate::injector::Injector;
-use crate::postbacks::postback;
+use crate::flows::injector::Injector;
+use crate::flows::postbacks::postback;
+use crate::flows::support::{Answer, Site, options, with};
 use crate::simulation::number;
-use crate::support::{Answer, Site, options, with};
 
 /// Postbacks on their way at a time.
 const AT_A_TIME: usize = 32;

@@ -6,8 +6,8 @@ use lambda::SHARED_SETTINGS;
 use local::{Failure, StackOptions};
 use serde_json::{Value, json};
 
-use crate::events::event;
-use crate::support::{Site, options};
+use crate::flows::events::event;
+use crate::flows::support::{Site, options};
 use crate::template::settings::DECLARED;
 
 /// What is wrong with a setting. Empty is as good as missing.

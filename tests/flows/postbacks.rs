@@ -4,7 +4,7 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 use signing::{Spelling, sign_postback};
 
-use crate::support::{Site, order, with};
+use crate::flows::support::{Site, order, with};
 
 const PAYMENT: &str = "payment#paytm#47752123519";
 

@@ -1,0 +1,20 @@
+//! Flows through the real binaries on the local stack, as a merchant, the provider and a person see them.
+
+mod bad_input;
+mod bad_settings;
+mod calls;
+mod deposits;
+mod events;
+mod injector;
+mod load;
+mod openapi;
+mod operator;
+mod operator_reconcile;
+mod postbacks;
+mod privacy;
+mod publishing;
+mod queries;
+mod reference;
+mod support;
+mod wallets;
+mod withdrawals;
