@@ -126,8 +126,8 @@ fn what_moves_needs_no_review_any_more() {
 }
 
 /// The row once a conflict is recorded; `None` when nothing is to be written.
-fn recorded(row: &Withdrawal, mismatch: Mismatch, facts: Option<SignedFacts>) -> Option<Withdrawal> {
-    let (after, effect) = row.after(Transition::Conflict(mismatch), facts.as_ref(), LATER);
+fn recorded(row: &Withdrawal, mismatch: Mismatch, facts: Option<&SignedFacts>) -> Option<Withdrawal> {
+    let (after, effect) = row.after(Transition::Conflict(mismatch), facts, LATER);
     assert_eq!(effect, Effect::Conflicted(mismatch));
     after
 }
@@ -142,9 +142,9 @@ fn another_amount_label_or_status_changes_nothing() {
         (report(None, "1000", "u"), Mismatch::Status),
     ] {
         assert_eq!(row.reported(&report), Transition::Conflict(expected));
-        let after = recorded(&row, expected, Some(report.facts.clone())).unwrap();
+        let after = recorded(&row, expected, Some(&report.facts)).unwrap();
         assert_eq!(after.state, row.state);
-        assert_eq!(recorded(&after, expected, Some(report.facts)), None, "it is recorded once");
+        assert_eq!(recorded(&after, expected, Some(&report.facts)), None, "it is recorded once");
     }
 }
 
@@ -248,18 +248,18 @@ fn a_row_keeps_what_contradicts_it_once_and_64_kib_of_its_text() {
         Some(facts)
     };
     let text = |row: &Withdrawal| row.contradictions.last().unwrap().facts.clone().unwrap().evidence.additional_data;
-    let half = recorded(&journalled(), Mismatch::Status, said("first", 32 * 1024)).unwrap();
-    assert_eq!(recorded(&half, Mismatch::Status, said("first", 1)), None, "known already");
-    assert!(recorded(&half, Mismatch::Outcome, said("first", 1)).is_some(), "another mismatch");
-    let full = recorded(&half, Mismatch::Status, said("second", 32 * 1024)).unwrap();
+    let half = recorded(&journalled(), Mismatch::Status, said("first", 32 * 1024).as_ref()).unwrap();
+    assert_eq!(recorded(&half, Mismatch::Status, said("first", 1).as_ref()), None, "known already");
+    assert!(recorded(&half, Mismatch::Outcome, said("first", 1).as_ref()).is_some(), "another mismatch");
+    let full = recorded(&half, Mismatch::Status, said("second", 32 * 1024).as_ref()).unwrap();
     assert_eq!(text(&full).len(), 32 * 1024);
-    let mut row = recorded(&full, Mismatch::Status, said("third", 1)).unwrap();
+    let mut row = recorded(&full, Mismatch::Status, said("third", 1).as_ref()).unwrap();
     assert_eq!(text(&row), "", "there is no room for the text, and the word is kept");
     for number in 4..=100 {
-        row = recorded(&row, Mismatch::Status, said(&number.to_string(), 1)).unwrap();
+        row = recorded(&row, Mismatch::Status, said(&number.to_string(), 1).as_ref()).unwrap();
     }
-    assert_eq!(recorded(&row, Mismatch::Status, said("101", 1)), None);
-    let against = recorded(&row, Mismatch::Outcome, said("101", 1)).unwrap();
+    assert_eq!(recorded(&row, Mismatch::Status, said("101", 1).as_ref()), None);
+    let against = recorded(&row, Mismatch::Outcome, said("101", 1).as_ref()).unwrap();
     assert_eq!(against.contradictions.len(), 101, "the first of its kind always has room");
     let shown = format!("{:?}", report(Some(1), "1000", "u").facts.evidence);
     assert!(shown.contains("signature") && !shown.contains("[Some(1)1000]"), "{shown}");

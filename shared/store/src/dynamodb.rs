@@ -245,7 +245,7 @@ impl<R: Row> Change<R> {
     /// What a failed condition means: our own write, whose answer was lost, or the current row.
     pub(crate) fn or_own(self, current: Option<Stored<R>>) -> Written<R> {
         let own = Stored { row: self.row, version: self.expected_version.saturating_add(1) };
-        if current.as_ref() == Some(&own) { Written::Done } else { Written::Conflict { current: current } }
+        if current.as_ref() == Some(&own) { Written::Done } else { Written::Conflict { current } }
     }
 }
 
