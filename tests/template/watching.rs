@@ -6,6 +6,7 @@ use domain::AttentionKind;
 use lambda::{DEFINITIONS, ErrorReply, Metric};
 use serde_json::{Value, json};
 use signing::NotVerified;
+use store::StoreError;
 
 use super::document::{Template, file, functions};
 
@@ -66,7 +67,8 @@ fn an_alarm_watches_only_what_is_reported() {
     let events = Metric::ALL.map(Metric::name);
     let malformed = postback_receiver::ApiError::TooLarge;
     let unsigned = postback_receiver::ApiError::NotVerified(NotVerified::Signature);
-    let codes = [malformed.code(), unsigned.code(), authorizer::UNAUTHORIZED];
+    let unstored = postback_receiver::ApiError::from(StoreError("throttled".into()));
+    let codes = [malformed.code(), unsigned.code(), unstored.code(), authorizer::UNAUTHORIZED];
     for (name, alarm) in alarms(&template) {
         for event in dimension(alarm, "event") {
             assert!(events.contains(&event.as_str().unwrap()), "{name}: no code counts {event}");
