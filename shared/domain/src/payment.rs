@@ -287,6 +287,42 @@ pub enum Decision {
 /// payment (unmatched, quarantined) again: once its order is registered and the unsigned copies agree, it is credited. So
 /// nobody can keep a payment from its order by replaying an altered copy first, and an altered copy that comes later changes
 /// nothing.
+///
+/// # Examples
+/// ```
+/// # use domain::*;
+/// # let order = Order {
+/// #     custom_transaction_id: CustomTransactionId::parse("order-1")?,
+/// #     label: Label::parse("user-1")?,
+/// #     currency_code: CurrencyCode::parse("INR")?,
+/// #     wallet_type: WalletType::parse("paytm")?,
+/// #     amount: None,
+/// #     lang: None,
+/// # };
+/// # let key = PaymentKey { wallet_type: order.wallet_type.clone(), transaction_id: TransactionId::parse("47752123519")? };
+/// # let (additional_data, signature) = (String::new(), String::new());
+/// # let evidence = Evidence { additional_data, element: 0, signature, received_at: Timestamp(0) };
+/// # let facts = SignedFacts {
+/// #     custom_transaction_id: "order-1".into(),
+/// #     amount: Amount::parse("700")?,
+/// #     currency_code: order.currency_code.clone(),
+/// #     label: Some(order.label.clone()),
+/// #     evidence,
+/// # };
+/// let report = DepositReport { payment: key, facts, mismatch: None };
+/// // Nobody has registered the order that the postback names.
+/// let Decision::Unmatched(waiting, _) = decide(None, None, &report) else { panic!() };
+///
+/// // The order is registered, and the provider repeats the postback.
+/// let order = DepositRow::Registered(Deposit::new(order, "{}".into(), Timestamp(0)));
+/// let Decision::Credit(credited, deposit) = decide(Some(&waiting), Some(&order), &report) else { panic!() };
+/// assert_eq!(deposit.credited[0].amount, report.facts.amount);
+///
+/// // A payment is credited once.
+/// let order = DepositRow::Registered(*deposit);
+/// assert_eq!(decide(Some(&credited), Some(&order), &report), Decision::Repeat);
+/// # Ok::<(), InvalidValue>(())
+/// ```
 #[must_use]
 pub fn decide(current: Option<&Payment>, order: Option<&DepositRow>, report: &DepositReport) -> Decision {
     let Some((payment, facts)) = current.and_then(|payment| Some((payment, payment.facts()?))) else {

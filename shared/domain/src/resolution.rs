@@ -144,6 +144,43 @@ impl Payment {
     ///
     /// # Errors
     /// [`NotResolved`] when the state, the signed order id or the signed currency does not allow it.
+    ///
+    /// # Examples
+    /// ```
+    /// # use domain::*;
+    /// # let order = Order {
+    /// #     custom_transaction_id: CustomTransactionId::parse("order-1")?,
+    /// #     label: Label::parse("user-1")?,
+    /// #     currency_code: CurrencyCode::parse("INR")?,
+    /// #     wallet_type: WalletType::parse("paytm")?,
+    /// #     amount: None,
+    /// #     lang: None,
+    /// # };
+    /// # let key = PaymentKey { wallet_type: order.wallet_type.clone(), transaction_id: TransactionId::parse("47752123519")? };
+    /// # let (additional_data, signature) = (String::new(), String::new());
+    /// # let evidence = Evidence { additional_data, element: 0, signature, received_at: Timestamp(0) };
+    /// # let facts = SignedFacts {
+    /// #     custom_transaction_id: "order-1".into(),
+    /// #     amount: Amount::parse("700")?,
+    /// #     currency_code: order.currency_code.clone(),
+    /// #     label: Some(order.label.clone()),
+    /// #     evidence,
+    /// # };
+    /// # let remark = Remark::parse("ticket 7")?;
+    /// # let decision = |outcome| {
+    /// #     let (by, reason, evidence) = (remark.clone(), remark.clone(), remark.clone());
+    /// #     Resolution { outcome, by, reason, evidence, at: Timestamp(0), closes: 0 }
+    /// # };
+    /// let order = Deposit::new(order, "{}".into(), Timestamp(0));
+    /// let held = Payment::new(key, PaymentState::Quarantined { facts, mismatch: Mismatch::Amount });
+    ///
+    /// let (payment, deposit) = held.resolve(Some(&order), decision(Outcome::Credited)).unwrap();
+    /// assert_eq!(deposit.unwrap().state, DepositState::Credited);
+    ///
+    /// // Nobody can take the credit back.
+    /// assert_eq!(payment.resolve(None, decision(Outcome::Rejected)), Err(NotResolved::NothingOpen));
+    /// # Ok::<(), InvalidValue>(())
+    /// ```
     pub fn resolve(
         &self,
         order: Option<&Deposit>,

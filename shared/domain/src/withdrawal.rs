@@ -252,6 +252,34 @@ impl Withdrawal {
 
     /// Applies the outcome of a sender's submission, and records it in its attempt. Only the sender of the current attempt can
     /// say that it did not arrive: another sender's answer says nothing about it.
+    ///
+    /// # Examples
+    /// ```
+    /// # use domain::*;
+    /// # let request = WithdrawalRequest {
+    /// #     withdrawal_id: WithdrawalId::parse("withdrawal-1")?,
+    /// #     label: Label::parse("user-1")?,
+    /// #     amount: Amount::parse("1000")?,
+    /// #     currency_code: CurrencyCode::parse("INR")?,
+    /// #     account_number: AccountNumber::parse("1234560079")?,
+    /// #     payment_system: WalletType::parse("paytm")?,
+    /// #     comment: None,
+    /// #     is_test: false,
+    /// # };
+    /// let row = Withdrawal::new(request, "{}".into(), "sender-1".into(), Timestamp(0));
+    ///
+    /// // The connection broke after the request was sent.
+    /// let lost = Submission::Unknown("connection reset".into());
+    /// let Transition::Move(row) = row.answered("sender-1", &lost, Timestamp(1)) else { panic!() };
+    /// assert_eq!(row.state, WithdrawalState::Unknown);
+    ///
+    /// // Now a `fail` does not release the money, but an `ok` counts.
+    /// let fail = Submission::Rejected("duplicate".into());
+    /// assert_eq!(row.answered("sender-1", &fail, Timestamp(2)), Transition::Repeat);
+    /// let Transition::Move(row) = row.answered("sender-1", &Submission::Accepted, Timestamp(3)) else { panic!() };
+    /// assert_eq!(row.state, WithdrawalState::Submitted);
+    /// # Ok::<(), InvalidValue>(())
+    /// ```
     #[must_use]
     pub fn answered(&self, sender: &str, submission: &Submission, now: Timestamp) -> Transition<Self> {
         use WithdrawalState::{Failed, Paid, Rejected, Sending, Submitted, Unknown, Waiting};

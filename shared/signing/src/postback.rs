@@ -88,6 +88,28 @@ pub enum NotVerified {
 ///
 /// # Errors
 /// [`NotVerified`] when the body is not strict JSON of a postback's shape, or not signed with one of `keys`.
+///
+/// # Examples
+/// ```
+/// use secrecy::SecretString;
+/// use signing::{NotVerified, PostbackKeys, Spelling, sign_postback, verify};
+///
+/// let private_key = SecretString::from("private");
+/// let keys = PostbackKeys { access_key: "public", private_key: &private_key, previous_private_key: None };
+///
+/// let list = r#"[{"amount":"700"}]"#;
+/// let signature = sign_postback(list, Spelling::Flagged, keys.access_key, &private_key)?;
+/// let body = format!(
+///     r#"{{"access_key":"public","signature":"{signature}","label":"user-1","additional_data":{list}}}"#
+/// );
+/// assert_eq!(verify(body.as_bytes(), &keys)?.additional_data(), list);
+///
+/// // The list is signed. The label is not: whoever sends the body can change it.
+/// let other_amount = body.replace("700", "900");
+/// assert_eq!(verify(other_amount.as_bytes(), &keys).unwrap_err(), NotVerified::Signature);
+/// assert!(verify(body.replace("user-1", "user-2").as_bytes(), &keys).is_ok());
+/// # Ok::<(), NotVerified>(())
+/// ```
 pub fn verify<'a>(body: &'a [u8], keys: &PostbackKeys<'_>) -> Result<Verified<'a>, NotVerified> {
     let body = str::from_utf8(body).map_err(|_| Malformed::Utf8)?;
     let Envelope { access_key, signature, additional_data } = Envelope::open(body)?;
@@ -109,6 +131,20 @@ pub fn verify<'a>(body: &'a [u8], keys: &PostbackKeys<'_>) -> Result<Verified<'a
 ///
 /// # Errors
 /// [`Malformed`] when `additional_data` is no list that [`verify`] would accept in a postback.
+///
+/// # Examples
+/// ```
+/// use secrecy::SecretString;
+/// use signing::{Malformed, Spelling, sign_postback};
+///
+/// let key = SecretString::from("private");
+/// let sign = |list| sign_postback(list, Spelling::Flagged, "public", &key);
+///
+/// // The flagged spelling has no whitespace, so whitespace in the list does not change the signature.
+/// assert_eq!(sign(r#"[{"amount":"700"}]"#)?, sign(r#"[ {"amount": "700"} ]"#)?);
+/// assert_eq!(sign(r#"[{"amount":"700","amount":"900"}]"#), Err(Malformed::DuplicateKey));
+/// # Ok::<(), Malformed>(())
+/// ```
 pub fn sign_postback(
     additional_data: &str,
     spelling: Spelling,
