@@ -1,4 +1,4 @@
-//! A postback's body (PROTOCOL 2.3): the signed list to the letter, and the unsigned copies that travel with it.
+//! A postback's body (docs/provider-protocol.md 2.3): the signed list to the letter, and the unsigned copies that travel with it.
 
 use domain::{Amount, CurrencyCode, Evidence, Label, WalletType};
 use paykassma::{Element, read_postback};

@@ -73,7 +73,7 @@ impl Limits {
     }
 }
 
-/// One payment system. Source: PROTOCOL sections 1, 3, 4 and 5; limits are the deployment's own.
+/// One payment system. Source: docs/provider-protocol.md 1, 3, 4 and 5. The deployment sets its own limits.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PaymentSystem {

@@ -1,4 +1,4 @@
-//! What the provider answers to a request.
+//! Reads the provider's answers.
 
 use std::borrow::Cow;
 
@@ -9,10 +9,10 @@ use serde_json::value::RawValue;
 
 use crate::json::object;
 
-/// Most characters that are kept of a text of the provider's.
+/// The most characters of a provider's text that we use.
 const MAX_TEXT: usize = 500;
 
-/// The answers of all three calls in one; which fields there are depends on the call and on `status`.
+/// An answer to any of the three calls. Which fields it has depends on the call and on `status`.
 #[derive(Deserialize)]
 pub(crate) struct Answer<'a> {
     #[serde(borrow)]
@@ -27,16 +27,16 @@ pub(crate) struct Answer<'a> {
     pub(crate) deposit_amount: Option<&'a RawValue>,
 }
 
-/// Reads an answer and hands it to `judge`; an answer that can't be read is a reason, with its HTTP code.
+/// Reads an answer and gives it to `judge`. If the answer cannot be read, the error says so, with the HTTP code.
 ///
-/// The page prints `{"status":"ok",}`: one comma before the last brace is read as if it were not there, nothing else is.
+/// The provider's page prints `{"status":"ok",}`. So one comma before the last brace is ignored. Nothing else is.
 pub(crate) fn read<T>(code: StatusCode, body: &str, judge: impl FnOnce(&Answer<'_>) -> T) -> Result<T, String> {
     let body = without_last_comma(body);
-    object(&body).as_ref().map(judge).ok_or_else(|| format!("HTTP {}: the answer can't be read", code.as_u16()))
+    object(&body).as_ref().map(judge).ok_or_else(|| format!("HTTP {}: the answer cannot be read", code.as_u16()))
 }
 
 impl Answer<'_> {
-    /// The message: a text, or `field: text` for each field of a map of lists.
+    /// The message. It is a text, or `field: text` for each field of a map of lists.
     pub(crate) fn message(&self) -> String {
         let value = self.message.and_then(|message| serde_json::from_str(message.get()).ok());
         let message = clean(&value.as_ref().map(render).unwrap_or_default());
@@ -48,7 +48,7 @@ impl Answer<'_> {
     }
 }
 
-/// A text of someone else's, fit for a log line and for a row.
+/// Cleans a foreign text, so that it can be written to a log line and to a row.
 pub(crate) fn clean(text: &str) -> String {
     text.chars().filter(|char| !char.is_control()).take(MAX_TEXT).collect()
 }
@@ -66,7 +66,7 @@ fn render(message: &Value) -> String {
     }
 }
 
-/// Within a string this changes nothing that matters: a body that ends in a string is no JSON with or without the comma.
+/// The comma cannot be part of a string: a body that ends inside a string is not JSON, with or without the comma.
 fn without_last_comma(body: &str) -> Cow<'_, str> {
     let members = body.trim_ascii_end().strip_suffix('}').and_then(|inner| inner.trim_ascii_end().strip_suffix(','));
     members.map_or(Cow::Borrowed(body), |members| Cow::Owned(format!("{members}}}")))

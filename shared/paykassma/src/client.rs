@@ -1,4 +1,4 @@
-//! One request, sent at most once, and the evidence of what became of it.
+//! Sends a request at most once, and reports what is certain about it afterwards.
 
 use std::error::Error;
 use std::iter::successors;
@@ -15,41 +15,41 @@ use webpki_root_certs::TLS_SERVER_ROOT_CERTS;
 use crate::BaseUrl;
 use crate::answer::clean;
 
-/// How long a connection may take to be made, its TLS handshake included.
+/// The most time that a connection may take, with its TLS handshake.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Most bytes of an answer that are read.
+/// The most bytes of an answer that are read.
 const MAX_ANSWER: usize = 64 * 1024;
 
-/// Why a client can't be built.
+/// Why a client cannot be built.
 #[derive(Debug, thiserror::Error)]
 pub enum Unbuildable {
-    /// By the address.
+    /// The address is not allowed.
     #[error(transparent)]
     Address(#[from] InvalidValue),
-    /// By the TLS library.
+    /// The TLS library reports this error.
     #[error("TLS: {0}")]
     Tls(#[from] rustls::Error),
-    /// By the HTTP library.
+    /// The HTTP library reports this error.
     #[error("HTTP: {0}")]
     Http(#[from] reqwest::Error),
 }
 
-/// The provider's client. It never follows a redirect, never retries and never uses a connection twice: one that went
-/// stale while the function was frozen would make a request's outcome unknown.
+/// The HTTP client for the provider. It never follows a redirect and never retries. It never uses a connection twice: a connection
+/// that went stale while the function was frozen would make the outcome of a request unknown.
 #[derive(Clone, Debug)]
 pub struct Client {
     base: BaseUrl,
     http: reqwest::Client,
 }
 
-/// What became of one request.
+/// What is known about a request after it was sent.
 pub(crate) enum Reply {
-    /// HTTP 2xx or 4xx, whose body may be believed.
+    /// HTTP 2xx or 4xx. The body can be believed.
     Answered(StatusCode, String),
-    /// The provider surely processed nothing: the connection was never made, or HTTP 429.
+    /// The provider certainly processed nothing: there was no connection, or the answer is HTTP 429.
     NotSent(String),
-    /// It may have: no answer, half an answer, 5xx, a redirect.
+    /// The provider may have processed the request: no answer, half an answer, HTTP 5xx or a redirect.
     Unknown(String),
 }
 
@@ -57,17 +57,17 @@ impl Client {
     /// Builds the client for the provider at this URL.
     ///
     /// # Errors
-    /// [`Unbuildable`], without the URL.
+    /// [`Unbuildable`]. Its text does not have the URL.
     pub fn at(url: &str, timeout: Duration) -> Result<Self, Unbuildable> {
         Self::new(BaseUrl::parse(url)?, timeout)
     }
 
-    /// Builds the client. A request has `timeout` in all, of which its connection has at most 2 s and half.
+    /// Builds the client. `timeout` is the limit for a whole request. Connecting may take at most half of it, and at most 2 s.
     ///
     /// # Errors
-    /// [`Unbuildable`] when TLS can't be set up.
+    /// [`Unbuildable`] if TLS cannot be set up.
     pub fn new(base: BaseUrl, timeout: Duration) -> Result<Self, Unbuildable> {
-        // well before the whole request's limit, which could not distinguish a connection that was never made
+        // The limit for the whole request does not tell whether a connection was made, so this limit must come well before it.
         let connect_timeout = timeout.checked_div(2).map_or(CONNECT_TIMEOUT, |half| half.min(CONNECT_TIMEOUT));
         let http = reqwest::Client::builder()
             .tls_backend_preconfigured(tls()?)
@@ -108,10 +108,10 @@ impl Client {
     }
 }
 
-/// The TLS of every client of ours: rustls with ring, and the roots that are built in.
+/// The TLS settings of all our clients: rustls with ring, and built-in root certificates.
 ///
 /// # Errors
-/// When ring lacks a protocol version.
+/// If ring does not support a protocol version.
 pub fn tls() -> Result<ClientConfig, rustls::Error> {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(TLS_SERVER_ROOT_CERTS.iter().cloned());
@@ -131,7 +131,7 @@ async fn read(mut response: Response) -> Result<String, String> {
     String::from_utf8(body).map_err(|_| "the answer is not UTF-8".into())
 }
 
-/// What went wrong and its first cause, without the URL.
+/// Says what went wrong, and its first cause. Never has the URL.
 fn reason(error: reqwest::Error) -> String {
     let error = error.without_url();
     let first_cause = successors(error.source(), |&cause| cause.source()).last();

@@ -1,4 +1,4 @@
-//! The deposit calls (PROTOCOL 1). Their answers are for the user's screen: only a postback credits.
+//! The deposit calls (docs/provider-protocol.md 1). Their answers are only for the user's screen. Only a postback credits.
 
 use domain::{Amount, AttemptId, Order, TransactionId};
 use reqwest::StatusCode;
@@ -10,19 +10,19 @@ use crate::client::Reply;
 use crate::json::amount;
 use crate::requests::{activate_body, create_body};
 
-/// What asking for a wallet's details came to.
+/// The result of asking for the details of a wallet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Creation {
     /// `ok`.
     Created {
-        /// What the user must be shown: the text of a JSON object, as it came.
+        /// What the user must be shown: the text of a JSON object, unchanged.
         params: String,
     },
     /// `fail`, with the provider's message.
     Rejected(String),
-    /// No answer that can be read. Nothing is recorded on either side, so it may be repeated. The reason is for the logs.
+    /// There was no readable answer. Neither side recorded anything, so the call may be repeated. The reason is for the logs.
     Unreachable(String),
-    /// 404: our plug-in secret or the provider's URL is wrong.
+    /// HTTP 404: our plug-in secret or the provider's URL is wrong.
     Misconfigured,
 }
 
@@ -35,11 +35,11 @@ pub struct ActivationRequest<'a> {
     pub key1: &'a TransactionId,
     /// How much the user says was paid.
     pub amount: Amount,
-    /// The order's id with the attempt's number, which the provider wants unique.
+    /// The order's id with the number of the attempt. The provider requires it to be unique.
     pub custom_transaction_id: &'a AttemptId,
 }
 
-/// What activating a number came to.
+/// The result of activating a number.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Activation {
     /// `ok` with `deposit: true`.
@@ -47,17 +47,17 @@ pub enum Activation {
         /// How much the provider says was paid.
         deposit_amount: Option<Amount>,
     },
-    /// `pending`, with the provider's message; also an `ok` that does not say `deposit: true`.
+    /// `pending`, with the provider's message. Also `ok` without `deposit: true`.
     Pending(String),
     /// `possible_transaction_created`, with the provider's message.
     Possible(String),
     /// `fail`, with the provider's message.
     Rejected(String),
-    /// Surely never processed. The reason is for the logs.
+    /// The provider certainly did not process the call. The reason is for the logs.
     NotSent(String),
-    /// It may have been processed. The reason is for the logs.
+    /// The provider may have processed the call. The reason is for the logs.
     Unknown(String),
-    /// 404: our plug-in secret or the provider's URL is wrong.
+    /// HTTP 404: our plug-in secret or the provider's URL is wrong.
     Misconfigured,
 }
 
@@ -67,7 +67,7 @@ pub trait CreateTransaction {
     fn create(&self, secret: &SecretString, order: &Order) -> impl Future<Output = Creation> + Send;
 }
 
-/// The right to have the provider look for a payment.
+/// The right to let the provider look for a payment.
 pub trait ActivateTransaction {
     /// Reports the number that the user entered.
     fn activate(
@@ -79,7 +79,7 @@ pub trait ActivateTransaction {
 
 impl CreateTransaction for Client {
     async fn create(&self, secret: &SecretString, order: &Order) -> Creation {
-        // a wallet's alphabet is safe in a path
+        // The characters of a wallet type are safe in a path.
         let path = format!("api/v1/transaction/create/{}", order.wallet_type);
         let body = create_body(order.currency_code.as_str(), order.label.as_str());
         match self.post_with_secret(&path, secret.expose_secret(), body).await {

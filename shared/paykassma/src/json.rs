@@ -1,4 +1,4 @@
-//! JSON tokens as they are spelled, because amounts must not pass through `f64`.
+//! Reads JSON tokens as they are spelled, because amounts must not pass through `f64`.
 
 use std::borrow::Cow;
 
@@ -6,7 +6,7 @@ use domain::Amount;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-/// Reads an object; serde alone would read a list as well, by position.
+/// Reads an object. Serde alone would also read a list, by position.
 pub(crate) fn object<'a, T: Deserialize<'a>>(text: &'a str) -> Option<T> {
     let is_object = text.trim_ascii_start().starts_with('{');
     is_object.then(|| serde_json::from_str(text).ok()).flatten()
@@ -24,7 +24,7 @@ pub(crate) fn text(token: &RawValue) -> Option<Cow<'_, str>> {
     }
 }
 
-/// An amount, from a number or a string that spells a plain decimal. Exponents are refused: no money is written so.
+/// Reads an amount from a number or a string that is a plain decimal. An exponent gives `None`, because nobody writes money like that.
 pub(crate) fn amount(token: &RawValue) -> Option<Amount> {
     Amount::parse(&text(token)?).ok()
 }

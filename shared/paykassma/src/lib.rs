@@ -1,6 +1,7 @@
-//! The provider: its wire types and its HTTP client. Outcomes are classified by evidence; nothing is decided here.
+//! The provider: what it sends and receives, and the HTTP client for it. This crate says what is certain about a request. It decides
+//! nothing.
 //!
-//! The plug-in secret stands in the provider's URL, so no URL gets into an outcome, and this crate logs nothing.
+//! The plug-in secret is part of the provider's URL. So no result has a URL in it, and this crate logs nothing.
 
 mod answer;
 mod client;

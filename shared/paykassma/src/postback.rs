@@ -1,4 +1,4 @@
-//! What the elements of a verified postback say (PROTOCOL 2.2 and 2.3). Nothing that is verified is lost.
+//! Reads the elements of a verified postback (docs/provider-protocol.md 2.2 and 2.3). No verified element is dropped.
 
 use std::borrow::Cow;
 
@@ -17,18 +17,18 @@ use crate::json::{amount, object, text};
 pub enum Element {
     /// Money came in.
     Deposit(DepositReport),
-    /// A withdrawal went on.
+    /// A withdrawal was paid or failed, or has some other status.
     Withdrawal(WithdrawalReport),
-    /// Signed, but it can't be understood: to be kept for a person.
+    /// The element is signed but cannot be understood. It must be stored for a person.
     Unreadable {
         /// The signed text.
         evidence: Evidence,
-        /// What is wrong, without what stands there.
+        /// What is wrong. Never quotes the content.
         reason: &'static str,
     },
 }
 
-/// Reads the elements, in order, each when it is asked for: every one carries the whole signed text.
+/// Reads the elements in order. It reads each only when it is asked for, because each contains a copy of the whole signed text.
 #[must_use]
 pub fn read_postback<'a>(
     verified: &Verified<'a>,
@@ -52,7 +52,7 @@ pub fn read_postback<'a>(
     })
 }
 
-/// A list that can't be cut up, which `Verified` excludes, would be one unreadable element.
+/// The texts of the elements. `Verified` guarantees a list; anything else would become one unreadable element.
 fn elements(list: &str) -> Vec<&str> {
     serde_json::from_str::<Vec<&RawValue>>(list)
         .map_or_else(|_| vec![list], |elements| elements.into_iter().map(RawValue::get).collect())
@@ -91,7 +91,7 @@ impl TopLevel<'_> {
     }
 }
 
-/// A signed element's tokens.
+/// The tokens of a signed element.
 #[derive(Deserialize)]
 struct Signed<'a> {
     #[serde(borrow)]
@@ -132,11 +132,11 @@ impl Facts {
         let currency_code = signed.currency_code.and_then(text).and_then(|it| CurrencyCode::parse(it).ok());
         Ok(Self {
             subject: signed.subject()?,
-            wallet_type: wallet_type.ok_or("`wallet_type` can't be read")?,
-            amount: signed.amount.and_then(amount).ok_or("`amount` can't be read")?,
-            currency_code: currency_code.ok_or("`currency_code` can't be read")?,
+            wallet_type: wallet_type.ok_or("`wallet_type` cannot be read")?,
+            amount: signed.amount.and_then(amount).ok_or("`amount` cannot be read")?,
+            currency_code: currency_code.ok_or("`currency_code` cannot be read")?,
             custom_transaction_id: text_or_empty(signed.plugin_custom_order_id)
-                .ok_or("`plugin_custom_order_id` can't be read")?
+                .ok_or("`plugin_custom_order_id` cannot be read")?
                 .into(),
         })
     }
@@ -160,29 +160,29 @@ impl Facts {
 }
 
 impl Signed<'_> {
-    /// `withdrawal_id` set: a withdrawal, whose `transaction_id` is empty; else a deposit.
+    /// With a `withdrawal_id` the element is about a withdrawal, and its `transaction_id` is empty. Otherwise it is about a deposit.
     fn subject(&self) -> Result<Subject, &'static str> {
-        let withdrawal_id = text_or_empty(self.withdrawal_id).ok_or("`withdrawal_id` can't be read")?;
+        let withdrawal_id = text_or_empty(self.withdrawal_id).ok_or("`withdrawal_id` cannot be read")?;
         if !withdrawal_id.is_empty() {
             let id = WithdrawalId::parse(withdrawal_id).map_err(|_| "`withdrawal_id` is none of ours")?;
             return Ok(Subject::Withdrawal(id, self.status()?));
         }
-        let transaction_id = text_or_empty(self.transaction_id).ok_or("`transaction_id` can't be read")?;
+        let transaction_id = text_or_empty(self.transaction_id).ok_or("`transaction_id` cannot be read")?;
         if transaction_id.is_empty() {
             return Err("neither `withdrawal_id` nor `transaction_id` is set");
         }
-        let id = TransactionId::parse(transaction_id).map_err(|_| "`transaction_id` can't be read")?;
+        let id = TransactionId::parse(transaction_id).map_err(|_| "`transaction_id` cannot be read")?;
         Ok(Subject::Payment(id))
     }
 
     fn status(&self) -> Result<Option<i64>, &'static str> {
         let Some(token) = self.withdrawal_status else { return Ok(None) };
         let status = text(token).filter(|text| !text.starts_with('+')).and_then(|text| text.parse().ok());
-        status.map(Some).ok_or("`withdrawal_status` can't be read")
+        status.map(Some).ok_or("`withdrawal_status` cannot be read")
     }
 }
 
-/// Absent and null are empty; `None` for what is neither text nor number.
+/// A token that is absent or null is an empty text. `None` means that it is neither a string nor a number.
 fn text_or_empty(token: Token<'_>) -> Option<Cow<'_, str>> {
     token.map_or(Some(Cow::Borrowed("")), text)
 }

@@ -1,4 +1,4 @@
-//! The bodies of the requests (PROTOCOL 1 and 3). One list of fields is both signed and written.
+//! Writes the bodies of the requests (docs/provider-protocol.md 1 and 3). The same list of fields is signed and written.
 
 use domain::{Amount, WithdrawalRequest};
 use secrecy::SecretString;
@@ -7,7 +7,7 @@ use signing::{WithdrawalValue, sign_withdrawal};
 
 use crate::ActivationRequest;
 
-/// A field's value: what is sent, and what is signed of it.
+/// The value of a field, as it is sent and as it is signed.
 enum Value<'a> {
     Text(&'a str),
     Number(String),
@@ -32,7 +32,7 @@ impl Value<'_> {
     }
 }
 
-/// The exact text of a withdrawal request, signed: journal it, and send the same on every attempt.
+/// The exact text of a withdrawal request, with its signature. Journal it, and send the same text in every attempt.
 #[must_use]
 pub fn withdrawal_body(request: &WithdrawalRequest, private_key: &SecretString) -> String {
     let WithdrawalRequest {
@@ -76,7 +76,7 @@ pub(crate) fn activate_body(request: &ActivationRequest<'_>) -> String {
     ])
 }
 
-/// An amount without decimals that matter as an integer: `700` for `700.00`.
+/// The amount as an integer if its decimals are all zero: `700` for `700.00`.
 pub(crate) fn whole_units(amount: Amount) -> Option<String> {
     let text = amount.to_string();
     let whole = text.split_once('.').map_or(text.as_str(), |(whole, _)| whole);

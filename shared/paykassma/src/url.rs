@@ -1,4 +1,4 @@
-//! Where the provider is.
+//! The addresses of the provider.
 
 use domain::InvalidValue;
 use url::{Host, Url, form_urlencoded};
@@ -10,7 +10,7 @@ pub struct BaseUrl(Url);
 impl BaseUrl {
     const RULE: &'static str = "must be an https:// URL, or http:// on this machine, without user, query and fragment";
 
-    /// Reads an address; `http` is for the provider's simulator on this machine.
+    /// Reads an address. `http` is only allowed for a simulator on this machine.
     ///
     /// # Errors
     /// [`InvalidValue`] with the rule.
@@ -28,7 +28,7 @@ impl BaseUrl {
         self.0.scheme() == "https"
     }
 
-    /// The URL of `path` below this address. Spaces become `%20`, which every decoder reads; not all read `+`.
+    /// The URL of `path` below this address. A space becomes `%20`, because not every decoder reads `+`.
     pub(crate) fn with<'a>(&self, path: &str, query: impl IntoIterator<Item = (&'a str, &'a str)>) -> Url {
         let mut url = self.0.clone();
         url.set_path(&format!("{}/{path}", self.0.path().trim_end_matches('/')));
@@ -42,7 +42,7 @@ fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Ipv4(address)) => address.is_loopback(),
         Some(Host::Ipv6(address)) => address.is_loopback(),
-        // The second is what containers on this machine call it (sam local invoke).
+        // Containers on this machine use the second name (sam local invoke).
         Some(Host::Domain(name)) => name == "localhost" || name == "host.docker.internal",
         None => false,
     }

@@ -1,14 +1,14 @@
-//! The link to the provider's payment window (PROTOCOL 4).
+//! The link to the provider's payment window (docs/provider-protocol.md 4).
 
 use domain::{Lang, Order};
 
 use crate::BaseUrl;
 use crate::requests::whole_units;
 
-/// The link under which the user pays this order, in English unless the order says otherwise.
+/// The link with which the user pays this order. The window is in English unless the order names a language.
 ///
-/// It is unsigned, and the user can edit it: register the order before giving it out. `extra` is handed through, such as
-/// the deployment's `payment_url_success_id`.
+/// The link is not signed, and the user can change it. So register the order before you give the link to the user. `extra` is added
+/// unchanged, for example the deployment's `payment_url_success_id`.
 #[must_use]
 pub fn payment_window_url(plugin: &BaseUrl, order: &Order, extra: &[(&str, &str)]) -> String {
     let fixed_amount = order.amount.and_then(whole_units);

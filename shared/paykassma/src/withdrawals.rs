@@ -1,4 +1,4 @@
-//! The submission of a withdrawal (PROTOCOL 3), judged by M10 of the design.
+//! Submits a withdrawal (docs/provider-protocol.md 3), and says what is certain about the attempt afterwards.
 
 use domain::Submission;
 
@@ -8,10 +8,10 @@ use crate::client::Reply;
 
 /// The right to submit withdrawals.
 pub trait SubmitWithdrawal {
-    /// Sends a journalled [`withdrawal_body`](crate::withdrawal_body), byte for byte and once.
+    /// Sends a journalled [`withdrawal_body`](crate::withdrawal_body) once, byte for byte.
     ///
-    /// `Accepted` and `Rejected` are only what a parsed body says whose HTTP code is 2xx or 4xx: the body's `status` decides,
-    /// not the code. A `fail` in a 5xx is `Unknown`, for a server in trouble may have done its work before it failed.
+    /// The result is `Accepted` or `Rejected` only if the HTTP code is 2xx or 4xx and the body can be read. Then the body's `status`
+    /// decides, not the code. A `fail` in a 5xx is `Unknown`, because the server may have done its work before it failed.
     fn submit(&self, body: &str) -> impl Future<Output = Submission> + Send;
 }
 

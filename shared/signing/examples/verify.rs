@@ -1,4 +1,4 @@
-//! Verifies the provider's sample postback as often as its argument says: `scripts/check-instructions` counts what that takes.
+//! Verifies the provider's sample postback as many times as the argument says. `scripts/check-instructions` counts the instructions.
 
 use std::hint::black_box;
 use std::process::ExitCode;

@@ -1,4 +1,4 @@
-//! What must hold for any bytes: the scanner agrees with `serde_json` and the spellings with its writer.
+//! What must be true for any bytes: the scanner agrees with `serde_json`, and the spellings agree with what `serde_json` writes.
 
 use secrecy::SecretString;
 use serde_json::Value;
@@ -7,7 +7,7 @@ use signing::{Malformed, PostbackKeys, Spelling, sign_postback, verify};
 
 const ACCESS_KEY: &str = "FQ9jMwrNSkFbyMNqYFf6Ed4xeKmjHK";
 
-/// Takes `data` for a postback's body, then for the list in one.
+/// Checks `data` as the body of a postback, then as the list in a postback.
 pub(crate) fn check(data: &[u8]) {
     check_body(data);
     if let Ok(text) = str::from_utf8(data) {
@@ -50,7 +50,8 @@ fn check_list(text: &str) {
     }
 }
 
-/// Whether `serde_json` keeps all that PHP does: it spells numbers anew and sorts keys.
+/// Whether `serde_json` writes the value as PHP does. It does not if there are numbers, which it spells anew, or several keys,
+/// which it sorts.
 fn is_spelled_alike(value: &Value) -> bool {
     match value {
         Value::Null | Value::Bool(_) | Value::String(_) => true,

@@ -1,10 +1,10 @@
-//! The three fields of a postback's body that its signature needs, and where the signed text stands.
+//! Finds the three fields that the signature check needs in a postback's body.
 
 use std::borrow::Cow;
 
 use crate::scan::{Keys, Malformed, Nest, Rest, Scanner};
 
-/// A postback that has been scanned to its last byte, and not yet verified.
+/// A postback that is scanned to its last byte but not verified yet.
 pub(crate) struct Envelope<'a> {
     pub(crate) access_key: Cow<'a, str>,
     pub(crate) signature: Cow<'a, str>,
@@ -40,7 +40,7 @@ fn text<'a>(scanner: &mut Scanner<'a>, rest: &'a [u8], found: &mut Option<Cow<'a
     Some(string.behind)
 }
 
-/// The list in a text that holds nothing else, by the rules for the list in a postback.
+/// Returns the list if the text holds nothing else. The rules are those for the list in a postback.
 pub(crate) fn signed_list(text: &str) -> Result<&str, Malformed> {
     let mut list = "";
     Scanner::new(text).whole(|scanner, rest| {

@@ -1,8 +1,8 @@
-//! What stands behind a backslash in a JSON string.
+//! Decodes the escapes of JSON strings.
 
-/// Reads one escape, the text starting behind its backslash, and gives the character and what follows.
+/// Decodes one escape. The text starts after the backslash. Returns the character and the rest of the text.
 ///
-/// Half a surrogate pair is no character, so it is refused.
+/// Half a surrogate pair is not a character, so the result is `None`.
 pub(crate) fn unescape(text: &str) -> Option<(char, &str)> {
     let mut chars = text.chars();
     let decoded = match chars.next()? {
@@ -18,7 +18,7 @@ pub(crate) fn unescape(text: &str) -> Option<(char, &str)> {
     Some((decoded, chars.as_str()))
 }
 
-/// The content of a JSON string whose escapes the scanner has accepted.
+/// Decodes the content of a JSON string. The scanner has already accepted its escapes.
 pub(crate) fn decoded(raw: &str) -> String {
     let mut whole = String::with_capacity(raw.len());
     let mut rest = raw;
@@ -46,7 +46,7 @@ fn code_point(text: &str) -> Option<(char, &str)> {
 
 fn code_unit(text: &str) -> Option<(u16, &str)> {
     let (digits, rest) = text.split_at_checked(4)?;
-    // from_str_radix alone would take a sign
+    // `from_str_radix` alone would accept a sign.
     let hex = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
     let unit = u16::from_str_radix(digits, 16).ok()?;
     hex.then_some((unit, rest))

@@ -1,6 +1,6 @@
-//! The provider's signatures: bytes in, signature or verdict out.
+//! The provider's signatures. Bytes go in; a signature or a verdict comes out.
 //!
-//! A postback is verified over the bytes that came, never over a value that was parsed and written again.
+//! A postback is verified over the bytes that arrived, never over a value that was parsed and written again.
 
 mod envelope;
 mod escape;

@@ -1,4 +1,4 @@
-//! The postback signature (PROTOCOL 2.1): `sha1(access_key . private_key . md5(json(additional_data)))`.
+//! The signature of a postback (docs/provider-protocol.md 2.1): `sha1(access_key . private_key . md5(json(additional_data)))`.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -12,19 +12,19 @@ use crate::envelope::{Envelope, signed_list};
 use crate::scan::Malformed;
 use crate::spelling::{Spelling, respell};
 
-/// What a deployment knows: the public access key and the private keys that are valid now.
+/// The keys of a deployment: the public access key, and the private keys that are valid now.
 #[derive(Clone, Copy, Debug)]
 pub struct PostbackKeys<'a> {
-    /// The public key that every postback names.
+    /// The public key. Every postback names it.
     pub access_key: &'a str,
     /// The private key in use.
     pub private_key: &'a SecretString,
-    /// The private key before the last rotation, while it is still accepted.
+    /// The private key from before the last rotation, as long as it is still accepted.
     pub previous_private_key: Option<&'a SecretString>,
 }
 
 impl<'a> PostbackKeys<'a> {
-    /// An empty key is a gap in the settings, and anyone could sign with it.
+    /// Leaves out empty keys. An empty key is a mistake in the settings, and anyone could sign with it.
     fn private_keys(&self) -> impl Iterator<Item = &'a SecretString> {
         [Some(self.private_key), self.previous_private_key]
             .into_iter()
@@ -33,9 +33,9 @@ impl<'a> PostbackKeys<'a> {
     }
 }
 
-/// A postback whose `additional_data` the provider has signed; only [`verify`] makes one.
+/// A postback whose `additional_data` the provider has signed. Only [`verify`] makes one.
 ///
-/// The rest of the body is authentic in nothing (PROTOCOL 2.2).
+/// The signature covers no other field of the body (docs/provider-protocol.md 2.2).
 #[derive(Clone, Copy)]
 pub struct Verified<'a> {
     body: &'a str,
@@ -44,13 +44,13 @@ pub struct Verified<'a> {
 }
 
 impl<'a> Verified<'a> {
-    /// The whole body: strict JSON, one object, no key twice at its top.
+    /// The whole body. It is strict JSON: one object, and no key appears twice at its top level.
     #[must_use]
     pub fn body(&self) -> &'a str {
         self.body
     }
 
-    /// The signed list as it stands in the body; no object in it has a key twice.
+    /// The signed list, exactly as in the body. No key appears twice in one of its objects.
     #[must_use]
     pub fn additional_data(&self) -> &'a str {
         self.additional_data
@@ -64,30 +64,31 @@ impl<'a> Verified<'a> {
 }
 
 impl fmt::Debug for Verified<'_> {
-    /// Shows nothing of the body: it names people.
+    /// Shows nothing of the body, because it names people.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.debug_struct("Verified").finish_non_exhaustive()
     }
 }
 
-/// Why a body is not taken as the provider's; never says what stands in it.
+/// Why a body is not accepted as a postback of the provider. The text never quotes the body.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum NotVerified {
-    /// The body is not the JSON of a postback.
+    /// The body is not strict JSON, or does not have the shape of a postback.
     #[error("not a postback: {0}")]
     Malformed(#[from] Malformed),
     /// The body names another access key.
     #[error("the access key is not ours")]
     AccessKey,
-    /// No valid private key gives this signature in any spelling.
+    /// No valid private key gives this signature, whatever the spelling.
     #[error("the signature is not the provider's")]
     Signature,
 }
 
-/// Verifies a postback by the raw bytes of its body.
+/// Verifies the raw bytes of a postback's body.
 ///
 /// # Errors
-/// [`NotVerified`] when the body is not strict JSON of a postback's shape, or not signed with one of `keys`.
+/// [`NotVerified`] if the body is not strict JSON in the shape of a postback, names another access key, or is not signed with one of
+/// `keys`.
 ///
 /// # Examples
 /// ```
@@ -127,10 +128,10 @@ pub fn verify<'a>(body: &'a [u8], keys: &PostbackKeys<'_>) -> Result<Verified<'a
     genuine.then_some(Verified { body, additional_data, signature }).ok_or(NotVerified::Signature)
 }
 
-/// Signs a list as the provider does, hashed in `spelling`: for its simulator, for tests and for the operator's tools.
+/// Signs a list as the provider does, hashed in `spelling`. The simulator, the tests and the operator's tool use it.
 ///
 /// # Errors
-/// [`Malformed`] when `additional_data` is no list that [`verify`] would accept in a postback.
+/// [`Malformed`] if [`verify`] would not accept `additional_data` as the list of a postback.
 ///
 /// # Examples
 /// ```
@@ -165,7 +166,7 @@ fn signature_of(hash: &str, access_key: &str, private_key: &SecretString) -> [u8
     Sha1::new().chain_update(access_key).chain_update(private_key.expose_secret()).chain_update(hash).finalize().into()
 }
 
-/// The digest that 40 lower-case hex digits spell.
+/// Decodes 40 lower-case hex digits.
 fn sha1_digest(signature: &str) -> Option<[u8; 20]> {
     let mut digest = [0; 20];
     hex::decode_to_slice(signature, &mut digest).ok()?;

@@ -1,8 +1,8 @@
-//! Strict JSON (RFC 8259): one pass over the text that says where values stand and builds none.
+//! Scans strict JSON (RFC 8259) in one pass. It finds where values begin and end, and builds none.
 
 #![expect(
     clippy::inline_always,
-    reason = "a call for each token takes a fifth of the whole; the compiler will not see it"
+    reason = "the compiler does not inline these by itself, and the calls take a fifth of the time"
 )]
 
 use std::borrow::Cow;
@@ -12,37 +12,37 @@ use crate::escape::{decoded, unescape};
 /// How deep lists and objects may nest.
 const MAX_DEPTH: u32 = 64;
 
-/// A postback has about 30 keys in its checked objects: one allocation holds them.
+/// A postback has about 30 keys in the objects that are checked, so one allocation holds them.
 const USUAL_KEYS: usize = 32;
 
-/// Why a text is not the JSON of a postback; says where, never what stands there.
+/// Why a text is not the JSON of a postback. The text says where, and never quotes the content.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum Malformed {
     /// The bytes are not UTF-8.
     #[error("not UTF-8")]
     Utf8,
-    /// A byte, or the end, stands where JSON or the postback's shape wants something else.
+    /// JSON or the shape of a postback requires something else here than this byte or the end.
     #[error("unexpected byte or end at offset {at}")]
     Unexpected {
         /// Offset in bytes.
         at: usize,
     },
-    /// Lists and objects nest deeper than any postback does.
+    /// Lists and objects are nested deeper than in any postback.
     #[error("nested deeper than {MAX_DEPTH}")]
     TooDeep,
-    /// An object has one key twice, if only in two spellings.
-    #[error("a key stands twice in one object")]
+    /// A key appears twice in one object, possibly in two spellings.
+    #[error("a key appears twice in one object")]
     DuplicateKey,
-    /// A field that the signature needs is not there.
+    /// A field that the signature check needs is missing.
     #[error("`{0}` is missing")]
     Missing(&'static str),
 }
 
-/// What is left of the text behind something that was scanned; `None` where the scanner has noted what is wrong with it. It
-/// travels in registers, which a `Result` with the error in it does not.
+/// The rest of the text after what was scanned. `None` means that the scan failed and the scanner has stored why. Unlike a
+/// `Result` that contains the error, it fits into registers.
 pub(crate) type Rest<'a> = Option<&'a [u8]>;
 
-/// The lists and objects that are open: a bit for each, set for an object.
+/// The lists and objects that are open, one bit for each. The bit is set for an object.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Nest {
     depth: u32,
@@ -50,7 +50,7 @@ pub(crate) struct Nest {
 }
 
 impl Nest {
-    /// Inside the postback's own object.
+    /// Inside the outer object of a postback.
     pub(crate) const BODY: Self = Self { depth: 1, objects: 1 };
 
     fn open(self, bracket: u8) -> Option<Self> {
@@ -72,17 +72,17 @@ impl Nest {
     }
 }
 
-/// Whether a value's objects are looked through for keys that stand twice.
+/// Whether the objects of a value are checked for keys that appear twice.
 #[derive(Clone, Copy, Eq, PartialEq)]
 pub(crate) enum Keys {
     Unique,
     Any,
 }
 
-/// Walks a text. What is left of it goes from hand to hand; whitespace before a value is left to the caller.
+/// Scans a text. Each method takes the rest of the text and returns what is left. The caller skips whitespace before a value.
 pub(crate) struct Scanner<'a> {
     text: &'a str,
-    /// The keys of all objects that are still open and checked, each with its depth.
+    /// The keys of the open objects that are checked, each with its depth.
     keys: Vec<(u32, Cow<'a, str>)>,
     fault: Malformed,
 }
@@ -92,14 +92,14 @@ impl<'a> Scanner<'a> {
         Self { text, keys: Vec::with_capacity(USUAL_KEYS), fault: Malformed::TooDeep }
     }
 
-    /// Scans all of the text: one value, as `top` scans it, and whitespace around it.
+    /// Scans the whole text: one value, which `top` scans, and whitespace around it.
     pub(crate) fn whole(&mut self, top: impl FnOnce(&mut Self, &'a [u8]) -> Rest<'a>) -> Result<(), Malformed> {
         let scanned = top(self, space(self.text.as_bytes())).map(space);
         let whole = scanned.and_then(|rest| if rest.is_empty() { Some(()) } else { self.unexpected(rest) });
         whole.ok_or(self.fault)
     }
 
-    /// Scans the postback's own object; `member` is given each key and must scan its value.
+    /// Scans the outer object of a postback. `member` gets each key and must scan its value.
     pub(crate) fn body(
         &mut self,
         rest: &'a [u8],
@@ -119,13 +119,13 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Scans the list that is signed.
+    /// Scans the signed list.
     pub(crate) fn signed_list(&mut self, rest: &'a [u8]) -> Rest<'a> {
         self.expect(b'[', rest)?;
         self.value(rest, Nest::BODY, Keys::Unique)
     }
 
-    /// Scans one value with all that it holds, without recursion.
+    /// Scans one value and everything in it, without recursion.
     pub(crate) fn value(&mut self, rest: &'a [u8], outer: Nest, keys: Keys) -> Rest<'a> {
         let (mut rest, mut nest) = (rest, outer);
         loop {
@@ -157,7 +157,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Scans up to the value of a list's next item or an object's next member.
+    /// Scans up to the next value of a list or an object.
     #[inline(always)]
     fn item(&mut self, rest: &'a [u8], nest: Nest, keys: Keys) -> Rest<'a> {
         match (nest.in_object(), keys) {
@@ -210,7 +210,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// The content of a string that was scanned from `start`.
+    /// The decoded content of a string that was scanned from `start`.
     pub(crate) fn content(&self, start: &[u8], string: &Quoted<'_>) -> Cow<'a, str> {
         let quoted = self.between(start, string.behind);
         let raw = quoted.get(1..quoted.len().saturating_sub(1)).unwrap_or_default();
@@ -220,7 +220,7 @@ impl<'a> Scanner<'a> {
         Cow::Borrowed(raw)
     }
 
-    /// The text from one point to another.
+    /// The text between two positions.
     pub(crate) fn between(&self, start: &[u8], end: &[u8]) -> &'a str {
         let span = self.at(start)..self.at(end);
         self.text.get(span).unwrap_or_default()
@@ -233,7 +233,7 @@ impl<'a> Scanner<'a> {
         behind.or_else(|| self.unexpected(rest))
     }
 
-    /// Sorting keeps this cheap however many keys are sent; by length first, it seldom compares texts.
+    /// Sorts the keys, so that many keys cost little. It sorts by length first, so that it rarely compares texts.
     fn unique_keys(&mut self, nest: Nest) -> Option<()> {
         let inner = self.keys.iter().rev();
         let count = inner.take_while(|(depth, _)| *depth == nest.depth).count();
@@ -269,13 +269,13 @@ impl<'a> Scanner<'a> {
     }
 }
 
-/// A string that was scanned: what is left behind its closing quote, and whether it has escapes.
+/// A string that was scanned: the rest of the text after its closing quote, and whether it has escapes.
 pub(crate) struct Quoted<'a> {
     pub(crate) behind: &'a [u8],
     escaped: bool,
 }
 
-/// Whether a byte stands for itself in a string.
+/// Whether a byte needs no decoding in a string.
 #[inline(always)]
 fn is_plain(byte: u8) -> bool {
     !matches!(byte, ..b' ' | b'"' | b'\\')

@@ -1,23 +1,23 @@
-//! One JSON value in the spellings that PHP's `json_encode` gives it.
+//! Writes JSON in the spellings of PHP's `json_encode`.
 
 use crate::escape::unescape;
 
-/// Which text of `additional_data` is hashed (PROTOCOL 2.1).
+/// Which text of `additional_data` is hashed (docs/provider-protocol.md 2.1).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Spelling {
     /// `JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE`, which still escapes U+2028 and U+2029.
     Flagged,
-    /// No flags: `\/`, and `\uxxxx` for all that is not ASCII.
+    /// No flags: `\/`, and `\uxxxx` for everything outside ASCII.
     Default,
-    /// As it stands, whitespace included.
+    /// The text of the body unchanged, with its whitespace.
     Raw,
 }
 
 impl Spelling {
-    /// The likeliest first.
+    /// All spellings, the most likely first.
     pub(crate) const ALL: [Self; 3] = [Self::Flagged, Self::Default, Self::Raw];
 
-    /// Whether a character other than a quote, a backslash or a control character stands for itself.
+    /// Whether this spelling leaves a character unescaped. Quotes, backslashes and control characters are always escaped.
     fn keeps(self, char: char) -> bool {
         match self {
             Self::Flagged => !matches!(char, '\u{2028}' | '\u{2029}'),
@@ -27,7 +27,7 @@ impl Spelling {
     }
 }
 
-/// Feeds the spelling of a JSON text that the scanner has accepted, in pieces as long as it allows.
+/// Spells a JSON text that the scanner has accepted, and gives the result to `feed` in pieces that are as long as possible.
 pub(crate) fn respell(json: &str, spelling: Spelling, mut feed: impl FnMut(&str)) {
     if spelling == Spelling::Raw {
         return feed(json);
@@ -60,7 +60,7 @@ pub(crate) fn respell(json: &str, spelling: Spelling, mut feed: impl FnMut(&str)
     feed(unfed);
 }
 
-/// What of `text` stands before its own end piece `tail`.
+/// `text` without its end `tail`.
 fn until<'a>(text: &'a str, tail: &str) -> &'a str {
     let len = text.len().saturating_sub(tail.len());
     text.get(..len).unwrap_or_default()

@@ -1,18 +1,19 @@
-//! The withdrawal request's signature (PROTOCOL 3.1). It has one source, so it stands alone here, to be replaced in one place.
+//! The signature of a withdrawal request (docs/provider-protocol.md 3.1). Only one source describes it, so it has a module of its
+//! own and can be replaced in one place.
 
 use md5::Md5;
 use secrecy::{ExposeSecret, SecretString};
 use sha1::{Digest, Sha1};
 use subtle::ConstantTimeEq;
 
-/// A field's value as the signature sees it.
+/// The value of a field, as it is signed.
 #[derive(Clone, Copy, Debug)]
 pub enum WithdrawalValue<'a> {
-    /// A string's content, or a number's digits as they are sent.
+    /// The content of a string, or the digits of a number as they are sent.
     Text(&'a str),
-    /// True is signed as `1`, false as nothing.
+    /// True is signed as `1`, false as an empty text.
     Flag(bool),
-    /// Null, signed as nothing.
+    /// Null is signed as an empty text.
     Null,
 }
 
@@ -26,7 +27,7 @@ impl<'a> WithdrawalValue<'a> {
     }
 }
 
-/// Signs the fields of a withdrawal request, in any order; a field named `signature` is left out.
+/// Signs the fields of a withdrawal request. Their order does not matter. A field named `signature` is left out.
 pub fn sign_withdrawal<'a>(
     fields: impl IntoIterator<Item = (&'a str, WithdrawalValue<'a>)>,
     private_key: &SecretString,
@@ -36,7 +37,7 @@ pub fn sign_withdrawal<'a>(
     hex::encode(signature)
 }
 
-/// Checks a withdrawal request's signature as the provider does, in constant time.
+/// Checks the signature of a withdrawal request as the provider does, in constant time.
 pub fn verify_withdrawal<'a>(
     fields: impl IntoIterator<Item = (&'a str, WithdrawalValue<'a>)>,
     signature: &str,

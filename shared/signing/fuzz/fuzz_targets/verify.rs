@@ -1,4 +1,4 @@
-//! `cargo +nightly fuzz run verify`, from `shared/signing`; a normal test replays the corpus.
+//! `scripts/nightly fuzz` runs this. A normal test replays the corpus.
 #![no_main]
 
 #[path = "../check.rs"]

@@ -1,4 +1,4 @@
-//! Replays the fuzzer's corpus, and the same check over random bytes.
+//! Replays the fuzzer's corpus, and makes the same check with random bytes.
 
 use std::fs;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! Holds the signatures by the protocol's vectors, by PHP's own encoder, by properties and by the fuzzer's corpus.
+//! Tests the signatures with the protocol's vectors, PHP's own encoder, properties and the fuzzer's corpus.
 
 #[cfg(test)]
 #[path = "../../fuzz/check.rs"]

@@ -1,4 +1,4 @@
-//! Vectors made with PHP's own `json_encode`, by `php_vectors.php`.
+//! Vectors that `php_vectors.php` made with PHP's own `json_encode`.
 
 use signing::Spelling;
 

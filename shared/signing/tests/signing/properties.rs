@@ -10,7 +10,7 @@ use signing::Spelling::{self, Default, Flagged, Raw};
 
 use crate::sample::{body, sign, verify};
 
-/// A JSON value that has not been spelled yet; a number is its token.
+/// A JSON value that is not spelled yet. A number is its token.
 #[derive(Clone, Debug)]
 enum Json {
     Token(String),
@@ -46,7 +46,7 @@ fn choices() -> impl Strategy<Value = Vec<u8>> {
     vec(any::<u8>(), 1..40)
 }
 
-/// Spells a value as JSON, each free choice (whitespace, escapes, case) taken from a cycle of bytes.
+/// Spells a value as JSON. A cycle of bytes decides each free choice: whitespace, escapes, upper or lower case.
 struct Speller<'a, C> {
     out: String,
     choices: &'a mut C,

@@ -1,4 +1,4 @@
-//! What is refused, and as what.
+//! Which bodies and lists are not accepted, and with which error.
 
 use secrecy::SecretString;
 use signing::{Malformed, NotVerified, PostbackKeys, Spelling, sign_postback};
@@ -11,7 +11,7 @@ fn refused(body: &str) -> NotVerified {
     verify(body.as_bytes()).unwrap_err()
 }
 
-/// Signs whatever stands in the list, so that only its form can be the reason for a refusal.
+/// Signs any list, so that only its form can be the reason for an error.
 fn signing_refuses(list: &str) -> Malformed {
     sign_postback(list, Spelling::Raw, ACCESS_KEY, &private_key()).unwrap_err()
 }

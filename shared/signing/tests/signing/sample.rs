@@ -1,11 +1,11 @@
-//! The provider's sample postbacks and the keys that the vectors were made with.
+//! The provider's sample postbacks, and the keys of the vectors.
 
 use secrecy::SecretString;
 use signing::{NotVerified, PostbackKeys, Spelling, Verified, sign_postback};
 
 pub(crate) const ACCESS_KEY: &str = "FQ9jMwrNSkFbyMNqYFf6Ed4xeKmjHK";
 
-/// The page's samples, the missing brace and the masked address repaired, signed with [`private_key`].
+/// The samples of the provider's page, signed with [`private_key`]. The missing brace and the masked address are repaired.
 pub(crate) const DEPOSIT: &str = include_str!("../fixtures/deposit.json");
 pub(crate) const WITHDRAWAL: &str = include_str!("../fixtures/withdrawal.json");
 
@@ -22,7 +22,7 @@ pub(crate) fn verify(body: &[u8]) -> Result<Verified<'_>, NotVerified> {
     signing::verify(body, &keys)
 }
 
-/// A body of the fewest fields.
+/// A body with only the fields that are needed.
 pub(crate) fn body(additional_data: &str, signature: &str) -> String {
     format!(r#"{{"signature":"{signature}","access_key":"{ACCESS_KEY}","additional_data":{additional_data}}}"#)
 }

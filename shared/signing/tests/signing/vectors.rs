@@ -1,4 +1,4 @@
-//! The vectors of PROTOCOL 2.4 and 3.1.
+//! The vectors of docs/provider-protocol.md 2.4 and 3.1.
 
 use signing::Spelling::{Default, Flagged, Raw};
 use signing::{WithdrawalValue, sign_withdrawal, verify_withdrawal};
