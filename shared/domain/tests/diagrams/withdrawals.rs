@@ -73,11 +73,7 @@ fn after(
     transition: Transition<Withdrawal>,
     report: Option<&WithdrawalReport>,
 ) -> Option<Withdrawal> {
-    match transition {
-        Transition::Move(row) => Some(row),
-        Transition::Repeat => None,
-        Transition::Conflict(mismatch) => row.contradicted(mismatch, report.map(|report| report.facts.clone())),
-    }
+    row.after(transition, report.map(|report| &report.facts), NOW).0
 }
 
 fn foreign(row: &ForeignWithdrawal) -> Vec<WithdrawalRow> {
