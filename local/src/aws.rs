@@ -6,10 +6,10 @@ use serde_json::Value;
 
 /// AWS's account on this machine.
 pub(crate) const ACCOUNT: &str = "000000000000";
-/// The region that everything claims to be in.
+/// The region of everything.
 pub(crate) const REGION: &str = "ap-south-1";
 
-/// What a stand-in answers when it refuses a call, or why the call did not get there.
+/// A stand-in's error, or why a call did not reach it.
 #[derive(Debug, thiserror::Error)]
 #[error("{kind}: {message}")]
 pub struct AwsError {
@@ -77,7 +77,7 @@ impl Service {
     }
 }
 
-/// The stand-ins want to see a signature and do not check it.
+/// The stand-ins want a signature and do not check it.
 pub(crate) const AUTHORIZATION: &str =
     "AWS4-HMAC-SHA256 Credential=local/20250101/ap-south-1/local/aws4_request, SignedHeaders=host, Signature=0";
 

@@ -54,7 +54,7 @@ impl Credentials {
         })
     }
 
-    /// The document that Secrets Manager keeps for the functions; of the merchant's token it has the hash alone.
+    /// The secret of the functions. It has only the hash of the merchant's token.
     pub(crate) fn document(&self) -> io::Result<String> {
         let mut document = serde_json::to_value(&self.secrets)?;
         if let Some(fields) = document.as_object_mut() {

@@ -1,4 +1,4 @@
-//! EventBridge: the one operation that the functions use. Events are kept, shown on demand, and posted where the options say.
+//! EventBridge: the one operation that the functions use. Events are stored, shown on demand, and posted to the address of the options.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -81,7 +81,7 @@ async fn answer(State(bus): State<Arc<EventBus>>, headers: HeaderMap, body: Byte
     (status, [(header::CONTENT_TYPE, "application/x-amz-json-1.1")], answer.to_string()).into_response()
 }
 
-/// Posts events one by one, as an API destination does; one that nobody takes is given up after some tries.
+/// Posts events one by one, as an API destination does; one that is not accepted is given up after some tries.
 pub(crate) async fn post_events(http: reqwest::Client, url: String, mut events: mpsc::UnboundedReceiver<Value>) {
     while let Some(event) = events.recv().await {
         let id = event.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();

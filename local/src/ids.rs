@@ -1,4 +1,4 @@
-//! Ids for examples, new in every run, so that rows kept from another run are in nobody's way.
+//! Ids for examples, new in every run, so that rows of another run do not matter.
 
 /// What an example needs names for.
 pub(crate) struct Ids {

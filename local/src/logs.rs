@@ -1,4 +1,4 @@
-//! What the functions print: kept for the tests, shown on demand.
+//! What the functions print: stored for the tests, shown on demand.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,7 +7,7 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 
 use crate::console::say;
 
-/// How many lines of each function are kept.
+/// How many lines of each function are stored.
 const KEPT: usize = 10_000;
 
 /// The last lines of every function.

@@ -32,7 +32,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Whether all that was asked for came to its end as expected.
+/// Whether all steps were as expected.
 #[tokio::main]
 async fn run(cli: &Cli) -> Result<bool, Error> {
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -73,7 +73,7 @@ async fn show(cli: &Cli, stack: &Stack) -> Result<bool, Error> {
     std::future::pending().await
 }
 
-/// The file that says where the stack is; the one that nobody asked for goes with the stack.
+/// The file that says where the stack is. It is removed with the stack, unless the user named it.
 struct Known(Option<PathBuf>);
 
 impl Known {

@@ -1,4 +1,4 @@
-//! How a stack is to be started.
+//! How to start a stack.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -19,7 +19,7 @@ pub struct StackOptions {
     pub provider: Option<String>,
     /// How long the simulator waits before it sends a postback again.
     pub postback_repeat_after: Duration,
-    /// The directory that keeps the table and the credentials between runs.
+    /// The directory that stores the table and the credentials between runs.
     pub data: Option<PathBuf>,
     /// The credentials; by default those in `data`, else new ones.
     pub credentials: Option<Credentials>,

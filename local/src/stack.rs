@@ -142,7 +142,7 @@ impl Stack {
         &self.table_name
     }
 
-    /// The queue of withdrawals to be submitted again.
+    /// The queue of withdrawals that may have to be submitted again.
     #[must_use]
     pub fn queue_url(&self) -> String {
         queue_url(self.sqs_url(), QUEUE)

@@ -29,7 +29,7 @@ pub(crate) struct Where {
 /// How long the receiver may take to answer.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A stack. Nothing of it is called before it is asked for.
+/// A stack. Its services are called only when a command needs them.
 pub(crate) struct Deployment {
     settings: Settings,
     aws: Aws,

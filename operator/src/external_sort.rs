@@ -19,7 +19,7 @@ pub(crate) struct Sorter<T> {
 }
 
 impl<T: Ord + Serialize + DeserializeOwned> Sorter<T> {
-    /// A sorter that holds at most so many records, and the others in files of the system's temporary directory that have no name there.
+    /// A sorter that holds at most so many records in memory, and the others in unnamed files of the temporary directory.
     pub(crate) fn new(most: usize) -> Self {
         Self { most, held: Vec::new(), runs: Vec::new() }
     }

@@ -20,7 +20,7 @@ pub(crate) enum Failure {
     #[error("error: {0}")]
     Usage(String),
     /// The state of things does not allow it.
-    #[error("refused: {0}")]
+    #[error("not allowed: {0}")]
     NotAllowed(String),
     /// The stack does not answer.
     #[error("not reached: {0}")]

@@ -1,5 +1,5 @@
 //! The operator's tool: what needs a person, and what a person may do about it. The program is [`run`]; decisions are a library
-//! of their own, for whoever decides by another way.
+//! of their own, for other programs that decide.
 
 mod audit;
 mod cli;

@@ -54,7 +54,7 @@ pub(crate) fn body(access_key: &str, signature: &str, list: &str, copies: Option
     serde_json::to_string(&Body { signature, access_key, additional_data, copies }).map_err(unfit)
 }
 
-/// Why what a row keeps proves nothing.
+/// Why the evidence of a row proves nothing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Unproved {
     /// No key of today gives the signature: a key that was rotated away, or none of the provider's.
@@ -71,7 +71,7 @@ impl From<Unproved> for Failure {
     }
 }
 
-/// Reads the element that a row keeps, after verifying it with today's keys. `None` where the signed list has no such element.
+/// Verifies the evidence of a row with the current keys, and reads its element. `None` if the signed list has no such element.
 pub(crate) fn kept(keys: &Keys, evidence: &Evidence) -> Result<Option<Element>, Unproved> {
     let bare = body(&keys.access_key, &evidence.signature, &evidence.additional_data, None);
     let bare = bare.map_err(|error| Unproved::Broken(error.to_string()))?;
@@ -82,7 +82,7 @@ pub(crate) fn kept(keys: &Keys, evidence: &Evidence) -> Result<Option<Element>, 
     Ok(read_postback(&verified, evidence.received_at).nth(evidence.element))
 }
 
-/// Reads the element that a row keeps, after verifying it with today's keys.
+/// Verifies the evidence of a row with the current keys, and reads its element.
 pub(crate) fn element(keys: &Keys, evidence: &Evidence) -> Result<Element, Unproved> {
     kept(keys, evidence)?.ok_or_else(|| Unproved::Broken("the signed list has no such element".into()))
 }

@@ -36,7 +36,7 @@ const BATCH: i32 = 10;
 enum Action {
     /// It goes back to the queue.
     Redriven,
-    /// Its withdrawal is finished, or was never made: nothing is left to be done, and the letter is removed.
+    /// Its withdrawal has ended or was never made. The letter is removed.
     Removed,
     /// It is not one of ours: it stays.
     Left,
@@ -88,7 +88,7 @@ pub(crate) async fn run(deployment: &Deployment, output: Output, arguments: &Red
 }
 
 impl Letter {
-    /// What is to be done with a letter depends on its row alone, as it is now.
+    /// What to do with a letter depends only on the current row.
     async fn read(table: &DynamoDb, message: &Message) -> Result<Self, Failure> {
         let armed = message.body.as_deref().and_then(|body| serde_json::from_str::<ArmedMessage>(body).ok());
         let Some(ArmedMessage { withdrawal_id }) = armed else {

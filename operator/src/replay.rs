@@ -1,4 +1,4 @@
-//! `replay`: a kept postback goes through the receiver again, as if the provider had sent it.
+//! `replay`: sends a stored postback through the receiver again, as if the provider had sent it.
 
 use std::path::{Path, PathBuf};
 
@@ -21,7 +21,7 @@ pub(crate) struct Replay {
     #[arg(group = "what")]
     pub(crate) id: Option<String>,
 
-    /// A postback's whole body, to the letter as the provider sent it
+    /// A postback's whole body, exactly as the provider sent it
     #[arg(long, value_name = "FILE", group = "what")]
     pub(crate) file: Option<PathBuf>,
 
@@ -56,7 +56,7 @@ fn read(file: &Path) -> Result<Vec<u8>, Failure> {
     std::fs::read(file).map_err(|error| Failure::Usage(format!("{}: {error}", file.display())))
 }
 
-/// The body around what the row keeps: the list and its signature to the letter, copies of what is signed, and the label that came.
+/// The body around a row's evidence: the unchanged list and its signature, copies of what is signed, and the label.
 fn rebuilt(row: &AnyRow, label: Option<&str>, keys: &Keys) -> Result<Vec<u8>, Failure> {
     let (evidence, kept) = kept(row)?;
     let given = label.map(Label::parse).transpose().map_err(|rule| Failure::Usage(format!("--label {rule}")))?;

@@ -64,7 +64,7 @@ fn outcomes() -> impl TypedValueParser<Value = Outcome> {
     names.try_map(|name| Outcome::named(&name).ok_or("is an unknown outcome"))
 }
 
-/// What a decision comes to.
+/// A decision, as it is printed.
 #[derive(Serialize)]
 struct Resolved {
     id: String,

@@ -10,7 +10,7 @@ use crate::flows::events::event;
 use crate::flows::support::{Site, options};
 use crate::template::settings::DECLARED;
 
-/// What is wrong with a setting. Empty is as good as missing.
+/// Wrong values of settings. An empty one counts as missing.
 const BAD: [(&str, &str); 25] = [
     ("AWS_ACCESS_KEY_ID", ""),
     ("AWS_REGION", ""),
@@ -55,7 +55,7 @@ fn read_by(declared: &'static [&'static str]) -> impl Iterator<Item = &'static s
     SHARED_SETTINGS.into_iter().chain(declared.iter().copied())
 }
 
-/// Whether the function said that it did nothing, each in the way of what calls it.
+/// Whether the function answered that it did nothing, as its caller expects it.
 fn has_done_nothing(answer: &Result<Value, Failure>) -> bool {
     match answer {
         Ok(answer) if answer["statusCode"].is_u64() => {

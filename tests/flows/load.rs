@@ -31,7 +31,7 @@ fn load_options() -> StackOptions {
     options
 }
 
-/// Sends all of them, so many at a time, and counts the answers. A machine that is busy with other tests may answer too late
+/// Sends all of them, several at a time, and counts the answers. A machine that is busy with other tests may answer too late
 /// for the functions' time limits: then, as for the provider, 503 means to send again, but in the full count.
 async fn send_all(site: &Site, bodies: Vec<String>) -> BTreeMap<(u16, String), usize> {
     let is_patient = number("FULL").is_none();
@@ -150,7 +150,7 @@ async fn insist(mut ask: impl AsyncFnMut() -> Answer, errors: &Errors) -> Answer
 
 type Errors = Mutex<BTreeMap<(u16, String), usize>>;
 
-/// An order is registered while five copies of its payment's postback arrive: what is answered ok stands.
+/// An order is registered while five copies of its payment's postback arrive: what is answered ok is durable.
 async fn deposit(site: &Site, index: usize, errors: &Errors) {
     let (id, key) = (format!("o{index}"), payment_key(index));
     let body = postback(site, &[(&payment_number(index), &id, "700")]).to_string();

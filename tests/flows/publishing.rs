@@ -170,7 +170,7 @@ async fn a_publisher_that_is_killed_loses_nothing() {
     assert_eq!(published.len(), 10, "{:#?}", site.logs());
 }
 
-/// Takes so many events, and keeps what it was given.
+/// Accepts a number of events, and records what it was given.
 struct Bus {
     takes: usize,
     given: Mutex<Vec<Published>>,

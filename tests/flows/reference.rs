@@ -14,7 +14,7 @@ fn lines(site: &Site, function: &str) -> Vec<Value> {
     site.stack.logs(function).into_iter().map(parse).collect()
 }
 
-/// What a function says of a reference.
+/// What a function logs about a reference.
 fn about(site: &Site, function: &str, reference: &str) -> Vec<Value> {
     let mut lines = lines(site, function);
     lines.retain(|line| line["reference"] == reference);

@@ -39,7 +39,7 @@ pub(crate) struct Site {
     http: reqwest::Client,
 }
 
-/// Options for tests: the binaries are built once, and what is a matter of time takes little of it.
+/// Options for tests: the binaries are built once, and and all waits are short.
 pub(crate) fn options() -> StackOptions {
     StackOptions {
         build: false,
@@ -119,7 +119,7 @@ impl Site {
         Answer { status, body, retry_after }
     }
 
-    /// A row's attribute, as text: of `S`, `N`, or the whole where it is neither. Empty when there is none.
+    /// A row's attribute as text: the value of `S` or `N`, else the whole. Empty if there is none.
     pub(crate) async fn attribute(&self, key: &str, name: &str) -> String {
         let item = self.stack.item(key).await.unwrap().unwrap_or_default();
         text(&item[name])
@@ -208,7 +208,7 @@ impl Site {
         self.control("faults", &json!({"on": on, "fault": fault, "times": times})).await;
     }
 
-    /// Has the provider say what became of a withdrawal.
+    /// Has the provider report the end of a withdrawal.
     pub(crate) async fn settle(&self, id: &str, status: i64) {
         self.control(&format!("withdrawals/{id}/settle"), &json!({"status": status})).await;
     }

@@ -1,4 +1,4 @@
-//! What a person may decide: what is open is ended, what contradicts is closed, no end is turned, and all of it is on record.
+//! What a person may decide: end what is open, close what contradicts, turn no end, and all of it on record.
 
 use domain::{
     Contradiction, ForeignWithdrawal, Outcome, Payment, PaymentState, Resolution, Withdrawal, WithdrawalState,
@@ -89,12 +89,12 @@ fn closed(world: &World, added: &[Resolution], contradictions: &[Contradiction])
     }
 }
 
-/// Whether something is said of a withdrawal that is not ours that no person has looked at.
+/// Whether a foreign withdrawal has a report that no person has looked at.
 pub(super) fn is_open(row: &ForeignWithdrawal) -> bool {
     row.resolutions.is_empty() || is_contradicted(&row.contradictions, &row.resolutions)
 }
 
-/// Whether something is said against a decision that no person has looked at.
+/// Whether something contradicts a decision and no person has looked at it.
 pub(super) fn is_contradicted(contradictions: &[Contradiction], resolutions: &[Resolution]) -> bool {
     contradictions.len() > resolutions.iter().map(|it| it.closes).max().unwrap_or(0)
 }

@@ -5,7 +5,7 @@ use std::mem::discriminant;
 use domain::{AttemptState, DepositRow, Outcome, Payment, PaymentState, Resolution, WithdrawalRow, WithdrawalState};
 use serde_json::Value;
 
-/// An event's kind, and what of it must be right.
+/// An event's kind, and the part of it that must be right.
 pub(super) type ExpectedEvent = (String, String);
 
 /// What an event says.

@@ -1,4 +1,4 @@
-//! What the functions log in a simulated world: no secret, and nobody unmasked.
+//! What the functions log in the simulated world: no secret, and no unmasked person.
 
 use std::io::Write;
 use std::sync::{Arc, Mutex};

@@ -300,7 +300,7 @@ fn is_recorded(contradictions: &[Contradiction], postback: &Postback, element: u
     })
 }
 
-/// A postback was answered ok: all that it says must stand in the table.
+/// A postback was answered ok: all that it says must be in the table.
 pub(super) fn acknowledged(world: &World, postback: &Postback, top: &Top) {
     for (element, fact) in postback.facts.iter().enumerate() {
         let current = match &fact.subject {
@@ -359,7 +359,7 @@ pub(super) fn recorded(world: &World, is_recorded: bool, what: impl FnOnce() -> 
     check(world, DURABLE, is_recorded, what);
 }
 
-/// An answer to a merchant shows nobody's secret.
+/// An answer to a merchant shows no secret.
 pub(super) fn shown(world: &World, text: &str) {
     check(world, SECRET, !text.contains("secret-of") && !text.contains("person-account"), || text.to_owned());
 }

@@ -18,7 +18,7 @@ use super::wrong::Wrong;
 
 /// The moment at which every run begins.
 const EPOCH_MS: u64 = 1_760_000_000_000;
-/// More happenings than any run needs: beyond them it does not come to rest.
+/// More steps than any run needs. Beyond them the run does not end.
 const MAX_EVENTS: u32 = 60_000;
 
 /// What a function answers.
@@ -83,7 +83,7 @@ pub(super) struct State {
     /// How many effects there were.
     pub effects: usize,
     pub reached: BTreeSet<&'static str>,
-    /// What a wrong variant keeps in mind.
+    /// What a wrong variant remembers.
     pub kept_in_mind: BTreeSet<String>,
     events: BTreeMap<(u64, u64), Event>,
     tasks: BTreeMap<u64, Task>,

@@ -30,7 +30,7 @@ macro_rules! wrongs {
 }
 
 wrongs! {
-    /// Rows are written whatever stands.
+    /// Rows are written without a condition.
     DropCondition
     /// A payment is credited each time it is reported.
     CreditEachTime
@@ -68,7 +68,7 @@ wrongs! {
     FirstElementOnly
     /// A postback is known by its bare `transaction_id`.
     KeyOnBareId
-    /// A postback is answered ok whatever came of it.
+    /// A postback is always answered ok.
     AnswerOkAlways
     /// Signatures are not checked.
     AnySignature
@@ -96,15 +96,15 @@ wrongs! {
     ArmAfterWriting
     /// No message is sent.
     NeverArm
-    /// A message is deleted whatever came of it.
+    /// A message is always deleted.
     AcknowledgeAlways
     /// When the attempts are used up, the money is given back.
     RefundOnReview
     /// All invocations send under one name, by a clock that shows the hour.
     SharedSender
-    /// Of the copies of a waiting payment, only the first one's label is kept.
+    /// Of the copies of a waiting payment, only the first label is stored.
     ForgetLabels
-    /// Of what is said about a withdrawal that is not ours, only the first is kept.
+    /// Of the reports about a foreign withdrawal, only the first is stored.
     FirstWordOnly
     /// The publisher says done before the bus has taken anything.
     TellAndForget
@@ -112,17 +112,17 @@ wrongs! {
     ForgetRejectedEvents
     /// Each delivery of an event has an id of its own.
     NewEventIds
-    /// An event's id says of which row it is, and not of which version.
+    /// An event's id names its row, but not the version.
     EventIdWithoutVersion
     /// Changes are published without a look at what stood before.
     TellWithoutOld
-    /// A person's decision is written whatever stands by then.
+    /// A person's decision is written without a condition.
     DecideBlindly
     /// A person turns one end into the other.
     TurnEnd
     /// A person ends what is on its way.
     DecideWhileSending
-    /// A person's decision is not kept.
+    /// A person's decision is not recorded.
     ForgetDecision
     /// A person's decision closes what will be said against it, too.
     CloseForEver

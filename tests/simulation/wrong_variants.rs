@@ -26,7 +26,7 @@ fn every_wrong_variant_is_found_within_1000_seeds() {
     assert!(missed.is_empty() && all.len() >= 25, "{missed:?}");
 }
 
-/// The bugs that these runs have found in our own code, each kept as a wrong variant with a seed that shows it.
+/// The bugs that these runs have found in our own code, each as a wrong variant with a seed that shows it.
 const FOUND: [(Wrong, u64); 3] = [(Wrong::SharedSender, 12), (Wrong::ForgetLabels, 538), (Wrong::FirstWordOnly, 18)];
 
 #[test]

@@ -37,7 +37,7 @@ pub(crate) fn sources(folder: &str) -> String {
     text
 }
 
-/// What stands between `before` and `after`, everywhere in the text.
+/// Each text between `before` and `after`.
 pub(super) fn between<'a>(text: &'a str, before: &str, after: &str) -> Vec<&'a str> {
     text.split(before).skip(1).filter_map(|rest| Some(rest.split_once(after)?.0)).collect()
 }

@@ -1,4 +1,4 @@
-//! How a change of the table becomes an event, and what is kept of one that does not.
+//! How a change of the table becomes an event, and where one goes that does not.
 
 use serde_json::json;
 

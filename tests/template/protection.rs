@@ -1,4 +1,4 @@
-//! What is kept, encrypted, secret, and not written down.
+//! What is retained, what is encrypted, and what is secret.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! Credits: what a payment's row and an order's row say of the same money. Each payment appears once on either side, with the same facts;
+//! Credits: what a payment's row and an order's row say about the same money. Each payment appears once on either side, with the same facts;
 //! so each order's sum is that of its payments.
 
 use std::io;
@@ -29,7 +29,7 @@ pub(crate) struct Said {
 }
 
 impl Said {
-    /// What a row says of credits.
+    /// What a row says about credits.
     pub(crate) fn of(row: &AnyRow) -> Vec<Self> {
         match row {
             AnyRow::Payment(it) => {
@@ -68,7 +68,7 @@ impl Said {
     }
 }
 
-/// What is wrong with all that is said of one payment.
+/// What is wrong with all that is said about one payment.
 fn wrong(said: &[Said]) -> Option<String> {
     let (payments, orders): (Vec<_>, Vec<_>) = said.iter().partition(|it| it.by == By::Payment);
     let names: Vec<_> = orders.iter().map(|it| it.order.to_string()).collect();
@@ -82,7 +82,7 @@ fn wrong(said: &[Said]) -> Option<String> {
     })
 }
 
-/// Compares what is said about each payment, and reports what is wrong. What comes about one payment comes in a row.
+/// Compares what is said about each payment, and reports what is wrong. All that is said about one payment follows each other.
 pub(crate) async fn compare(
     table: &impl ReadAny,
     said: impl Iterator<Item = io::Result<Said>>,

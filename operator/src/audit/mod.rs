@@ -1,6 +1,6 @@
 //! `audit`: the money invariants, row by row and across rows.
 //!
-//! The table is read once. What two rows say of one credit is sorted by payment on disk and laid side by side.
+//! The table is read once. What two rows say about one credit is sorted by payment on disk and then compared.
 
 mod credits;
 mod rules;

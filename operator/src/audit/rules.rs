@@ -1,4 +1,4 @@
-//! What each row must keep by itself.
+//! The rules of a single row.
 
 use domain::{
     Contradiction, Deposit, DepositRow, DepositState, ForeignWithdrawal, Outcome, Payment, PaymentState, Resolution,
@@ -170,7 +170,7 @@ impl Check<'_> {
     }
 }
 
-/// The signed words against a row, of those that it had room to keep the text of.
+/// The contradictions of a row whose signed text it stores.
 fn against(contradictions: &[Contradiction]) -> impl Iterator<Item = &SignedFacts> {
     let said = contradictions.iter().filter_map(|it| it.facts.as_ref());
     said.filter(|facts| !facts.evidence.additional_data.is_empty())

@@ -1,4 +1,4 @@
-//! The two sides of each transaction, compared by what they come to.
+//! The two records of each transaction, compared.
 
 use std::io;
 
@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::entry::{Entry, OurRecord, ProviderRecord, Side, Standing};
 
-/// What a comparison comes to.
+/// The result of a comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Class {

@@ -1,4 +1,4 @@
-//! How an export is to be read.
+//! How to read an export.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -38,7 +38,7 @@ pub(crate) struct Columns {
     pub(crate) origin: Option<String>,
 }
 
-/// What stands in columns of few texts; kept in lower case.
+/// The texts of a column with few values, in lower case.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Texts {

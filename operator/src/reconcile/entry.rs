@@ -6,7 +6,7 @@ use store::AnyRow;
 
 use crate::rows;
 
-/// How it stands with the money.
+/// Whether the money moved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Standing {
@@ -61,7 +61,7 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    /// What the table says of a transaction. `None` for a row that is about no money, such as a number that a user has only entered.
+    /// Our record of a transaction. `None` for a row without money, such as a number that a user has only entered.
     pub(crate) fn of_row(row: &AnyRow) -> Option<Self> {
         let (amount, currency_code) = rows::money(row)?;
         let (standing, found, at, is_expected) = match row {

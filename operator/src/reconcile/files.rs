@@ -29,7 +29,7 @@ pub(crate) struct Files {
     bad_rows: Listing,
 }
 
-/// What is said of a file in the end.
+/// The summary of a file.
 #[derive(Serialize)]
 pub(crate) struct Total {
     pub(crate) class: &'static str,

@@ -35,7 +35,7 @@ pub(crate) struct Reconcile {
     /// The provider's back-office export, as CSV with a line of heads
     file: PathBuf,
 
-    /// How the export is to be read: a copy of operator/samples/export.toml
+    /// How to read the export: a copy of operator/samples/export.toml
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
 

@@ -10,7 +10,7 @@ use super::super::table::{put, stored};
 use super::super::world::World;
 use super::{Wrong, add_credit, registered};
 
-/// What a wrong tool reads: a withdrawal that is being sent, as one of which nobody knows.
+/// What a wrong tool reads: a withdrawal that is being sent looks unknown.
 pub(in super::super) fn misread(world: &World, stored: Stored<WithdrawalRow>) -> Stored<WithdrawalRow> {
     match stored.row {
         WithdrawalRow::Registered(row)
