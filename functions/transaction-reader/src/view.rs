@@ -137,18 +137,18 @@ pub(crate) struct WithdrawalView<'a> {
 
 impl<'a> WithdrawalView<'a> {
     pub(crate) fn of(row: &'a Withdrawal, version: u64) -> Self {
-        let (state, message) = match &row.state {
-            WithdrawalState::Sending => ("sending", None),
-            WithdrawalState::Waiting => ("waiting", None),
-            WithdrawalState::Unknown => ("unknown", None),
-            WithdrawalState::Submitted => ("submitted", None),
-            WithdrawalState::Rejected { message } => ("rejected", Some(message.as_str())),
-            WithdrawalState::Paid { .. } => ("paid", None),
-            WithdrawalState::Failed { .. } => ("failed", None),
+        let message = match &row.state {
+            WithdrawalState::Rejected { message } => Some(message.as_str()),
+            WithdrawalState::Sending
+            | WithdrawalState::Waiting
+            | WithdrawalState::Unknown
+            | WithdrawalState::Submitted
+            | WithdrawalState::Paid { .. }
+            | WithdrawalState::Failed { .. } => None,
         };
         Self {
             withdrawal_id: &row.request.withdrawal_id,
-            state,
+            state: row.state.name(),
             amount: row.request.amount,
             currency_code: &row.request.currency_code,
             payment_system: &row.request.payment_system,

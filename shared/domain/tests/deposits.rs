@@ -162,6 +162,28 @@ fn a_payment_for_a_known_order_is_credited_to_the_stored_label() {
 }
 
 #[test]
+fn a_state_has_the_name_that_the_table_has() {
+    let report = report("o1", "u1", "700", None);
+    let (order, facts) = (CustomTransactionId::parse("o1").unwrap(), report.facts.clone());
+    let credited_label = Label::parse("u1").unwrap();
+    for state in [
+        PaymentState::Claimed { order: order.clone() },
+        PaymentState::Released { order: order.clone() },
+        PaymentState::Unmatched { facts: facts.clone(), labels: Vec::new() },
+        PaymentState::Quarantined { facts: facts.clone(), mismatch: Mismatch::Label },
+        PaymentState::Credited { order, credited_label, facts: facts.clone() },
+        PaymentState::Rejected { facts },
+    ] {
+        let payment = Payment::new(report.payment.clone(), state);
+        let stored = serde_json::to_value(&payment).unwrap();
+        assert_eq!(stored["state"], payment.state.name());
+        assert_eq!(PaymentState::UNPROVED.contains(&payment.state.name()), payment.facts().is_none(), "{payment:?}");
+    }
+    let row = DepositRow::Registered(deposit("o1", "u1", "INR"));
+    assert_eq!(serde_json::to_value(&row).unwrap()["state"], row.state_name());
+}
+
+#[test]
 fn a_repeated_postback_credits_once() {
     let mut world = with_order("u");
     world.report(&report("o", "u", "700", None));

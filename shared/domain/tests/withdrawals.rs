@@ -149,6 +149,18 @@ fn another_amount_label_or_status_changes_nothing() {
 }
 
 #[test]
+fn a_state_has_the_name_that_the_table_has() {
+    use WithdrawalState::{Failed, Paid, Rejected, Sending, Submitted, Unknown, Waiting};
+    let ends = [Rejected { message: "poor".into() }, Paid { facts: None }, Failed { facts: None }];
+    for state in [Sending, Waiting, Unknown, Submitted].into_iter().chain(ends) {
+        let row = Withdrawal { state, ..journalled() };
+        let stored = serde_json::to_value(&row).unwrap();
+        assert_eq!(stored["state"], row.state.name());
+        assert_eq!(WithdrawalState::OPEN.contains(&row.state.name()), !row.is_final(), "{row:?}");
+    }
+}
+
+#[test]
 fn an_answer_to_one_attempt_says_nothing_of_the_next() {
     let waiting = moved(journalled().answered("first", &Submission::NotSent("refused".into()), LATER));
     let again = waiting.send_again("second".into(), Timestamp(2), false).unwrap();
