@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use crate::flows::postbacks::postback;
 use crate::flows::support::{Site, options};
+use crate::template::rights::{DECLARED, actions};
 
 /// What DynamoDB counts as one unit of writing.
 const UNIT: usize = 1024;
@@ -40,7 +41,9 @@ impl Counter {
         let (taken, left) = calls.drain(..).partition(|(of, _)| of == function);
         *calls = left;
         let taken: Vec<(String, String)> = taken;
-        taken.into_iter().map(|(_, operation)| operation).collect()
+        let taken: Vec<_> = taken.into_iter().map(|(_, operation)| operation).collect();
+        assert!(taken.iter().all(|operation| may(function, operation)), "{function} calls {taken:?}");
+        taken
     }
 
     /// The same, once there is something.
@@ -53,6 +56,18 @@ impl Counter {
             tokio::time::sleep(std::time::Duration::from_millis(100)).await;
         }
         panic!("{function} called nothing");
+    }
+}
+
+/// Whether the rights that a function declares allow an operation.
+fn may(function: &str, operation: &str) -> bool {
+    let (_, rights) = DECLARED.into_iter().find(|(name, _)| *name == function).unwrap();
+    let allowed = |name: &str| {
+        rights.iter().flat_map(|right| actions(*right)).any(|(action, _)| action.split(':').nth(1) == Some(name))
+    };
+    match operation {
+        "TransactWriteItems" => allowed("PutItem") || allowed("UpdateItem"),
+        operation => allowed(operation),
     }
 }
 

@@ -4,7 +4,7 @@ mod deployment;
 pub(crate) mod document;
 mod events;
 mod protection;
-mod rights;
+pub(crate) mod rights;
 mod routes;
 pub(crate) mod settings;
 mod watching;
