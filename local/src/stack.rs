@@ -5,6 +5,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
+use simulator::{Provider, ProviderOptions};
 use tokio::task::JoinSet;
 
 use crate::authorization::Authorizer;
@@ -18,7 +19,6 @@ use crate::http_api::{self, Functions, HttpApi};
 use crate::instance::Failure;
 use crate::logs::Logs;
 use crate::options::StackOptions;
-use crate::provider::{Provider, ProviderOptions};
 use crate::servers::{Bound, Services, bind, serve};
 use crate::sqs::{DEAD_LETTER_QUEUE, QUEUE, arn, queue_url};
 use crate::stream_source::{self, StreamSource};

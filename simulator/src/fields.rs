@@ -5,12 +5,12 @@ use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
 
-use super::object::Object;
+use crate::object::Object;
 
 /// The `message` of a `fail` answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
-pub(super) enum Rejection {
+pub(crate) enum Rejection {
     /// One sentence.
     Text(String),
     /// The rules that each field broke.
@@ -19,36 +19,36 @@ pub(super) enum Rejection {
 
 impl Rejection {
     /// Refuses in one sentence.
-    pub(super) fn text(text: &str) -> Self {
+    pub(crate) fn text(text: &str) -> Self {
         Self::Text(text.to_owned())
     }
 
     /// Refuses one field.
-    pub(super) fn field(name: &str, rule: &str) -> Self {
+    pub(crate) fn field(name: &str, rule: &str) -> Self {
         Self::Fields(BTreeMap::from([(name.to_owned(), vec![rule.to_owned()])]))
     }
 }
 
 /// A request's fields, taken out one by one.
-pub(super) struct Fields {
+pub(crate) struct Fields {
     sent: Object,
     faults: BTreeMap<String, Vec<String>>,
 }
 
 impl Fields {
     /// Reads a body.
-    pub(super) fn read(body: &[u8]) -> Result<Self, Rejection> {
+    pub(crate) fn read(body: &[u8]) -> Result<Self, Rejection> {
         let sent = serde_json::from_slice(body).map_err(|_| Rejection::text("The body is not a JSON object"))?;
         Ok(Self { sent, faults: BTreeMap::new() })
     }
 
     /// Gives the fields that have not been taken yet.
-    pub(super) fn sent(&self) -> &Object {
+    pub(crate) fn sent(&self) -> &Object {
         &self.sent
     }
 
     /// Takes a required string of so many characters.
-    pub(super) fn text(&mut self, name: &str, lengths: RangeInclusive<usize>) -> String {
+    pub(crate) fn text(&mut self, name: &str, lengths: RangeInclusive<usize>) -> String {
         let text: String = self.take(name, "must be a string");
         if !lengths.contains(&text.chars().count()) {
             self.refuse(name, &format!("must have {} to {} characters", lengths.start(), lengths.end()));
@@ -57,7 +57,7 @@ impl Fields {
     }
 
     /// Takes a required positive JSON number and gives its text.
-    pub(super) fn number(&mut self, name: &str) -> String {
+    pub(crate) fn number(&mut self, name: &str) -> String {
         let raw = self.sent.take(name);
         let text = raw.as_ref().map_or("", |raw| raw.get());
         let significant = text.split(['e', 'E']).next().unwrap_or_default();
@@ -70,7 +70,7 @@ impl Fields {
     }
 
     /// Takes a required JSON integer of one or more.
-    pub(super) fn integer(&mut self, name: &str) -> u64 {
+    pub(crate) fn integer(&mut self, name: &str) -> u64 {
         let value: u64 = self.take(name, "must be an integer");
         if value == 0 {
             self.refuse(name, "must be an integer of at least 1");
@@ -79,23 +79,23 @@ impl Fields {
     }
 
     /// Takes a required boolean.
-    pub(super) fn boolean(&mut self, name: &str) -> bool {
+    pub(crate) fn boolean(&mut self, name: &str) -> bool {
         self.take(name, "must be a boolean")
     }
 
     /// Takes a string that may be missing.
-    pub(super) fn optional_text(&mut self, name: &str, lengths: RangeInclusive<usize>) -> Option<String> {
+    pub(crate) fn optional_text(&mut self, name: &str, lengths: RangeInclusive<usize>) -> Option<String> {
         self.sent.get(name)?;
         Some(self.text(name, lengths))
     }
 
     /// Notes a broken rule, once.
-    pub(super) fn refuse(&mut self, name: &str, rule: &str) {
+    pub(crate) fn refuse(&mut self, name: &str, rule: &str) {
         self.faults.entry(name.to_owned()).or_insert_with(|| vec![format!("The {name} {rule}.")]);
     }
 
     /// Answers whether every field was known and right.
-    pub(super) fn finish(mut self) -> Result<(), Rejection> {
+    pub(crate) fn finish(mut self) -> Result<(), Rejection> {
         let unknown: Vec<String> = self.sent.keys().map(str::to_owned).collect();
         for name in unknown {
             self.refuse(&name, "is not a field of this call");

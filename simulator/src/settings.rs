@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// The answer to an activation whose payment is not there yet.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Unregistered {
+pub(crate) enum Unregistered {
     /// `pending`: the check has been started.
     Pending,
     /// `possible_transaction_created`: nothing found so far.
@@ -15,7 +15,7 @@ pub(super) enum Unregistered {
 /// How PHP would write a postback's body; the signature is over the flagged spelling in any case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum WireSpelling {
+pub(crate) enum WireSpelling {
     /// Slashes and characters as they are.
     Flagged,
     /// `\/` and `\uXXXX`.
@@ -26,25 +26,25 @@ pub(super) enum WireSpelling {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 #[expect(clippy::struct_excessive_bools, reason = "independent switches of a test, not a state")]
-pub(super) struct Settings {
+pub(crate) struct Settings {
     /// Whether a `withdrawal_id` that was accepted is refused the second time.
-    pub(super) dedup: bool,
+    pub(crate) dedup: bool,
     /// Whether the balance is checked before the id.
-    pub(super) balance_first: bool,
+    pub(crate) balance_first: bool,
     /// What new and incomplete withdrawals may sum up to; null: any sum.
-    pub(super) balance: Option<u64>,
+    pub(crate) balance: Option<u64>,
     /// The smallest withdrawal.
-    pub(super) withdrawal_min: u64,
+    pub(crate) withdrawal_min: u64,
     /// The largest withdrawal.
-    pub(super) withdrawal_max: u64,
+    pub(crate) withdrawal_max: u64,
     /// The answer to an activation without a registered payment.
-    pub(super) activation_default: Unregistered,
+    pub(crate) activation_default: Unregistered,
     /// Whether postbacks of payments and withdrawals go out; off holds them back until it is on again.
-    pub(super) send_postbacks: bool,
+    pub(crate) send_postbacks: bool,
     /// Whether a withdrawal succeeds, and its postback is sent, before its submission is answered.
-    pub(super) early_postback: bool,
+    pub(crate) early_postback: bool,
     /// The spelling of postbacks on the wire.
-    pub(super) wire_spelling: WireSpelling,
+    pub(crate) wire_spelling: WireSpelling,
 }
 
 impl Default for Settings {
@@ -65,7 +65,7 @@ impl Default for Settings {
 
 impl Settings {
     /// Gives these settings with the named ones changed.
-    pub(super) fn changed(&self, changes: serde_json::Map<String, serde_json::Value>) -> serde_json::Result<Self> {
+    pub(crate) fn changed(&self, changes: serde_json::Map<String, serde_json::Value>) -> serde_json::Result<Self> {
         let mut all = serde_json::to_value(self)?;
         if let Some(all) = all.as_object_mut() {
             all.extend(changes);

@@ -3,12 +3,12 @@
 use std::ops::RangeInclusive;
 
 /// One payment system and its rules.
-pub(super) struct Wallet {
+pub(crate) struct Wallet {
     name: &'static str,
-    pub(super) currency_code: &'static str,
+    pub(crate) currency_code: &'static str,
     key1: Key,
     /// What `create` answers, as JSON.
-    pub(super) params: &'static str,
+    pub(crate) params: &'static str,
 }
 
 /// What a transaction number looks like.
@@ -43,12 +43,12 @@ const fn row(name: &'static str, currency_code: &'static str, key1: Key, params:
 
 impl Wallet {
     /// Finds a payment system by its name.
-    pub(super) fn find(wallet_type: &str) -> Option<&'static Self> {
+    pub(crate) fn find(wallet_type: &str) -> Option<&'static Self> {
         WALLETS.iter().find(|wallet| wallet.name == wallet_type)
     }
 
     /// Whether this could be a transaction number of the system.
-    pub(super) fn takes(&self, key1: &str) -> bool {
+    pub(crate) fn takes(&self, key1: &str) -> bool {
         let length = key1.chars().count();
         match &self.key1 {
             Key::Digits(lengths) => lengths.contains(&length) && key1.bytes().all(|byte| byte.is_ascii_digit()),

@@ -8,37 +8,37 @@ use serde_json::value::{RawValue, to_raw_value};
 
 /// An ordered JSON object; of a repeated key the last value counts, in the first one's place.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Object(Vec<(String, Box<RawValue>)>);
+pub(crate) struct Object(Vec<(String, Box<RawValue>)>);
 
 impl Object {
     /// Reads an object from its text.
-    pub(super) fn parse(text: &str) -> serde_json::Result<Self> {
+    pub(crate) fn parse(text: &str) -> serde_json::Result<Self> {
         serde_json::from_str(text)
     }
 
     /// Gives a value's text.
-    pub(super) fn get(&self, key: &str) -> Option<&RawValue> {
+    pub(crate) fn get(&self, key: &str) -> Option<&RawValue> {
         self.0.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_ref())
     }
 
     /// Gives a value that is read as `T`; another type counts as absent.
-    pub(super) fn read<'a, T: Deserialize<'a>>(&'a self, key: &str) -> Option<T> {
+    pub(crate) fn read<'a, T: Deserialize<'a>>(&'a self, key: &str) -> Option<T> {
         serde_json::from_str(self.get(key)?.get()).ok()
     }
 
     /// Removes a value and gives it.
-    pub(super) fn take(&mut self, key: &str) -> Option<Box<RawValue>> {
+    pub(crate) fn take(&mut self, key: &str) -> Option<Box<RawValue>> {
         let place = self.0.iter().position(|(name, _)| name == key)?;
         Some(self.0.remove(place).1)
     }
 
     /// Gives the keys in their order.
-    pub(super) fn keys(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|(name, _)| name.as_str())
     }
 
     /// Sets a value where the key stands, or at the end.
-    pub(super) fn put(&mut self, key: &str, value: Box<RawValue>) {
+    pub(crate) fn put(&mut self, key: &str, value: Box<RawValue>) {
         match self.0.iter_mut().find(|(name, _)| name == key) {
             Some((_, place)) => *place = value,
             None => self.0.push((key.to_owned(), value)),
@@ -46,13 +46,13 @@ impl Object {
     }
 
     /// Sets a value, written as JSON.
-    pub(super) fn set(&mut self, key: &str, value: &(impl Serialize + ?Sized)) -> serde_json::Result<()> {
+    pub(crate) fn set(&mut self, key: &str, value: &(impl Serialize + ?Sized)) -> serde_json::Result<()> {
         self.put(key, to_raw_value(value)?);
         Ok(())
     }
 
     /// Sets every value of another object.
-    pub(super) fn overlay(&mut self, other: &Self) {
+    pub(crate) fn overlay(&mut self, other: &Self) {
         for (key, value) in &other.0 {
             self.put(key, value.clone());
         }

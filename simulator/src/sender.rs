@@ -5,21 +5,21 @@ use std::sync::Arc;
 use serde::Deserialize;
 use tokio::sync::oneshot;
 
-use super::postback::{Draft, NotComposed, Tampering};
-use super::state::{Sent, World};
+use crate::postback::{Draft, NotComposed, Tampering};
+use crate::state::{Sent, World};
 
 /// What the merchant's side answered to one send.
 #[derive(Debug)]
-pub(super) struct Answer {
+pub(crate) struct Answer {
     /// The HTTP status; none when there was no answer.
-    pub(super) status: Option<u16>,
+    pub(crate) status: Option<u16>,
     /// The body, or what went wrong.
-    pub(super) body: String,
+    pub(crate) body: String,
 }
 
 impl Answer {
     /// Whether the provider would stop here: 200 and `{"status":"ok"}`.
-    pub(super) fn is_ok(&self) -> bool {
+    pub(crate) fn is_ok(&self) -> bool {
         #[derive(Deserialize)]
         struct Status {
             status: String,
@@ -31,18 +31,18 @@ impl Answer {
 }
 
 /// A postback on its way.
-pub(super) struct Posted {
+pub(crate) struct Posted {
     /// Its place among all postbacks.
-    pub(super) id: usize,
+    pub(crate) id: usize,
     /// Ends when it has been sent once.
-    pub(super) first: oneshot::Receiver<()>,
+    pub(crate) first: oneshot::Receiver<()>,
 }
 
 impl World {
     /// Signs a postback and sends it, beside the caller, until it is answered ok.
     ///
     /// One that cannot be composed is a line in the log.
-    pub(super) fn post(self: &Arc<Self>, draft: Result<Draft, NotComposed>) -> Option<Posted> {
+    pub(crate) fn post(self: &Arc<Self>, draft: Result<Draft, NotComposed>) -> Option<Posted> {
         let wire = self.settings().wire_spelling;
         match draft.and_then(|draft| draft.compose(&self.keys, wire, &Tampering::default())) {
             Ok(body) => Some(self.start(body)),
@@ -54,14 +54,14 @@ impl World {
     }
 
     /// Keeps a body that is going to be sent, and gives its id.
-    pub(super) fn record(&self, body: String) -> usize {
+    pub(crate) fn record(&self, body: String) -> usize {
         let mut state = self.state();
         state.postbacks.push(Sent { body, ..Sent::default() });
         state.postbacks.len().saturating_sub(1)
     }
 
     /// Sends a recorded postback once and notes the answer.
-    pub(super) async fn send(&self, id: usize) -> Answer {
+    pub(crate) async fn send(&self, id: usize) -> Answer {
         let body = self.state().postbacks.get(id).map_or_else(String::new, |sent| sent.body.clone());
         let answer = self.exchange(body).await.unwrap_or_else(|error| Answer {
             status: None,

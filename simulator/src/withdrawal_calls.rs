@@ -8,15 +8,15 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use signing::{WithdrawalValue, verify_withdrawal};
 
-use super::api::{named, read};
-use super::fields::{Fields, Rejection};
-use super::object::Object;
-use super::postback::Draft;
-use super::state::World;
-use super::withdrawals::Accepted;
+use crate::api::{named, read};
+use crate::fields::{Fields, Rejection};
+use crate::object::Object;
+use crate::postback::Draft;
+use crate::state::World;
+use crate::withdrawals::Accepted;
 
 /// `POST /v2/withdrawal/create`: a withdrawal, known by its signature alone.
-pub(super) async fn withdraw(State(world): State<Arc<World>>, headers: HeaderMap, body: Bytes) -> Response {
+pub(crate) async fn withdraw(State(world): State<Arc<World>>, headers: HeaderMap, body: Bytes) -> Response {
     let fields = read(&headers, &body);
     let call = format!("withdrawal {}", named(&fields, "withdrawal_id"));
     let accepted = fields.and_then(|fields| world.accept(fields, &body));

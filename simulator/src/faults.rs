@@ -12,16 +12,16 @@ use axum::response::{Html, IntoResponse, Response};
 use futures_util::stream;
 use serde::Deserialize;
 
-use super::server::json;
-use super::state::World;
-use super::wire::Reset;
+use crate::connection::Reset;
+use crate::server::json;
+use crate::state::World;
 
 const HUGE: usize = 10 * 1024 * 1024;
 
 /// The provider's calls that a fault can be put on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Call {
+pub(crate) enum Call {
     /// `transaction/create`.
     Create,
     /// `transaction/activate`.
@@ -65,7 +65,7 @@ enum Kind {
 
 /// An order for the next `times` calls.
 #[derive(Clone, Debug, Deserialize)]
-pub(super) struct Fault {
+pub(crate) struct Fault {
     on: Call,
     #[serde(default = "once")]
     times: u64,
@@ -106,16 +106,16 @@ impl Fault {
 
 /// The orders that are still open, in their order.
 #[derive(Default)]
-pub(super) struct Faults(Vec<Fault>);
+pub(crate) struct Faults(Vec<Fault>);
 
 impl Faults {
     /// Adds an order.
-    pub(super) fn order(&mut self, fault: Fault) {
+    pub(crate) fn order(&mut self, fault: Fault) {
         self.0.push(fault);
     }
 
     /// Forgets every order.
-    pub(super) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.0.clear();
     }
 
@@ -129,7 +129,7 @@ impl Faults {
 }
 
 /// Stands before a call and has it go wrong when that was ordered.
-pub(super) async fn inject(
+pub(crate) async fn inject(
     State((world, call)): State<(Arc<World>, Call)>,
     ConnectInfo(reset): ConnectInfo<Reset>,
     request: Request,

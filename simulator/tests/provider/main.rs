@@ -1,4 +1,7 @@
-//! The simulator on its own sockets, with a small merchant that can answer wrongly.
+//! The simulated provider on its own sockets, with a small merchant that can answer wrongly.
+
+#![cfg(test)]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests end by panicking")]
 
 mod deposits;
 mod faults;
@@ -18,7 +21,7 @@ use serde_json::{Value, json};
 use signing::{NotVerified, PostbackKeys, Verified};
 use tokio::net::TcpListener;
 
-use super::{Provider, ProviderOptions};
+use simulator::{Provider, ProviderOptions};
 
 const SECRET: &str = "plugin-secret";
 const ACCESS_KEY: &str = "FQ9jMwrNSkFbyMNqYFf6Ed4xeKmjHK";
@@ -83,7 +86,7 @@ impl Bench {
         })
         .await
         .unwrap();
-        Self { provider, merchant, http: super::client().unwrap() }
+        Self { provider, merchant, http: client() }
     }
 
     async fn post(&self, path: &str, body: &str) -> reqwest::Result<(u16, String)> {
@@ -129,6 +132,16 @@ impl Bench {
     fn logged(&self, part: &str) -> bool {
         self.provider.log().iter().any(|line| line.contains(part))
     }
+}
+
+fn client() -> reqwest::Client {
+    reqwest::Client::builder()
+        .tls_backend_preconfigured(paykassma::tls().unwrap())
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .build()
+        .unwrap()
 }
 
 fn verify(body: &str) -> Result<Verified<'_>, NotVerified> {

@@ -36,6 +36,7 @@
 mod amount;
 mod api;
 mod batch;
+mod connection;
 mod control;
 mod deposit_calls;
 mod deposits;
@@ -47,10 +48,7 @@ mod sender;
 mod server;
 mod settings;
 mod state;
-#[cfg(test)]
-mod tests;
 mod wallets;
-mod wire;
 mod withdrawal_calls;
 mod withdrawals;
 
@@ -61,9 +59,9 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use postback::Keys;
-use settings::Settings;
-use state::{State, World};
+use crate::postback::Keys;
+use crate::settings::Settings;
+use crate::state::{State, World};
 
 /// No answer to a postback takes longer: more than a function's own limit with a cold start.
 const POSTBACK_TIMEOUT: Duration = Duration::from_secs(30);
@@ -141,13 +139,12 @@ impl Drop for Provider {
 
 /// The client for postbacks; the merchant's side is on this machine.
 fn client() -> io::Result<reqwest::Client> {
-    // reqwest asks for a TLS provider even where no TLS is spoken; that one is there already is no error
-    let _ = rustls::crypto::ring::default_provider().install_default();
+    let tls = paykassma::tls().map_err(io::Error::other)?;
     reqwest::Client::builder()
+        .tls_backend_preconfigured(tls)
         .no_proxy()
         .redirect(reqwest::redirect::Policy::none())
         .retry(reqwest::retry::never())
-        .tls_certs_only([])
         .timeout(POSTBACK_TIMEOUT)
         .build()
         .map_err(io::Error::other)

@@ -10,12 +10,12 @@ use axum::response::Response;
 use futures_util::{StreamExt, stream};
 use serde::{Deserialize, Serialize};
 
-use super::amount::Amount;
-use super::control::{ApiError, answer, inr, paytm, read};
-use super::object::Object;
-use super::postback::{Direction, Draft, NotComposed, Tampering};
-use super::sender::Answer;
-use super::state::World;
+use crate::amount::Amount;
+use crate::control::{ApiError, answer, inr, paytm, read};
+use crate::object::Object;
+use crate::postback::{Direction, Draft, NotComposed, Tampering};
+use crate::sender::Answer;
+use crate::state::World;
 
 /// No repetition goes on for longer than this.
 const MOST_SENDS: usize = 100;
@@ -79,7 +79,7 @@ struct Summary {
 }
 
 /// Sends a batch and answers when the last one has been answered.
-pub(super) async fn send(State(world): State<Arc<World>>, body: Bytes) -> Result<Response, ApiError> {
+pub(crate) async fn send(State(world): State<Arc<World>>, body: Bytes) -> Result<Response, ApiError> {
     let batch: Batch = read(&body)?;
     if batch.copies > MOST_COPIES {
         return Err(ApiError(StatusCode::BAD_REQUEST, format!("at most {MOST_COPIES} copies")));

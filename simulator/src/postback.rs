@@ -7,11 +7,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use signing::{Malformed, Spelling, sign_postback};
 
-use super::amount::Amount;
-use super::deposits::Credit;
-use super::object::Object;
-use super::settings::WireSpelling;
-use super::withdrawals::Settlement;
+use crate::amount::Amount;
+use crate::deposits::Credit;
+use crate::object::Object;
+use crate::settings::WireSpelling;
+use crate::withdrawals::Settlement;
 
 const BODY: &str = concat!(
     r#"{"signature":"","wallet_type":"","amount":0,"currency_code":"","label":"","#,
@@ -35,7 +35,7 @@ const WITHDRAWAL: &str = concat!(
 
 /// Why no body could be made.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum NotComposed {
+pub(crate) enum NotComposed {
     /// A value is not JSON.
     #[error("not JSON: {0}")]
     Json(#[from] serde_json::Error),
@@ -47,7 +47,7 @@ pub(super) enum NotComposed {
 /// Which way the money goes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Direction {
+pub(crate) enum Direction {
     /// A deposit.
     #[default]
     Ingoing,
@@ -57,7 +57,7 @@ pub(super) enum Direction {
 
 impl Direction {
     /// Gives an element of this direction as the provider prints it, with nobody's ids and no money.
-    pub(super) fn element(self) -> serde_json::Result<Object> {
+    pub(crate) fn element(self) -> serde_json::Result<Object> {
         Object::parse(match self {
             Self::Ingoing => DEPOSIT,
             Self::Outgoing => WITHDRAWAL,
@@ -66,20 +66,20 @@ impl Direction {
 }
 
 /// The keys that postbacks are signed with.
-pub(super) struct Keys {
-    pub(super) access_key: String,
-    pub(super) private_key: SecretString,
+pub(crate) struct Keys {
+    pub(crate) access_key: String,
+    pub(crate) private_key: SecretString,
 }
 
 /// What is done to a postback against the rules; by default nothing.
 #[derive(Debug)]
-pub(super) struct Tampering {
+pub(crate) struct Tampering {
     /// Whether the list is signed at all; an unsigned postback carries an empty signature.
-    pub(super) sign: bool,
+    pub(crate) sign: bool,
     /// The digit of the list that is changed after signing, counted from 0 and round again.
-    pub(super) signed_byte: Option<usize>,
+    pub(crate) signed_byte: Option<usize>,
     /// Top-level fields that are replaced after signing.
-    pub(super) fields: Object,
+    pub(crate) fields: Object,
 }
 
 impl Default for Tampering {
@@ -90,18 +90,18 @@ impl Default for Tampering {
 
 /// A postback before it is signed.
 #[derive(Clone, Debug)]
-pub(super) struct Draft {
-    pub(super) direction: Direction,
-    pub(super) wallet_type: String,
-    pub(super) currency_code: String,
-    pub(super) amount: Amount,
-    pub(super) label: String,
-    pub(super) elements: Vec<Object>,
+pub(crate) struct Draft {
+    pub(crate) direction: Direction,
+    pub(crate) wallet_type: String,
+    pub(crate) currency_code: String,
+    pub(crate) amount: Amount,
+    pub(crate) label: String,
+    pub(crate) elements: Vec<Object>,
 }
 
 impl Draft {
     /// Describes a credited payment.
-    pub(super) fn deposit(credit: Credit) -> Result<Self, NotComposed> {
+    pub(crate) fn deposit(credit: Credit) -> Result<Self, NotComposed> {
         let Credit { payment, claim } = credit;
         let mut element = Direction::Ingoing.element()?;
         element.set("amount", payment.amount.text())?;
@@ -120,7 +120,7 @@ impl Draft {
     }
 
     /// Describes a settled withdrawal.
-    pub(super) fn withdrawal(settlement: Settlement) -> Result<Self, NotComposed> {
+    pub(crate) fn withdrawal(settlement: Settlement) -> Result<Self, NotComposed> {
         let Settlement { withdrawal_id, accepted, amount, status } = settlement;
         let mut element = Direction::Outgoing.element()?;
         element.set("amount", amount.text())?;
@@ -140,7 +140,7 @@ impl Draft {
     }
 
     /// Writes the body as it goes over the wire.
-    pub(super) fn compose(
+    pub(crate) fn compose(
         &self,
         keys: &Keys,
         wire: WireSpelling,

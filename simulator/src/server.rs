@@ -11,19 +11,19 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
 use tokio::net::TcpListener;
 
-use super::faults::{Call, inject};
-use super::state::World;
-use super::wire::{Reset, Wires};
-use super::{api, batch, control, deposit_calls, withdrawal_calls};
+use crate::connection::{Reset, Wires};
+use crate::faults::{Call, inject};
+use crate::state::World;
+use crate::{api, batch, control, deposit_calls, withdrawal_calls};
 
 /// Serves until the world stops; connections that are idle then are closed.
-pub(super) async fn serve(listener: TcpListener, world: Arc<World>) -> io::Result<()> {
+pub(crate) async fn serve(listener: TcpListener, world: Arc<World>) -> io::Result<()> {
     let service = routes(&world).into_make_service_with_connect_info::<Reset>();
     axum::serve(Wires(listener), service).with_graceful_shutdown(async move { world.stopped().await }).await
 }
 
 /// An answer of JSON text.
-pub(super) fn json(text: impl Into<Body>) -> Response {
+pub(crate) fn json(text: impl Into<Body>) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], text.into()).into_response()
 }
 

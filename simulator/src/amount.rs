@@ -6,16 +6,16 @@ use serde_json::value::RawValue;
 
 /// A decimal such as `700` or `12.50`; read from a JSON number or string, written as a JSON number.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Amount(String);
+pub(crate) struct Amount(String);
 
 impl Amount {
     /// Gives the amount of nothing.
-    pub(super) fn zero() -> Self {
+    pub(crate) fn zero() -> Self {
         Self("0".to_owned())
     }
 
     /// Checks a decimal's text: digits, no leading zero, perhaps a point and digits.
-    pub(super) fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
         let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
         let plain = digits(whole) && digits(fraction) && (whole == "0" || !whole.starts_with('0'));
@@ -23,7 +23,7 @@ impl Amount {
     }
 
     /// Gives the decimal's text.
-    pub(super) fn text(&self) -> &str {
+    pub(crate) fn text(&self) -> &str {
         &self.0
     }
 }

@@ -15,11 +15,11 @@ use tokio::net::{TcpListener, TcpStream};
 
 /// One connection's switch.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Reset(Arc<AtomicBool>);
+pub(crate) struct Reset(Arc<AtomicBool>);
 
 impl Reset {
     /// Has the connection end with a reset in place of the next bytes that are written to it.
-    pub(super) fn arm(&self) {
+    pub(crate) fn arm(&self) {
         self.0.store(true, Ordering::Release);
     }
 
@@ -35,7 +35,7 @@ impl Connected<IncomingStream<'_, Wires>> for Reset {
 }
 
 /// Accepts connections.
-pub(super) struct Wires(pub(super) TcpListener);
+pub(crate) struct Wires(pub(crate) TcpListener);
 
 impl Listener for Wires {
     type Io = Wire;
@@ -57,7 +57,7 @@ impl Listener for Wires {
 }
 
 /// A connection with its switch.
-pub(super) struct Wire {
+pub(crate) struct Wire {
     stream: TcpStream,
     reset: Reset,
 }

@@ -4,32 +4,32 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::amount::Amount;
-use super::fields::Rejection;
-use super::settings::Settings;
+use crate::amount::Amount;
+use crate::fields::Rejection;
+use crate::settings::Settings;
 
 /// An accepted request, as far as its postback needs it.
 #[derive(Clone, Debug)]
-pub(super) struct Accepted {
-    pub(super) wallet_type: String,
-    pub(super) amount: u64,
-    pub(super) currency_code: String,
-    pub(super) label: String,
-    pub(super) account_number: String,
+pub(crate) struct Accepted {
+    pub(crate) wallet_type: String,
+    pub(crate) amount: u64,
+    pub(crate) currency_code: String,
+    pub(crate) label: String,
+    pub(crate) account_number: String,
 }
 
 /// The end of a withdrawal: what a postback reports.
 #[derive(Debug)]
-pub(super) struct Settlement {
-    pub(super) withdrawal_id: String,
-    pub(super) accepted: Accepted,
-    pub(super) amount: Amount,
-    pub(super) status: i64,
+pub(crate) struct Settlement {
+    pub(crate) withdrawal_id: String,
+    pub(crate) accepted: Accepted,
+    pub(crate) amount: Amount,
+    pub(crate) status: i64,
 }
 
 /// The state of a withdrawal, for the control API.
 #[derive(Debug, Serialize)]
-pub(super) struct Standing<'a> {
+pub(crate) struct Standing<'a> {
     withdrawal_id: &'a str,
     state: &'static str,
     status: Option<i64>,
@@ -49,18 +49,18 @@ struct Record {
 
 /// Every withdrawal by its id.
 #[derive(Default)]
-pub(super) struct Withdrawals(BTreeMap<String, Record>);
+pub(crate) struct Withdrawals(BTreeMap<String, Record>);
 
 impl Withdrawals {
     /// Counts a received body.
-    pub(super) fn receive(&mut self, withdrawal_id: &str, body: &[u8]) {
+    pub(crate) fn receive(&mut self, withdrawal_id: &str, body: &[u8]) {
         let bodies = &mut self.0.entry(withdrawal_id.to_owned()).or_default().bodies;
         let count = bodies.entry(body.to_vec()).or_default();
         *count = count.saturating_add(1);
     }
 
     /// Accepts a withdrawal as new, or says why not.
-    pub(super) fn accept(
+    pub(crate) fn accept(
         &mut self,
         withdrawal_id: &str,
         accepted: Accepted,
@@ -76,7 +76,7 @@ impl Withdrawals {
     }
 
     /// Gives an accepted withdrawal a status, perhaps with another amount; none if it was never accepted.
-    pub(super) fn settle(&mut self, withdrawal_id: &str, status: i64, amount: Option<Amount>) -> Option<Settlement> {
+    pub(crate) fn settle(&mut self, withdrawal_id: &str, status: i64, amount: Option<Amount>) -> Option<Settlement> {
         let record = self.0.get_mut(withdrawal_id)?;
         let accepted = record.accepted.clone()?;
         record.status = Some(status);
@@ -85,7 +85,7 @@ impl Withdrawals {
     }
 
     /// The state of a withdrawal; none if no body ever named it.
-    pub(super) fn standing(&self, withdrawal_id: &str) -> Option<Standing<'_>> {
+    pub(crate) fn standing(&self, withdrawal_id: &str) -> Option<Standing<'_>> {
         let (withdrawal_id, record) = self.0.get_key_value(withdrawal_id)?;
         Some(Standing {
             withdrawal_id,

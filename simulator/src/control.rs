@@ -9,15 +9,15 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::amount::Amount;
-use super::deposits::{Claim, Payment};
-use super::faults::Fault;
-use super::postback::Draft;
-use super::server;
-use super::state::World;
+use crate::amount::Amount;
+use crate::deposits::{Claim, Payment};
+use crate::faults::Fault;
+use crate::postback::Draft;
+use crate::server;
+use crate::state::World;
 
 /// A refused control call: a status and a sentence.
-pub(super) struct ApiError(pub(super) StatusCode, pub(super) String);
+pub(crate) struct ApiError(pub(crate) StatusCode, pub(crate) String);
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
@@ -32,12 +32,12 @@ impl ApiError {
 }
 
 /// Reads a control call's body; its content type does not matter, so that plain `curl -d` works.
-pub(super) fn read<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, ApiError> {
+pub(crate) fn read<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, ApiError> {
     serde_json::from_slice(body).map_err(|error| ApiError(StatusCode::BAD_REQUEST, error.to_string()))
 }
 
 /// Answers with a value as JSON.
-pub(super) fn answer(value: &impl Serialize) -> Response {
+pub(crate) fn answer(value: &impl Serialize) -> Response {
     match serde_json::to_string(value) {
         Ok(text) => server::json(text),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
@@ -59,17 +59,17 @@ struct Registration {
 }
 
 /// The usual payment system.
-pub(super) fn paytm() -> String {
+pub(crate) fn paytm() -> String {
     "paytm".to_owned()
 }
 
 /// The usual currency.
-pub(super) fn inr() -> String {
+pub(crate) fn inr() -> String {
     "INR".to_owned()
 }
 
 /// `POST /_control/payments`
-pub(super) async fn register(State(world): State<Arc<World>>, body: Bytes) -> Result<Response, ApiError> {
+pub(crate) async fn register(State(world): State<Arc<World>>, body: Bytes) -> Result<Response, ApiError> {
     let Registration { wallet_type, transaction_id, amount, currency_code, custom_transaction_id, label } =
         read(&body)?;
     let claim = match (custom_transaction_id, label) {
@@ -95,7 +95,7 @@ struct Settle {
 }
 
 /// `POST /_control/withdrawals/{withdrawal_id}/settle`
-pub(super) async fn settle(
+pub(crate) async fn settle(
     State(world): State<Arc<World>>,
     Path(withdrawal_id): Path<String>,
     body: Bytes,
@@ -108,7 +108,7 @@ pub(super) async fn settle(
 }
 
 /// `GET /_control/withdrawals/{withdrawal_id}`
-pub(super) async fn withdrawal(
+pub(crate) async fn withdrawal(
     State(world): State<Arc<World>>,
     Path(withdrawal_id): Path<String>,
 ) -> Result<Response, ApiError> {
@@ -118,35 +118,35 @@ pub(super) async fn withdrawal(
 }
 
 /// `GET /_control/log`
-pub(super) async fn log(State(world): State<Arc<World>>) -> Response {
+pub(crate) async fn log(State(world): State<Arc<World>>) -> Response {
     answer(&world.state().log)
 }
 
 /// `GET /_control/postbacks`
-pub(super) async fn postbacks(State(world): State<Arc<World>>) -> Response {
+pub(crate) async fn postbacks(State(world): State<Arc<World>>) -> Response {
     answer(&world.state().postbacks)
 }
 
 /// `POST /_control/faults`
-pub(super) async fn order_fault(State(world): State<Arc<World>>, body: Bytes) -> Result<Response, ApiError> {
+pub(crate) async fn order_fault(State(world): State<Arc<World>>, body: Bytes) -> Result<Response, ApiError> {
     let fault: Fault = read(&body)?;
     world.state().faults.order(fault);
     Ok(answer(&json!({})))
 }
 
 /// `DELETE /_control/faults`
-pub(super) async fn clear_faults(State(world): State<Arc<World>>) -> Response {
+pub(crate) async fn clear_faults(State(world): State<Arc<World>>) -> Response {
     world.state().faults.clear();
     answer(&json!({}))
 }
 
 /// `GET /_control/settings`
-pub(super) async fn settings(State(world): State<Arc<World>>) -> Response {
+pub(crate) async fn settings(State(world): State<Arc<World>>) -> Response {
     answer(&world.settings())
 }
 
 /// `POST /_control/settings`
-pub(super) async fn change_settings(State(world): State<Arc<World>>, body: Bytes) -> Result<Response, ApiError> {
+pub(crate) async fn change_settings(State(world): State<Arc<World>>, body: Bytes) -> Result<Response, ApiError> {
     let changed = world.settings().changed(read(&body)?);
     let changed = changed.map_err(|error| ApiError(StatusCode::BAD_REQUEST, error.to_string()))?;
     world.settings.send_replace(changed);

@@ -7,20 +7,20 @@ use axum::extract::{Path, Query, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 
-use super::api::{Access, named, not_found, read};
-use super::deposits::{Activated, Claim, Payment};
-use super::fields::{Fields, Rejection};
-use super::postback::Draft;
-use super::settings::Unregistered;
-use super::state::World;
-use super::wallets::Wallet;
+use crate::api::{Access, named, not_found, read};
+use crate::deposits::{Activated, Claim, Payment};
+use crate::fields::{Fields, Rejection};
+use crate::postback::Draft;
+use crate::settings::Unregistered;
+use crate::state::World;
+use crate::wallets::Wallet;
 
 const PENDING: &str = r#"{"status":"pending","message":"The deposit status check has been started. The operation may take longer than expected. Upon completion of the verification, the funds will be credited to your account"}"#;
 const POSSIBLE: &str =
     r#"{"status":"possible_transaction_created","message":"Transaction not found. Possible transaction created"}"#;
 
 /// `POST /api/v1/transaction/create/{wallet_type}`: where the user has to pay to.
-pub(super) async fn create(
+pub(crate) async fn create(
     State(world): State<Arc<World>>,
     Path(wallet_type): Path<String>,
     Query(access): Query<Access>,
@@ -35,7 +35,7 @@ pub(super) async fn create(
 }
 
 /// `POST /api/v1/transaction/activate`: the user has entered a transaction number.
-pub(super) async fn activate(
+pub(crate) async fn activate(
     State(world): State<Arc<World>>,
     Query(access): Query<Access>,
     headers: HeaderMap,
