@@ -1,19 +1,19 @@
-//! Real payments and the activations that claim them.
+//! The payments that users have made, and the activations that claim them.
 
 use std::collections::HashMap;
 
-use crate::amount::Amount;
+use paykassma::WrittenAmount;
 
-/// A user's payment, as the provider's bank sees it.
+/// A user's payment.
 #[derive(Clone, Debug)]
 pub(crate) struct Payment {
     pub(crate) wallet_type: String,
     pub(crate) transaction_id: String,
-    pub(crate) amount: Amount,
+    pub(crate) amount: WrittenAmount,
     pub(crate) currency_code: String,
 }
 
-/// Who claims a payment: the merchant's order and its user.
+/// A claim on a payment: the merchant's order and its user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Claim {
     pub(crate) custom_transaction_id: String,
@@ -27,14 +27,14 @@ pub(crate) struct Credit {
     pub(crate) claim: Claim,
 }
 
-/// What became of an activation.
+/// The result of an activation.
 #[derive(Debug)]
 pub(crate) enum Activated {
     /// Credited now.
     Credited(Credit),
     /// Credited by this same order before.
     Repeated(Payment),
-    /// The payment is not here yet.
+    /// The payment has not been made yet.
     Waiting,
     /// Rejected, with the reason.
     Rejected(&'static str),
@@ -51,7 +51,7 @@ pub(crate) struct Deposits {
 }
 
 impl Deposits {
-    /// Claims the payment `key1` for an order; an order's id belongs to its first number and label for ever.
+    /// Claims the payment `key1` for an order. An order's id belongs to its first number and label for ever.
     pub(crate) fn activate(&mut self, wallet_type: &str, key1: &str, claim: &Claim) -> Activated {
         let number = (wallet_type.to_owned(), key1.to_owned());
         let this = (number.clone(), claim.clone());
@@ -74,7 +74,7 @@ impl Deposits {
         activated
     }
 
-    /// Registers a payment, once; it goes to `claim` (the payment window) or to the first order that waits for it.
+    /// Registers a payment, once. It goes to `claim` (the payment window) or to the first order that waits for it.
     pub(crate) fn register(&mut self, payment: Payment, claim: Option<Claim>) -> Result<Option<Credit>, &'static str> {
         let number = (payment.wallet_type.clone(), payment.transaction_id.clone());
         if self.payments.contains_key(&number) {

@@ -1,41 +1,21 @@
-//! The body of a postback, in the shape and the order that the provider prints (PROTOCOL 2.3), signed over its list.
+//! The provider's postbacks: what each reports, and what can be wrong with it on purpose.
 
 use std::fmt::Write;
 
+use domain::Direction;
+use paykassma::{
+    JsonObject, JsonToken, PostbackBody, UnsignedFields, WrittenMoney, deposit_element, withdrawal_element, write_list,
+};
 use secrecy::SecretString;
-use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
-use signing::{Malformed, Spelling, sign_postback};
+use signing::{Malformed, Spelling};
 
-use crate::amount::Amount;
 use crate::deposits::Credit;
-use crate::object::Object;
 use crate::settings::WireSpelling;
-use crate::withdrawals::Settlement;
+use crate::withdrawals::WithdrawalEnd;
 
-const BODY: &str = concat!(
-    r#"{"signature":"","wallet_type":"","amount":0,"currency_code":"","label":"","#,
-    r#""converted_amount":{"USD":4.61,"INR":380,"EUR":4.2,"BTC":0.00015943,"MRO":0},"#,
-    r#""direction":"","created_datetime":"2023-08-25 10:47:40","access_key":"","additional_data":[]}"#
-);
-
-const DEPOSIT: &str = concat!(
-    r#"{"activated_datetime":"2023-08-25 13:47:40","exchanger_identifier":"99xxxx6690","comment":"","amount":"0","#,
-    r#""currency_code":"INR","wallet_type":"paytm","stockpiling_id":1430926,"transaction_id":"","transaction_type":0,"#,
-    r#""plugin_custom_order_id":"","withdrawal_id":null,"withdrawal_status":null,"account_number":"","#,
-    r#""account_name":"","account_email":"","bank_details":{"bank_code":"","branch_code":""}}"#
-);
-
-const WITHDRAWAL: &str = concat!(
-    r#"{"activated_datetime":"","exchanger_identifier":"","comment":"","amount":"0","#,
-    r#""currency_code":"INR","wallet_type":"paytm","stockpiling_id":null,"transaction_id":"","transaction_type":null,"#,
-    r#""plugin_custom_order_id":"","withdrawal_id":"","withdrawal_status":1,"account_number":"","#,
-    r#""account_name":"","account_email":"","bank_details":{"bank_code":null,"branch_code":null}}"#
-);
-
-/// Why no body could be made.
+/// Why a postback could not be written.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum NotComposed {
+pub(crate) enum NotWritten {
     /// A value is not JSON.
     #[error("not JSON: {0}")]
     Json(#[from] serde_json::Error),
@@ -44,28 +24,7 @@ pub(crate) enum NotComposed {
     List(#[from] Malformed),
 }
 
-/// Which way the money goes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Direction {
-    /// A deposit.
-    #[default]
-    Ingoing,
-    /// A withdrawal.
-    Outgoing,
-}
-
-impl Direction {
-    /// Gives an element of this direction as the provider prints it, with nobody's ids and no money.
-    pub(crate) fn element(self) -> serde_json::Result<Object> {
-        Object::parse(match self {
-            Self::Ingoing => DEPOSIT,
-            Self::Outgoing => WITHDRAWAL,
-        })
-    }
-}
-
-/// The keys that postbacks are signed with.
+/// The keys that sign postbacks.
 pub(crate) struct Keys {
     pub(crate) access_key: String,
     pub(crate) private_key: SecretString,
@@ -74,117 +33,110 @@ pub(crate) struct Keys {
 /// What is done to a postback against the rules; by default nothing.
 #[derive(Debug)]
 pub(crate) struct Tampering {
-    /// Whether the list is signed at all; an unsigned postback carries an empty signature.
+    /// Whether the list is signed. A postback that is not signed carries an empty signature.
     pub(crate) sign: bool,
-    /// The digit of the list that is changed after signing, counted from 0 and round again.
+    /// The digit of the list that is changed after signing: counted from 0, and from the start again after the last.
     pub(crate) signed_byte: Option<usize>,
     /// Top-level fields that are replaced after signing.
-    pub(crate) fields: Object,
+    pub(crate) fields: JsonObject,
 }
 
 impl Default for Tampering {
     fn default() -> Self {
-        Self { sign: true, signed_byte: None, fields: Object::default() }
+        Self { sign: true, signed_byte: None, fields: JsonObject::default() }
     }
 }
 
 /// A postback before it is signed.
 #[derive(Clone, Debug)]
-pub(crate) struct Draft {
-    pub(crate) direction: Direction,
-    pub(crate) wallet_type: String,
-    pub(crate) currency_code: String,
-    pub(crate) amount: Amount,
-    pub(crate) label: String,
-    pub(crate) elements: Vec<Object>,
+pub(crate) struct Postback {
+    pub(crate) unsigned: UnsignedFields,
+    pub(crate) elements: Vec<JsonObject>,
 }
 
-impl Draft {
-    /// Describes a credited payment.
-    pub(crate) fn deposit(credit: Credit) -> Result<Self, NotComposed> {
+impl Postback {
+    /// Reports a credited payment.
+    pub(crate) fn of_credit(credit: &Credit) -> Self {
         let Credit { payment, claim } = credit;
-        let mut element = Direction::Ingoing.element()?;
-        element.set("amount", payment.amount.text())?;
-        element.set("currency_code", &payment.currency_code)?;
-        element.set("wallet_type", &payment.wallet_type)?;
-        element.set("transaction_id", &payment.transaction_id)?;
-        element.set("plugin_custom_order_id", &claim.custom_transaction_id)?;
-        Ok(Self {
-            direction: Direction::Ingoing,
-            wallet_type: payment.wallet_type,
-            currency_code: payment.currency_code,
-            amount: payment.amount,
-            label: claim.label,
-            elements: vec![element],
-        })
+        let money = WrittenMoney {
+            amount: &payment.amount,
+            currency_code: &payment.currency_code,
+            wallet_type: &payment.wallet_type,
+        };
+        let element = deposit_element(&payment.transaction_id, &claim.custom_transaction_id, money);
+        Self { unsigned: unsigned(Direction::Ingoing, &claim.label, &element), elements: vec![element] }
     }
 
-    /// Describes a settled withdrawal.
-    pub(crate) fn withdrawal(settlement: Settlement) -> Result<Self, NotComposed> {
-        let Settlement { withdrawal_id, accepted, amount, status } = settlement;
-        let mut element = Direction::Outgoing.element()?;
-        element.set("amount", amount.text())?;
-        element.set("currency_code", &accepted.currency_code)?;
-        element.set("wallet_type", &accepted.wallet_type)?;
-        element.set("withdrawal_id", &withdrawal_id)?;
-        element.set("withdrawal_status", &status)?;
-        element.set("account_number", &accepted.account_number)?;
-        Ok(Self {
-            direction: Direction::Outgoing,
-            wallet_type: accepted.wallet_type,
-            currency_code: accepted.currency_code,
-            amount,
-            label: accepted.label,
-            elements: vec![element],
-        })
+    /// Reports the end of a withdrawal.
+    pub(crate) fn of_withdrawal(end: &WithdrawalEnd) -> Self {
+        let WithdrawalEnd { withdrawal_id, accepted, amount, status } = end;
+        let money = WrittenMoney { amount, currency_code: &accepted.currency_code, wallet_type: &accepted.wallet_type };
+        let element =
+            withdrawal_element(withdrawal_id, *status, money).with("account_number", accepted.account_number.as_str());
+        Self { unsigned: unsigned(Direction::Outgoing, &accepted.label, &element), elements: vec![element] }
     }
 
     /// Writes the body as it goes over the wire.
-    pub(crate) fn compose(
+    pub(crate) fn write(
         &self,
         keys: &Keys,
-        wire: WireSpelling,
+        wire_spelling: WireSpelling,
         tampering: &Tampering,
-    ) -> Result<String, NotComposed> {
-        let list = serde_json::to_string(&self.elements)?;
-        let mut body = Object::parse(BODY)?;
-        if tampering.sign {
-            let signature = sign_postback(&list, Spelling::Flagged, &keys.access_key, &keys.private_key)?;
-            body.set("signature", &signature)?;
+    ) -> Result<String, NotWritten> {
+        let list = write_list(&self.elements);
+        let mut body = PostbackBody::sign(&list, Spelling::Flagged, &keys.access_key, &keys.private_key)?
+            .with_unsigned(&self.unsigned);
+        if !tampering.sign {
+            body.set("signature", "");
         }
-        body.set("wallet_type", &self.wallet_type)?;
-        body.set("amount", &self.amount)?;
-        body.set("currency_code", &self.currency_code)?;
-        body.set("label", &self.label)?;
-        body.set("direction", &self.direction)?;
-        body.set("access_key", &keys.access_key)?;
-        let list = tampering.signed_byte.map_or_else(|| list.clone(), |place| altered(&list, place));
-        body.put("additional_data", RawValue::from_string(list)?);
-        body.overlay(&tampering.fields);
-        Ok(spelled(&serde_json::to_string(&body)?, wire))
+        if let Some(place) = tampering.signed_byte {
+            change_signed_digit(&mut body, place)?;
+        }
+        for (field, value) in tampering.fields.iter() {
+            body.set(field, value.clone());
+        }
+        Ok(respell(&body.to_string(), wire_spelling))
     }
 }
 
-/// Replaces one digit by its neighbour; 9 goes down, so that no number gets a leading zero and the JSON stays JSON.
-fn altered(list: &str, place: usize) -> String {
-    let mut bytes = list.as_bytes().to_vec();
+/// All fields that the provider prints beside the list.
+pub(crate) fn unsigned(direction: Direction, label: &str, element: &JsonObject) -> UnsignedFields {
+    const CONVERTED: &str = r#"{"USD":4.61,"INR":380,"EUR":4.2,"BTC":0.00015943,"MRO":0}"#;
+    UnsignedFields {
+        label: Some(label.to_owned()),
+        converted_amount: JsonToken::parse(CONVERTED).ok(),
+        direction: Some(direction),
+        created_datetime: Some("2023-08-25 10:47:40".to_owned()),
+        ..UnsignedFields::copied_from(element)
+    }
+}
+
+/// Changes one digit of the signed list, counted from 0, and from the start again after the last. Says whether the list
+/// has a digit at all.
+///
+/// The digit becomes its neighbour. A 9 becomes an 8, so no number gets a leading zero and the list stays JSON.
+///
+/// # Errors
+/// The changed list is not JSON, for instance because a character's escape was broken.
+pub fn change_signed_digit(body: &mut PostbackBody, place: usize) -> serde_json::Result<bool> {
+    let mut bytes = body.additional_data().as_bytes().to_vec();
     let digits: Vec<&mut u8> = bytes.iter_mut().filter(|byte| byte.is_ascii_digit()).collect();
     let chosen = place.checked_rem(digits.len()).and_then(|place| digits.into_iter().nth(place));
-    if let Some(digit) = chosen {
-        *digit = if *digit == b'9' { b'8' } else { digit.saturating_add(1) };
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
+    let Some(digit) = chosen else { return Ok(false) };
+    *digit = if *digit == b'9' { b'8' } else { digit.saturating_add(1) };
+    body.set("additional_data", JsonToken::parse(&String::from_utf8_lossy(&bytes))?);
+    Ok(true)
 }
 
-/// Writes a body as PHP would: escapes that are there stay, and what the spelling escapes is escaped.
-fn spelled(body: &str, wire: WireSpelling) -> String {
+/// Spells a body as PHP would. Escapes in it are kept, and what the spelling escapes is escaped.
+fn respell(body: &str, wire_spelling: WireSpelling) -> String {
     let mut out = String::with_capacity(body.len());
     let mut escaped = false;
     for char in body.chars() {
         match char {
-            '/' if wire == WireSpelling::Default && !escaped => out.push_str("\\/"),
+            '/' if wire_spelling == WireSpelling::Default && !escaped => out.push_str("\\/"),
             '\u{2028}' | '\u{2029}' => push_escape(&mut out, char),
-            _ if wire == WireSpelling::Default && !char.is_ascii() => push_escape(&mut out, char),
+            _ if wire_spelling == WireSpelling::Default && !char.is_ascii() => push_escape(&mut out, char),
             _ => out.push(char),
         }
         escaped = char == '\\' && !escaped;

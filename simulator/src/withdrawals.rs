@@ -1,14 +1,14 @@
-//! The withdrawals that the provider has accepted and what has become of them.
+//! The withdrawals that the provider has accepted, and their ends.
 
 use std::collections::BTreeMap;
 
+use paykassma::WrittenAmount;
 use serde::Serialize;
 
-use crate::amount::Amount;
-use crate::fields::Rejection;
+use crate::request_fields::Rejection;
 use crate::settings::Settings;
 
-/// An accepted request, as far as its postback needs it.
+/// An accepted request: what its postback repeats.
 #[derive(Clone, Debug)]
 pub(crate) struct Accepted {
     pub(crate) wallet_type: String,
@@ -18,18 +18,18 @@ pub(crate) struct Accepted {
     pub(crate) account_number: String,
 }
 
-/// The end of a withdrawal: what a postback reports.
+/// The end of a withdrawal, as a postback reports it.
 #[derive(Debug)]
-pub(crate) struct Settlement {
+pub(crate) struct WithdrawalEnd {
     pub(crate) withdrawal_id: String,
     pub(crate) accepted: Accepted,
-    pub(crate) amount: Amount,
+    pub(crate) amount: WrittenAmount,
     pub(crate) status: i64,
 }
 
 /// The state of a withdrawal, for the control API.
 #[derive(Debug, Serialize)]
-pub(crate) struct Standing<'a> {
+pub(crate) struct WithdrawalStatus<'a> {
     withdrawal_id: &'a str,
     state: &'static str,
     status: Option<i64>,
@@ -40,7 +40,7 @@ pub(crate) struct Standing<'a> {
 
 #[derive(Default)]
 struct Record {
-    /// Every body that named this id, and how often it came.
+    /// Every body that named this id, and how often it was received.
     bodies: BTreeMap<Vec<u8>, usize>,
     accepted: Option<Accepted>,
     accepted_count: u64,
@@ -59,7 +59,7 @@ impl Withdrawals {
         *count = count.saturating_add(1);
     }
 
-    /// Accepts a withdrawal as new, or says why not.
+    /// Accepts a new withdrawal, or rejects it with the reason.
     pub(crate) fn accept(
         &mut self,
         withdrawal_id: &str,
@@ -75,19 +75,24 @@ impl Withdrawals {
         Ok(())
     }
 
-    /// Gives an accepted withdrawal a status, perhaps with another amount; none if it was never accepted.
-    pub(crate) fn settle(&mut self, withdrawal_id: &str, status: i64, amount: Option<Amount>) -> Option<Settlement> {
+    /// Ends an accepted withdrawal with a status, and with another amount if one is given. `None` if it was never accepted.
+    pub(crate) fn end(
+        &mut self,
+        withdrawal_id: &str,
+        status: i64,
+        amount: Option<WrittenAmount>,
+    ) -> Option<WithdrawalEnd> {
         let record = self.0.get_mut(withdrawal_id)?;
         let accepted = record.accepted.clone()?;
         record.status = Some(status);
-        let amount = amount.unwrap_or_else(|| Amount::from(accepted.amount));
-        Some(Settlement { withdrawal_id: withdrawal_id.to_owned(), accepted, amount, status })
+        let amount = amount.unwrap_or_else(|| WrittenAmount::from(accepted.amount));
+        Some(WithdrawalEnd { withdrawal_id: withdrawal_id.to_owned(), accepted, amount, status })
     }
 
-    /// The state of a withdrawal; none if no body ever named it.
-    pub(crate) fn standing(&self, withdrawal_id: &str) -> Option<Standing<'_>> {
+    /// The state of a withdrawal; `None` if no body ever named it.
+    pub(crate) fn status(&self, withdrawal_id: &str) -> Option<WithdrawalStatus<'_>> {
         let (withdrawal_id, record) = self.0.get_key_value(withdrawal_id)?;
-        Some(Standing {
+        Some(WithdrawalStatus {
             withdrawal_id,
             state: record.state(),
             status: record.status,
@@ -120,7 +125,7 @@ impl Record {
         }
     }
 
-    /// The money of this id that is promised and not settled yet.
+    /// The money of this id that was accepted and has not ended.
     fn open(&self) -> u64 {
         let amount = self.accepted.as_ref().map_or(0, |accepted| accepted.amount);
         if self.status.is_some() { 0 } else { amount.saturating_mul(self.accepted_count) }
