@@ -133,7 +133,7 @@ fn merchant(stack: &Stack, what: &str, path: &str, body: &Value) -> String {
 }
 
 fn control(stack: &Stack, what: &str, path: &str, body: &Value) -> Option<String> {
-    stack.provider()?;
+    stack.simulator()?;
     let url = format!("{}/_control{path}", stack.provider_url());
     Some(curl(what, &url, &["content-type: application/json"], body))
 }

@@ -22,7 +22,6 @@ mod instance;
 mod logs;
 mod options;
 mod process;
-pub mod provider;
 mod runtime_api;
 mod secrets_manager;
 mod servers;

@@ -58,7 +58,7 @@ async fn run(cli: &Cli) -> Result<bool, Error> {
 
 async fn show(cli: &Cli, stack: &Stack) -> Result<bool, Error> {
     let _known = Known::write(cli, stack)?;
-    let passed = match (cli.no_demo, stack.provider()) {
+    let passed = match (cli.no_demo, stack.simulator()) {
         (true, _) => true,
         (false, None) => {
             say("No demonstration: it takes the simulator to play the user who pays.");

@@ -5,6 +5,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
+use simulator::{Simulator, SimulatorOptions};
 use tokio::task::JoinSet;
 
 use crate::authorization::Authorizer;
@@ -18,7 +19,6 @@ use crate::http_api::{self, Functions, HttpApi};
 use crate::instance::Failure;
 use crate::logs::Logs;
 use crate::options::StackOptions;
-use crate::provider::{Provider, ProviderOptions};
 use crate::servers::{Bound, Services, bind, serve};
 use crate::sqs::{DEAD_LETTER_QUEUE, QUEUE, arn, queue_url};
 use crate::stream_source::{self, StreamSource};
@@ -27,7 +27,7 @@ use crate::stream_source::{self, StreamSource};
 pub struct Stack {
     api_url: String,
     provider_url: String,
-    provider: Option<Provider>,
+    simulator: Option<Simulator>,
     services: Services,
     table_name: String,
     credentials: Credentials,
@@ -53,7 +53,7 @@ impl Stack {
     pub async fn start(options: StackOptions) -> Result<Stack, StartError> {
         let credentials = credentials(&options)?;
         let front = bind(options.port, "--port").await?;
-        let (provider, provider_url) = provider(&options, &credentials, &front).await?;
+        let (simulator, provider_url) = provider(&options, &credentials, &front).await?;
         let mut tasks = JoinSet::new();
         let services = Services::start(&options, &credentials, &mut tasks).await?;
         let logs = Logs::new(options.verbose);
@@ -66,7 +66,7 @@ impl Stack {
         Ok(Stack {
             api_url: front.url,
             provider_url,
-            provider,
+            simulator,
             services,
             table_name: options.table_name,
             credentials,
@@ -100,16 +100,16 @@ impl Stack {
         postback_url(&self.api_url, &self.credentials)
     }
 
-    /// The provider's base URL: the simulator's, or the one that was given.
+    /// The provider's base URL: the simulated provider's, or the one that was given.
     #[must_use]
     pub fn provider_url(&self) -> &str {
         &self.provider_url
     }
 
-    /// The provider's simulator, if there is one.
+    /// The simulated provider, if there is one.
     #[must_use]
-    pub fn provider(&self) -> Option<&Provider> {
-        self.provider.as_ref()
+    pub fn simulator(&self) -> Option<&Simulator> {
+        self.simulator.as_ref()
     }
 
     /// The DynamoDB server's address.
@@ -245,13 +245,13 @@ async fn provider(
     options: &StackOptions,
     credentials: &Credentials,
     front: &Bound,
-) -> Result<(Option<Provider>, String), StartError> {
+) -> Result<(Option<Simulator>, String), StartError> {
     if let Some(url) = &options.provider {
         return Ok((None, url.trim_end_matches('/').to_owned()));
     }
     let bound = bind(options.provider_port, "--provider-port").await?;
     let secrets = credentials.secrets.clone();
-    let provider = ProviderOptions {
+    let simulator = SimulatorOptions {
         listener: bound.listener,
         postback_url: postback_url(&front.url, credentials),
         pluginapi_secret: secrets.pluginapi_secret,
@@ -260,8 +260,8 @@ async fn provider(
         postback_private_key: secrets.postback_private_key,
         repeat_after: options.postback_repeat_after,
     };
-    let provider = Provider::start(provider).await.doing("the provider's simulator")?;
-    Ok((Some(provider), bound.url))
+    let simulator = Simulator::start(simulator).await.doing("the simulated provider")?;
+    Ok((Some(simulator), bound.url))
 }
 
 fn start_event_source(options: &StackOptions, services: &Services, functions: &Functions, tasks: &mut JoinSet<()>) {

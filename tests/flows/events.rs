@@ -45,7 +45,7 @@ async fn each_function_takes_its_recorded_event() {
     assert_eq!(site.credits("h8JxcM123DbmAvfn").await, ["700"]);
     let (status, body) = invoke(&site, "create-withdrawal", &event("create-withdrawal")).await;
     assert_eq!((status, &body["state"]), (201, &json!("submitted")));
-    let log = site.stack.provider().unwrap().log();
+    let log = site.stack.simulator().unwrap().log();
     assert!(log.contains(&"withdrawal 85858053: signature accepted".to_owned()), "{log:#?}");
     let (status, body) = invoke(&site, "transaction-reader", &event("transaction-reader")).await;
     assert_eq!((status, &body["state"], &body["credited"][0]["amount"]), (200, &json!("credited"), &json!("700")));

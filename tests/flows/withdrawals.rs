@@ -10,7 +10,7 @@ async fn a_withdrawal_goes_all_the_way() {
     let site = Site::start().await;
     for (id, status, state) in [("w1", 1, "paid"), ("w2", 5, "failed")] {
         assert_eq!(site.withdraw(id).await.state(), (201, "submitted"));
-        let log = site.stack.provider().unwrap().log();
+        let log = site.stack.simulator().unwrap().log();
         assert!(log.contains(&format!("withdrawal {id}: signature accepted")), "{log:#?}");
         site.settle(id, status).await;
         site.until(&format!("withdrawal#{id}"), state).await;

@@ -7,19 +7,27 @@ mod answer;
 mod client;
 mod deposits;
 mod json;
+mod json_object;
 mod postback;
+mod postback_writer;
 mod requests;
 mod url;
 mod window;
 mod withdrawals;
+mod written_amount;
 
 pub use client::{CONNECT_TIMEOUT, Client, Unbuildable, tls};
 pub use deposits::{ActivateTransaction, Activation, ActivationRequest, CreateTransaction, Creation};
+pub use json_object::{JsonObject, JsonToken};
 pub use postback::{Element, read_postback};
+pub use postback_writer::{
+    PostbackBody, UnsignedFields, WrittenMoney, blank_element, deposit_element, withdrawal_element, write_list,
+};
 pub use requests::withdrawal_body;
 pub use url::BaseUrl;
 pub use window::payment_window_url;
 pub use withdrawals::SubmitWithdrawal;
+pub use written_amount::WrittenAmount;
 
 /// The provider gave no answer that decides anything. The reason is for the log, and names no URL.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -1,4 +1,6 @@
-//! The simulator on its own sockets, with a small merchant that can answer wrongly.
+//! The simulated provider on its own sockets, with a small merchant that can answer wrongly.
+
+#![cfg(test)]
 
 mod deposits;
 mod faults;
@@ -18,7 +20,7 @@ use serde_json::{Value, json};
 use signing::{NotVerified, PostbackKeys, Verified};
 use tokio::net::TcpListener;
 
-use super::{Provider, ProviderOptions};
+use simulator::{Simulator, SimulatorOptions};
 
 const SECRET: &str = "plugin-secret";
 const ACCESS_KEY: &str = "FQ9jMwrNSkFbyMNqYFf6Ed4xeKmjHK";
@@ -26,7 +28,7 @@ const POSTBACK_KEY: &str = "postback-key";
 const WITHDRAWAL_KEY: &str = "test_private_key";
 const OK: &str = r#"{"status":"ok"}"#;
 
-/// The merchant's side: keeps what comes, and answers from a script, then ok.
+/// The merchant's side: stores what it receives, and answers first from a script and then ok.
 #[derive(Clone, Default)]
 struct Merchant(Arc<Mutex<Desk>>);
 
@@ -62,9 +64,9 @@ async fn take(State(Merchant(desk)): State<Merchant>, body: String) -> (StatusCo
     (StatusCode::from_u16(status).unwrap(), text)
 }
 
-/// A simulator, its merchant, and a client for both APIs.
+/// A simulated provider, its merchant, and a client for both APIs.
 struct Bench {
-    provider: Provider,
+    simulator: Simulator,
     merchant: Merchant,
     http: reqwest::Client,
 }
@@ -72,7 +74,7 @@ struct Bench {
 impl Bench {
     async fn new() -> Self {
         let merchant = Merchant::default();
-        let provider = Provider::start(ProviderOptions {
+        let simulator = Simulator::start(SimulatorOptions {
             listener: TcpListener::bind("127.0.0.1:0").await.unwrap(),
             postback_url: merchant.open().await,
             pluginapi_secret: SECRET.to_owned(),
@@ -83,11 +85,11 @@ impl Bench {
         })
         .await
         .unwrap();
-        Self { provider, merchant, http: super::client().unwrap() }
+        Self { simulator, merchant, http: client() }
     }
 
     async fn post(&self, path: &str, body: &str) -> reqwest::Result<(u16, String)> {
-        let url = format!("{}{path}", self.provider.url());
+        let url = format!("{}{path}", self.simulator.url());
         let request = self.http.post(url).header("content-type", "application/json").body(body.to_owned());
         let response = request.send().await?;
         Ok((response.status().as_u16(), response.text().await?))
@@ -104,7 +106,7 @@ impl Bench {
     }
 
     async fn look(&self, path: &str) -> Value {
-        let url = format!("{}/_control/{path}", self.provider.url());
+        let url = format!("{}/_control/{path}", self.simulator.url());
         serde_json::from_str(&self.http.get(url).send().await.unwrap().text().await.unwrap()).unwrap()
     }
 
@@ -112,7 +114,7 @@ impl Bench {
         self.call(&format!("/api/v1/transaction/activate?secret={SECRET}"), body).await
     }
 
-    /// Waits until the merchant has so many postbacks, and a little longer for one too many.
+    /// Waits until the merchant has received so many postbacks, and a little longer in case there is one too many.
     async fn postbacks(&self, count: usize) -> Vec<Value> {
         for _ in 0..500 {
             if self.merchant.received().len() >= count {
@@ -127,8 +129,18 @@ impl Bench {
     }
 
     fn logged(&self, part: &str) -> bool {
-        self.provider.log().iter().any(|line| line.contains(part))
+        self.simulator.log().iter().any(|line| line.contains(part))
     }
+}
+
+fn client() -> reqwest::Client {
+    reqwest::Client::builder()
+        .tls_backend_preconfigured(paykassma::tls().unwrap())
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .build()
+        .unwrap()
 }
 
 fn verify(body: &str) -> Result<Verified<'_>, NotVerified> {
@@ -158,9 +170,9 @@ async fn a_dropped_simulator_answers_nobody_and_repeats_nothing() {
     while bench.merchant.received().is_empty() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    let Bench { provider, merchant, http } = bench;
-    let url = provider.url();
-    drop(provider);
+    let Bench { simulator, merchant, http } = bench;
+    let url = simulator.url().to_owned();
+    drop(simulator);
     tokio::time::sleep(Duration::from_millis(50)).await;
     let before = merchant.received().len();
     tokio::time::sleep(Duration::from_millis(100)).await;

@@ -1,4 +1,4 @@
-//! The listener, and connections that a handler can have reset: an answer that is written to one of those is never sent.
+//! Connections that a handler can reset: what is written to such a connection is never sent.
 
 use std::io;
 use std::net::SocketAddr;
@@ -13,13 +13,13 @@ use axum::serve::{IncomingStream, Listener};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 
-/// One connection's switch.
+/// Resets one connection.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Reset(Arc<AtomicBool>);
+pub(crate) struct Reset(Arc<AtomicBool>);
 
 impl Reset {
-    /// Has the connection end with a reset in place of the next bytes that are written to it.
-    pub(super) fn arm(&self) {
+    /// Resets the connection instead of sending the next bytes that are written to it.
+    pub(crate) fn arm(&self) {
         self.0.store(true, Ordering::Release);
     }
 
@@ -28,24 +28,24 @@ impl Reset {
     }
 }
 
-impl Connected<IncomingStream<'_, Wires>> for Reset {
-    fn connect_info(stream: IncomingStream<'_, Wires>) -> Self {
+impl Connected<IncomingStream<'_, Connections>> for Reset {
+    fn connect_info(stream: IncomingStream<'_, Connections>) -> Self {
         stream.io().reset.clone()
     }
 }
 
 /// Accepts connections.
-pub(super) struct Wires(pub(super) TcpListener);
+pub(crate) struct Connections(pub(crate) TcpListener);
 
-impl Listener for Wires {
-    type Io = Wire;
+impl Listener for Connections {
+    type Io = Connection;
     type Addr = SocketAddr;
 
-    async fn accept(&mut self) -> (Wire, SocketAddr) {
+    async fn accept(&mut self) -> (Connection, SocketAddr) {
         loop {
             match self.0.accept().await {
-                Ok((stream, address)) => return (Wire { stream, reset: Reset::default() }, address),
-                // out of file descriptors, or the peer has gone already: neither lasts
+                Ok((stream, address)) => return (Connection { stream, reset: Reset::default() }, address),
+                // no file descriptor is free, or the peer has gone: neither lasts
                 Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
             }
         }
@@ -56,19 +56,19 @@ impl Listener for Wires {
     }
 }
 
-/// A connection with its switch.
-pub(super) struct Wire {
+/// A connection that can be reset.
+pub(crate) struct Connection {
     stream: TcpStream,
     reset: Reset,
 }
 
-impl AsyncRead for Wire {
+impl AsyncRead for Connection {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_read(cx, buffer)
     }
 }
 
-impl AsyncWrite for Wire {
+impl AsyncWrite for Connection {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         if self.reset.is_armed() {
             // closing a socket that must not linger sends RST

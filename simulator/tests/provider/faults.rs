@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-use super::{Bench, SECRET};
+use crate::{Bench, SECRET};
 
 fn path() -> String {
     format!("/api/v1/transaction/activate?secret={SECRET}")
@@ -38,7 +38,7 @@ async fn was_processed(bench: &Bench) -> bool {
 
 /// Connects, sends what is given, and reads to the end.
 async fn raw(bench: &Bench, request: &str) -> std::io::Result<Vec<u8>> {
-    let address = bench.provider.url().replace("http://", "");
+    let address = bench.simulator.url().replace("http://", "");
     let mut stream = TcpStream::connect(address).await?;
     stream.write_all(request.as_bytes()).await?;
     let mut answer = Vec::new();
@@ -79,7 +79,7 @@ async fn slow_headers_come_late_and_slow_bodies_after_their_headers() {
     let bench = Bench::new().await;
     for (fault, headers_late) in [("slow_headers", true), ("slow_body", false)] {
         order(&bench, fault, json!({"ms": 700})).await;
-        let url = format!("{}{}", bench.provider.url(), path());
+        let url = format!("{}{}", bench.simulator.url(), path());
         let request = bench.http.post(url).header("content-type", "application/json").body(activation().to_string());
         let start = Instant::now();
         let response = request.send().await.unwrap();
@@ -164,7 +164,7 @@ async fn an_order_holds_for_its_own_calls_and_its_number_of_times() {
     }
     assert_eq!(statuses, [500, 500, 429, 200]);
     order(&bench, "status", json!({"code": 500, "times": 9})).await;
-    let url = format!("{}/_control/faults", bench.provider.url());
+    let url = format!("{}/_control/faults", bench.simulator.url());
     bench.http.delete(url).send().await.unwrap();
     assert_eq!(activate(&bench).await.unwrap().0, 200);
     let (status, _) = bench.post("/_control/faults", r#"{"on":"activate","fault":"unheard"}"#).await.unwrap();

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Bench, OK, SECRET, verify, with, without};
+use crate::{Bench, OK, SECRET, verify, with, without};
 
 const KEY1: &str = "47381113468";
 

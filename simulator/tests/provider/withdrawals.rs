@@ -4,7 +4,7 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 use signing::{WithdrawalValue, sign_withdrawal};
 
-use super::{Bench, WITHDRAWAL_KEY, verify, with, without};
+use crate::{Bench, WITHDRAWAL_KEY, verify, with, without};
 
 const PATH: &str = "/v2/withdrawal/create";
 

@@ -1,17 +1,17 @@
-//! The payment systems that the simulator knows: a row each.
+//! The payment systems that the simulated provider knows (protocol 5): a row each.
 
 use std::ops::RangeInclusive;
 
-/// One payment system and its rules.
-pub(super) struct Wallet {
+/// A payment system and its rules.
+pub(crate) struct Wallet {
     name: &'static str,
-    pub(super) currency_code: &'static str,
+    pub(crate) currency_code: &'static str,
     key1: Key,
-    /// What `create` answers, as JSON.
-    pub(super) params: &'static str,
+    /// What the create call answers, as JSON.
+    pub(crate) params: &'static str,
 }
 
-/// What a transaction number looks like.
+/// The form of a transaction number.
 enum Key {
     Digits(RangeInclusive<usize>),
     Characters(RangeInclusive<usize>),
@@ -41,14 +41,24 @@ const fn row(name: &'static str, currency_code: &'static str, key1: Key, params:
     Wallet { name, currency_code, key1, params }
 }
 
+/// The payment system of a control call that names none.
+pub(crate) fn paytm() -> String {
+    "paytm".to_owned()
+}
+
+/// The currency of a control call that names none.
+pub(crate) fn inr() -> String {
+    "INR".to_owned()
+}
+
 impl Wallet {
     /// Finds a payment system by its name.
-    pub(super) fn find(wallet_type: &str) -> Option<&'static Self> {
+    pub(crate) fn find(wallet_type: &str) -> Option<&'static Self> {
         WALLETS.iter().find(|wallet| wallet.name == wallet_type)
     }
 
-    /// Whether this could be a transaction number of the system.
-    pub(super) fn takes(&self, key1: &str) -> bool {
+    /// Whether a text has the form of a transaction number of this system.
+    pub(crate) fn takes(&self, key1: &str) -> bool {
         let length = key1.chars().count();
         match &self.key1 {
             Key::Digits(lengths) => lengths.contains(&length) && key1.bytes().all(|byte| byte.is_ascii_digit()),

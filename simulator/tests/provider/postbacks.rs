@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use signing::NotVerified;
 
-use super::{Bench, OK, verify, with};
+use crate::{Bench, OK, verify, with};
 
 fn deposit() -> Value {
     json!({"label": "user-1", "amount": "700", "transaction_id": "47752123519", "custom_transaction_id": "order-1"})

@@ -1,35 +1,35 @@
-//! The withdrawals that the provider has accepted and what has become of them.
+//! The withdrawals that the provider has accepted, and their ends.
 
 use std::collections::BTreeMap;
 
+use paykassma::WrittenAmount;
 use serde::Serialize;
 
-use super::amount::Amount;
-use super::fields::Rejection;
-use super::settings::Settings;
+use crate::request_fields::Rejection;
+use crate::settings::Settings;
 
-/// An accepted request, as far as its postback needs it.
+/// An accepted request: what its postback repeats.
 #[derive(Clone, Debug)]
-pub(super) struct Accepted {
-    pub(super) wallet_type: String,
-    pub(super) amount: u64,
-    pub(super) currency_code: String,
-    pub(super) label: String,
-    pub(super) account_number: String,
+pub(crate) struct Accepted {
+    pub(crate) wallet_type: String,
+    pub(crate) amount: u64,
+    pub(crate) currency_code: String,
+    pub(crate) label: String,
+    pub(crate) account_number: String,
 }
 
-/// The end of a withdrawal: what a postback reports.
+/// The end of a withdrawal, as a postback reports it.
 #[derive(Debug)]
-pub(super) struct Settlement {
-    pub(super) withdrawal_id: String,
-    pub(super) accepted: Accepted,
-    pub(super) amount: Amount,
-    pub(super) status: i64,
+pub(crate) struct WithdrawalEnd {
+    pub(crate) withdrawal_id: String,
+    pub(crate) accepted: Accepted,
+    pub(crate) amount: WrittenAmount,
+    pub(crate) status: i64,
 }
 
 /// The state of a withdrawal, for the control API.
 #[derive(Debug, Serialize)]
-pub(super) struct Standing<'a> {
+pub(crate) struct WithdrawalStatus<'a> {
     withdrawal_id: &'a str,
     state: &'static str,
     status: Option<i64>,
@@ -40,7 +40,7 @@ pub(super) struct Standing<'a> {
 
 #[derive(Default)]
 struct Record {
-    /// Every body that named this id, and how often it came.
+    /// Every body that named this id, and how often it was received.
     bodies: BTreeMap<Vec<u8>, usize>,
     accepted: Option<Accepted>,
     accepted_count: u64,
@@ -49,18 +49,18 @@ struct Record {
 
 /// Every withdrawal by its id.
 #[derive(Default)]
-pub(super) struct Withdrawals(BTreeMap<String, Record>);
+pub(crate) struct Withdrawals(BTreeMap<String, Record>);
 
 impl Withdrawals {
     /// Counts a received body.
-    pub(super) fn receive(&mut self, withdrawal_id: &str, body: &[u8]) {
+    pub(crate) fn receive(&mut self, withdrawal_id: &str, body: &[u8]) {
         let bodies = &mut self.0.entry(withdrawal_id.to_owned()).or_default().bodies;
         let count = bodies.entry(body.to_vec()).or_default();
         *count = count.saturating_add(1);
     }
 
-    /// Accepts a withdrawal as new, or says why not.
-    pub(super) fn accept(
+    /// Accepts a new withdrawal, or rejects it with the reason.
+    pub(crate) fn accept(
         &mut self,
         withdrawal_id: &str,
         accepted: Accepted,
@@ -75,19 +75,24 @@ impl Withdrawals {
         Ok(())
     }
 
-    /// Gives an accepted withdrawal a status, perhaps with another amount; none if it was never accepted.
-    pub(super) fn settle(&mut self, withdrawal_id: &str, status: i64, amount: Option<Amount>) -> Option<Settlement> {
+    /// Ends an accepted withdrawal with a status, and with another amount if one is given. `None` if it was never accepted.
+    pub(crate) fn end(
+        &mut self,
+        withdrawal_id: &str,
+        status: i64,
+        amount: Option<WrittenAmount>,
+    ) -> Option<WithdrawalEnd> {
         let record = self.0.get_mut(withdrawal_id)?;
         let accepted = record.accepted.clone()?;
         record.status = Some(status);
-        let amount = amount.unwrap_or_else(|| Amount::from(accepted.amount));
-        Some(Settlement { withdrawal_id: withdrawal_id.to_owned(), accepted, amount, status })
+        let amount = amount.unwrap_or_else(|| WrittenAmount::from(accepted.amount));
+        Some(WithdrawalEnd { withdrawal_id: withdrawal_id.to_owned(), accepted, amount, status })
     }
 
-    /// The state of a withdrawal; none if no body ever named it.
-    pub(super) fn standing(&self, withdrawal_id: &str) -> Option<Standing<'_>> {
+    /// The state of a withdrawal; `None` if no body ever named it.
+    pub(crate) fn status(&self, withdrawal_id: &str) -> Option<WithdrawalStatus<'_>> {
         let (withdrawal_id, record) = self.0.get_key_value(withdrawal_id)?;
-        Some(Standing {
+        Some(WithdrawalStatus {
             withdrawal_id,
             state: record.state(),
             status: record.status,
@@ -120,7 +125,7 @@ impl Record {
         }
     }
 
-    /// The money of this id that is promised and not settled yet.
+    /// The money of this id that was accepted and has not ended.
     fn open(&self) -> u64 {
         let amount = self.accepted.as_ref().map_or(0, |accepted| accepted.amount);
         if self.status.is_some() { 0 } else { amount.saturating_mul(self.accepted_count) }

@@ -1,4 +1,4 @@
-//! The deposit calls (PROTOCOL 1): what they check and what they answer.
+//! The deposit calls (protocol 1): what they check and what they answer.
 
 use std::sync::Arc;
 
@@ -7,46 +7,48 @@ use axum::extract::{Path, Query, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 
-use super::api::{Access, named, not_found, read};
-use super::deposits::{Activated, Claim, Payment};
-use super::fields::{Fields, Rejection};
-use super::postback::Draft;
-use super::settings::Unregistered;
-use super::state::World;
-use super::wallets::Wallet;
+use crate::call_reply::{Access, id_for_log, not_found, read_fields, reply};
+use crate::deposits::{Activated, Claim, Payment};
+use crate::postback::Postback;
+use crate::postback_sender::PostbackSender;
+use crate::provider::Provider;
+use crate::request_fields::{Fields, Rejection};
+use crate::settings::Unregistered;
+use crate::wallets::Wallet;
 
 const PENDING: &str = r#"{"status":"pending","message":"The deposit status check has been started. The operation may take longer than expected. Upon completion of the verification, the funds will be credited to your account"}"#;
 const POSSIBLE: &str =
     r#"{"status":"possible_transaction_created","message":"Transaction not found. Possible transaction created"}"#;
 
 /// `POST /api/v1/transaction/create/{wallet_type}`: where the user has to pay to.
-pub(super) async fn create(
-    State(world): State<Arc<World>>,
+pub(crate) async fn create(
+    State(provider): State<Arc<Provider>>,
     Path(wallet_type): Path<String>,
     Query(access): Query<Access>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    if !world.admits(&access) {
+    if !access.is_right(&provider) {
         return not_found();
     }
-    let answer = read(&headers, &body).and_then(|fields| details(&wallet_type, fields));
-    world.reply(&format!("create {wallet_type}"), answer)
+    let answer = read_fields(&headers, &body).and_then(|fields| details(&wallet_type, fields));
+    reply(&provider, &format!("create {wallet_type}"), answer)
 }
 
 /// `POST /api/v1/transaction/activate`: the user has entered a transaction number.
-pub(super) async fn activate(
-    State(world): State<Arc<World>>,
+pub(crate) async fn activate(
+    State(provider): State<Arc<Provider>>,
+    State(sender): State<PostbackSender>,
     Query(access): Query<Access>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    if !world.admits(&access) {
+    if !access.is_right(&provider) {
         return not_found();
     }
-    let fields = read(&headers, &body);
-    let call = format!("activate {}", named(&fields, "custom_transaction_id"));
-    world.reply(&call, fields.and_then(|fields| world.activate(fields)))
+    let fields = read_fields(&headers, &body);
+    let call = format!("activate {}", id_for_log(&fields, "custom_transaction_id"));
+    reply(&provider, &call, fields.and_then(|fields| activation_answer(&provider, &sender, fields)))
 }
 
 fn details(wallet_type: &str, mut fields: Fields) -> Result<String, Rejection> {
@@ -54,13 +56,13 @@ fn details(wallet_type: &str, mut fields: Fields) -> Result<String, Rejection> {
     let currency = fields.text("currency", 3..=3);
     fields.text("label", 1..=190);
     if currency != wallet.currency_code {
-        fields.refuse("currency", "is not one of this payment system");
+        fields.reject("currency", "is not one of this payment system");
     }
     fields.finish()?;
     Ok(format!(r#"{{"status":"ok","params":{}}}"#, wallet.params))
 }
 
-/// An activation, checked.
+/// An activation whose fields have been checked.
 struct Activation {
     wallet_type: String,
     key1: String,
@@ -76,11 +78,11 @@ impl Activation {
         fields.number("amount");
         let custom_transaction_id = fields.text("custom_transaction_id", 1..=190);
         match Wallet::find(&wallet_type) {
-            None => fields.refuse("wallet_type", "is not known"),
+            None => fields.reject("wallet_type", "is not known"),
             Some(wallet) if wallet.currency_code != currency_code => {
-                fields.refuse("currency_code", "is not one of this payment system");
+                fields.reject("currency_code", "is not one of this payment system");
             }
-            Some(wallet) if !wallet.takes(&key1) => fields.refuse("key1", "is not a transaction number"),
+            Some(wallet) if !wallet.takes(&key1) => fields.reject("key1", "is not a transaction number"),
             Some(_) => {}
         }
         fields.finish()?;
@@ -88,22 +90,19 @@ impl Activation {
     }
 }
 
-impl World {
-    fn activate(self: &Arc<Self>, fields: Fields) -> Result<String, Rejection> {
-        let Activation { wallet_type, key1, claim } = Activation::read(fields)?;
-        let activated = self.state().deposits.activate(&wallet_type, &key1, &claim);
-        match activated {
-            Activated::Rejected(reason) => Err(Rejection::text(reason)),
-            Activated::Waiting => Ok(match self.settings().activation_default {
-                Unregistered::Pending => PENDING.to_owned(),
-                Unregistered::PossibleTransactionCreated => POSSIBLE.to_owned(),
-            }),
-            Activated::Repeated(payment) => Ok(credited(&payment)),
-            Activated::Credited(credit) => {
-                let answer = credited(&credit.payment);
-                self.post(Draft::deposit(credit));
-                Ok(answer)
-            }
+fn activation_answer(provider: &Provider, sender: &PostbackSender, fields: Fields) -> Result<String, Rejection> {
+    let Activation { wallet_type, key1, claim } = Activation::read(fields)?;
+    let activated = provider.records().deposits.activate(&wallet_type, &key1, &claim);
+    match activated {
+        Activated::Rejected(reason) => Err(Rejection::text(reason)),
+        Activated::Waiting => Ok(match provider.settings().activation_default {
+            Unregistered::Pending => PENDING.to_owned(),
+            Unregistered::PossibleTransactionCreated => POSSIBLE.to_owned(),
+        }),
+        Activated::Repeated(payment) => Ok(credited(&payment)),
+        Activated::Credited(credit) => {
+            sender.start(&Postback::of_credit(&credit));
+            Ok(credited(&credit.payment))
         }
     }
 }

@@ -1,40 +1,40 @@
-//! Real payments and the activations that claim them.
+//! The payments that users have made, and the activations that claim them.
 
 use std::collections::HashMap;
 
-use super::amount::Amount;
+use paykassma::WrittenAmount;
 
-/// A user's payment, as the provider's bank sees it.
+/// A user's payment.
 #[derive(Clone, Debug)]
-pub(super) struct Payment {
-    pub(super) wallet_type: String,
-    pub(super) transaction_id: String,
-    pub(super) amount: Amount,
-    pub(super) currency_code: String,
+pub(crate) struct Payment {
+    pub(crate) wallet_type: String,
+    pub(crate) transaction_id: String,
+    pub(crate) amount: WrittenAmount,
+    pub(crate) currency_code: String,
 }
 
-/// Who claims a payment: the merchant's order and its user.
+/// A claim on a payment: the merchant's order and its user.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Claim {
-    pub(super) custom_transaction_id: String,
-    pub(super) label: String,
+pub(crate) struct Claim {
+    pub(crate) custom_transaction_id: String,
+    pub(crate) label: String,
 }
 
 /// A payment that has found its order: what a postback reports.
 #[derive(Clone, Debug)]
-pub(super) struct Credit {
-    pub(super) payment: Payment,
-    pub(super) claim: Claim,
+pub(crate) struct Credit {
+    pub(crate) payment: Payment,
+    pub(crate) claim: Claim,
 }
 
-/// What became of an activation.
+/// The result of an activation.
 #[derive(Debug)]
-pub(super) enum Activated {
+pub(crate) enum Activated {
     /// Credited now.
     Credited(Credit),
     /// Credited by this same order before.
     Repeated(Payment),
-    /// The payment is not here yet.
+    /// The payment has not been made yet.
     Waiting,
     /// Rejected, with the reason.
     Rejected(&'static str),
@@ -44,15 +44,15 @@ type Number = (String, String);
 
 /// Every payment and every activation.
 #[derive(Default)]
-pub(super) struct Deposits {
+pub(crate) struct Deposits {
     payments: HashMap<Number, (Payment, Option<Claim>)>,
     activations: HashMap<String, (Number, Claim)>,
     waiting: HashMap<Number, Claim>,
 }
 
 impl Deposits {
-    /// Claims the payment `key1` for an order; an order's id belongs to its first number and label for ever.
-    pub(super) fn activate(&mut self, wallet_type: &str, key1: &str, claim: &Claim) -> Activated {
+    /// Claims the payment `key1` for an order. An order's id belongs to its first number and label for ever.
+    pub(crate) fn activate(&mut self, wallet_type: &str, key1: &str, claim: &Claim) -> Activated {
         let number = (wallet_type.to_owned(), key1.to_owned());
         let this = (number.clone(), claim.clone());
         if self.activations.get(&claim.custom_transaction_id).is_some_and(|known| *known != this) {
@@ -74,8 +74,8 @@ impl Deposits {
         activated
     }
 
-    /// Registers a payment, once; it goes to `claim` (the payment window) or to the first order that waits for it.
-    pub(super) fn register(&mut self, payment: Payment, claim: Option<Claim>) -> Result<Option<Credit>, &'static str> {
+    /// Registers a payment, once. It goes to `claim` (the payment window) or to the first order that waits for it.
+    pub(crate) fn register(&mut self, payment: Payment, claim: Option<Claim>) -> Result<Option<Credit>, &'static str> {
         let number = (payment.wallet_type.clone(), payment.transaction_id.clone());
         if self.payments.contains_key(&number) {
             return Err("this payment is registered already");

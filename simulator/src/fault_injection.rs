@@ -1,0 +1,95 @@
+//! Makes calls go wrong on the real socket, as ordered.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::{StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{Html, IntoResponse, Response};
+use futures_util::stream;
+use serde_json::json;
+
+use crate::connection::Reset;
+use crate::faults::{Call, Kind};
+use crate::json_response::json_response;
+use crate::provider::Provider;
+
+/// The size of a huge answer.
+const HUGE: usize = 10 * 1024 * 1024;
+
+/// Runs before a call, and makes it go wrong if a fault was ordered for it.
+pub(crate) async fn inject(
+    State((provider, call)): State<(Arc<Provider>, Call)>,
+    ConnectInfo(reset): ConnectInfo<Reset>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let fault = provider.records().faults.take(call);
+    let Some(fault) = fault else {
+        return next.run(request).await;
+    };
+    provider.log(format!("{call:?}: fault {:?}, processed: {}", fault.kind, fault.is_processed()));
+    let answer =
+        if fault.is_processed() { next.run(request).await } else { StatusCode::SERVICE_UNAVAILABLE.into_response() };
+    spoil(fault.kind, answer, &reset, &provider).await
+}
+
+async fn spoil(kind: Kind, answer: Response, reset: &Reset, provider: &Provider) -> Response {
+    match kind {
+        Kind::ResetBefore | Kind::ResetAfter => {
+            reset.arm();
+            answer
+        }
+        Kind::SlowHeaders { ms } => {
+            tokio::time::sleep(Duration::from_millis(ms)).await;
+            answer
+        }
+        Kind::SlowBody { ms } => slow_body(answer, Duration::from_millis(ms)),
+        Kind::Hang => {
+            provider.stopped().await;
+            answer
+        }
+        Kind::Status { code, body } => bare(code, body),
+        Kind::Empty => StatusCode::OK.into_response(),
+        Kind::Html => Html("<!DOCTYPE html><html><body>It works</body></html>").into_response(),
+        Kind::Truncated => truncated(answer).await,
+        Kind::TrailingComma => json_response(r#"{"status":"ok",}"#),
+        Kind::UnknownStatus => json_response(r#"{"status":"processing"}"#),
+        Kind::MessageString { message } => json_response(json!({"status": "fail", "message": message}).to_string()),
+        Kind::MessageMap => {
+            json_response(r#"{"status":"fail","message":{"withdrawals_sum_amount":["Insufficient balance"]}}"#)
+        }
+        Kind::Huge => json_response(format!(r#"{{"status":"ok","padding":"{}"}}"#, "x".repeat(HUGE))),
+        Kind::AcceptedButLost => bare(502, "Bad Gateway".to_owned()),
+    }
+}
+
+/// Answers with a status and a text. A redirection names a place, so that a client that follows it is noticed.
+fn bare(code: u16, body: String) -> Response {
+    let status = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    if status.is_redirection() {
+        return (status, [(header::LOCATION, "/_redirected")], body).into_response();
+    }
+    (status, body).into_response()
+}
+
+/// Sends the headers at once and the body later.
+fn slow_body(answer: Response, delay: Duration) -> Response {
+    let (mut head, body) = answer.into_parts();
+    let late = stream::once(async move {
+        tokio::time::sleep(delay).await;
+        Ok::<Bytes, Infallible>(to_bytes(body, HUGE).await.unwrap_or_default())
+    });
+    head.headers.remove(header::CONTENT_LENGTH);
+    Response::from_parts(head, Body::from_stream(late))
+}
+
+/// Sends a complete HTTP message with half of its JSON.
+async fn truncated(answer: Response) -> Response {
+    let whole = to_bytes(answer.into_body(), HUGE).await.unwrap_or_default();
+    let half = whole.len().div_ceil(2);
+    json_response(String::from_utf8_lossy(whole.get(..half).unwrap_or_default()).into_owned())
+}

@@ -1,0 +1,75 @@
+//! The behaviour of the simulated provider that the control API can change.
+
+use serde::{Deserialize, Serialize};
+
+/// The answer to an activation whose payment is not registered yet.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Unregistered {
+    /// `pending`: the check has been started.
+    Pending,
+    /// `possible_transaction_created`: nothing was found so far.
+    PossibleTransactionCreated,
+}
+
+/// How the body of a postback is spelled on the wire. The flagged spelling is signed in any case (protocol 2.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum WireSpelling {
+    /// Slashes and characters are written as they are.
+    Flagged,
+    /// Slashes are written as `\/`, and characters outside ASCII as `\uXXXX`.
+    Default,
+}
+
+/// The settings.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "independent switches of a test, not a state")]
+pub(crate) struct Settings {
+    /// Whether an accepted `withdrawal_id` is rejected the second time.
+    pub(crate) dedup: bool,
+    /// Whether the balance is checked before the id.
+    pub(crate) balance_first: bool,
+    /// The largest sum of all withdrawals that have not ended; null means no limit.
+    pub(crate) balance: Option<u64>,
+    /// The smallest withdrawal.
+    pub(crate) withdrawal_min: u64,
+    /// The largest withdrawal.
+    pub(crate) withdrawal_max: u64,
+    /// The answer to an activation without a registered payment.
+    pub(crate) activation_default: Unregistered,
+    /// Whether postbacks of payments and withdrawals are sent. While it is off they wait.
+    pub(crate) send_postbacks: bool,
+    /// Whether a withdrawal succeeds and its postback is sent before the call is answered.
+    pub(crate) early_postback: bool,
+    /// The spelling of postbacks on the wire.
+    pub(crate) wire_spelling: WireSpelling,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            dedup: true,
+            balance_first: false,
+            balance: None,
+            withdrawal_min: 1,
+            withdrawal_max: 1_000_000_000,
+            activation_default: Unregistered::Pending,
+            send_postbacks: true,
+            early_postback: false,
+            wire_spelling: WireSpelling::Flagged,
+        }
+    }
+}
+
+impl Settings {
+    /// Gives these settings with some of them changed.
+    pub(crate) fn changed(&self, changes: serde_json::Map<String, serde_json::Value>) -> serde_json::Result<Self> {
+        let mut all = serde_json::to_value(self)?;
+        if let Some(all) = all.as_object_mut() {
+            all.extend(changes);
+        }
+        serde_json::from_value(all)
+    }
+}
