@@ -9,10 +9,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use local::{Stack, StackOptions, say};
+use paykassma::{PostbackBody, UnsignedFields, WrittenAmount, WrittenMoney, deposit_element, write_list};
 use reqwest::Client;
 use secrecy::SecretString;
-use serde_json::{Value, json};
-use signing::{Spelling, sign_postback};
+use serde_json::json;
+use signing::Spelling;
 use tokio::task::JoinSet;
 
 /// How long each number of orders at a time is kept up.
@@ -74,25 +75,24 @@ async fn work(merchant: &Arc<Merchant>, parallel: usize, time: Duration) -> Resu
 impl Merchant {
     async fn register(&self, order: &str) -> Result<Duration, String> {
         let body = json!({"custom_transaction_id": order, "label": "631317234", "currency_code": "INR"});
-        self.post(format!("{}/deposits", self.stack.api_url()), &body).await
+        self.post(format!("{}/deposits", self.stack.api_url()), body.to_string()).await
     }
 
     async fn credit(&self, order: &str) -> Result<Duration, String> {
         let secrets = &self.stack.credentials().secrets;
         let number = fastrand::u64(10_000_000_000..100_000_000_000).to_string();
-        let list = json!([{"amount": "700", "currency_code": "INR", "wallet_type": "paytm", "transaction_id": number,
-            "plugin_custom_order_id": order, "withdrawal_id": null, "withdrawal_status": null}]);
+        let money = WrittenMoney { amount: &WrittenAmount::from(700), currency_code: "INR", wallet_type: "paytm" };
+        let element = deposit_element(&number, order, money);
+        let unsigned = UnsignedFields { label: Some("631317234".into()), ..UnsignedFields::copied_from(&element) };
         let key = SecretString::from(secrets.postback_private_key.as_str());
-        let signature = sign_postback(&list.to_string(), Spelling::Flagged, &secrets.access_key, &key)
+        let body = PostbackBody::sign(&write_list(&[element]), Spelling::Flagged, &secrets.access_key, &key)
             .map_err(|error| error.to_string())?;
-        let body = json!({"signature": signature, "wallet_type": "paytm", "amount": 700, "currency_code": "INR",
-            "label": "631317234", "direction": "ingoing", "access_key": secrets.access_key, "additional_data": list});
-        self.post(self.stack.postback_url(), &body).await
+        self.post(self.stack.postback_url(), body.with_unsigned(&unsigned).to_string()).await
     }
 
-    async fn post(&self, url: String, body: &Value) -> Result<Duration, String> {
+    async fn post(&self, url: String, body: String) -> Result<Duration, String> {
         let token = format!("Bearer {}", self.stack.credentials().merchant_token);
-        let request = self.http.post(url).header("authorization", token).body(body.to_string());
+        let request = self.http.post(url).header("authorization", token).body(body);
         let started = now();
         let answer = request.send().await.map_err(|error| error.without_url().to_string())?;
         let status = answer.status();

@@ -6,7 +6,7 @@ use clap::Parser;
 use local::StackOptions;
 
 /// Runs the whole bundle on this machine: the functions' real programs behind an HTTP API, with a table, a queue and a
-/// simulator of the provider; shows a deposit and a withdrawal going all the way, and stays up until Ctrl-C.
+/// simulated provider. Runs a complete deposit and withdrawal, then keeps running until Ctrl-C.
 #[derive(Parser)]
 #[command(name = "local", verbatim_doc_comment, after_help = AFTER_HELP)]
 pub(crate) struct Cli {
@@ -22,11 +22,11 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "N", default_value_t = 3000)]
     port: u16,
 
-    /// The port of the provider's simulator on 127.0.0.1; 0: any free one
+    /// The port of the simulated provider on 127.0.0.1; 0: any free one
     #[arg(long, value_name = "N", default_value_t = 3100)]
     provider_port: u16,
 
-    /// Use this provider in place of the simulator: its API's base URL (`https://api.{server}`)
+    /// Use this provider in place of the simulated one: its API's base URL (`https://api.{server}`)
     #[arg(long, value_name = "URL")]
     provider: Option<String>,
 
@@ -36,7 +36,7 @@ pub(crate) struct Cli {
     data: Option<PathBuf>,
 
     /// Write KEY=VALUE lines for scripts to this file once everything is up; by default to stack.env in cargo's target
-    /// directory, where `operator --local` finds it, for as long as the stack runs
+    /// directory, where `operator --local` and `simulator send` find it, for as long as the stack runs
     #[arg(long, value_name = "FILE")]
     pub(crate) env_file: Option<PathBuf>,
 

@@ -15,7 +15,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 
 /// Runs both flows and prints each step; says whether every step was as expected.
 ///
-/// The stack needs the provider's simulator, which plays the user who pays.
+/// The stack needs the simulated provider: its control API stands for the user who pays.
 pub async fn demonstrate(stack: &Stack) -> bool {
     let demo = Demo { stack, ids: Ids::random() };
     say("\nA deposit");
@@ -144,7 +144,7 @@ impl Demo<'_> {
         Ok(reply)
     }
 
-    /// A call of the simulator's control API.
+    /// A call of the simulated provider's control API.
     async fn control(&self, step: &'static str, path: &str, body: &Value) -> Result<Reply, Unexpected> {
         let reply = self.post(&self.control_url(path), body).await;
         if reply.status != 200 {
@@ -169,7 +169,7 @@ impl Demo<'_> {
         Ok(body)
     }
 
-    /// Lets the simulator send postbacks, and compares the answers' statuses.
+    /// Lets the simulated provider send postbacks, and compares the answers' statuses.
     async fn sent(&self, step: &'static str, batch: &Value, statuses: &Value) -> Result<(), Unexpected> {
         let reply = self.post(&self.control_url("/postbacks"), batch).await;
         if reply.json.get("statuses") != Some(statuses) {

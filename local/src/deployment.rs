@@ -68,7 +68,7 @@ fn settings(options: &StackOptions, services: &Services, provider_url: &str) -> 
         ("EVENT_BUS_NAME", BUS.into()),
         ("LOG_LEVEL", options.log_level.clone()),
         ("PROVIDER_API_URL", provider_url.into()),
-        // The provider's own hosts are api.{server} and plugin.{server}; the simulator is both.
+        // The provider's own hosts are api.{server} and plugin.{server}; the simulated provider is both.
         ("PROVIDER_PLUGIN_URL", provider_url.replacen("://api.", "://plugin.", 1)),
         ("PROVIDER_TIMEOUT_MS", options.provider_timeout_ms.to_string()),
         ("QUEUE_URL", queue_url(services.sqs.url(), QUEUE)),

@@ -97,7 +97,7 @@ Everything is up. Ctrl-C ends it.
     )
 }
 
-/// What the simulator plays is left out when there is no simulator.
+/// Calls of the control API are left out when another provider is used.
 fn deposit(stack: &Stack, Ids { order, number, .. }: &Ids) -> [Option<String>; 4] {
     let new = json!({
         "custom_transaction_id": order, "label": "user-1", "currency_code": "INR",

@@ -61,7 +61,7 @@ async fn show(cli: &Cli, stack: &Stack) -> Result<bool, Error> {
     let passed = match (cli.no_demo, stack.simulator()) {
         (true, _) => true,
         (false, None) => {
-            say("No demonstration: it takes the simulator to play the user who pays.");
+            say("No demonstration: it needs the simulated provider, which stands for the user who pays.");
             true
         }
         (false, Some(_)) => demonstrate(stack).await,

@@ -13,11 +13,11 @@ pub struct StackOptions {
     pub binaries: Option<PathBuf>,
     /// The port of the HTTP API; 0: any free one.
     pub port: u16,
-    /// The port of the provider's simulator; 0: any free one.
+    /// The port of the simulated provider; 0: any free one.
     pub provider_port: u16,
-    /// The base URL of another provider, in place of the simulator.
+    /// The base URL of another provider, in place of the simulated one.
     pub provider: Option<String>,
-    /// How long the simulator waits before it sends a postback again.
+    /// How long the simulated provider waits before it sends a postback again.
     pub postback_repeat_after: Duration,
     /// The directory that stores the table and the credentials between runs.
     pub data: Option<PathBuf>,

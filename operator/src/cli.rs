@@ -10,7 +10,6 @@ use crate::redrive::Redrive;
 use crate::replay::Replay;
 use crate::resolve::Resolve;
 use crate::show::Show;
-use crate::simulate::Simulate;
 
 /// Lists the payments and withdrawals that need a person, and lets that person decide with evidence.
 ///
@@ -46,8 +45,6 @@ pub(crate) enum Command {
     Reconcile(Reconcile),
     /// Check the money rules of all rows
     Audit(Audit),
-    /// Send signed postbacks to a stack, to try it
-    Simulate(Simulate),
 }
 
 const HELP: &str = "\

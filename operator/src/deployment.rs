@@ -43,7 +43,7 @@ pub(crate) struct Keys {
     /// The public key that every postback names.
     pub(crate) access_key: String,
     /// Signs postbacks.
-    pub(crate) postback_private_key: SecretString,
+    postback_private_key: SecretString,
     /// Signed postbacks before the last rotation.
     #[serde(default)]
     postback_private_key_previous: Option<SecretString>,
@@ -92,11 +92,6 @@ impl Deployment {
         let id = self.settings.required("SECRET_ID")?.to_owned();
         let secrets = Secrets::<Keys, _>::new(self.aws.secrets_manager(&self.settings), id, System);
         Ok(secrets.current().await?)
-    }
-
-    /// Whether it is reachable from elsewhere: the stack on this machine speaks plain HTTP.
-    pub(crate) fn is_deployed(&self) -> Result<bool, Failure> {
-        Ok(self.settings.required("API_URL")?.starts_with("https://"))
     }
 
     /// Where the provider sends postbacks to. It has a secret in it: never print it.

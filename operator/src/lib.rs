@@ -20,7 +20,6 @@ mod rows;
 mod scan;
 mod send;
 mod show;
-mod simulate;
 
 use std::process::ExitCode;
 
@@ -54,6 +53,5 @@ async fn command(cli: &Cli) -> Result<Done, Failure> {
         Command::Redrive(arguments) => redrive::run(&deployment, output, arguments).await,
         Command::Reconcile(arguments) => reconcile::run(&deployment, output, arguments).await,
         Command::Audit(arguments) => audit::run(&deployment, output, arguments).await,
-        Command::Simulate(arguments) => simulate::run(&deployment, output, arguments).await,
     }
 }

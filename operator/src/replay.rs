@@ -3,15 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use domain::{Evidence, Label, Mismatch, PaymentState};
-use paykassma::Element;
+use domain::{Amount, CurrencyCode, Direction, Evidence, Label, Mismatch, PaymentState, SignedFacts, WalletType};
+use paykassma::{Element, UnsignedFields};
 use store::AnyRow;
 
 use crate::deployment::{Deployment, Keys, http};
 use crate::failure::{Done, Failure};
 use crate::output::Output;
-use crate::postback::{self, Copies};
-use crate::{id, rows, send};
+use crate::{id, postback, rows, send};
 
 /// What to send again.
 #[derive(Debug, Args)]
@@ -38,12 +37,10 @@ pub(crate) async fn run(deployment: &Deployment, output: Output, arguments: &Rep
         (None, None) => return Err(Failure::Usage("give an ID or --file".into())),
     };
     let url = deployment.postback_url(&keys)?;
-    for answer in send::send(&http()?, &url, vec![body], 1).await {
-        let answer = answer?;
-        output.line(&answer, || format!("{} {}", answer.status, answer.body));
-        if answer.status != 200 {
-            return Ok(Done::Found);
-        }
+    let answer = send::send(&http()?, &url, body).await?;
+    output.line(&answer, || format!("{} {}", answer.status, answer.body));
+    if answer.status != 200 {
+        return Ok(Done::Found);
     }
     if let Some(id) = &arguments.id {
         let row = id::find(&deployment.table()?, id).await?;
@@ -62,29 +59,34 @@ fn rebuilt(row: &AnyRow, label: Option<&str>, keys: &Keys) -> Result<Vec<u8>, Fa
     let given = label.map(Label::parse).transpose().map_err(|rule| Failure::Usage(format!("--label {rule}")))?;
     let label = kept.or(given);
     let copies = match postback::element(keys, evidence)? {
-        Element::Deposit(report) => Copies {
-            wallet_type: report.payment.wallet_type,
-            amount: report.facts.amount,
-            currency_code: report.facts.currency_code,
-            label,
-            direction: "ingoing",
-        },
-        Element::Withdrawal(report) => Copies {
-            wallet_type: report.wallet_type,
-            amount: report.facts.amount,
-            currency_code: report.facts.currency_code,
-            label,
-            direction: "outgoing",
-        },
+        Element::Deposit(report) => {
+            let SignedFacts { amount, currency_code, .. } = report.facts;
+            copies(Direction::Ingoing, &report.payment.wallet_type, amount, &currency_code)
+        }
+        Element::Withdrawal(report) => {
+            let SignedFacts { amount, currency_code, .. } = report.facts;
+            copies(Direction::Outgoing, &report.wallet_type, amount, &currency_code)
+        }
         Element::Unreadable { reason, .. } => {
             return Err(Failure::NotAllowed(format!("the element is not understood today either: {reason}")));
         }
     };
-    if copies.label.is_none() {
+    let Some(label) = label else {
         return Err(Failure::Usage("the row keeps no label: give the user's with --label".into()));
+    };
+    let copies = UnsignedFields { label: Some(label.as_str().into()), ..copies };
+    Ok(postback::body(&keys.access_key, evidence)?.with_unsigned(&copies).to_string().into_bytes())
+}
+
+/// Repeats what is signed.
+fn copies(direction: Direction, wallet: &WalletType, amount: Amount, currency_code: &CurrencyCode) -> UnsignedFields {
+    UnsignedFields {
+        wallet_type: Some(wallet.as_str().into()),
+        amount: Some(amount.into()),
+        currency_code: Some(currency_code.as_str().into()),
+        direction: Some(direction),
+        ..UnsignedFields::default()
     }
-    let body = postback::body(&keys.access_key, &evidence.signature, &evidence.additional_data, Some(&copies))?;
-    Ok(body.into_bytes())
 }
 
 /// What is held and may be judged again. Where an unsigned copy differed, its rebuilt twin would be made up.

@@ -1,6 +1,5 @@
-//! Sends bodies to the receiver, as the provider does.
+//! Sends a body to the receiver, as the provider does.
 
-use futures_util::{StreamExt, stream};
 use reqwest::header::CONTENT_TYPE;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
@@ -8,24 +7,14 @@ use serde::Serialize;
 use crate::failure::Failure;
 
 /// What the receiver answered.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Serialize)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) body: String,
 }
 
-/// Sends each body, so many at a time; the answers come in the order of the bodies.
-pub(crate) async fn send(
-    http: &reqwest::Client,
-    url: &SecretString,
-    bodies: Vec<Vec<u8>>,
-    parallel: usize,
-) -> Vec<Result<Answer, Failure>> {
-    let sent = bodies.into_iter().map(|body| post(http, url, body));
-    stream::iter(sent).buffered(parallel.max(1)).collect().await
-}
-
-async fn post(http: &reqwest::Client, url: &SecretString, body: Vec<u8>) -> Result<Answer, Failure> {
+/// Sends the body once.
+pub(crate) async fn send(http: &reqwest::Client, url: &SecretString, body: Vec<u8>) -> Result<Answer, Failure> {
     let unreached = |error: reqwest::Error| Failure::NoAnswer(error.without_url().to_string());
     let request = http.post(url.expose_secret()).header(CONTENT_TYPE, "application/json").body(body);
     let response = request.send().await.map_err(unreached)?;

@@ -1,4 +1,4 @@
-//! The deposit calls (protocol 1): what they check and what they answer.
+//! The deposit calls (docs/provider-protocol.md 1): what they check and what they answer.
 
 use std::sync::Arc;
 

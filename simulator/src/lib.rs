@@ -1,4 +1,4 @@
-//! The simulated provider: stateful, in memory, and as strict as the provider's page (protocol 1 to 3).
+//! The simulated provider: stateful, in memory, and as strict as the provider's page (docs/provider-protocol.md 1 to 3).
 //!
 //! It answers `POST /api/v1/transaction/create/{wallet_type}`, `POST /api/v1/transaction/activate` and
 //! `POST /v2/withdrawal/create`. It sends signed postbacks by itself, each until it is answered 200 `{"status":"ok"}`.

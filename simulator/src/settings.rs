@@ -12,7 +12,7 @@ pub(crate) enum Unregistered {
     PossibleTransactionCreated,
 }
 
-/// How the body of a postback is spelled on the wire. The flagged spelling is signed in any case (protocol 2.1).
+/// How the body of a postback is spelled on the wire. The flagged spelling is signed in any case (docs/provider-protocol.md 2.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum WireSpelling {

@@ -1,4 +1,4 @@
-//! The payment systems that the simulated provider knows (protocol 5): a row each.
+//! The payment systems that the simulated provider knows (docs/provider-protocol.md 5): a row each.
 
 use std::ops::RangeInclusive;
 

@@ -1,4 +1,4 @@
-//! The withdrawal call (protocol 3): what it checks and what it answers.
+//! The withdrawal call (docs/provider-protocol.md 3): what it checks and what it answers.
 
 use std::sync::Arc;
 

@@ -1,8 +1,10 @@
 //! Postbacks: genuine, repeated, altered, forged, large, empty, many.
 
+use domain::Direction;
+use paykassma::{PostbackBody, UnsignedFields, WrittenAmount};
 use secrecy::SecretString;
 use serde_json::{Value, json};
-use signing::{Spelling, sign_postback};
+use signing::Spelling;
 
 use crate::flows::support::{Site, order, with};
 
@@ -18,11 +20,19 @@ pub(crate) fn postback(site: &Site, payments: &[(&str, &str, &str)]) -> Value {
         })
         .collect();
     let secrets = &site.stack.credentials().secrets;
-    let list = json!(elements);
     let key = SecretString::from(secrets.postback_private_key.as_str());
-    let signature = sign_postback(&list.to_string(), Spelling::Flagged, &secrets.access_key, &key).unwrap();
-    json!({"signature": signature, "wallet_type": "paytm", "amount": 700, "currency_code": "INR", "label": "631317234",
-        "direction": "ingoing", "access_key": secrets.access_key, "additional_data": list})
+    // the elements' keys are sorted, so the list is the same after a test has changed a field beside it
+    let list = json!(elements).to_string();
+    let body = PostbackBody::sign(&list, Spelling::Flagged, &secrets.access_key, &key).unwrap();
+    let body = body.with_unsigned(&UnsignedFields {
+        wallet_type: Some("paytm".into()),
+        amount: Some(WrittenAmount::from(700)),
+        currency_code: Some("INR".into()),
+        label: Some("631317234".into()),
+        direction: Some(Direction::Ingoing),
+        ..UnsignedFields::default()
+    });
+    serde_json::from_str(&body.to_string()).unwrap()
 }
 
 async fn send(site: &Site, body: &Value) -> (u16, String) {

@@ -3,9 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use domain::Direction;
+use paykassma::{
+    JsonObject, PostbackBody, UnsignedFields, WrittenAmount, WrittenMoney, deposit_element, withdrawal_element,
+    write_list,
+};
 use secrecy::SecretString;
-use serde_json::json;
-use signing::{Spelling, sign_postback};
+use signing::Spelling;
 
 use super::functions::{LIMIT_MS, PRIVATE_KEY, receive_postback};
 use super::world::{Answer, World};
@@ -112,7 +116,7 @@ pub(super) struct Top {
     pub amount: String,
     pub currency_code: &'static str,
     pub wallet_type: &'static str,
-    pub direction: &'static str,
+    pub direction: Direction,
 }
 
 #[derive(Debug)]
@@ -132,33 +136,36 @@ impl Postback {
 
 pub(super) fn spelled(top: &Top, list: &str, signature: &str) -> Vec<u8> {
     let Top { label, amount, currency_code, wallet_type, direction } = top;
-    format!(
-        r#"{{"signature":"{signature}","wallet_type":"{wallet_type}","amount":{amount},"currency_code":"{currency_code}","label":"{label}","direction":"{direction}","access_key":"{ACCESS_KEY}","additional_data":{list}}}"#
-    )
-    .into_bytes()
+    let unsigned = UnsignedFields {
+        wallet_type: Some((*wallet_type).to_owned()),
+        amount: WrittenAmount::parse(amount),
+        currency_code: Some((*currency_code).to_owned()),
+        label: Some(label.clone()),
+        direction: Some(*direction),
+        ..UnsignedFields::default()
+    };
+    let body = PostbackBody::around(list, signature, ACCESS_KEY).unwrap();
+    body.with_unsigned(&unsigned).to_string().into_bytes()
 }
 
 impl Fact {
-    fn element(&self) -> String {
-        let (number, order, id, status) = match &self.subject {
-            Subject::Payment { number, order } => (number.as_str(), order.as_str(), None, None),
-            Subject::Withdrawal { id, status } => ("", "", Some(id), Some(status)),
+    fn element(&self) -> JsonObject {
+        let amount = WrittenAmount::parse(&self.amount).unwrap();
+        let money = WrittenMoney { amount: &amount, currency_code: "INR", wallet_type: "paytm" };
+        let element = match &self.subject {
+            Subject::Payment { number, order } => deposit_element(number, order, money),
+            Subject::Withdrawal { id, status } => withdrawal_element(id, *status, money),
         };
         let account = format!("person-account of {}", self.label);
-        json!({
-            "comment": "a/b é", "amount": self.amount, "currency_code": "INR", "wallet_type": "paytm",
-            "transaction_id": number, "plugin_custom_order_id": order, "withdrawal_id": id,
-            "withdrawal_status": status, "account_name": account,
-        })
-        .to_string()
+        element.with("comment", "a/b é").with("account_name", account.as_str())
     }
 }
 
 pub(super) fn sign(facts: &[Fact], spelling: Spelling) -> (String, String) {
     let elements: Vec<_> = facts.iter().map(Fact::element).collect();
-    let list = format!("[{}]", elements.join(","));
-    let signature = sign_postback(&list, spelling, ACCESS_KEY, &SecretString::from(PRIVATE_KEY)).unwrap();
-    (list, signature)
+    let list = write_list(&elements);
+    let body = PostbackBody::sign(&list, spelling, ACCESS_KEY, &SecretString::from(PRIVATE_KEY)).unwrap();
+    (list, body.signature().to_owned())
 }
 
 /// Reports a fact: at once, or with others of the same user in one postback.
@@ -185,7 +192,7 @@ fn post(world: &World, outbox: &(String, bool)) {
         amount: facts[0].amount.clone(),
         currency_code: "INR",
         wallet_type: "paytm",
-        direction: if outbox.1 { "outgoing" } else { "ingoing" },
+        direction: if outbox.1 { Direction::Outgoing } else { Direction::Ingoing },
     };
     world.with(|state| {
         for (element, fact) in facts.iter().enumerate() {
@@ -268,7 +275,12 @@ fn attack(world: &World, postback: &Arc<Postback>) {
             3 => top.amount = "999999".into(),
             4 => top.currency_code = "USD",
             5 => top.wallet_type = "bkash",
-            6 => top.direction = if top.direction == "ingoing" { "outgoing" } else { "ingoing" },
+            6 => {
+                top.direction = match top.direction {
+                    Direction::Ingoing => Direction::Outgoing,
+                    Direction::Outgoing => Direction::Ingoing,
+                }
+            }
             _ => {
                 world.after(at, move |world| forge(world, &name, &postback));
                 continue;

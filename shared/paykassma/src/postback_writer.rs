@@ -1,4 +1,4 @@
-//! Postbacks as the provider writes them (protocol 2.3): for the simulated provider, for `operator replay` and for tests.
+//! Postbacks as the provider writes them (docs/provider-protocol.md 2.3): for the simulated provider, for `operator replay` and for tests.
 //!
 //! The list is signed and written to the letter. Every field that the signature does not cover can be left out, or can
 //! differ from the signed element.
@@ -102,7 +102,7 @@ impl WrittenMoney<'_> {
     }
 }
 
-/// The fields beside the list, which the signature does not cover (protocol 2.2). `None` leaves a field out.
+/// The fields beside the list, which the signature does not cover (docs/provider-protocol.md 2.2). `None` leaves a field out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UnsignedFields {
     /// The payment system.
