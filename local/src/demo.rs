@@ -88,7 +88,7 @@ impl Demo<'_> {
         self.credited_once("  and it is still one credit").await?;
 
         let tampered = json!({"body": postback.replacen(&self.ids.number, &next(&self.ids.number), 1)});
-        self.sent("with one signed byte changed it is refused", &tampered, &json!({"401": 1})).await
+        self.sent("with one signed byte changed it is rejected", &tampered, &json!({"401": 1})).await
     }
 
     async fn withdrawal(&self) -> Result<(), Unexpected> {
@@ -105,7 +105,7 @@ impl Demo<'_> {
 
         self.merchant(200, "the same request again changes nothing", "/withdrawals", &request).await?;
         let other = self.new_withdrawal(301);
-        self.merchant(409, "the same id with another amount is refused", "/withdrawals", &other).await.map(drop)
+        self.merchant(409, "the same id with another amount is an error", "/withdrawals", &other).await.map(drop)
     }
 
     fn new_order(&self) -> Value {

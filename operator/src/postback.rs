@@ -21,7 +21,7 @@ pub(crate) enum Unproved {
     NoKey,
     /// It is no signed list with such an element, whatever the key.
     #[error("what the row keeps is no evidence: {0}")]
-    Broken(String),
+    NoEvidence(String),
 }
 
 impl From<Unproved> for Failure {
@@ -32,15 +32,15 @@ impl From<Unproved> for Failure {
 
 /// Verifies the evidence of a row with the current keys, and reads its element. `None` if the signed list has no such element.
 pub(crate) fn kept(keys: &Keys, evidence: &Evidence) -> Result<Option<Element>, Unproved> {
-    let bare = body(&keys.access_key, evidence).map_err(|error| Unproved::Broken(error.to_string()))?.to_string();
+    let bare = body(&keys.access_key, evidence).map_err(|error| Unproved::NoEvidence(error.to_string()))?.to_string();
     let verified = verify(bare.as_bytes(), &keys.of_postbacks()).map_err(|cause| match cause {
         NotVerified::Signature => Unproved::NoKey,
-        NotVerified::Malformed(_) | NotVerified::AccessKey => Unproved::Broken(cause.to_string()),
+        NotVerified::Malformed(_) | NotVerified::AccessKey => Unproved::NoEvidence(cause.to_string()),
     })?;
     Ok(read_postback(&verified, evidence.received_at).nth(evidence.element))
 }
 
 /// Verifies the evidence of a row with the current keys, and reads its element.
 pub(crate) fn element(keys: &Keys, evidence: &Evidence) -> Result<Element, Unproved> {
-    kept(keys, evidence)?.ok_or_else(|| Unproved::Broken("the signed list has no such element".into()))
+    kept(keys, evidence)?.ok_or_else(|| Unproved::NoEvidence("the signed list has no such element".into()))
 }

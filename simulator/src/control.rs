@@ -69,7 +69,7 @@ pub(crate) async fn end_withdrawal(
 ) -> Result<Response, ControlError> {
     let EndFields { status, amount } = read_body(&body)?;
     let end = provider.records().withdrawals.end(&withdrawal_id, status, amount);
-    let end = end.ok_or_else(|| unknown_withdrawal(&withdrawal_id))?;
+    let end = end.ok_or_else(|| not_found(&withdrawal_id))?;
     Ok(answer_started(sender.start(&Postback::of_withdrawal(&end))))
 }
 
@@ -77,7 +77,7 @@ fn answer_started(started: Option<StartedPostback>) -> Response {
     answer(&json!({"postback": started.map(|started| started.id)}))
 }
 
-fn unknown_withdrawal(withdrawal_id: &str) -> ControlError {
+fn not_found(withdrawal_id: &str) -> ControlError {
     ControlError(StatusCode::NOT_FOUND, format!("no withdrawal {withdrawal_id} was accepted"))
 }
 
@@ -87,7 +87,7 @@ pub(crate) async fn withdrawal(
     Path(withdrawal_id): Path<String>,
 ) -> Result<Response, ControlError> {
     let records = provider.records();
-    let status = records.withdrawals.status(&withdrawal_id).ok_or_else(|| unknown_withdrawal(&withdrawal_id))?;
+    let status = records.withdrawals.status(&withdrawal_id).ok_or_else(|| not_found(&withdrawal_id))?;
     Ok(answer(&status))
 }
 

@@ -119,7 +119,7 @@ impl Withdrawals {
 impl Record {
     fn state(&self) -> &'static str {
         match (&self.accepted, self.status) {
-            (None, _) => "refused",
+            (None, _) => "rejected",
             (Some(_), None) => "new",
             (Some(_), Some(_)) => "settled",
         }

@@ -49,7 +49,7 @@ impl Check<'_> {
         let rule = match kept {
             Ok(kept) => return Some(kept),
             Err(Unproved::NoKey) => Rule::Unverifiable,
-            Err(Unproved::Broken(_)) => Rule::Evidence,
+            Err(Unproved::NoEvidence(_)) => Rule::Evidence,
         };
         self.found.extend(kept.err().map(|error| (rule, error.to_string())));
         None

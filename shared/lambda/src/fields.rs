@@ -54,10 +54,10 @@ impl<'a> Fields<'a> {
         })
     }
 
-    /// Takes a text.
+    /// Takes a string.
     ///
     /// # Errors
-    /// [`BadRequest::Field`] when it is absent, no text, or refused by `check`.
+    /// [`BadRequest::Field`] when it is absent, not a string, or `check` rejects it.
     pub fn text<T, E: fmt::Display>(
         &mut self,
         name: &'static str,
@@ -66,10 +66,10 @@ impl<'a> Fields<'a> {
         required(name, self.optional_text(name, check)?)
     }
 
-    /// Takes a text that may be absent or null.
+    /// Takes a string that may be absent or null.
     ///
     /// # Errors
-    /// [`BadRequest::Field`] when it is no text, or refused by `check`.
+    /// [`BadRequest::Field`] when it is not a string, or `check` rejects it.
     pub fn optional_text<T, E: fmt::Display>(
         &mut self,
         name: &'static str,
@@ -80,10 +80,10 @@ impl<'a> Fields<'a> {
         check(text).map(Some).map_err(|error| BadRequest::field(name, error))
     }
 
-    /// Takes a number, or a text that spells one: its digits are handed on unchanged.
+    /// Takes a number, or a string that spells one: its digits are handed on unchanged.
     ///
     /// # Errors
-    /// [`BadRequest::Field`] when it is absent, neither, or refused by `check`.
+    /// [`BadRequest::Field`] when it is absent, neither of both, or `check` rejects it.
     pub fn number<T, E: fmt::Display>(
         &mut self,
         name: &'static str,
@@ -95,7 +95,7 @@ impl<'a> Fields<'a> {
     /// Takes a number that may be absent or null.
     ///
     /// # Errors
-    /// [`BadRequest::Field`] when it is neither a number nor a text, or refused by `check`.
+    /// [`BadRequest::Field`] when it is neither a number nor a string, or `check` rejects it.
     pub fn optional_number<T, E: fmt::Display>(
         &mut self,
         name: &'static str,

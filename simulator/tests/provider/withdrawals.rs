@@ -74,7 +74,7 @@ async fn a_signature_over_other_values_is_refused() {
         assert_eq!(answer, json!({"status": "fail", "message": "Invalid signature"}), "{field}");
     }
     assert!(bench.logged("withdrawal w-1: signature refused") && !bench.logged("accepted"));
-    assert_eq!(bench.look("withdrawals/w-1").await["state"], "refused");
+    assert_eq!(bench.look("withdrawals/w-1").await["state"], "rejected");
     assert_eq!(bench.call(PATH, &signed).await, ok());
 }
 
