@@ -12,13 +12,13 @@ mod list;
 mod mask;
 mod output;
 mod postback;
+mod receiver;
 mod reconcile;
 mod redrive;
 mod replay;
 mod resolve;
 mod rows;
 mod scan;
-mod send;
 mod show;
 
 use std::process::ExitCode;

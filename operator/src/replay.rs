@@ -10,7 +10,7 @@ use store::AnyRow;
 use crate::deployment::{Deployment, Keys, http};
 use crate::failure::{Done, Failure};
 use crate::output::Output;
-use crate::{id, postback, rows, send};
+use crate::{id, postback, receiver, rows};
 
 /// What to send again.
 #[derive(Debug, Args)]
@@ -37,7 +37,7 @@ pub(crate) async fn run(deployment: &Deployment, output: Output, arguments: &Rep
         (None, None) => return Err(Failure::Usage("give an ID or --file".into())),
     };
     let url = deployment.postback_url(&keys)?;
-    let answer = send::send(&http()?, &url, body).await?;
+    let answer = receiver::send(&http()?, &url, body).await?;
     output.line(&answer, || format!("{} {}", answer.status, answer.body));
     if answer.status != 200 {
         return Ok(Done::Found);
