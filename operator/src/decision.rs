@@ -1,7 +1,7 @@
 //! A person's decision: made on the current rows, shown, and written as one conditional change.
 
 use domain::{
-    AttemptId, CustomTransactionId, DepositRow, NotResolved, Outcome, Payment, Resolution, Unreadable, WithdrawalRow,
+    CustomTransactionId, DepositRow, NotResolved, Outcome, Payment, Resolution, SignedFacts, Unreadable, WithdrawalRow,
 };
 use store::{AnyRow, Change, Read, ReadAny, Row, RowKey, StoreError, Stored, Transact, Transacted, Write, Written};
 
@@ -19,6 +19,9 @@ pub enum NotDecided {
     /// An order has no state of its own.
     #[error("an order is decided by its payments: resolve one of them")]
     IsOrder,
+    /// A count has no state.
+    #[error("a count of entered numbers is nothing to decide about")]
+    IsCount,
     /// Only a credit needs an order.
     #[error("an order is named only for a payment that is credited")]
     OrderNotNeeded,
@@ -65,6 +68,7 @@ impl Decision {
     ///     evidence: remark("ticket 7"),
     ///     at: Timestamp(1),
     ///     closes: 0,
+    ///     taken_from: None,
     /// };
     /// let decision = Decision::make(&table, AnyRow::Unreadable(Stored { row, version: 1 }), None, resolution).await.unwrap();
     /// assert_eq!(decision.after().version(), 2);
@@ -86,6 +90,7 @@ impl Decision {
         }
         let change = match &row {
             AnyRow::Deposit(_) => return Err(NotDecided::IsOrder),
+            AnyRow::EntryCount(_) => return Err(NotDecided::IsCount),
             AnyRow::Withdrawal(stored) => {
                 let row = match &stored.row {
                     WithdrawalRow::Registered(row) => WithdrawalRow::Registered(Box::new(row.resolve(resolution)?)),
@@ -150,7 +155,7 @@ async fn read_order(
     payment: &Payment,
     named: Option<&CustomTransactionId>,
 ) -> Result<Option<Stored<DepositRow>>, StoreError> {
-    let signed = || payment.facts().and_then(|it| AttemptId::parse(&it.custom_transaction_id)).map(|it| it.order);
+    let signed = || payment.facts().and_then(SignedFacts::order);
     match named.cloned().or_else(signed) {
         Some(id) => table.read(&id).await,
         None => Ok(None),

@@ -76,7 +76,9 @@ impl From<NotDecided> for Failure {
         match error {
             NotDecided::Table(error) => error.into(),
             NotDecided::OrderNotNeeded => Self::Usage(format!("--order: {error}")),
-            NotDecided::NotResolved(_) | NotDecided::IsOrder => Self::NotAllowed(error.to_string()),
+            NotDecided::NotResolved(_) | NotDecided::IsOrder | NotDecided::IsCount => {
+                Self::NotAllowed(error.to_string())
+            }
         }
     }
 }

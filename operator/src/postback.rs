@@ -1,6 +1,6 @@
 //! The postback that a row keeps: the signed list to the letter, and its element.
 
-use domain::Evidence;
+use domain::{Evidence, Separator};
 use paykassma::{Element, PostbackBody, read_postback};
 use signing::{NotVerified, verify};
 
@@ -37,7 +37,7 @@ pub(crate) fn kept(keys: &Keys, evidence: &Evidence) -> Result<Option<Element>, 
         NotVerified::Signature => Unproved::NoKey,
         NotVerified::Malformed(_) | NotVerified::AccessKey => Unproved::NoEvidence(cause.to_string()),
     })?;
-    Ok(read_postback(&verified, evidence.received_at).nth(evidence.element))
+    Ok(read_postback(&verified, evidence.received_at, Separator::Dot).nth(evidence.element))
 }
 
 /// Verifies the evidence of a row with the current keys, and reads its element.

@@ -104,7 +104,9 @@ fn kept(row: &AnyRow) -> Result<(&Evidence, Option<Label>), Failure> {
             PaymentState::Claimed { .. } | PaymentState::Released { .. } => refused("no postback has come for it"),
             PaymentState::Credited { .. } | PaymentState::Rejected { .. } => refused("it is decided"),
         },
-        AnyRow::Deposit(_) | AnyRow::Withdrawal(_) => refused("replay a payment# or an unreadable# row"),
+        AnyRow::Deposit(_) | AnyRow::Withdrawal(_) | AnyRow::EntryCount(_) => {
+            refused("replay a payment# or an unreadable# row")
+        }
     }
 }
 
@@ -115,6 +117,8 @@ fn is_unsigned(mismatch: Mismatch) -> bool {
         }
         Mismatch::OrderCurrencyCode
         | Mismatch::OrderWalletType
+        | Mismatch::Contested
+        | Mismatch::TakenAway
         | Mismatch::EarlierPostback
         | Mismatch::WithdrawalAmount
         | Mismatch::WithdrawalCurrencyCode

@@ -112,6 +112,7 @@ fn resolution(arguments: &Resolve) -> Result<Resolution, Failure> {
         evidence: remark("--evidence", &arguments.evidence)?,
         at: Timestamp(System.now_ms()),
         closes: 0,
+        taken_from: None,
     })
 }
 

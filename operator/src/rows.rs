@@ -22,7 +22,7 @@ pub(crate) fn money(row: &AnyRow) -> Option<(Amount, CurrencyCode)> {
             WithdrawalRow::Registered(row) => (row.request.amount, &row.request.currency_code),
             WithdrawalRow::Foreign(row) => (row.facts.amount, &row.facts.currency_code),
         },
-        AnyRow::Unreadable(_) => return None,
+        AnyRow::Unreadable(_) | AnyRow::EntryCount(_) => return None,
     };
     Some((amount, currency.clone()))
 }
@@ -36,8 +36,8 @@ pub(crate) fn why(row: &AnyRow) -> String {
             DepositRow::Unregistered(_) => "payments name an order that was never registered".into(),
         },
         AnyRow::Payment(it) => match &it.row.state {
-            PaymentState::Claimed { order } => format!("a user of {order} entered the number; nothing is proved"),
-            PaymentState::Released { order } => format!("it was taken from {order}; any order may claim it"),
+            PaymentState::Claimed { order, .. } => format!("a user of {order} entered the number; nothing is proved"),
+            PaymentState::Released { order } => format!("{order} has given it up; any order may claim it"),
             PaymentState::Unmatched { .. } => "the signed order id is none that is known".into(),
             PaymentState::Quarantined { mismatch, .. } => disagree(*mismatch).into(),
             PaymentState::Credited { order, facts, .. } if facts.names(order) => {
@@ -51,6 +51,7 @@ pub(crate) fn why(row: &AnyRow) -> String {
             WithdrawalRow::Foreign(_) => "the provider reports on a withdrawal that was never made here".into(),
         },
         AnyRow::Unreadable(it) => it.row.reason.clone(),
+        AnyRow::EntryCount(it) => format!("{} numbers were entered on the last day", it.row.entered),
     }
 }
 
@@ -78,6 +79,8 @@ pub(crate) fn disagree(mismatch: Mismatch) -> &'static str {
         Mismatch::Label => "the unsigned label is not the stored one",
         Mismatch::OrderCurrencyCode => "the signed currency is not the order's",
         Mismatch::OrderWalletType => "the signed wallet is not the order's",
+        Mismatch::Contested => "another user entered the number with the signed amount",
+        Mismatch::TakenAway => "a person took the number away from the signed order",
         Mismatch::EarlierPostback => "the signed facts are not those of an earlier postback",
         Mismatch::WithdrawalAmount => "the signed amount is not the withdrawal's",
         Mismatch::WithdrawalCurrencyCode => "the signed currency is not the withdrawal's",

@@ -77,6 +77,7 @@ impl Shown {
             AnyRow::Payment(it) => serde_json::to_value(&it.row),
             AnyRow::Withdrawal(it) => serde_json::to_value(&it.row),
             AnyRow::Unreadable(it) => serde_json::to_value(&it.row),
+            AnyRow::EntryCount(it) => serde_json::to_value(&it.row),
         };
         Ok(Self {
             id: row.key(),
@@ -135,7 +136,7 @@ fn element(evidence: &Evidence) -> Option<Box<RawValue>> {
 
 fn evidence(row: &AnyRow) -> Vec<&Evidence> {
     let (facts, contradictions): (Option<&SignedFacts>, &[Contradiction]) = match row {
-        AnyRow::Deposit(_) => (None, &[]),
+        AnyRow::Deposit(_) | AnyRow::EntryCount(_) => (None, &[]),
         AnyRow::Payment(it) => (it.row.facts(), &it.row.contradictions),
         AnyRow::Withdrawal(it) => match &it.row {
             WithdrawalRow::Registered(row) => (facts(row), &row.contradictions),
@@ -189,6 +190,7 @@ fn history(row: &AnyRow) -> Vec<Happened> {
             let came = Happened { at_ms: it.row.evidence.received_at, what };
             std::iter::once(came).chain(resolved(&it.row.resolutions)).collect()
         }
+        AnyRow::EntryCount(_) => Vec::new(),
     }
 }
 

@@ -52,6 +52,7 @@ fn facts(order: &str, withdrawal: Option<&str>, number: &str, amount: &str) -> S
     }));
     SignedFacts {
         custom_transaction_id: order.into(),
+        order_before_hyphen: None,
         amount: Amount::parse(amount).unwrap(),
         currency_code: CurrencyCode::parse("INR").unwrap(),
         label: Some(Label::parse("631317234").unwrap()),

@@ -1,7 +1,7 @@
 //! Operators: they decide what is open and close what contradicts; late, wrongly, again, and several at a time.
 
 use ::operator::decision::{Decision, NotDecided};
-use domain::{AttemptId, CustomTransactionId, Outcome, Payment, PaymentState, Remark, Resolution, Timestamp};
+use domain::{CustomTransactionId, Outcome, Payment, PaymentState, Remark, Resolution, Timestamp};
 use store::{AnyRow, Read, RowId, StoreError, read_any};
 
 use super::table::Table;
@@ -38,7 +38,7 @@ fn look(world: &World, name: &str) {
     let cases = rows.filter_map(|row| match row {
         AnyRow::Payment(it) => Some(RowId::Payment(it.row.key)),
         AnyRow::Withdrawal(it) => Some(RowId::Withdrawal(it.row.id().clone())),
-        AnyRow::Deposit(_) | AnyRow::Unreadable(_) => None,
+        AnyRow::Deposit(_) | AnyRow::Unreadable(_) | AnyRow::EntryCount(_) => None,
     });
     let cases: Vec<_> = cases.collect();
     if cases.is_empty() {
@@ -54,7 +54,7 @@ fn finding(world: &World, name: &str, case: &RowId) -> Outcome {
     let is_wrong = world.chance.percent(&format!("{name} is wrong"), 25);
     match case {
         RowId::Payment(_) if is_wrong => Outcome::Rejected,
-        RowId::Payment(_) | RowId::Deposit(_) | RowId::Unreadable(_) => Outcome::Credited,
+        RowId::Payment(_) | RowId::Deposit(_) | RowId::Unreadable(_) | RowId::EntryCount(_) => Outcome::Credited,
         RowId::Withdrawal(id) => {
             let is_paid = world.with(|state| {
                 let withdrawal = state.provider.withdrawals.iter().find(|it| it.id == id.as_str());
@@ -82,7 +82,8 @@ pub(super) fn decide(world: &World, name: String, case: RowId, outcome: Outcome,
 fn resolve(world: &World, case: RowId, outcome: Outcome) -> Job {
     let remark = |text: &str| Remark::parse(text).unwrap();
     let (by, reason, evidence) = (remark("an operator"), remark("statement"), remark("line 7"));
-    let resolution = Resolution { outcome, by, reason, evidence, at: Timestamp(world.clock_ms()), closes: 0 };
+    let resolution =
+        Resolution { outcome, by, reason, evidence, at: Timestamp(world.clock_ms()), closes: 0, taken_from: None };
     let table = Table(world.clone());
     Box::pin(async move {
         let resolved = decide_with_tool(&table, &case, resolution).await;

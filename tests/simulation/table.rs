@@ -4,9 +4,9 @@ use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
-use domain::{DepositRow, ExpectedCredit, Payment, Unreadable, WithdrawalReport, WithdrawalRow};
+use domain::{DepositRow, EntryCount, ExpectedCredit, LabelHash, Payment, Unreadable, WithdrawalReport, WithdrawalRow};
 use store::{
-    BackOff, Change, Credit, EndWithdrawal, Read, Row, RowKey, StoreError, Stored, Transact, Transacted, Write,
+    BackOff, Change, CountEntry, Credit, EndWithdrawal, Read, Row, RowKey, StoreError, Stored, Transact, Transacted, Write,
     Written, longest_wait_ms,
 };
 
@@ -87,6 +87,16 @@ impl Ruled for WithdrawalRow {
 impl Ruled for Unreadable {
     fn changed(world: &World, _: Option<&Self>, _: Option<&Self>) {
         rules::break_rule(world, "what the provider signs is read", "an element was unreadable");
+    }
+
+    fn expected_events(_: Option<&Self>, _: &Self) -> Vec<ExpectedEvent> {
+        Vec::new()
+    }
+}
+
+impl Ruled for EntryCount {
+    fn changed(world: &World, _: Option<&Self>, new: Option<&Self>) {
+        rules::entry_count(world, new);
     }
 
     fn expected_events(_: Option<&Self>, _: &Self) -> Vec<ExpectedEvent> {

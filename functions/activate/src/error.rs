@@ -16,9 +16,9 @@ pub enum ApiError {
     /// Another order has claimed the number.
     #[error("this number is in use for another deposit")]
     InUse,
-    /// The user has tried too many numbers for this order.
-    #[error("too many numbers were tried for this deposit")]
-    TooManyAttempts,
+    /// The users of the order's label have entered too many numbers today.
+    #[error("too many numbers were entered for this label today")]
+    TooManyNumbers,
     /// The provider said `fail`.
     #[error("{0}")]
     Rejected(String),
@@ -40,7 +40,8 @@ impl ErrorReply for ApiError {
         match self {
             Self::BadRequest(bad) => bad.status(),
             Self::NotFound => StatusCode::NOT_FOUND,
-            Self::InUse | Self::TooManyAttempts => StatusCode::CONFLICT,
+            Self::InUse => StatusCode::CONFLICT,
+            Self::TooManyNumbers => StatusCode::TOO_MANY_REQUESTS,
             Self::Rejected(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Provider(_) | Self::Table(_) | Self::Secrets(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
@@ -51,7 +52,7 @@ impl ErrorReply for ApiError {
             Self::BadRequest(bad) => bad.code(),
             Self::NotFound => "not_found",
             Self::InUse => "transaction_in_use",
-            Self::TooManyAttempts => "too_many_attempts",
+            Self::TooManyNumbers => "too_many_numbers",
             Self::Rejected(_) => "provider_rejected",
             Self::Provider(_) | Self::Table(_) | Self::Secrets(_) => "try_again",
         }
@@ -60,7 +61,7 @@ impl ErrorReply for ApiError {
     fn field(&self) -> Option<&str> {
         match self {
             Self::BadRequest(bad) => bad.field(),
-            Self::InUse | Self::TooManyAttempts => Some("key1"),
+            Self::InUse | Self::TooManyNumbers => Some("key1"),
             Self::NotFound | Self::Rejected(_) | Self::Provider(_) | Self::Table(_) | Self::Secrets(_) => None,
         }
     }

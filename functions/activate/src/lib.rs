@@ -5,19 +5,27 @@ mod error;
 pub use error::ApiError;
 
 use domain::{
-    Amount, AttemptId, AttemptState, Claim, CustomTransactionId, Deposit, DepositRow, Payment, PaymentKey,
-    PaymentSystems, Timestamp, TransactionId,
+    Amount, Attempt, AttemptId, AttemptState, Call, CallResult, Called, Claim, CustomTransactionId, Deposit,
+    DepositRow, Entering, EntryCount, Label, LabelHash, Payment, PaymentKey, PaymentSystems, Recorded, Separator,
+    Timestamp, TransactionId,
 };
 use lambda::{BadRequest, Clock, Fields, Handler, Metric, Reply, Request, Right, SecretStore, StatusCode, count};
 use paykassma::{ActivateTransaction, Activation, ActivationRequest, NotAnswered};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
-use store::{Change, Read, RowKey, Stored, Transact, Transacted, Write, Written, retry};
+use store::{Change, CountEntry, Read, RowKey, Stored, Transact, Transacted, Write, Written, retry};
 use tracing::{error, info, warn};
 
 /// The settings that this function reads, beside those that all functions have.
-pub const SETTINGS: &[&str] =
-    &["TABLE_NAME", "SECRET_ID", "PROVIDER_API_URL", "PROVIDER_TIMEOUT_MS", "PAYMENT_SYSTEMS"];
+pub const SETTINGS: &[&str] = &[
+    "TABLE_NAME",
+    "SECRET_ID",
+    "PROVIDER_API_URL",
+    "PROVIDER_TIMEOUT_MS",
+    "PAYMENT_SYSTEMS",
+    "ATTEMPT_ID_SEPARATOR",
+    "NUMBERS_PER_DAY",
+];
 
 /// What this function's role allows.
 pub const RIGHTS: &[Right] = &[
@@ -25,6 +33,7 @@ pub const RIGHTS: &[Right] = &[
     Right::PutRows("deposit"),
     Right::ReadRows("payment"),
     Right::PutRows("payment"),
+    Right::UpdateRows("entries"),
     Right::ReadSecret,
 ];
 
@@ -48,6 +57,10 @@ pub struct Deps<S, P, K, A> {
     pub clock: A,
     /// The payment systems of this deployment.
     pub systems: PaymentSystems,
+    /// How the ids of attempts are made.
+    pub separator: Separator,
+    /// How many numbers the users of a label may enter in a day. 0: any number, and nothing is counted.
+    pub numbers_per_day: u64,
 }
 
 #[derive(Serialize)]
@@ -55,7 +68,7 @@ struct Activated<'a> {
     custom_transaction_id: &'a CustomTransactionId,
     state: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    message: Option<String>,
+    message: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     deposit_amount: Option<Amount>,
 }
@@ -66,26 +79,28 @@ struct Entered {
     amount: Amount,
 }
 
-const MISCONFIGURED: &str = "404: pluginapi_secret or PROVIDER_API_URL is wrong";
-
-/// An order's row as it was last seen.
+/// The rows that a call is journalled in, as they are when it is sent.
 #[derive(Clone)]
-struct Journal {
-    deposit: Deposit,
-    version: u64,
+struct Journalled {
+    order: Stored<Deposit>,
+    payment: Stored<Payment>,
+    id: AttemptId,
 }
 
-/// What the journal says about it.
-enum Journalled {
-    /// The provider may be asked, under this id.
-    Attempt(Box<Journal>, AttemptId),
-    /// The money has come in already.
-    Credited(Amount),
+/// What is done about a number.
+enum Next {
+    /// The provider may be asked.
+    Ask(Box<Journalled>),
+    /// There is nothing to ask.
+    Answer(Reply),
 }
+
+const MISCONFIGURED: &str = "404: pluginapi_secret or PROVIDER_API_URL is wrong";
+const HELD: &str = "The payment has arrived and is being checked";
 
 impl<S, P, K, A> Handler for Deps<S, P, K, A>
 where
-    S: Read<CustomTransactionId> + Write<DepositRow> + Read<PaymentKey> + Transact + Send,
+    S: Read<CustomTransactionId> + Write<DepositRow> + Read<PaymentKey> + Write<Payment> + Transact + CountEntry + Send,
     P: ActivateTransaction + Send + Sync,
     K: SecretStore<Keys> + Send,
     A: Clock + Send,
@@ -100,59 +115,43 @@ where
         let entered = Entered { number, amount: fields.number("amount", Amount::parse)? };
         fields.finish()?;
         let secrets = self.keys.current().await?;
-        let (journal, attempt) = match self.journal(&id, &entered).await? {
-            Journalled::Attempt(journal, attempt) => (journal, attempt),
-            Journalled::Credited(amount) => return Ok(answer(&id, StatusCode::OK, "activated", None, Some(amount))),
+        let order = self.read_order(&id).await?;
+        self.check(&order.row, &entered)?;
+        let key = payment_key(&order.row, &entered.number);
+        if let Some(credit) = order.row.credited.iter().find(|it| it.payment == key) {
+            return Ok(activated(&id, credit.amount));
+        }
+        if order.row.attempt(&entered.number).is_none() {
+            self.count(&order.row.order.label).await?;
+        }
+        let call = Call { nonce: self.clock.nonce(), at: Timestamp(self.clock.now_ms()) };
+        let journalled = match self.journal(order, &entered, &call).await? {
+            Next::Ask(journalled) => journalled,
+            Next::Answer(reply) => return Ok(reply),
         };
         let activation = ActivationRequest {
-            order: &journal.deposit.order,
+            order: &journalled.order.row.order,
             key1: &entered.number,
             amount: entered.amount,
-            custom_transaction_id: &attempt,
+            custom_transaction_id: &journalled.id,
         };
         let said = self.provider.activate(&secrets.pluginapi_secret, &activation).await;
-        self.note(*journal, &entered.number, &said).await;
-        reply(&id, said)
+        let called = Called { number: &entered.number, id: &journalled.id, call: &call, amount: entered.amount };
+        let attempt = self.record(&journalled, &called, &said).await;
+        reply(&id, &attempt, said)
     }
 }
 
 impl<S, P, K, A> Deps<S, P, K, A>
 where
-    S: Read<CustomTransactionId> + Write<DepositRow> + Read<PaymentKey> + Transact,
+    S: Read<CustomTransactionId> + Write<DepositRow> + Read<PaymentKey> + Write<Payment> + Transact + CountEntry,
     P: Sync,
     K: Sync,
     A: Clock,
 {
-    /// Claims the number for the order and notes the attempt, in one transaction. It is tried as if nobody had claimed the
-    /// number; only where that fails the payment is read.
-    async fn journal(&self, id: &CustomTransactionId, entered: &Entered) -> Result<Journalled, ApiError> {
-        retry(&self.table, |race| async move {
-            let Journal { deposit, version } = self.read(id).await?;
-            self.check(&deposit, entered)?;
-            let key = payment_key(&deposit, &entered.number);
-            let payment = if race == 0 { None } else { self.table.read(&key).await? };
-            let claims = match Payment::claim(payment.as_ref().map(|it| &it.row), &key, id) {
-                Claim::Taken(row) => vec![Change::of(row, payment.as_ref())],
-                Claim::Held => Vec::new(),
-                Claim::Credited(facts) => return Ok(Some(Journalled::Credited(facts.amount))),
-                Claim::InUse => return Err(ApiError::InUse),
-            };
-            let now = Timestamp(self.clock.now_ms());
-            let attempted = deposit.attempt(&entered.number, entered.amount, now);
-            let (deposit, attempt) = attempted.ok_or(ApiError::TooManyAttempts)?;
-            let change = Change { row: DepositRow::Registered(deposit.clone()), expected_version: version };
-            if self.table.transact(change, claims).await? != Transacted::Done {
-                return Ok(None);
-            }
-            let journal = Journal { deposit, version: version.saturating_add(1) };
-            Ok(Some(Journalled::Attempt(Box::new(journal), attempt)))
-        })
-        .await
-    }
-
-    async fn read(&self, id: &CustomTransactionId) -> Result<Journal, ApiError> {
+    async fn read_order(&self, id: &CustomTransactionId) -> Result<Stored<Deposit>, ApiError> {
         match self.table.read(id).await? {
-            Some(Stored { row: DepositRow::Registered(deposit), version }) => Ok(Journal { deposit, version }),
+            Some(Stored { row: DepositRow::Registered(row), version }) => Ok(Stored { row, version }),
             Some(_) | None => Err(ApiError::NotFound),
         }
     }
@@ -164,49 +163,120 @@ where
         system.deposit.check(entered.amount).map_err(|rule| BadRequest::field("amount", rule))
     }
 
-    /// Notes what the provider said, and gives the number up if it said fail. The note is for people: when it cannot be
-    /// written the user is answered all the same, and entering the number again is the same attempt.
-    async fn note(&self, journal: Journal, number: &TransactionId, said: &Activation) {
-        let reference = journal.deposit.order.custom_transaction_id.key();
-        let payment = payment_key(&journal.deposit, number).key();
-        let outcome = match said {
-            Activation::Activated { .. } => AttemptState::Activated,
-            Activation::Pending(_) => AttemptState::Pending,
-            Activation::Possible(_) => AttemptState::Possible,
-            Activation::Rejected(_) => AttemptState::Failed,
-            Activation::NotSent(reason) | Activation::Unknown(reason) => {
-                return warn!(reference, payment, reason, "the provider did not answer");
-            }
-            Activation::Misconfigured => {
-                return count!(error, Metric::ProviderMisconfigured, reference, payment, MISCONFIGURED);
-            }
-        };
-        match self.write_note(&journal, number, outcome).await {
-            Ok(()) => info!(reference, payment, ?outcome, "activation"),
-            Err(cause) => error!(reference, payment, ?cause, "the answer was not recorded"),
+    /// Counts a number that the order does not know. Beyond the label's limit nothing is recorded.
+    async fn count(&self, label: &Label) -> Result<(), ApiError> {
+        if self.numbers_per_day == 0 {
+            return Ok(());
         }
+        let day = EntryCount::day_of(Timestamp(self.clock.now_ms()));
+        let is_counted = self.table.count_entry(&LabelHash::of(label), day, self.numbers_per_day).await?;
+        if is_counted { Ok(()) } else { Err(ApiError::TooManyNumbers) }
     }
 
-    async fn write_note(
-        &self,
-        journal: &Journal,
-        number: &TransactionId,
-        outcome: AttemptState,
-    ) -> Result<(), ApiError> {
-        let id = &journal.deposit.order.custom_transaction_id;
+    /// Claims the number for the order and journals the call, in one write. A number that the order does not know is tried as
+    /// if nobody had claimed it; only where that fails the payment is read. It is read before the order, so that the order
+    /// shows every attempt that has ended by then.
+    async fn journal(&self, order: Stored<Deposit>, entered: &Entered, call: &Call) -> Result<Next, ApiError> {
+        let (order, id) = (&order, &order.row.order.custom_transaction_id);
         retry(&self.table, |race| async move {
-            let Journal { deposit, version } = if race == 0 { journal.clone() } else { self.read(id).await? };
-            let key = payment_key(&deposit, number);
-            let row = DepositRow::Registered(deposit.answered(number, outcome));
-            let change = Change { row, expected_version: version };
-            let is_written = if outcome == AttemptState::Failed {
-                let payment = self.table.read(&key).await?;
-                let released = payment.iter().filter_map(|it| Some(it.becomes(it.row.release(id)?))).collect();
-                self.table.transact(change, released).await? == Transacted::Done
-            } else {
-                self.table.write(change).await? == Written::Done
+            let key = payment_key(&order.row, &entered.number);
+            let is_unknown = order.row.attempt(&entered.number).is_none();
+            let (payment, order) = match race {
+                0 if is_unknown => (None, order.clone()),
+                0 => (self.table.read(&key).await?, order.clone()),
+                _ => (self.table.read(&key).await?, self.read_order(id).await?),
             };
-            Ok(is_written.then_some(()))
+            let known = order.row.attempt(&entered.number);
+            if let Some(known) = known.as_ref().filter(|it| it.outcome == AttemptState::Activated) {
+                return Ok(Some(Next::Answer(answer(id, StatusCode::OK, known))));
+            }
+            let entering = Entering {
+                payment: &key,
+                order: &order.row.order,
+                amount: entered.amount,
+                known: known.as_ref(),
+                call,
+                separator: self.separator,
+            };
+            let old = payment.as_ref().map(|it| &it.row);
+            let (row, claim) = Payment::claim(old, &entering);
+            let is_contested = row.as_ref().is_some_and(|row| row.is_newly_contested(old));
+            let mut written = payment.clone();
+            if let Some(row) = row {
+                let change = Change::of(row, payment.as_ref());
+                if self.table.write(change.clone()).await? != Written::Done {
+                    return Ok(None);
+                }
+                written = Some(change.written());
+            }
+            if is_contested {
+                count!(info, Metric::PaymentContested, id.key(), payment = key.key());
+            }
+            match (claim, written) {
+                (Claim::Ask(id), Some(payment)) => Ok(Some(Next::Ask(Box::new(Journalled { order, payment, id })))),
+                (Claim::Credited(amount), _) => Ok(Some(Next::Answer(activated(id, amount)))),
+                (Claim::Held, _) => Ok(Some(Next::Answer(held(id)))),
+                (Claim::InUse, _) | (Claim::Ask(_), None) => Err(ApiError::InUse),
+            }
+        })
+        .await
+    }
+
+    /// Records what came of the call, and gives the attempt as it is then. If that cannot be written, the call counts as
+    /// unknown; the user is answered all the same.
+    async fn record(&self, journalled: &Journalled, called: &Called<'_>, said: &Activation) -> Attempt {
+        let result = result(said);
+        let deposit = &journalled.order.row;
+        let (reference, payment) =
+            (deposit.order.custom_transaction_id.key(), payment_key(deposit, called.number).key());
+        match said {
+            Activation::NotSent(reason) | Activation::Unknown(reason) => {
+                warn!(reference, payment, reason, "the provider did not answer");
+            }
+            Activation::Misconfigured => {
+                count!(error, Metric::ProviderMisconfigured, reference, payment, MISCONFIGURED);
+            }
+            Activation::Activated { .. }
+            | Activation::Pending(_)
+            | Activation::Possible(_)
+            | Activation::Rejected(_) => {}
+        }
+        let attempt = match self.write_result(journalled, called, &result).await {
+            Ok(attempt) => attempt,
+            Err(cause) => {
+                error!(reference, payment, ?cause, "the call's result was not recorded");
+                deposit.called(called, &result, None).attempt
+            }
+        };
+        info!(reference, payment, outcome = ?attempt.outcome, "activation");
+        attempt
+    }
+
+    /// Writes the order's row, and with it the payment's where the attempt ends.
+    async fn write_result(
+        &self,
+        journalled: &Journalled,
+        called: &Called<'_>,
+        result: &CallResult,
+    ) -> Result<Attempt, ApiError> {
+        retry(&self.table, |race| async move {
+            let Journalled { order, payment, id: _ } = journalled;
+            let (payment, order) = if race == 0 {
+                (Some(payment.clone()), order.clone())
+            } else {
+                let payment = self.table.read(&payment.row.key).await?;
+                (payment, self.read_order(&order.row.order.custom_transaction_id).await?)
+            };
+            let current = payment.as_ref().map(|it| &it.row);
+            let Recorded { attempt, deposit, released } = order.row.called(called, result, current);
+            let change = Change { row: DepositRow::Registered(deposit), expected_version: order.version };
+            let is_written = match released.zip(payment) {
+                Some((row, payment)) => {
+                    self.table.transact(change, vec![payment.becomes(row)]).await? == Transacted::Done
+                }
+                None => self.table.write(change).await? == Written::Done,
+            };
+            Ok(is_written.then_some(attempt))
         })
         .await
     }
@@ -216,24 +286,44 @@ fn payment_key(deposit: &Deposit, number: &TransactionId) -> PaymentKey {
     PaymentKey { wallet_type: deposit.order.wallet_type.clone(), transaction_id: number.clone() }
 }
 
-fn reply(id: &CustomTransactionId, said: Activation) -> Result<Reply, ApiError> {
+fn result(said: &Activation) -> CallResult {
     match said {
-        Activation::Activated { deposit_amount } => Ok(answer(id, StatusCode::OK, "activated", None, deposit_amount)),
-        Activation::Pending(message) => Ok(answer(id, StatusCode::OK, "pending", Some(message), None)),
-        Activation::Possible(message) => Ok(answer(id, StatusCode::OK, "possible", Some(message), None)),
-        Activation::Unknown(_) => Ok(answer(id, StatusCode::ACCEPTED, "pending", None, None)),
-        Activation::Rejected(message) => Err(ApiError::Rejected(message)),
-        Activation::NotSent(reason) => Err(ApiError::Provider(NotAnswered(reason))),
-        Activation::Misconfigured => Err(ApiError::Provider(NotAnswered(MISCONFIGURED.into()))),
+        Activation::Activated { deposit_amount } => CallResult::Activated(*deposit_amount),
+        Activation::Pending(message) => CallResult::Pending(message.clone()),
+        Activation::Possible(message) => CallResult::Possible(message.clone()),
+        Activation::Rejected(message) => CallResult::Failed(message.clone()),
+        Activation::NotSent(_) | Activation::Misconfigured => CallResult::NotSent,
+        Activation::Unknown(_) => CallResult::Unknown,
     }
 }
 
-fn answer(
-    custom_transaction_id: &CustomTransactionId,
-    status: StatusCode,
-    state: &'static str,
-    message: Option<String>,
-    deposit_amount: Option<Amount>,
-) -> Reply {
+/// A rejection is only the attempt's if no other call of it can have had an effect. A call that was not sent may be repeated.
+fn reply(id: &CustomTransactionId, attempt: &Attempt, said: Activation) -> Result<Reply, ApiError> {
+    match (attempt.outcome, said) {
+        (AttemptState::Failed, _) => Err(ApiError::Rejected(attempt.message.clone().unwrap_or_default())),
+        (_, Activation::NotSent(reason)) => Err(ApiError::Provider(NotAnswered(reason))),
+        (_, Activation::Misconfigured) => Err(ApiError::Provider(NotAnswered(MISCONFIGURED.into()))),
+        (_, Activation::Unknown(_)) | (AttemptState::Started, _) => Ok(answer(id, StatusCode::ACCEPTED, attempt)),
+        (_, _) => Ok(answer(id, StatusCode::OK, attempt)),
+    }
+}
+
+fn answer(custom_transaction_id: &CustomTransactionId, status: StatusCode, attempt: &Attempt) -> Reply {
+    let state = match attempt.outcome {
+        AttemptState::Activated => "activated",
+        AttemptState::Possible => "possible",
+        AttemptState::Pending | AttemptState::Started | AttemptState::NotSent | AttemptState::Failed => "pending",
+    };
+    let (message, deposit_amount) = (attempt.message.as_deref(), attempt.deposit_amount);
     Reply::new(status, &Activated { custom_transaction_id, state, message, deposit_amount })
+}
+
+fn activated(custom_transaction_id: &CustomTransactionId, amount: Amount) -> Reply {
+    let (state, deposit_amount) = ("activated", Some(amount));
+    Reply::new(StatusCode::OK, &Activated { custom_transaction_id, state, message: None, deposit_amount })
+}
+
+fn held(custom_transaction_id: &CustomTransactionId) -> Reply {
+    let (state, message) = ("pending", Some(HELD));
+    Reply::new(StatusCode::OK, &Activated { custom_transaction_id, state, message, deposit_amount: None })
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use activate::{Deps, Keys, SETTINGS};
-use domain::PaymentSystems;
+use domain::{PaymentSystems, Separator};
 use lambda::{Aws, BadSetting, Handler, SecretStore, Secrets, Settings, System, serve, start_log, warm_up};
 use paykassma::Client;
 use store::DynamoDb;
@@ -25,6 +25,8 @@ async fn set_up(settings: &Settings) -> Result<impl Handler + use<>, BadSetting>
         keys: Secrets::<Keys, _>::new(aws.secrets_manager(settings), secret_id, System),
         clock: System,
         systems: settings.json("PAYMENT_SYSTEMS")?.map(PaymentSystems::with).unwrap_or_default(),
+        separator: settings.optional_parsed("ATTEMPT_ID_SEPARATOR", Separator::parse)?.unwrap_or_default(),
+        numbers_per_day: settings.optional_parsed("NUMBERS_PER_DAY", str::parse)?.unwrap_or(30),
     };
     warm_up(async { tokio::join!(deps.keys.current(), deps.table.warm_up("deposit")) }).await;
     Ok(deps)

@@ -1,6 +1,6 @@
 //! Payments: credited once, or held for a reason.
 
-use domain::{AttemptId, Decision, DepositReport, DepositRow, Payment, PaymentState, decide};
+use domain::{Decision, DepositReport, DepositRow, Payment, PaymentState, decide};
 use lambda::{Metric, count};
 use store::{Change, RowKey, StoreError, Stored, Transacted, Written, retry};
 
@@ -26,8 +26,8 @@ pub(crate) async fn store(table: &impl Table, report: &DepositReport) -> Result<
     }
     retry(table, |_| async {
         let payment = table.read(&report.payment).await?;
-        let order = match AttemptId::parse(&report.facts.custom_transaction_id) {
-            Some(id) => table.read(&id.order).await?,
+        let order = match report.facts.order() {
+            Some(id) => table.read(&id).await?,
             None => None,
         };
         let is_written = write_decision(table, payment.as_ref(), order.as_ref(), report).await?;
@@ -81,6 +81,6 @@ fn count_decision(decision: &Decision, report: &DepositReport) {
 
 /// The order's key, whichever attempt the provider names.
 fn reference(report: &DepositReport) -> String {
-    let signed = &report.facts.custom_transaction_id;
-    AttemptId::parse(signed).map_or_else(|| format!("deposit#{signed}"), |attempt| attempt.order.key())
+    let order = report.facts.order();
+    order.map_or_else(|| format!("deposit#{}", report.facts.custom_transaction_id), |order| order.key())
 }

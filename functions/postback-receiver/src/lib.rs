@@ -6,7 +6,9 @@ mod withdrawals;
 
 pub use error::ApiError;
 
-use domain::{CustomTransactionId, Evidence, Payment, PaymentKey, Timestamp, Unreadable, WithdrawalId, WithdrawalRow};
+use domain::{
+    CustomTransactionId, Evidence, Payment, PaymentKey, Separator, Timestamp, Unreadable, WithdrawalId, WithdrawalRow,
+};
 use lambda::{Clock, Handler, Metric, Reply, Request, Right, SecretStore, StatusCode, count};
 use paykassma::{Element, read_postback};
 use secrecy::{ExposeSecret, SecretString};
@@ -19,7 +21,7 @@ use subtle::ConstantTimeEq;
 const MAX_BYTES: usize = 256 * 1024;
 
 /// The settings that this function reads, beside those that all functions have.
-pub const SETTINGS: &[&str] = &["TABLE_NAME", "SECRET_ID"];
+pub const SETTINGS: &[&str] = &["TABLE_NAME", "SECRET_ID", "ATTEMPT_ID_SEPARATOR"];
 
 /// What this function's role allows.
 pub const RIGHTS: &[Right] = &[
@@ -59,6 +61,8 @@ pub struct Deps<S, K, A> {
     pub keys: K,
     /// Time and chance.
     pub clock: A,
+    /// How the ids of attempts are made.
+    pub separator: Separator,
 }
 
 /// All that this function may do to the table.
@@ -133,7 +137,7 @@ impl<S: Table, K: SecretStore<Keys>, A: Clock> Deps<S, K, A> {
     /// Stores every element. If one cannot be stored, the others are all the same, but the answer is not ok.
     async fn store(&self, verified: &Verified<'_>) -> Result<Reply, ApiError> {
         let received_at = Timestamp(self.clock.now_ms());
-        let elements = read_postback(verified, received_at);
+        let elements = read_postback(verified, received_at, self.separator);
         if elements.len() == 0 {
             let evidence = Evidence {
                 additional_data: verified.additional_data().into(),

@@ -1,5 +1,6 @@
 //! Wires postback-receiver.
 
+use domain::Separator;
 use lambda::{Aws, BadSetting, Handler, SecretStore, Secrets, Settings, System, serve, start_log, warm_up};
 use postback_receiver::{Deps, Keys, SETTINGS};
 use store::DynamoDb;
@@ -18,6 +19,7 @@ async fn set_up(settings: &Settings) -> Result<impl Handler + use<>, BadSetting>
         table: DynamoDb::new(aws.dynamodb(settings), settings.required("TABLE_NAME")?.to_owned()),
         keys: Secrets::<Keys, _>::new(aws.secrets_manager(settings), secret_id, System),
         clock: System,
+        separator: settings.optional_parsed("ATTEMPT_ID_SEPARATOR", Separator::parse)?.unwrap_or_default(),
     };
     warm_up(async { tokio::join!(deps.keys.current(), deps.table.warm_up("deposit")) }).await;
     Ok(deps)

@@ -85,11 +85,11 @@ impl<S: ReadAny + FindAttention> Deps<S> {
     }
 }
 
-/// What a merchant sees of a row that somebody must look at for this reason. An order's row is never one.
+/// What a merchant sees of a row that somebody must look at for this reason. Nobody must look at an order's row or a count.
 fn open(row: &AnyRow, kind: AttentionKind) -> Option<Entry<'_>> {
     let attention = row.attention().filter(|it| it.kind == kind)?;
     let row = match row {
-        AnyRow::Deposit(_) => return None,
+        AnyRow::Deposit(_) | AnyRow::EntryCount(_) => return None,
         AnyRow::Payment(stored) => Open::Payment(PaymentView::of(stored)),
         AnyRow::Withdrawal(Stored { row: WithdrawalRow::Registered(row), version }) => {
             Open::Withdrawal(WithdrawalView::of(row, *version))

@@ -79,7 +79,7 @@ struct ResolutionView<'a> {
 
 fn resolutions(all: &[Resolution]) -> Vec<ResolutionView<'_>> {
     all.iter()
-        .map(|Resolution { outcome, by, reason, evidence, at, closes: _ }| ResolutionView {
+        .map(|Resolution { outcome, by, reason, evidence, at, closes: _, taken_from: _ }| ResolutionView {
             outcome: *outcome,
             by,
             reason,

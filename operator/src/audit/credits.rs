@@ -58,7 +58,7 @@ impl Said {
                 });
                 said.collect()
             }
-            AnyRow::Withdrawal(_) | AnyRow::Unreadable(_) => Vec::new(),
+            AnyRow::Withdrawal(_) | AnyRow::Unreadable(_) | AnyRow::EntryCount(_) => Vec::new(),
         }
     }
 

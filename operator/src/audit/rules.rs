@@ -1,8 +1,8 @@
 //! The rules of a single row.
 
 use domain::{
-    Contradiction, Deposit, DepositRow, DepositState, ForeignWithdrawal, Outcome, Payment, PaymentState, Resolution,
-    SignedFacts, Submission, SubmissionAttempt, Withdrawal, WithdrawalId, WithdrawalReport, WithdrawalRow,
+    AttemptId, Contradiction, Deposit, DepositRow, DepositState, ForeignWithdrawal, Outcome, Payment, PaymentState,
+    Resolution, SignedFacts, Submission, SubmissionAttempt, Withdrawal, WithdrawalId, WithdrawalReport, WithdrawalRow,
     WithdrawalState,
 };
 use paykassma::Element;
@@ -27,6 +27,7 @@ pub(crate) fn check(scanned: &ScannedRow, keys: &Keys) -> Vec<Break> {
             let kept = kept(keys, &it.row.evidence);
             check.proved(kept);
         }
+        AnyRow::EntryCount(_) => {}
     }
     check.must(scanned.indexed == scanned.row.attention(), Rule::Index, "the index does not have what the row says");
     let id = scanned.row.key();
@@ -78,6 +79,10 @@ impl Check<'_> {
             let is_so =
                 |said| matches!(said, Element::Deposit(it) if it.payment == row.key && it.facts.agree_with(facts));
             self.must(said.is_none_or(is_so), Rule::Evidence, "what is signed is another payment, amount or order");
+            let (id, number) = (&facts.custom_transaction_id, &row.key.transaction_id);
+            let read = facts.order_before_hyphen.as_ref();
+            let is_read = read.is_none() || read == AttemptId::order_before_hyphen(id, number).as_ref();
+            self.must(is_read, Rule::Evidence, "the order that was read is not in the signed id");
         }
         match &row.state {
             PaymentState::Credited { order, credited_label, facts } if !by_person => {

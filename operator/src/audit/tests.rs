@@ -28,6 +28,7 @@ fn facts(signed: &serde_json::Value) -> SignedFacts {
     let signature = sign_postback(&additional_data, Spelling::Flagged, ACCESS_KEY, &"private".into()).unwrap();
     SignedFacts {
         custom_transaction_id: signed["plugin_custom_order_id"].as_str().unwrap_or_default().into(),
+        order_before_hyphen: None,
         amount: Amount::parse(signed["amount"].as_str().unwrap()).unwrap(),
         currency_code: CurrencyCode::parse("INR").unwrap(),
         label: Some(Label::parse("u1").unwrap()),

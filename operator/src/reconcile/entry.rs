@@ -78,7 +78,7 @@ impl Entry {
                     (Standing::Other, &row.resolutions, row.facts.evidence.received_at, true)
                 }
             },
-            AnyRow::Deposit(_) | AnyRow::Unreadable(_) => return None,
+            AnyRow::Deposit(_) | AnyRow::Unreadable(_) | AnyRow::EntryCount(_) => return None,
         };
         let standing = found.last().map_or(standing, found_out);
         let ours = OurRecord {

@@ -2,11 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::claim::MAX_CALLS;
 use crate::{
-    Amount, AttemptId, CurrencyCode, CustomTransactionId, Label, Lang, PaymentKey, Timestamp, TransactionId, WalletType,
+    Amount, AttemptId, Call, CurrencyCode, CustomTransactionId, Journal, Label, Lang, Payment, PaymentKey,
+    PaymentState, Timestamp, TransactionId, WalletType,
 };
 
-/// Most numbers that a user may try for one order.
+/// Most numbers that an order's row remembers: the newest.
 pub const MAX_ATTEMPTS: usize = 20;
 
 /// What the merchant asked for. One id always names one order.
@@ -50,7 +52,7 @@ impl Order {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AttemptState {
-    /// Being asked, or the answer was lost.
+    /// Nobody knows what the provider made of it.
     Started,
     /// `ok`.
     Activated,
@@ -58,6 +60,8 @@ pub enum AttemptState {
     Pending,
     /// `possible_transaction_created`.
     Possible,
+    /// Surely not sent: the number may be claimed again.
+    NotSent,
     /// `fail`: the number may be claimed again.
     Failed,
 }
@@ -67,12 +71,125 @@ pub enum AttemptState {
 pub struct Attempt {
     /// The number.
     pub transaction_id: TransactionId,
+    /// Under which id it was sent. `None` in old rows: [`Deposit::attempt`] gives it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<AttemptId>,
     /// How much the user says was paid.
     pub amount: Amount,
     /// What the provider said.
     pub outcome: AttemptState,
     /// When it was last asked.
     pub started_at: Timestamp,
+    /// The provider's message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// How much the provider says was paid.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deposit_amount: Option<Amount>,
+    /// The calls that were surely not sent or failed, while others may have had an effect.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ended_calls: Vec<String>,
+    /// The message of the last of those that failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refusal: Option<String>,
+}
+
+impl Attempt {
+    /// Whether the provider may still report the number under this attempt's id.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.outcome == AttemptState::Started || self.may_have_arrived()
+    }
+
+    /// Whether the provider has taken the number.
+    #[must_use]
+    pub fn may_have_arrived(&self) -> bool {
+        match self.outcome {
+            AttemptState::Activated | AttemptState::Pending | AttemptState::Possible => true,
+            AttemptState::Started | AttemptState::NotSent | AttemptState::Failed => false,
+        }
+    }
+
+    fn said(&mut self, outcome: AttemptState, message: Option<&str>, deposit_amount: Option<Amount>) {
+        if self.outcome != AttemptState::Activated {
+            self.outcome = outcome;
+            self.message = message.map(str::to_owned);
+            self.deposit_amount = deposit_amount;
+        }
+    }
+
+    /// Notes a call that had no effect.
+    fn end_call(&mut self, nonce: &str, refusal: Option<&str>) {
+        if self.ended_calls.len() >= MAX_CALLS {
+            self.ended_calls.remove(0);
+        }
+        self.ended_calls.push(nonce.to_owned());
+        if let Some(refusal) = refusal {
+            self.refusal = Some(refusal.to_owned());
+        }
+    }
+
+    /// Ends the attempt, if no call of it can have had an effect.
+    fn end(&mut self, journal: &Journal) -> bool {
+        self.ended_calls.retain(|nonce| journal.calls.iter().any(|call| call.nonce == *nonce));
+        let is_ended = |call: &Call| self.ended_calls.contains(&call.nonce);
+        if journal.may_have_arrived || self.may_have_arrived() || !journal.calls.iter().all(is_ended) {
+            return false;
+        }
+        self.message = self.refusal.take();
+        self.outcome = if self.message.is_some() { AttemptState::Failed } else { AttemptState::NotSent };
+        self.ended_calls.clear();
+        true
+    }
+}
+
+/// What came of a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CallResult {
+    /// `ok`, with the amount that the provider found.
+    Activated(Option<Amount>),
+    /// `pending`, with the message.
+    Pending(String),
+    /// `possible_transaction_created`, with the message.
+    Possible(String),
+    /// `fail`, with the message.
+    Failed(String),
+    /// The provider surely did not process it.
+    NotSent,
+    /// Nobody knows.
+    Unknown,
+}
+
+impl CallResult {
+    /// Whether the call surely had no effect: then the attempt may end.
+    #[must_use]
+    pub fn may_end(&self) -> bool {
+        matches!(self, Self::Failed(_) | Self::NotSent)
+    }
+}
+
+/// A call's result, as it is recorded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recorded {
+    /// The attempt after it.
+    pub attempt: Attempt,
+    /// The order's row.
+    pub deposit: Deposit,
+    /// The payment's row, where the attempt ends: both rows are written together then.
+    pub released: Option<Payment>,
+}
+
+/// A call whose result is recorded.
+#[derive(Clone, Copy, Debug)]
+pub struct Called<'a> {
+    /// The number.
+    pub number: &'a TransactionId,
+    /// The id under which it was sent.
+    pub id: &'a AttemptId,
+    /// The call.
+    pub call: &'a Call,
+    /// How much the user says was paid.
+    pub amount: Amount,
 }
 
 /// Whether money has come in for an order.
@@ -117,7 +234,7 @@ pub struct Deposit {
     pub params: String,
     /// When it was registered.
     pub created_at: Timestamp,
-    /// The numbers tried, in order: the n-th is the provider's `{order}.{n}`.
+    /// The last numbers that the user entered.
     #[serde(default)]
     pub attempts: Vec<Attempt>,
     /// The payments credited. More than one is possible, and each is real money.
@@ -133,30 +250,76 @@ impl Deposit {
         Self { order, state, params, created_at, attempts: Vec::new(), credited: Vec::new() }
     }
 
-    /// Notes that the user entered this number: the same number is the same attempt. `None` when too many were tried.
+    /// What is known about a number that the user entered.
     #[must_use]
-    pub fn attempt(mut self, number: &TransactionId, amount: Amount, now: Timestamp) -> Option<(Self, AttemptId)> {
-        let entered =
-            Attempt { transaction_id: number.clone(), amount, outcome: AttemptState::Started, started_at: now };
-        let known = self.attempts.iter().position(|attempt| attempt.transaction_id == *number);
-        let index = known.unwrap_or(self.attempts.len());
-        match self.attempts.get_mut(index) {
-            Some(attempt) => *attempt = entered,
-            None if index < MAX_ATTEMPTS => self.attempts.push(entered),
-            None => return None,
-        }
-        let attempt = index.saturating_add(1);
-        let id = AttemptId { order: self.order.custom_transaction_id.clone(), attempt };
-        Some((self, id))
+    pub fn attempt(&self, number: &TransactionId) -> Option<Attempt> {
+        let position = self.attempts.iter().position(|attempt| attempt.transaction_id == *number)?;
+        let attempt = self.attempts.get(position)?.clone();
+        Some(Attempt { id: Some(self.id_of(position, &attempt)), ..attempt })
     }
 
-    /// Notes what the provider said of a number.
+    fn id_of(&self, position: usize, attempt: &Attempt) -> AttemptId {
+        let counted = || AttemptId::counted(&self.order.custom_transaction_id, position.saturating_add(1));
+        attempt.id.clone().unwrap_or_else(counted)
+    }
+
+    /// Records what came of a call. `payment` is the current row; it is needed only where the call had no effect.
+    ///
+    /// A `fail` or a call that was not sent ends the attempt only if no other call of it can have had an effect: our own
+    /// first call may be the reason of the second one's `fail`.
     #[must_use]
-    pub fn answered(mut self, number: &TransactionId, outcome: AttemptState) -> Self {
-        for attempt in self.attempts.iter_mut().filter(|it| it.transaction_id == *number) {
-            attempt.outcome = outcome;
+    pub fn called(&self, called: &Called<'_>, result: &CallResult, payment: Option<&Payment>) -> Recorded {
+        let id = &self.order.custom_transaction_id;
+        let mut deposit = self.clone();
+        deposit.attempts =
+            (0..).zip(&self.attempts).map(|(i, it)| Attempt { id: Some(self.id_of(i, it)), ..it.clone() }).collect();
+        let mut attempt = self.begin(called);
+        match result {
+            CallResult::Activated(amount) => attempt.said(AttemptState::Activated, None, *amount),
+            CallResult::Pending(message) => attempt.said(AttemptState::Pending, Some(message), None),
+            CallResult::Possible(message) => attempt.said(AttemptState::Possible, Some(message), None),
+            CallResult::Failed(message) => attempt.end_call(&called.call.nonce, Some(message)),
+            CallResult::NotSent => attempt.end_call(&called.call.nonce, None),
+            CallResult::Unknown => {}
         }
-        self
+        let claimed =
+            payment.filter(|_| result.may_end()).and_then(|it| Some((it, it.journal(id, &called.call.nonce)?)));
+        let ended = claimed.filter(|(_, journal)| journal.id == *called.id && attempt.end(journal));
+        let released = ended.map(|(payment, _)| payment.with(PaymentState::Released { order: id.clone() }));
+        deposit.remember(attempt.clone());
+        Recorded { attempt, deposit, released }
+    }
+
+    /// The attempt of a call: the one that is known, if it was made under the same id and goes on.
+    fn begin(&self, Called { number, id, call, amount }: &Called<'_>) -> Attempt {
+        let goes_on = |attempt: &Attempt| attempt.id.as_ref() == Some(*id) && attempt.is_open();
+        match self.attempt(number).filter(goes_on) {
+            Some(known) => Attempt { amount: *amount, started_at: known.started_at.max(call.at), ..known },
+            None => Attempt {
+                transaction_id: (*number).clone(),
+                id: Some((*id).clone()),
+                amount: *amount,
+                outcome: AttemptState::Started,
+                started_at: call.at,
+                message: None,
+                deposit_amount: None,
+                ended_calls: Vec::new(),
+                refusal: None,
+            },
+        }
+    }
+
+    /// Puts the attempt in its number's place. Where there is no room, the oldest one that is not activated is forgotten.
+    fn remember(&mut self, attempt: Attempt) {
+        if let Some(known) = self.attempts.iter_mut().find(|it| it.transaction_id == attempt.transaction_id) {
+            *known = attempt;
+            return;
+        }
+        if self.attempts.len() >= MAX_ATTEMPTS {
+            let oldest = self.attempts.iter().position(|it| it.outcome != AttemptState::Activated);
+            self.attempts.remove(oldest.unwrap_or_default());
+        }
+        self.attempts.push(attempt);
     }
 
     /// Adds a payment's money. The payment's own row decides that this happens once.

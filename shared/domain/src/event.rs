@@ -6,8 +6,8 @@ use std::mem::discriminant;
 use serde::Serialize;
 
 use crate::{
-    Amount, AttemptState, CurrencyCode, CustomTransactionId, Deposit, DepositRow, ForeignWithdrawal, Label, Mismatch,
-    Outcome, Payment, PaymentKey, PaymentState, Remark, Resolution, TransactionId, WalletType, Withdrawal,
+    Amount, Attempt, AttemptState, CurrencyCode, CustomTransactionId, Deposit, DepositRow, ForeignWithdrawal, Label,
+    Mismatch, Outcome, Payment, PaymentKey, PaymentState, Remark, Resolution, TransactionId, WalletType, Withdrawal,
     WithdrawalId, WithdrawalRow, WithdrawalState,
 };
 
@@ -23,6 +23,8 @@ pub enum Event {
     DepositQuarantined(HeldPayment),
     /// Verified money is held, because its order is not known.
     PaymentUnmatched(HeldPayment),
+    /// Users of different labels entered the number of a payment.
+    PaymentContested(ContestedPayment),
     /// A postback contradicts what was decided of a payment.
     PaymentConflict(HeldPayment),
     /// The provider has taken a withdrawal.
@@ -97,6 +99,16 @@ pub struct HeldPayment {
     pub mismatch: Option<Mismatch>,
 }
 
+/// A payment whose number users of different labels entered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ContestedPayment {
+    /// The payment.
+    #[serde(flatten)]
+    pub payment: PaymentKey,
+    /// The orders for which they entered it.
+    pub custom_transaction_ids: Vec<CustomTransactionId>,
+}
+
 /// A withdrawal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct WithdrawalChanged {
@@ -160,7 +172,7 @@ impl Event {
     /// The events of the decisions that `old` did not have.
     pub fn resolved<'a>(new: &'a [Resolution], old: Option<&[Resolution]>) -> impl Iterator<Item = Self> + use<'a> {
         let decided = new.iter().skip(old.map_or(0, <[_]>::len));
-        decided.map(|Resolution { outcome, by, reason, evidence, at: _, closes: _ }| {
+        decided.map(|Resolution { outcome, by, reason, evidence, at: _, closes: _, taken_from: _ }| {
             let (by, reason, evidence) = (by.clone(), reason.clone(), evidence.clone());
             Self::TransactionResolved(Resolved { outcome: *outcome, by, reason, evidence })
         })
@@ -174,6 +186,7 @@ impl Event {
             Self::DepositActivationFailed(_) => "deposit.activation_failed",
             Self::DepositQuarantined(_) => "deposit.quarantined",
             Self::PaymentUnmatched(_) => "payment.unmatched",
+            Self::PaymentContested(_) => "payment.contested",
             Self::PaymentConflict(_) => "payment.conflict",
             Self::WithdrawalSubmitted(_) => "withdrawal.submitted",
             Self::WithdrawalPaid(_) => "withdrawal.paid",
@@ -219,11 +232,15 @@ impl Deposit {
     }
 
     fn failures(&self, old: Option<&Self>) -> impl Iterator<Item = Event> {
-        let before = move |index: usize| old.and_then(|old| old.attempts.get(index)).map(|attempt| attempt.outcome);
-        let failed = self.attempts.iter().enumerate().filter(move |(index, attempt)| {
-            attempt.outcome == AttemptState::Failed && before(*index) != Some(AttemptState::Failed)
-        });
-        failed.map(|(_, attempt)| {
+        let is_known = move |new: &Attempt| {
+            old.is_some_and(|old| {
+                let is_same = |it: &Attempt| it.id.is_none() || it.id == new.id;
+                let known = old.attempts.iter().find(|it| it.transaction_id == new.transaction_id);
+                known.is_some_and(|it| it.outcome == AttemptState::Failed && is_same(it))
+            })
+        };
+        let failed = self.attempts.iter().filter(|it| it.outcome == AttemptState::Failed);
+        failed.filter(move |attempt| !is_known(attempt)).map(|attempt| {
             Event::DepositActivationFailed(FailedActivation {
                 custom_transaction_id: self.order.custom_transaction_id.clone(),
                 key1: attempt.transaction_id.clone(),
@@ -243,7 +260,20 @@ impl Payment {
         let new = self.contradictions.iter().skip(known_conflicts);
         let conflicts = new.filter_map(|it| self.held(Some(it.mismatch)).map(Event::PaymentConflict));
         let resolved = Event::resolved(&self.resolutions, Some(known_resolutions));
-        held.into_iter().chain(conflicts).chain(resolved).collect()
+        let contested = self.is_newly_contested(old).then(|| self.contested_event());
+        held.into_iter().chain(contested).chain(conflicts).chain(resolved).collect()
+    }
+
+    /// Whether users of one label more than before have entered the number. After the end that is only recorded.
+    #[must_use]
+    pub fn is_newly_contested(&self, old: Option<&Self>) -> bool {
+        self.entries.len() > old.map_or(0, |old| old.entries.len()).max(1) && !self.is_final()
+    }
+
+    fn contested_event(&self) -> Event {
+        let mut custom_transaction_ids: Vec<_> = self.entered().map(|(_, it)| it.order.clone()).collect();
+        custom_transaction_ids.dedup();
+        Event::PaymentContested(ContestedPayment { payment: self.key.clone(), custom_transaction_ids })
     }
 
     /// The event of a payment that is held.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Amount, CurrencyCode, Label, Timestamp};
+use crate::{Amount, CurrencyCode, CustomTransactionId, Label, Timestamp};
 
 /// The signed text. It is stored so that the signature can be checked again at any time.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +34,9 @@ pub struct SignedFacts {
     /// The signed `plugin_custom_order_id`, verbatim; absent for a withdrawal.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub custom_transaction_id: String,
+    /// The order of an id that was made with [`Separator::Hyphen`](crate::Separator::Hyphen): only the reader can tell it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order_before_hyphen: Option<CustomTransactionId>,
     /// The signed amount.
     pub amount: Amount,
     /// The signed currency.
@@ -46,6 +49,25 @@ pub struct SignedFacts {
 }
 
 impl SignedFacts {
+    /// The order that the signed id names. `None` when no order of ours can have it.
+    #[must_use]
+    pub fn order(&self) -> Option<CustomTransactionId> {
+        CustomTransactionId::parse(self.order_text()).ok()
+    }
+
+    /// Whether the signed id names this order.
+    #[must_use]
+    pub fn names(&self, order: &CustomTransactionId) -> bool {
+        self.order_text() == order.as_str()
+    }
+
+    /// No merchant's id has a `.`, so the text before it is the order.
+    fn order_text(&self) -> &str {
+        let signed = &self.custom_transaction_id;
+        let before_dot = || signed.split_once('.').map_or(signed.as_str(), |(order, _)| order);
+        self.order_before_hyphen.as_ref().map_or_else(before_dot, CustomTransactionId::as_str)
+    }
+
     /// Whether both say the same in everything that is signed and that money depends on.
     #[must_use]
     pub fn agree_with(&self, other: &Self) -> bool {
@@ -73,6 +95,10 @@ pub enum Mismatch {
     OrderCurrencyCode,
     /// The signed wallet is not the order's.
     OrderWalletType,
+    /// A user of another label entered the payment's number with the signed amount.
+    Contested,
+    /// A person took the payment's number away from the signed order.
+    TakenAway,
     /// The signed facts are not those of an earlier postback for the same payment.
     EarlierPostback,
     /// The signed amount is not the withdrawal's.

@@ -87,7 +87,7 @@ macro_rules! masked {
 }
 
 checked_text!(
-    /// A merchant's id of a deposit. Short enough that an attempt's suffix fits the provider's 190.
+    /// A merchant's id of a deposit. Short enough that a number behind it fits the provider's 190.
     CustomTransactionId,
     "must be 1 to 150 of A-Z a-z 0-9 _ -",
     |text| is_id(text, 150)
@@ -171,43 +171,9 @@ pub struct PaymentKey {
     pub transaction_id: TransactionId,
 }
 
-/// What the provider gets as `custom_transaction_id` for the n-th number a user tries: `order`, `order.2`, `order.3`.
-///
-/// The provider wants it unique; `.` is not in a merchant's alphabet, so it always maps back.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AttemptId {
-    /// The merchant's order.
-    pub order: CustomTransactionId,
-    /// 1 for the first number, which is sent under the order's own id.
-    pub attempt: usize,
-}
-
-impl AttemptId {
-    /// Reads what a postback names as `plugin_custom_order_id`; `None` when we cannot have made it.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        let (order, attempt) = match text.split_once('.') {
-            None => (text, 1),
-            Some((order, suffix)) => (order, suffix.parse().ok().filter(|attempt| *attempt > 1)?),
-        };
-        let id = Self { order: CustomTransactionId::parse(order).ok()?, attempt };
-        (id.to_string() == text).then_some(id)
-    }
-}
-
-impl fmt::Display for AttemptId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.attempt {
-            1 => write!(f, "{}", self.order),
-            attempt => write!(f, "{}.{attempt}", self.order),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
 
     #[test]
     fn lengths_and_alphabets_hold() {
@@ -230,20 +196,5 @@ mod tests {
         let label = Label::parse("marker-person").unwrap();
         let account = AccountNumber::parse("1234560079").unwrap();
         assert_eq!(format!("{label:?} {account:?}"), "*** ***");
-    }
-
-    #[test]
-    fn an_attempt_that_we_cannot_have_made_is_none() {
-        for foreign in ["", "a.1", "a.0", "a.02", "a.+2", "a.b", "a.2.3", ".2", "a b"] {
-            assert_eq!(AttemptId::parse(foreign), None, "{foreign}");
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn attempts_map_back(order in "[A-Za-z0-9_-]{1,150}", attempt in 1_usize..100) {
-            let id = AttemptId { order: CustomTransactionId::parse(order).unwrap(), attempt };
-            prop_assert_eq!(AttemptId::parse(&id.to_string()), Some(id));
-        }
     }
 }

@@ -1,8 +1,11 @@
 //! What deposits, payments and withdrawals are, and which changes of them are allowed. Pure: no clock, no network, no AWS.
 
 mod amount;
+mod attempt_id;
 mod attention;
+mod claim;
 mod deposit;
+mod entry_count;
 mod event;
 mod evidence;
 mod ids;
@@ -14,19 +17,24 @@ mod unreadable;
 mod withdrawal;
 
 pub use amount::Amount;
+pub use attempt_id::{AttemptId, Separator};
 pub use attention::{Attention, AttentionKind};
+pub use claim::{CLAIM_BLOCKS_MS, Call, Claim, Entered, Entering, Entry, Journal, MAX_LABELS};
 pub use deposit::{
-    Attempt, AttemptState, Credit, Deposit, DepositRow, DepositState, MAX_ATTEMPTS, Order, Unregistered,
+    Attempt, AttemptState, CallResult, Called, Credit, Deposit, DepositRow, DepositState, MAX_ATTEMPTS, Order,
+    Recorded, Unregistered,
 };
+pub use entry_count::{EntryCount, LabelHash};
 pub use event::{
-    Credited, Event, FailedActivation, ForeignReported, HeldPayment, UnreadableElement, WithdrawalChanged,
+    ContestedPayment, Credited, Event, FailedActivation, ForeignReported, HeldPayment, UnreadableElement,
+    WithdrawalChanged,
 };
 pub use evidence::{Contradiction, Evidence, Mismatch, SignedFacts};
 pub use ids::{
-    AccountNumber, AttemptId, Comment, CurrencyCode, CustomTransactionId, InvalidValue, Label, Lang, PaymentKey,
-    Remark, TransactionId, WalletType, WithdrawalId,
+    AccountNumber, Comment, CurrencyCode, CustomTransactionId, InvalidValue, Label, Lang, PaymentKey, Remark,
+    TransactionId, WalletType, WithdrawalId,
 };
-pub use payment::{Claim, Decision, ExpectedCredit, Payment, PaymentState, decide, match_waiting};
+pub use payment::{Decision, ExpectedCredit, Payment, PaymentState, decide, match_waiting};
 pub use payment_system::{Limits, PaymentSystem, PaymentSystems, TextRule};
 pub use report::{DepositReport, Direction, Unsigned, WithdrawalReport};
 pub use resolution::{NotResolved, Outcome, Resolution};

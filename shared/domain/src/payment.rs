@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AttemptId, Contradiction, Credit, CurrencyCode, CustomTransactionId, Deposit, DepositReport, DepositRow, Label,
-    Mismatch, PaymentKey, Resolution, SignedFacts, Unregistered,
+    Contradiction, Credit, CurrencyCode, CustomTransactionId, Deposit, DepositReport, DepositRow, Entry, Journal,
+    Label, Mismatch, PaymentKey, Resolution, SignedFacts, Unregistered,
 };
 
 /// What is known about a payment.
@@ -15,8 +15,11 @@ pub enum PaymentState {
     Claimed {
         /// Who claims it.
         order: CustomTransactionId,
+        /// Its calls. `None` in old rows: then nobody knows of them.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        journal: Option<Journal>,
     },
-    /// The provider refused the claim: any order may claim the number.
+    /// The claim was given up, because no call of it had an effect or a person took it away: any order may claim the number.
     Released {
         /// Who claimed it last.
         order: CustomTransactionId,
@@ -88,6 +91,12 @@ pub struct Payment {
     /// What is known about it.
     #[serde(flatten)]
     pub state: PaymentState,
+    /// Who entered the number: one entry for each label, at most [`MAX_LABELS`](crate::MAX_LABELS).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub entries: Vec<Entry>,
+    /// Whether users of further labels entered it too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub has_more_entries: bool,
     /// What contradicted the decision later.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub contradictions: Vec<Contradiction>,
@@ -96,55 +105,18 @@ pub struct Payment {
     pub resolutions: Vec<Resolution>,
 }
 
-/// The answer to entering a number.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Claim {
-    /// The number is free: this row claims it.
-    Taken(Payment),
-    /// It was this order's already.
-    Held,
-    /// The money has come in for this order: there is nothing left to ask.
-    Credited(SignedFacts),
-    /// Another order has it.
-    InUse,
-}
-
 impl Payment {
     /// A payment in a state, with nothing said against it.
     #[must_use]
     pub fn new(key: PaymentKey, state: PaymentState) -> Self {
-        Self { key, state, contradictions: Vec::new(), resolutions: Vec::new() }
-    }
-
-    /// Claims the number for an order.
-    #[must_use]
-    pub fn claim(current: Option<&Self>, key: &PaymentKey, order: &CustomTransactionId) -> Claim {
-        let claimed = || PaymentState::Claimed { order: order.clone() };
-        let Some(payment) = current else { return Claim::Taken(Self::new(key.clone(), claimed())) };
-        match &payment.state {
-            PaymentState::Released { .. } => Claim::Taken(payment.with(claimed())),
-            PaymentState::Claimed { order: holder } if holder == order => Claim::Held,
-            PaymentState::Credited { order: holder, facts, .. } if holder == order => Claim::Credited(facts.clone()),
-            PaymentState::Unmatched { facts, .. }
-            | PaymentState::Quarantined { facts, .. }
-            | PaymentState::Rejected { facts }
-                if facts.names(order) =>
-            {
-                Claim::Held
-            }
-            PaymentState::Claimed { .. }
-            | PaymentState::Credited { .. }
-            | PaymentState::Unmatched { .. }
-            | PaymentState::Quarantined { .. }
-            | PaymentState::Rejected { .. } => Claim::InUse,
+        Self {
+            key,
+            state,
+            entries: Vec::new(),
+            has_more_entries: false,
+            contradictions: Vec::new(),
+            resolutions: Vec::new(),
         }
-    }
-
-    /// Gives the number up, when this order holds it by a claim alone.
-    #[must_use]
-    pub fn release(&self, order: &CustomTransactionId) -> Option<Self> {
-        let PaymentState::Claimed { order: holder } = &self.state else { return None };
-        (holder == order).then(|| Self { state: PaymentState::Released { order: order.clone() }, ..self.clone() })
     }
 
     pub(crate) fn with(&self, state: PaymentState) -> Self {
@@ -158,7 +130,7 @@ impl Payment {
         (credited, deposit.clone().credit(credit))
     }
 
-    fn is_final(&self) -> bool {
+    pub(crate) fn is_final(&self) -> bool {
         matches!(self.state, PaymentState::Credited { .. } | PaymentState::Rejected { .. })
     }
 
@@ -221,15 +193,20 @@ pub struct ExpectedCredit {
 }
 
 impl ExpectedCredit {
+    /// Whether the payment may be credited without a look at it: nothing is proved yet, and nobody disputes it.
+    #[must_use]
+    pub fn may_replace(&self, payment: &Payment) -> bool {
+        PaymentState::UNPROVED.contains(&payment.state.name()) && payment.is_undisputed(&self.label)
+    }
+
     /// Both rows after the credit; `None` where the condition does not hold. This is the rule that a store applies in one
     /// conditional transaction.
     #[must_use]
     pub fn credited(&self, payment: Option<&Payment>, deposit: &Deposit) -> Option<(Payment, Deposit)> {
-        let is_unproved = payment.is_none_or(|it| PaymentState::UNPROVED.contains(&it.state.name()));
         let is_same = deposit.order.label == self.label
             && deposit.order.currency_code == self.currency_code
             && deposit.order.wallet_type == self.payment.key.wallet_type;
-        (is_unproved && is_same).then(|| {
+        (payment.is_none_or(|it| self.may_replace(it)) && is_same).then(|| {
             let credited = payment.unwrap_or(&self.payment).with(self.payment.state.clone());
             (credited, deposit.clone().credit(self.credit.clone()))
         })
@@ -245,7 +222,7 @@ impl DepositReport {
     #[must_use]
     pub fn expected_credit(&self) -> Option<ExpectedCredit> {
         let (None, Some(label)) = (self.mismatch, self.facts.label.clone()) else { return None };
-        let order = AttemptId::parse(&self.facts.custom_transaction_id)?.order;
+        let order = self.facts.order()?;
         let facts = self.facts.clone();
         let state = PaymentState::Credited { order: order.clone(), credited_label: label.clone(), facts };
         Some(ExpectedCredit {
@@ -255,14 +232,6 @@ impl DepositReport {
             credit: self.credit(),
             currency_code: self.facts.currency_code.clone(),
         })
-    }
-}
-
-impl SignedFacts {
-    /// Whether the signed order id is this order's, in any of its attempts.
-    #[must_use]
-    pub fn names(&self, order: &CustomTransactionId) -> bool {
-        AttemptId::parse(&self.custom_transaction_id).is_some_and(|id| id.order == *order)
     }
 }
 
@@ -304,6 +273,7 @@ pub enum Decision {
 /// # let evidence = Evidence { additional_data, element: 0, signature, received_at: Timestamp(0) };
 /// # let facts = SignedFacts {
 /// #     custom_transaction_id: "order-1".into(),
+/// #     order_before_hyphen: None,
 /// #     amount: Amount::parse("700")?,
 /// #     currency_code: order.currency_code.clone(),
 /// #     label: Some(order.label.clone()),
@@ -337,7 +307,7 @@ pub fn decide(current: Option<&Payment>, order: Option<&DepositRow>, report: &De
             None => Decision::Repeat,
         };
     }
-    match (&payment.state, judge(order, report)) {
+    match (&payment.state, judge(Some(payment), order, report)) {
         (_, Verdict::Credit(deposit)) => {
             let (payment, deposit) = payment.credited_to(deposit, &report.facts);
             Decision::Credit(payment, Box::new(deposit))
@@ -361,7 +331,7 @@ fn decide_first(claim: Option<&Payment>, order: Option<&DepositRow>, report: &De
         Some(claim) => claim.with(state),
         None => Payment::new(report.payment.clone(), state),
     };
-    match judge(order, report) {
+    match judge(claim, order, report) {
         Verdict::Credit(deposit) => {
             let credited = row(PaymentState::credited(deposit, &report.facts));
             Decision::Credit(credited, Box::new(deposit.clone().credit(report.credit())))
@@ -377,7 +347,7 @@ enum Verdict<'a> {
     Unmatched,
 }
 
-fn judge<'a>(order: Option<&'a DepositRow>, report: &DepositReport) -> Verdict<'a> {
+fn judge<'a>(payment: Option<&Payment>, order: Option<&'a DepositRow>, report: &DepositReport) -> Verdict<'a> {
     if let Some(mismatch) = report.mismatch {
         return Verdict::Quarantine(mismatch);
     }
@@ -388,6 +358,10 @@ fn judge<'a>(order: Option<&'a DepositRow>, report: &DepositReport) -> Verdict<'
         Verdict::Quarantine(Mismatch::OrderWalletType)
     } else if Some(&deposit.order.label) != report.facts.label.as_ref() {
         Verdict::Quarantine(Mismatch::Label)
+    } else if payment.is_some_and(|it| it.was_taken_from(&deposit.order.custom_transaction_id)) {
+        Verdict::Quarantine(Mismatch::TakenAway)
+    } else if payment.is_some_and(|it| it.is_contested(&deposit.order.label, report.facts.amount)) {
+        Verdict::Quarantine(Mismatch::Contested)
     } else {
         Verdict::Credit(deposit)
     }
@@ -412,7 +386,7 @@ fn with_label(facts: &SignedFacts, labels: &[Label], report: &DepositReport) -> 
 }
 
 fn unmatched(row: Payment, order: Option<&DepositRow>, report: &DepositReport) -> Decision {
-    let place = AttemptId::parse(&report.facts.custom_transaction_id).map(|id| {
+    let place = report.facts.order().map(|custom_transaction_id| {
         let mut unmatched = match order {
             Some(DepositRow::Unregistered(place)) => place.unmatched.clone(),
             Some(DepositRow::Registered(_)) | None => Vec::new(),
@@ -420,7 +394,7 @@ fn unmatched(row: Payment, order: Option<&DepositRow>, report: &DepositReport) -
         if !unmatched.contains(&report.payment) && unmatched.len() < Unregistered::MAX {
             unmatched.push(report.payment.clone());
         }
-        Unregistered { custom_transaction_id: id.order, unmatched }
+        Unregistered { custom_transaction_id, unmatched }
     });
     Decision::Unmatched(row, place)
 }

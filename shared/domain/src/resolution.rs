@@ -4,8 +4,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AttemptId, Contradiction, Deposit, ForeignWithdrawal, Payment, PaymentState, Remark, SignedFacts, Timestamp,
-    Withdrawal, WithdrawalState,
+    Contradiction, CustomTransactionId, Deposit, ForeignWithdrawal, Payment, PaymentState, Remark, SignedFacts,
+    Timestamp, Withdrawal, WithdrawalState,
 };
 
 /// What a person found out.
@@ -60,6 +60,9 @@ pub struct Resolution {
     /// How many of the row's contradictions it closes: the first so many.
     #[serde(default)]
     pub closes: usize,
+    /// The order from which it takes a number that was only claimed: no credit to this order goes without a person now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub taken_from: Option<CustomTransactionId>,
 }
 
 /// Why a person's decision is not taken.
@@ -161,6 +164,7 @@ impl Payment {
     /// # let evidence = Evidence { additional_data, element: 0, signature, received_at: Timestamp(0) };
     /// # let facts = SignedFacts {
     /// #     custom_transaction_id: "order-1".into(),
+    /// #     order_before_hyphen: None,
     /// #     amount: Amount::parse("700")?,
     /// #     currency_code: order.currency_code.clone(),
     /// #     label: Some(order.label.clone()),
@@ -169,7 +173,7 @@ impl Payment {
     /// # let remark = Remark::parse("ticket 7")?;
     /// # let decision = |outcome| {
     /// #     let (by, reason, evidence) = (remark.clone(), remark.clone(), remark.clone());
-    /// #     Resolution { outcome, by, reason, evidence, at: Timestamp(0), closes: 0 }
+    /// #     Resolution { outcome, by, reason, evidence, at: Timestamp(0), closes: 0, taken_from: None }
     /// # };
     /// let order = Deposit::new(order, "{}".into(), Timestamp(0));
     /// let held = Payment::new(key, PaymentState::Quarantined { facts, mismatch: Mismatch::Amount });
@@ -189,6 +193,7 @@ impl Payment {
         if matches!(resolution.outcome, Outcome::Paid | Outcome::Failed) {
             return Err(NotResolved::OutcomeOfAnotherKind);
         }
+        let mut taken_from = None;
         let (mut row, credited) = match &self.state {
             PaymentState::Unmatched { facts, .. } | PaymentState::Quarantined { facts, .. } => {
                 if resolution.outcome == Outcome::Rejected {
@@ -199,8 +204,11 @@ impl Payment {
                     (row, Some(order))
                 }
             }
-            PaymentState::Claimed { order } if resolution.outcome == Outcome::Rejected => {
-                (self.with(PaymentState::Released { order: order.clone() }), None)
+            PaymentState::Claimed { order, .. } if resolution.outcome == Outcome::Rejected => {
+                let mut row = self.clone();
+                row.lose_claim();
+                taken_from = Some(order.clone());
+                (row.with(PaymentState::Released { order: order.clone() }), None)
             }
             PaymentState::Claimed { .. } | PaymentState::Released { .. } => return Err(NotResolved::NotProved),
             PaymentState::Credited { .. } | PaymentState::Rejected { .. } => {
@@ -210,17 +218,18 @@ impl Payment {
                 (self.clone(), None)
             }
         };
-        row.resolutions.push(Resolution { closes: self.contradictions.len(), ..resolution });
+        row.resolutions.push(Resolution { closes: self.contradictions.len(), taken_from, ..resolution });
         Ok((row, credited))
     }
 
-    /// The signed order id decides, where there is such an order: only a payment whose order is not known, or whose id cannot be
-    /// one of ours, is credited to the order that the person names.
+    /// The signed order id decides, where there is such an order. A payment is credited to another order that the person names
+    /// only if a user entered its number for that order, or if the signed order is not known or cannot be ours.
     fn credited_by_person(&self, order: &Deposit, facts: &SignedFacts) -> Result<(Self, Deposit), NotResolved> {
         let id = &order.order.custom_transaction_id;
         let is_named = facts.names(id)
+            || self.was_entered_for(id)
             || matches!(self.state, PaymentState::Unmatched { .. })
-            || AttemptId::parse(&facts.custom_transaction_id).is_none();
+            || facts.order().is_none();
         if !is_named {
             return Err(NotResolved::OrderOfAnother);
         }

@@ -3,9 +3,10 @@
 #![cfg(test)]
 
 use domain::{
-    Amount, AttentionKind, Claim, CurrencyCode, CustomTransactionId, Decision, Deposit, DepositReport, DepositRow,
-    Direction, Evidence, Label, Mismatch, NotResolved, Order, Outcome, Payment, PaymentKey, PaymentState, Remark,
-    Resolution, SignedFacts, Timestamp, TransactionId, Unregistered, Unsigned, WalletType, decide, match_waiting,
+    Amount, AttemptId, AttentionKind, Call, CallResult, Called, Claim, CurrencyCode, CustomTransactionId, Decision,
+    Deposit, DepositReport, DepositRow, Direction, Entering, Evidence, Label, Mismatch, NotResolved, Order, Outcome,
+    Payment, PaymentKey, PaymentState, Recorded, Remark, Resolution, Separator, SignedFacts, Timestamp, TransactionId,
+    Unregistered, Unsigned, WalletType, decide, match_waiting,
 };
 use proptest::prelude::*;
 
@@ -37,6 +38,7 @@ fn report(id: &str, label: &str, amount: &str, mismatch: Option<Mismatch>) -> De
     };
     let facts = SignedFacts {
         custom_transaction_id: id.into(),
+        order_before_hyphen: None,
         amount: Amount::parse(amount).unwrap(),
         currency_code: CurrencyCode::parse("INR").unwrap(),
         label: Some(Label::parse(label).unwrap()),
@@ -62,8 +64,7 @@ impl World {
     }
 
     fn report(&mut self, report: &DepositReport) -> Decision {
-        let named = domain::AttemptId::parse(&report.facts.custom_transaction_id).map(|id| id.order);
-        let order = named.and_then(|id| self.orders.get(&id).cloned());
+        let order = report.facts.order().and_then(|id| self.orders.get(&id).cloned());
         let decision = decide(self.payment.as_ref(), order.as_ref(), report);
         match &decision {
             Decision::Credit(payment, deposit) => {
@@ -97,19 +98,36 @@ impl World {
         }
     }
 
-    fn claim(&mut self, id: &str) {
-        let id = CustomTransactionId::parse(id).unwrap();
+    /// A user of a registered order enters the number.
+    fn claim(&mut self, id: &str, amount: &str) -> Option<Claim> {
+        let DepositRow::Registered(deposit) = self.order(id)?.clone() else { return None };
         let key = report("o", "u", "1", None).payment;
-        if let Claim::Taken(payment) = Payment::claim(self.payment.as_ref(), &key, &id) {
-            self.payment = Some(payment);
-        }
+        let call = Call { nonce: id.into(), at: Timestamp(1) };
+        let known = deposit.attempt(&key.transaction_id);
+        let entering = Entering {
+            payment: &key,
+            order: &deposit.order,
+            amount: Amount::parse(amount).unwrap(),
+            known: known.as_ref(),
+            call: &call,
+            separator: Separator::Dot,
+        };
+        let (row, claim) = Payment::claim(self.payment.as_ref(), &entering);
+        self.payment = row.or(self.payment.take());
+        Some(claim)
     }
 
-    fn release(&mut self, id: &str) {
-        let id = CustomTransactionId::parse(id).unwrap();
-        if let Some(released) = self.payment.as_ref().and_then(|payment| payment.release(&id)) {
-            self.payment = Some(released);
-        }
+    /// The provider answers fail to the order's call.
+    fn fail(&mut self, id: &str) {
+        let Some(DepositRow::Registered(deposit)) = self.order(id).cloned() else { return };
+        let (number, call) =
+            (report("o", "u", "1", None).payment.transaction_id, Call { nonce: id.into(), at: Timestamp(1) });
+        let id = AttemptId::new(&deposit.order.custom_transaction_id, &number, Separator::Dot);
+        let called = Called { number: &number, id: &id, call: &call, amount: Amount::parse("5").unwrap() };
+        let Recorded { deposit, released, .. } =
+            deposit.called(&called, &CallResult::Failed("no".into()), self.payment.as_ref());
+        self.put(DepositRow::Registered(deposit));
+        self.payment = released.or(self.payment.take());
     }
 
     /// A person decides. Whether that was allowed.
@@ -143,7 +161,7 @@ impl World {
 fn resolution(outcome: Outcome) -> Resolution {
     let remark = |text: &str| Remark::parse(text).unwrap();
     let (by, reason, evidence) = (remark("an operator"), remark("the user's facts"), remark("ticket 7"));
-    Resolution { outcome, by, reason, evidence, at: Timestamp(8), closes: 0 }
+    Resolution { outcome, by, reason, evidence, at: Timestamp(8), closes: 0, taken_from: None }
 }
 
 fn with_order(label: &str) -> World {
@@ -167,7 +185,7 @@ fn a_state_has_the_name_that_the_table_has() {
     let (order, facts) = (CustomTransactionId::parse("o1").unwrap(), report.facts.clone());
     let credited_label = Label::parse("u1").unwrap();
     for state in [
-        PaymentState::Claimed { order: order.clone() },
+        PaymentState::Claimed { order: order.clone(), journal: None },
         PaymentState::Released { order: order.clone() },
         PaymentState::Unmatched { facts: facts.clone(), labels: Vec::new() },
         PaymentState::Quarantined { facts: facts.clone(), mismatch: Mismatch::Label },
@@ -225,7 +243,7 @@ fn another_signed_amount_or_order_for_the_same_number_is_never_applied() {
 fn the_signed_order_decides_and_not_who_claimed_first() {
     let mut world = with_order("u");
     world.register(deposit("p", "v", "INR"));
-    world.claim("p");
+    world.claim("p", "701");
     assert!(matches!(world.report(&report("o", "u", "700", None)), Decision::Credit(..)));
     assert_eq!(world.credits()[0].0.order.custom_transaction_id.as_str(), "o");
 }
@@ -317,56 +335,38 @@ fn the_expected_credit_is_what_is_decided_when_the_order_agrees() {
 #[test]
 fn an_order_id_that_we_cannot_have_made_is_unmatched_without_a_place() {
     let mut world = World::default();
-    for id in ["", "a/b", "a.1"] {
+    for id in ["", "a/b", ".1", "a b"] {
         assert!(matches!(world.report(&report(id, "u", "700", None)), Decision::Unmatched(_, None)));
         world.payment = None;
     }
 }
 
 #[test]
-fn a_number_is_one_orders_until_it_is_released() {
-    let mut world = World::default();
-    let key = report("o", "u", "1", None).payment;
-    let claim =
-        |world: &World, id| Payment::claim(world.payment.as_ref(), &key, &CustomTransactionId::parse(id).unwrap());
-    world.claim("o");
-    assert_eq!(claim(&world, "o"), Claim::Held);
-    assert_eq!(claim(&world, "p"), Claim::InUse);
-    world.release("p");
-    assert_eq!(claim(&world, "p"), Claim::InUse);
-    world.release("o");
-    assert!(matches!(claim(&world, "p"), Claim::Taken(_)));
-    world.register(deposit("o", "u", "INR"));
+fn a_number_is_one_orders_until_its_attempt_has_failed() {
+    let mut world = with_order("u");
+    world.register(deposit("p", "v", "INR"));
+    assert!(matches!(world.claim("o", "5"), Some(Claim::Ask(_))));
+    assert_eq!(world.claim("p", "5"), Some(Claim::InUse));
+    world.fail("p");
+    assert_eq!(world.claim("p", "5"), Some(Claim::InUse));
+    world.fail("o");
+    assert!(matches!(world.claim("p", "5"), Some(Claim::Ask(_))));
     world.report(&report("o", "u", "700", None));
-    assert!(matches!(claim(&world, "o"), Claim::Credited(_)));
-    assert_eq!(claim(&world, "p"), Claim::InUse);
+    assert_eq!(world.claim("o", "5"), Some(Claim::Credited(Amount::parse("700").unwrap())));
+    assert_eq!(world.claim("p", "5"), Some(Claim::InUse));
 }
 
 #[test]
 fn a_person_takes_a_number_from_an_order_that_only_claims_it() {
     let mut world = with_order("u");
     world.register(deposit("p", "v", "INR"));
-    world.claim("p");
+    world.claim("p", "5");
     assert_eq!(world.resolve(Outcome::Credited, "p"), Err(NotResolved::NotProved));
     assert_eq!(world.resolve(Outcome::Rejected, "p"), Ok(()));
-    world.claim("o");
-    assert!(matches!(world.state(), PaymentState::Claimed { order } if order.as_str() == "o"));
+    world.claim("o", "700");
+    assert!(matches!(world.state(), PaymentState::Claimed { order, .. } if order.as_str() == "o"));
     assert_eq!(world.payment.as_ref().unwrap().resolutions.len(), 1);
     assert!(matches!(world.report(&report("o", "u", "700", None)), Decision::Credit(..)));
-}
-
-#[test]
-fn the_same_number_is_the_same_attempt() {
-    let number = |text: &str| TransactionId::parse(text).unwrap();
-    let amount = Amount::parse("5").unwrap();
-    let enter = |deposit: Deposit, text: &str| deposit.attempt(&number(text), amount, Timestamp(1)).unwrap();
-    let (row, first) = enter(deposit("o", "u", "INR"), "11111111111");
-    let (row, second) = enter(row, "22222222222");
-    let (row, again) = enter(row, "11111111111");
-    assert_eq!([first.to_string(), second.to_string(), again.to_string()], ["o", "o.2", "o"]);
-    let full = (3..=domain::MAX_ATTEMPTS).fold(row, |row, attempt| enter(row, &format!("{attempt}")).0);
-    assert!(full.clone().attempt(&number("one too many"), amount, Timestamp(1)).is_none());
-    assert!(full.attempt(&number("22222222222"), amount, Timestamp(1)).is_some());
 }
 
 #[test]
@@ -409,9 +409,7 @@ fn a_rejected_payment_stays_rejected_and_what_contradicts_it_is_looked_at_once()
     assert!(matches!(world.report(&report("o", "u", "8", None)), Decision::Conflict(Some(_), _)));
     assert!(world.payment.as_ref().unwrap().attention().is_some(), "what comes later is open again");
     assert!(matches!(world.state(), PaymentState::Rejected { .. }));
-    let key = &report("o", "u", "1", None).payment;
-    let claim = |order| Payment::claim(world.payment.as_ref(), key, &CustomTransactionId::parse(order).unwrap());
-    assert_eq!((claim("o"), claim("p")), (Claim::Held, Claim::InUse));
+    assert_eq!(world.claim("o", "5"), Some(Claim::InUse));
 }
 
 #[test]
@@ -469,8 +467,8 @@ fn outcomes_have_names() {
 enum Event {
     Report { order: &'static str, label: &'static str, amount: &'static str, altered: bool },
     Register { order: &'static str, label: &'static str },
-    Claim(&'static str),
-    Release(&'static str),
+    Claim { order: &'static str, amount: &'static str },
+    Fail(&'static str),
     Resolve(Outcome, &'static str),
 }
 
@@ -483,11 +481,19 @@ fn event() -> impl Strategy<Value = Event> {
         4 => (named, label(), amount, any::<bool>())
             .prop_map(|(order, label, amount, altered)| Event::Report { order, label, amount, altered }),
         1 => (order(), label()).prop_map(|(order, label)| Event::Register { order, label }),
-        1 => order().prop_map(Event::Claim),
-        1 => order().prop_map(Event::Release),
+        2 => (order(), prop::sample::select(vec!["5", "7", "8"])).prop_map(|(order, amount)| Event::Claim { order, amount }),
+        1 => order().prop_map(Event::Fail),
         1 => (prop::sample::select(vec![Outcome::Credited, Outcome::Rejected]), order())
             .prop_map(|(outcome, order)| Event::Resolve(outcome, order)),
     ]
+}
+
+fn other(label: &str) -> &'static str {
+    if label == "u" { "v" } else { "u" }
+}
+
+fn deposit_label(text: &str) -> Label {
+    Label::parse(text).unwrap()
 }
 
 fn rank(state: &PaymentState) -> u8 {
@@ -508,6 +514,8 @@ proptest! {
         let mut world = World::default();
         let mut first_signed: Option<SignedFacts> = None;
         let mut is_decided_by_a_person = false;
+        // What users entered before the end, and from which orders a person took the number.
+        let (mut entered, mut taken_from) = (Vec::new(), Vec::new());
         for event in events {
             let before = world.payment.as_ref().map_or(0, |payment| rank(&payment.state));
             match event {
@@ -519,15 +527,28 @@ proptest! {
                     if let Some(DepositRow::Registered(deposit)) = world.order("o")
                         && is_genuine && !is_decided_by_a_person && said.facts.names(&deposit.order.custom_transaction_id)
                         && deposit.order.label.as_str() == label
+                        && !taken_from.contains(&deposit.order.custom_transaction_id)
+                        && !entered.contains(&(deposit_label(other(label)), said.facts.amount))
                     {
                         prop_assert!(matches!(world.state(), PaymentState::Credited { .. }), "owed: {said:?}");
                     }
                 }
                 Event::Register { order, label } => world.register(deposit(order, label, "INR")),
-                Event::Claim(order) => world.claim(order),
-                Event::Release(order) => world.release(order),
+                Event::Claim { order, amount } => {
+                    let label = world.order(order).and_then(DepositRow::registered).map(|it| it.order.label.clone());
+                    let amount_entered = Amount::parse(amount).unwrap();
+                    entered.extend(label.map(|label| (label, amount_entered)).filter(|_| before < 2));
+                    world.claim(order, amount);
+                }
+                Event::Fail(order) => world.fail(order),
                 Event::Resolve(outcome, order) => {
-                    is_decided_by_a_person |= world.resolve(outcome, order).is_ok() && before == 1;
+                    let holder = match world.payment.as_ref().map(|it| &it.state) {
+                        Some(PaymentState::Claimed { order, .. }) => Some(order.clone()),
+                        _ => None,
+                    };
+                    let is_done = world.resolve(outcome, order).is_ok();
+                    is_decided_by_a_person |= is_done && before == 1;
+                    taken_from.extend(holder.filter(|_| is_done));
                 }
             }
             prop_assert!(world.payment.as_ref().map_or(0, |payment| rank(&payment.state)) >= before);
@@ -536,7 +557,12 @@ proptest! {
             if let Some((deposit, credit)) = credits.first() {
                 let first = first_signed.as_ref().unwrap();
                 prop_assert_eq!(credit.amount, first.amount);
-                prop_assert!(is_decided_by_a_person || first.names(&deposit.order.custom_transaction_id));
+                let id = &deposit.order.custom_transaction_id;
+                prop_assert!(is_decided_by_a_person || first.names(id));
+                let is_contested = entered.iter().any(|(label, amount)| {
+                    *label != deposit.order.label && *amount == credit.amount
+                });
+                prop_assert!(is_decided_by_a_person || !(is_contested || taken_from.contains(id)));
                 let PaymentState::Credited { credited_label, order, .. } = world.state() else {
                     return Err(TestCaseError::fail("credited, but the payment does not say so"));
                 };

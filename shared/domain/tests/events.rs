@@ -3,10 +3,10 @@
 #![cfg(test)]
 
 use domain::{
-    AccountNumber, Amount, AttemptState, Contradiction, CurrencyCode, CustomTransactionId, Deposit, DepositRow, Event,
-    Evidence, ForeignWithdrawal, Label, Mismatch, Order, Outcome, Payment, PaymentKey, PaymentState, Remark,
-    Resolution, SignedFacts, Timestamp, TransactionId, Unregistered, WalletType, Withdrawal, WithdrawalId,
-    WithdrawalRequest, WithdrawalRow, WithdrawalState,
+    AccountNumber, Amount, Attempt, AttemptState, Contradiction, CurrencyCode, CustomTransactionId, Deposit,
+    DepositRow, Entered, Entry, Event, Evidence, ForeignWithdrawal, Label, Mismatch, Order, Outcome, Payment,
+    PaymentKey, PaymentState, Remark, Resolution, SignedFacts, Timestamp, TransactionId, Unregistered, WalletType,
+    Withdrawal, WithdrawalId, WithdrawalRequest, WithdrawalRow, WithdrawalState,
 };
 use serde_json::{Value, json};
 
@@ -32,6 +32,7 @@ fn facts(received_at: u64) -> SignedFacts {
     };
     SignedFacts {
         custom_transaction_id: "o".into(),
+        order_before_hyphen: None,
         amount: amount("700.10"),
         currency_code: inr(),
         label: Some(Label::parse("u").unwrap()),
@@ -46,7 +47,7 @@ fn against(mismatch: Mismatch) -> Contradiction {
 fn resolution(outcome: Outcome) -> Resolution {
     let remark = |text: &str| Remark::parse(text).unwrap();
     let (by, reason, evidence) = (remark("ann"), remark("statement"), remark("line 7"));
-    Resolution { outcome, by, reason, evidence, at: Timestamp(10), closes: 0 }
+    Resolution { outcome, by, reason, evidence, at: Timestamp(10), closes: 0, taken_from: None }
 }
 
 fn deposit() -> Deposit {
@@ -103,21 +104,52 @@ fn a_credit_is_published_once_with_its_number_and_whether_it_is_what_was_asked_f
     assert_eq!(new.events(Some(&new)), []);
 }
 
+/// A number that the order has sent, with this outcome.
+fn sent(deposit: &Deposit, number: &str, id: &str, outcome: AttemptState) -> Deposit {
+    let attempt: Attempt = serde_json::from_value(json!({"transaction_id": number, "id": id, "amount": "8",
+        "outcome": outcome, "started_at": 1}))
+    .unwrap();
+    let others = deposit.attempts.iter().filter(|it| it.transaction_id != attempt.transaction_id).cloned();
+    Deposit { attempts: others.chain([attempt.clone()]).collect(), ..deposit.clone() }
+}
+
 #[test]
-fn a_refused_number_is_published_when_it_becomes_so() {
-    let [first, second] = ["11", "12"].map(|number| key(number).transaction_id);
-    let (entered, _) = deposit().attempt(&first, amount("7"), Timestamp(1)).unwrap();
-    let (entered, _) = entered.attempt(&second, amount("8"), Timestamp(2)).unwrap();
+fn a_failed_attempt_is_published_once_and_the_next_one_of_its_number_again() {
     let row = |deposit: &Deposit| DepositRow::Registered(deposit.clone());
-    assert_eq!(row(&entered).events(None), []);
-    let failed = entered.clone().answered(&second, AttemptState::Failed);
+    let started = sent(&deposit(), "12", "o.12", AttemptState::Started);
+    let failed = sent(&started, "12", "o.12", AttemptState::Failed);
     let data = json!({"custom_transaction_id": "o", "key1": "12", "amount": "8"});
     let published_once = [("deposit.activation_failed", data)];
-    assert_eq!(named(&row(&failed).events(Some(&row(&entered)))), published_once);
+    assert_eq!(row(&started).events(None), []);
+    assert_eq!(named(&row(&failed).events(Some(&row(&started)))), published_once);
     assert_eq!(named(&row(&failed).events(None)), published_once);
-    let both = failed.clone().answered(&first, AttemptState::Failed);
-    assert_eq!(named(&row(&both).events(Some(&row(&failed))))[0].1["key1"], "11");
     assert_eq!(row(&failed).events(Some(&row(&failed))), []);
+    let other = sent(&failed, "11", "o.11", AttemptState::Failed);
+    assert_eq!(named(&row(&other).events(Some(&row(&failed))))[0].1["key1"], "11");
+    let again = sent(&failed, "12", "o.12.0a1b2c", AttemptState::Failed);
+    assert_eq!(named(&row(&again).events(Some(&row(&failed)))), published_once);
+}
+
+#[test]
+fn a_further_label_that_enters_the_number_is_published_until_the_end() {
+    let entry = |label: &str, order: &str| Entry {
+        label: Label::parse(label).unwrap(),
+        entered: vec![Entered {
+            order: CustomTransactionId::parse(order).unwrap(),
+            amount: amount("7"),
+            has_asked: false,
+        }],
+    };
+    let order = CustomTransactionId::parse("o").unwrap();
+    let claimed = Payment::new(key("11"), PaymentState::Claimed { order: order.clone(), journal: None });
+    let one = Payment { entries: vec![entry("u", "o")], ..claimed.clone() };
+    let two = Payment { entries: vec![entry("u", "o"), entry("v", "p")], ..claimed };
+    assert_eq!((one.events(None), two.events(Some(&two))), (Vec::new(), Vec::new()));
+    let data = json!({"wallet_type": "paytm", "transaction_id": "11", "custom_transaction_ids": ["o", "p"]});
+    assert_eq!(named(&two.events(Some(&one))), [("payment.contested", data)]);
+    let credited_label = Label::parse("u").unwrap();
+    let state = PaymentState::Credited { order, credited_label, facts: facts(1) };
+    assert_eq!(Payment { state: state.clone(), ..two }.events(Some(&Payment { state, ..one })), []);
 }
 
 #[test]
@@ -126,7 +158,7 @@ fn a_held_payment_is_published_when_it_becomes_so_and_each_contradiction_once() 
     let unmatched = with(PaymentState::Unmatched { facts: facts(1), labels: Vec::new() });
     let mismatch = Mismatch::Label;
     let quarantined = with(PaymentState::Quarantined { facts: facts(1), mismatch });
-    let claimed = with(PaymentState::Claimed { order: CustomTransactionId::parse("o").unwrap() });
+    let claimed = with(PaymentState::Claimed { order: CustomTransactionId::parse("o").unwrap(), journal: None });
     let mut data = json!({"wallet_type": "paytm", "transaction_id": "11", "custom_transaction_id": "o",
         "amount": "700.10", "currency_code": "INR"});
     assert_eq!(named(&unmatched.events(Some(&claimed))), [("payment.unmatched", data.clone())]);

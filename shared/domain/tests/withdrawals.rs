@@ -40,6 +40,7 @@ fn report(status: Option<i64>, amount: &str, label: &str) -> WithdrawalReport {
     };
     let facts = SignedFacts {
         custom_transaction_id: String::new(),
+        order_before_hyphen: None,
         amount: Amount::parse(amount).unwrap(),
         currency_code: CurrencyCode::parse("INR").unwrap(),
         label: Some(Label::parse(label).unwrap()),
@@ -180,7 +181,7 @@ fn two_who_send_an_unknown_attempt_again_write_two_rows() {
 fn resolution(outcome: Outcome) -> Resolution {
     let remark = |text: &str| Remark::parse(text).unwrap();
     let (by, reason, evidence) = (remark("an operator"), remark("seen in the back office"), remark("line 7"));
-    Resolution { outcome, by, reason, evidence, at: Timestamp(8), closes: 0 }
+    Resolution { outcome, by, reason, evidence, at: Timestamp(8), closes: 0, taken_from: None }
 }
 
 fn attention(row: &Withdrawal) -> Option<AttentionKind> {

@@ -13,6 +13,8 @@ pub enum Metric {
     DepositQuarantined,
     /// A payment is held, because its order is not registered.
     PaymentUnmatched,
+    /// Users of different labels have entered the number of a payment.
+    PaymentContested,
     /// A postback contradicts what was decided about a payment.
     PaymentConflict,
     /// A postback says what is already recorded.
@@ -37,10 +39,11 @@ pub enum Metric {
 
 impl Metric {
     /// All metrics.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::DepositCredited,
         Self::DepositQuarantined,
         Self::PaymentUnmatched,
+        Self::PaymentContested,
         Self::PaymentConflict,
         Self::PostbackRepeated,
         Self::PostbackUnreadable,
@@ -57,7 +60,11 @@ impl Metric {
     #[must_use]
     pub const fn is_alarming(self) -> bool {
         match self {
-            Self::DepositCredited | Self::PostbackRepeated | Self::WithdrawalPaid | Self::WithdrawalFailed => false,
+            Self::DepositCredited
+            | Self::PaymentContested
+            | Self::PostbackRepeated
+            | Self::WithdrawalPaid
+            | Self::WithdrawalFailed => false,
             Self::DepositQuarantined
             | Self::PaymentUnmatched
             | Self::PaymentConflict
@@ -77,6 +84,7 @@ impl Metric {
             Self::DepositCredited => "deposit.credited",
             Self::DepositQuarantined => "deposit.quarantined",
             Self::PaymentUnmatched => "payment.unmatched",
+            Self::PaymentContested => "payment.contested",
             Self::PaymentConflict => "payment.conflict",
             Self::PostbackRepeated => "postback.repeated",
             Self::PostbackUnreadable => "postback.unreadable",

@@ -88,6 +88,18 @@ impl Settings {
         parse(self.required(name)?).map_err(|error| BadSetting { name, rule: error.to_string() })
     }
 
+    /// A setting that may be missing, read by `parse`.
+    ///
+    /// # Errors
+    /// [`BadSetting`] when it is there and `parse` refuses it.
+    pub fn optional_parsed<T, E: Display>(
+        &self,
+        name: &'static str,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Result<Option<T>, BadSetting> {
+        self.optional(name).map(|_| self.parsed(name, parse)).transpose()
+    }
+
     /// A setting in JSON that may be missing.
     ///
     /// # Errors

@@ -35,7 +35,7 @@ pub struct ActivationRequest<'a> {
     pub key1: &'a TransactionId,
     /// How much the user says was paid.
     pub amount: Amount,
-    /// The order's id with the number of the attempt. The provider requires it to be unique.
+    /// The id of the attempt. The provider requires it to be unique.
     pub custom_transaction_id: &'a AttemptId,
 }
 

@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use domain::{
-    Amount, CurrencyCode, DepositReport, Direction, Evidence, Label, PaymentKey, SignedFacts, Timestamp, TransactionId,
-    Unsigned, WalletType, WithdrawalId, WithdrawalReport,
+    Amount, AttemptId, CurrencyCode, DepositReport, Direction, Evidence, Label, PaymentKey, Separator, SignedFacts,
+    Timestamp, TransactionId, Unsigned, WalletType, WithdrawalId, WithdrawalReport,
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -28,11 +28,12 @@ pub enum Element {
     },
 }
 
-/// Reads the elements in order. It reads each only when it is asked for, because each contains a copy of the whole signed text.
+/// Reads the elements in order. `separator` is the one with which the ids of attempts are made. It reads each only when it is asked for, because each contains a copy of the whole signed text.
 #[must_use]
 pub fn read_postback<'a>(
     verified: &Verified<'a>,
     received_at: Timestamp,
+    separator: Separator,
 ) -> impl ExactSizeIterator<Item = Element> + use<'a> {
     let verified = *verified;
     let unsigned = object::<TopLevel<'_>>(verified.body()).map_or(TopLevel::default().read(), |top| top.read());
@@ -46,7 +47,7 @@ pub fn read_postback<'a>(
             received_at,
         };
         match Facts::read(text) {
-            Ok(facts) => facts.report(evidence, &unsigned, is_only_element),
+            Ok(facts) => facts.report(evidence, &unsigned, is_only_element, separator),
             Err(reason) => Element::Unreadable { evidence, reason },
         }
     })
@@ -141,10 +142,16 @@ impl Facts {
         })
     }
 
-    fn report(self, evidence: Evidence, unsigned: &Unsigned, is_only_element: bool) -> Element {
+    fn report(self, evidence: Evidence, unsigned: &Unsigned, is_only_element: bool, separator: Separator) -> Element {
         let Self { subject, wallet_type, amount, currency_code, custom_transaction_id } = self;
         let label = unsigned.label.clone();
-        let facts = SignedFacts { custom_transaction_id, amount, currency_code, label, evidence };
+        let order_before_hyphen = match (&subject, separator) {
+            (Subject::Payment(number), Separator::Hyphen) => {
+                AttemptId::order_before_hyphen(&custom_transaction_id, number)
+            }
+            (Subject::Payment(_) | Subject::Withdrawal(..), _) => None,
+        };
+        let facts = SignedFacts { custom_transaction_id, order_before_hyphen, amount, currency_code, label, evidence };
         let mismatch = |direction| unsigned.mismatch(direction, &wallet_type, &facts, is_only_element);
         match subject {
             Subject::Payment(transaction_id) => {

@@ -298,7 +298,7 @@ mod tests {
         let private_key = key();
         let keys = PostbackKeys { access_key: "key", private_key: &private_key, previous_private_key: None };
         let body = body.to_string();
-        read_postback(&verify(body.as_bytes(), &keys).unwrap(), Timestamp(7)).next().unwrap()
+        read_postback(&verify(body.as_bytes(), &keys).unwrap(), Timestamp(7), domain::Separator::Dot).next().unwrap()
     }
 
     fn element(direction: Direction) -> JsonObject {

@@ -72,7 +72,7 @@ pub(crate) fn activate_body(request: &ActivationRequest<'_>) -> String {
         ("label", Value::Text(order.label.as_str())),
         ("key1", Value::Text(key1.as_str())),
         ("amount", Value::Number(amount.to_string())),
-        ("custom_transaction_id", Value::Text(&custom_transaction_id.to_string())),
+        ("custom_transaction_id", Value::Text(custom_transaction_id.as_str())),
     ])
 }
 

@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use domain::{
-    Amount, AttemptId, CurrencyCode, CustomTransactionId, Label, Order, Submission, TransactionId, WalletType,
+    Amount, AttemptId, CurrencyCode, CustomTransactionId, Label, Order, Separator, Submission, TransactionId,
+    WalletType,
 };
 use paykassma::{ActivateTransaction, ActivationRequest, BaseUrl, Client, CreateTransaction, SubmitWithdrawal};
 use secrecy::SecretString;
@@ -117,7 +118,8 @@ fn order() -> Order {
 
 async fn activate(client: &Client) -> String {
     let order = order();
-    let id = AttemptId { order: order.custom_transaction_id.clone(), attempt: 2 };
+    let id =
+        AttemptId::new(&order.custom_transaction_id, &TransactionId::parse("47752123519").unwrap(), Separator::Dot);
     let request = ActivationRequest {
         order: &order,
         key1: &TransactionId::parse("47381113468").unwrap(),

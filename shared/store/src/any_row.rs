@@ -1,8 +1,8 @@
 //! A row of any kind.
 
 use domain::{
-    Attention, CustomTransactionId, DepositRow, Payment, PaymentKey, TransactionId, Unreadable, UnreadableId,
-    WalletType, WithdrawalId, WithdrawalRow,
+    Attention, CustomTransactionId, DepositRow, EntryCount, LabelHash, Payment, PaymentKey, TransactionId, Unreadable,
+    UnreadableId, WalletType, WithdrawalId, WithdrawalRow,
 };
 
 use crate::{Read, Row, RowKey, StoreError, Stored};
@@ -18,6 +18,8 @@ pub enum RowId {
     Withdrawal(WithdrawalId),
     /// A verified element that could not be understood.
     Unreadable(UnreadableId),
+    /// How many numbers a label enters.
+    EntryCount(LabelHash),
 }
 
 impl RowId {
@@ -37,6 +39,7 @@ impl RowId {
                 let (signature, element) = rest.split_once('#')?;
                 Some(Self::Unreadable(UnreadableId { signature: signature.to_owned(), element: element.parse().ok()? }))
             }
+            "entries" => Some(Self::EntryCount(LabelHash::parse(rest)?)),
             _ => None,
         }
     }
@@ -53,6 +56,8 @@ pub enum AnyRow {
     Withdrawal(Stored<WithdrawalRow>),
     /// An element that could not be understood.
     Unreadable(Stored<Unreadable>),
+    /// How many numbers a label enters.
+    EntryCount(Stored<EntryCount>),
 }
 
 impl AnyRow {
@@ -64,6 +69,7 @@ impl AnyRow {
             Self::Payment(it) => it.row.key.key(),
             Self::Withdrawal(it) => it.row.id().key(),
             Self::Unreadable(it) => it.row.id().key(),
+            Self::EntryCount(it) => it.row.id().key(),
         }
     }
 
@@ -75,6 +81,7 @@ impl AnyRow {
             Self::Payment(it) => it.row.state.name(),
             Self::Withdrawal(it) => it.row.state_name(),
             Self::Unreadable(_) => "unreadable",
+            Self::EntryCount(_) => "counted",
         }
     }
 
@@ -86,6 +93,7 @@ impl AnyRow {
             Self::Payment(it) => it.version,
             Self::Withdrawal(it) => it.version,
             Self::Unreadable(it) => it.version,
+            Self::EntryCount(it) => it.version,
         }
     }
 
@@ -97,14 +105,21 @@ impl AnyRow {
             Self::Payment(it) => Row::attention(&it.row),
             Self::Withdrawal(it) => Row::attention(&it.row),
             Self::Unreadable(it) => Row::attention(&it.row),
+            Self::EntryCount(it) => Row::attention(&it.row),
         }
     }
 }
 
 /// The right to read rows of all kinds.
-pub trait ReadAny: Read<CustomTransactionId> + Read<PaymentKey> + Read<WithdrawalId> + Read<UnreadableId> {}
+pub trait ReadAny:
+    Read<CustomTransactionId> + Read<PaymentKey> + Read<WithdrawalId> + Read<UnreadableId> + Read<LabelHash>
+{
+}
 
-impl<T: Read<CustomTransactionId> + Read<PaymentKey> + Read<WithdrawalId> + Read<UnreadableId>> ReadAny for T {}
+impl<T> ReadAny for T where
+    T: Read<CustomTransactionId> + Read<PaymentKey> + Read<WithdrawalId> + Read<UnreadableId> + Read<LabelHash>
+{
+}
 
 /// Reads the row of this name; `None` when there is none.
 ///
@@ -116,5 +131,6 @@ pub async fn read_any(table: &impl ReadAny, id: &RowId) -> Result<Option<AnyRow>
         RowId::Payment(key) => table.read(key).await?.map(AnyRow::Payment),
         RowId::Withdrawal(id) => table.read(id).await?.map(AnyRow::Withdrawal),
         RowId::Unreadable(id) => table.read(id).await?.map(AnyRow::Unreadable),
+        RowId::EntryCount(label) => table.read(label).await?.map(AnyRow::EntryCount),
     })
 }

@@ -11,12 +11,15 @@ use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{
     CancellationReason, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
 };
-use domain::{DepositRow, ExpectedCredit, Payment, PaymentState, WithdrawalReport, WithdrawalRow, WithdrawalState};
+use domain::{
+    DepositRow, EntryCount, ExpectedCredit, LabelHash, Payment, PaymentState, WithdrawalReport, WithdrawalRow,
+    WithdrawalState,
+};
 
 use crate::row::{ATTENTION, ATTENTION_AT, Item, KEY, VERSION, attribute, from_item, number, text, to_item};
 use crate::{
-    BackOff, Change, Credit, EndWithdrawal, Read, Row, RowKey, StoreError, Stored, Transact, Transacted, Write,
-    Written, longest_wait_ms,
+    BackOff, Change, CountEntry, Credit, EndWithdrawal, Read, Row, RowKey, StoreError, Stored, Transact, Transacted,
+    Write, Written, longest_wait_ms,
 };
 
 const ALL_OLD: ReturnValuesOnConditionCheckFailure = ReturnValuesOnConditionCheckFailure::AllOld;
@@ -79,8 +82,11 @@ impl DynamoDb {
         Ok(TransactWriteItem::builder().put(put).build())
     }
 
-    /// The whole payment is written, without what stood there losing what was said against it.
-    fn credit_payment(&self, payment: &Payment) -> Result<TransactWriteItem, StoreError> {
+    /// The payment's state is written. What else is in the row stays: who entered the number, and what was said against it.
+    fn credit_payment(
+        &self,
+        ExpectedCredit { payment, label, .. }: &ExpectedCredit,
+    ) -> Result<TransactWriteItem, StoreError> {
         let item: Item = serde_dynamo::to_item(payment).map_err(|error| StoreError(error.to_string()))?;
         let mut set = String::from("SET version = if_not_exists(version, :zero) + :one");
         let mut values = named("unproved", PaymentState::UNPROVED);
@@ -91,11 +97,15 @@ impl DynamoDb {
             update = update.expression_attribute_names(format!("#{index}"), name);
             values.insert(format!(":{index}"), value);
         }
+        // A row without the attribute `entries` is older than it.
+        let is_undisputed = "attribute_not_exists(resolutions) AND attribute_not_exists(entries[1]) \
+             AND (attribute_not_exists(entries) OR entries[0].label = :label)";
         let update = update
             .table_name(&self.table)
             .key(KEY, text(payment.key.key()))
-            .update_expression(set)
-            .condition_expression(format!("{IS_ABSENT} OR #state IN (:unproved0, :unproved1)"))
+            .update_expression(format!("{set} REMOVE journal"))
+            .condition_expression(format!("{IS_ABSENT} OR (#state IN (:unproved0, :unproved1) AND {is_undisputed})"))
+            .expression_attribute_values(":label", text(label.as_str()))
             .expression_attribute_names("#state", "state")
             .set_expression_attribute_values(Some(values))
             .expression_attribute_values(":zero", number(0))
@@ -191,10 +201,50 @@ impl Transact for DynamoDb {
 
 impl Credit for DynamoDb {
     async fn credit(&self, expected: &ExpectedCredit) -> Result<Transacted, StoreError> {
-        let items = vec![self.credit_payment(&expected.payment)?, self.credit_order(expected)?];
+        let items = vec![self.credit_payment(expected)?, self.credit_order(expected)?];
         let Some(reasons) = self.send_transaction(items).await? else { return Ok(Transacted::Done) };
         let payment = reasons.first().and_then(CancellationReason::item).cloned();
         Ok(Transacted::Conflict { payment: payment.map(from_item).transpose()?.map(Box::new) })
+    }
+}
+
+impl CountEntry for DynamoDb {
+    /// Most labels enter one number a day: the first one costs one write.
+    async fn count_entry(&self, label: &LabelHash, day: u64, limit: u64) -> Result<bool, StoreError> {
+        let update = || self.client.update_item().table_name(&self.table).key(KEY, text(label.key()));
+        let first = update()
+            .update_expression(format!(
+                "SET #day = :day, entered = :one, #state = :counted, label_hash = :label, \
+                 {VERSION} = if_not_exists({VERSION}, :zero) + :one"
+            ))
+            .condition_expression("attribute_not_exists(#day) OR #day < :day")
+            .expression_attribute_names("#day", "day")
+            .expression_attribute_names("#state", "state")
+            .expression_attribute_values(":counted", text("counted"))
+            .expression_attribute_values(":label", text(label.as_str()))
+            .expression_attribute_values(":day", number(day))
+            .expression_attribute_values(":zero", number(0))
+            .expression_attribute_values(":one", number(1))
+            .return_values_on_condition_check_failure(ALL_OLD);
+        let Err(error) = first.send().await else { return Ok(true) };
+        let current = match error.as_service_error() {
+            Some(UpdateItemError::ConditionalCheckFailedException(failed)) => failed.item().cloned(),
+            _ => return Err(unavailable(&error)),
+        };
+        let current: Option<Stored<EntryCount>> = current.map(from_item).transpose()?;
+        if current.is_some_and(|it| it.row.entered >= limit) {
+            return Ok(false);
+        }
+        let further = update()
+            .update_expression(format!("SET entered = entered + :one, {VERSION} = {VERSION} + :one"))
+            .condition_expression("entered < :limit")
+            .expression_attribute_values(":one", number(1))
+            .expression_attribute_values(":limit", number(limit));
+        let Err(error) = further.send().await else { return Ok(true) };
+        match error.as_service_error() {
+            Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(false),
+            _ => Err(unavailable(&error)),
+        }
     }
 }
 

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{
-    Attention, CustomTransactionId, DepositRow, Payment, PaymentKey, Unreadable, UnreadableId, WithdrawalId,
-    WithdrawalRow,
+    Attention, CustomTransactionId, DepositRow, EntryCount, LabelHash, Payment, PaymentKey, Unreadable, UnreadableId,
+    WithdrawalId, WithdrawalRow,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -103,6 +103,15 @@ row!(
     |id| format!("unreadable#{}#{}", id.signature, id.element),
     |row| row.id(),
     |row| row.attention()
+);
+
+row!(
+    EntryCount,
+    LabelHash,
+    EntryCount,
+    |id| format!("entries#{}", id.as_str()),
+    |row| row.label_hash.clone(),
+    |_row| None
 );
 
 pub(crate) fn text(value: impl Into<String>) -> AttributeValue {

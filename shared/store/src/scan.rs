@@ -93,6 +93,7 @@ fn scanned_row(item: Item) -> Result<ScannedRow, UnreadableRow> {
         "payment" => from_item(item).map(AnyRow::Payment),
         "withdrawal" => from_item(item).map(AnyRow::Withdrawal),
         "unreadable" => from_item(item).map(AnyRow::Unreadable),
+        "entries" => from_item(item).map(AnyRow::EntryCount),
         _ => return Err(unreadable_row("a row of an unknown kind".into())),
     };
     let row = row.map_err(|StoreError(reason)| unreadable_row(reason))?;

@@ -3,8 +3,9 @@
 use std::sync::LazyLock;
 
 use domain::{
-    AttemptId, Claim, CurrencyCode, CustomTransactionId, Decision, Deposit, DepositReport, DepositRow, Label, Mismatch,
-    Order, Outcome, Payment, PaymentKey, PaymentState, Timestamp, TransactionId, WalletType, decide, match_waiting,
+    Amount, Call, CallResult, Called, CurrencyCode, CustomTransactionId, Decision, Deposit, DepositReport, DepositRow,
+    Entering, Label, Mismatch, Order, Outcome, Payment, PaymentKey, PaymentState, Separator,
+    Timestamp, TransactionId, WalletType, decide, match_waiting,
 };
 
 use crate::{World, essence, facts, resolution, state};
@@ -23,15 +24,17 @@ pub(crate) struct Rows {
 
 impl World for Rows {
     fn key(&self) -> String {
-        let payment = self.payment.as_ref().map(|Payment { key: _, state, contradictions, resolutions }| {
-            (state, essence(contradictions, resolutions))
+        let payment = self.payment.as_ref().map(|row| {
+            let taken: Vec<_> =
+                ORDERS.iter().map(|id| row.was_taken_from(&CustomTransactionId::parse(*id).unwrap())).collect();
+            (&row.state, &row.entries, taken, essence(&row.contradictions, &row.resolutions))
         });
         serde_json::to_string(&(payment, &self.orders)).unwrap()
     }
 
     fn next(&self) -> Vec<Self> {
         let registered = REGISTRATIONS.iter().filter_map(|order| self.register(order));
-        let entered = ORDERS.into_iter().flat_map(|id| [self.claim(id), self.release(id)]).flatten();
+        let entered = ORDERS.into_iter().flat_map(|id| [self.claim(id), self.fail(id)]).flatten();
         let reported = REPORTS.iter().flat_map(|report| [self.credit(report), self.decide(report)]).flatten();
         let orders = [None, self.registered("a"), self.registered("b")];
         let outcomes = Outcome::ALL.into_iter();
@@ -82,26 +85,42 @@ impl Rows {
         }
     }
 
-    /// A user enters the number for a registered order.
+    /// A user enters the number for a registered order that does not claim it.
     fn claim(&self, id: &str) -> Option<Self> {
-        let id = &self.registered(id)?.order.custom_transaction_id;
-        match Payment::claim(self.payment.as_ref(), &payment_key(), id) {
-            Claim::Taken(payment) => Some(self.with_payment(payment)),
-            Claim::Held | Claim::Credited(_) | Claim::InUse => None,
+        let Order { custom_transaction_id, .. } = &self.registered(id)?.order;
+        let is_own =
+            |it: &Payment| matches!(&it.state, PaymentState::Claimed { order, .. } if order == custom_transaction_id);
+        if self.payment.as_ref().is_some_and(is_own) {
+            return None;
         }
+        let entering = Entering {
+            payment: &payment_key(),
+            order: &self.registered(id)?.order,
+            amount: Amount::parse("700").unwrap(),
+            known: None,
+            call: &call(),
+            separator: Separator::Dot,
+        };
+        Payment::claim(self.payment.as_ref(), &entering).0.map(|payment| self.with_payment(payment))
     }
 
-    /// The provider rejects the number.
-    fn release(&self, id: &str) -> Option<Self> {
-        let id = CustomTransactionId::parse(id).unwrap();
-        Some(self.with_payment(self.payment.as_ref()?.release(&id)?))
+    /// The provider rejects the order's call. What the order's row notes of it changes no state.
+    fn fail(&self, id: &str) -> Option<Self> {
+        let PaymentState::Claimed { journal: Some(journal), .. } = &self.payment.as_ref()?.state else { return None };
+        let (number, call) = (payment_key().transaction_id, call());
+        let called = Called { number: &number, id: &journal.id, call: &call, amount: Amount::parse("700").unwrap() };
+        let result = CallResult::Failed("no".into());
+        let released = self.registered(id)?.called(&called, &result, self.payment.as_ref()).released;
+        released.map(|payment| self.with_payment(payment))
     }
 
     /// The credit that the store writes without reading, on its conditions.
     fn credit(&self, report: &DepositReport) -> Option<Self> {
         let expected = report.expected_credit()?;
         let is_undecided = self.payment.as_ref().is_none_or(|payment| {
-            matches!(payment.state, PaymentState::Claimed { .. } | PaymentState::Released { .. })
+            let is_unproved = matches!(payment.state, PaymentState::Claimed { .. } | PaymentState::Released { .. });
+            let is_own = payment.entries.iter().all(|entry| entry.label == expected.label);
+            is_unproved && is_own && payment.resolutions.is_empty()
         });
         let deposit = self.registered(expected.order.as_str())?;
         let Order { label, currency_code, wallet_type, .. } = &deposit.order;
@@ -115,7 +134,7 @@ impl Rows {
 
     /// A postback, decided on the rows that were read.
     fn decide(&self, report: &DepositReport) -> Option<Self> {
-        let named = AttemptId::parse(&report.facts.custom_transaction_id).map(|id| id.order);
+        let named = report.facts.order();
         let order = named.and_then(|id| self.row(id.as_str()));
         match decide(self.payment.as_ref(), order, report) {
             Decision::Credit(payment, deposit) => {
@@ -176,6 +195,10 @@ fn reports() -> Vec<DepositReport> {
         ]
     };
     ["a", "b", "none of ours"].into_iter().flat_map(of).collect()
+}
+
+fn call() -> Call {
+    Call { nonce: "call".into(), at: Timestamp(0) }
 }
 
 fn payment_key() -> PaymentKey {

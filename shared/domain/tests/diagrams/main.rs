@@ -122,6 +122,7 @@ fn facts(order: &str, amount: &str, currency: &str, label: Option<&str>) -> Sign
     };
     SignedFacts {
         custom_transaction_id: order.into(),
+        order_before_hyphen: None,
         amount: Amount::parse(amount).unwrap(),
         currency_code: CurrencyCode::parse(currency).unwrap(),
         label: label.map(|label| Label::parse(label).unwrap()),
@@ -132,5 +133,5 @@ fn facts(order: &str, amount: &str, currency: &str, label: Option<&str>) -> Sign
 fn resolution(outcome: Outcome) -> Resolution {
     let remark = Remark::parse("x").unwrap();
     let (by, reason, evidence) = (remark.clone(), remark.clone(), remark);
-    Resolution { outcome, by, reason, evidence, at: Timestamp(0), closes: 0 }
+    Resolution { outcome, by, reason, evidence, at: Timestamp(0), closes: 0, taken_from: None }
 }

@@ -6,12 +6,12 @@ mod fixtures;
 mod outbox;
 
 use domain::{
-    AttentionKind, CustomTransactionId, DepositRow, Effect, Payment, PaymentKey, PaymentState, Timestamp, Transition,
-    Withdrawal, WithdrawalRow, WithdrawalState,
+    AttentionKind, CustomTransactionId, DepositRow, Effect, Label, LabelHash, Payment, PaymentKey, PaymentState,
+    Timestamp, Transition, Withdrawal, WithdrawalRow, WithdrawalState,
 };
 use fixtures::{
-    Table, claimed, credited_sum, deposit, deposit_report, embedded, facts, foreign_withdrawal, resolution, unreadable,
-    unreadable_at, withdrawal, withdrawal_report,
+    Table, claimed, credited_sum, deposit, deposit_report, embedded, entered, facts, foreign_withdrawal, resolution,
+    unreadable, unreadable_at, withdrawal, withdrawal_report,
 };
 use store::{
     Change, Credit, DynamoDb, Memory, PAGE, Read, RowId, RowKey, Scan, ScannedRow, Segment, Stored, Transact,
@@ -41,6 +41,8 @@ contract! {
     a_credit_needs_no_reading_and_happens_once
     a_credit_wants_the_stored_label_currency_and_wallet
     a_credit_keeps_what_was_said_against_the_payment
+    a_disputed_payment_is_not_credited_without_a_look
+    numbers_are_counted_up_to_the_days_limit_however_many_come_at_once
     several_rows_change_together_or_not_at_all
     a_withdrawal_ends_once_and_only_as_it_was_asked
     an_element_that_was_not_understood_is_stored
@@ -146,6 +148,54 @@ async fn a_credit_keeps_what_was_said_against_the_payment(table: &impl Table) {
     let payment = read_payment(table, &report.payment).await.unwrap();
     assert_eq!(payment.contradictions, [contradiction]);
     assert!(matches!(payment.state, PaymentState::Credited { order, .. } if order.as_str() == "o1"));
+}
+
+async fn a_disputed_payment_is_not_credited_without_a_look(table: &impl Table) {
+    table.write(Change::new(deposit("o1", "u1"))).await.unwrap();
+    let of_another = entered(None, "1", "o2", "u2");
+    let contested = entered(Some(&claimed("2", "o1")), "2", "o2", "u2");
+    let mut taken_away = claimed("3", "o1");
+    taken_away.resolutions.push(resolution());
+    for disputed in [of_another, contested, taken_away] {
+        table.write(Change::new(disputed.clone())).await.unwrap();
+        let number = disputed.key.transaction_id.as_str();
+        let credit = table.credit(&deposit_report(number, "o1", "u1", "5").expected_credit().unwrap()).await.unwrap();
+        let current = Some(Box::new(Stored { row: disputed.clone(), version: 1 }));
+        assert_eq!(credit, Transacted::Conflict { payment: current });
+    }
+    let mut older = claimed("4", "o9");
+    older.entries.clear();
+    for undisputed in [claimed("5", "o9"), older] {
+        table.write(Change::new(undisputed.clone())).await.unwrap();
+        let number = undisputed.key.transaction_id.as_str();
+        let expected = deposit_report(number, "o1", "u1", "5").expected_credit().unwrap();
+        assert_eq!(table.credit(&expected).await.unwrap(), Transacted::Done);
+        let credited = read_payment(table, &undisputed.key).await.unwrap();
+        assert_eq!((credited.state, credited.entries), (expected.payment.state, undisputed.entries));
+    }
+}
+
+async fn numbers_are_counted_up_to_the_days_limit_however_many_come_at_once(table: &impl Table) {
+    let label = LabelHash::of(&Label::parse("u1").unwrap());
+    let counted = async |day, times: usize| {
+        let at_once: Vec<_> = (0..times)
+            .map(|_| {
+                let (table, label) = (table.clone(), label.clone());
+                tokio::spawn(async move { table.count_entry(&label, day, 30).await.unwrap() })
+            })
+            .collect();
+        let mut counted = 0;
+        for one in at_once {
+            counted += usize::from(one.await.unwrap());
+        }
+        counted
+    };
+    assert_eq!(counted(7, 100).await, 30);
+    assert_eq!(counted(6, 5).await, 0, "a clock that is late opens no other day");
+    assert_eq!(counted(8, 1).await, 1);
+    assert_eq!(counted(8, 40).await, 29);
+    let row = stored(table, &label).await.row;
+    assert_eq!((row.day, row.entered), (8, 30));
 }
 
 async fn several_rows_change_together_or_not_at_all(table: &impl Table) {
@@ -343,7 +393,9 @@ async fn pages_follow_each_other_without_gap_or_repetition(table: &impl Table) {
         firsts.push(page.first_at.unwrap().0);
         elements.extend(page.rows.into_iter().map(|row| match row {
             RowId::Unreadable(id) => id.element,
-            row @ (RowId::Deposit(_) | RowId::Payment(_) | RowId::Withdrawal(_)) => panic!("{row:?}"),
+            row @ (RowId::Deposit(_) | RowId::Payment(_) | RowId::Withdrawal(_) | RowId::EntryCount(_)) => {
+                panic!("{row:?}")
+            }
         }));
         after = page.next;
         if after.is_none() {
