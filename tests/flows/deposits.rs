@@ -133,3 +133,36 @@ async fn an_activation_without_an_answer_is_pending_and_may_be_repeated() {
     assert_eq!(site.credits("o1").await, ["700"]);
     assert_eq!(site.activate("unknown", NUMBER).await.code(), "not_found");
 }
+
+#[tokio::test]
+async fn an_order_without_params_is_registered_however_php_spells_them() {
+    let site = Site::start().await;
+    for fault in ["empty_list", "null_params", "no_params", "trailing_comma"] {
+        site.fault("create", fault, 1).await;
+        let created = site.order(fault).await;
+        assert_eq!((created.state(), &created.body["params"]), ((201, "created"), &json!({})), "{fault}: {created:?}");
+    }
+    site.fault("create", "byte_order_mark", 1).await;
+    let created = site.order("marked").await;
+    assert_eq!(created.status, 201, "{created:?}");
+    assert!(created.body["params"]["identifier"].is_string(), "{created:?}");
+}
+
+#[tokio::test]
+async fn a_rejection_without_a_status_is_shown_and_decides_no_withdrawal() {
+    let site = Site::start().await;
+    for code in [400, 422] {
+        site.control("faults", &json!({"on": "create", "fault": "no_status", "code": code})).await;
+        let refused = site.order("o1").await;
+        assert_eq!((refused.status, refused.code()), (422, "provider_rejected"), "{code}: {refused:?}");
+        assert_eq!(refused.body["message"], "The data is invalid; label: The label is too long");
+    }
+    assert_eq!(site.rows().await, 0);
+    site.order("o1").await;
+    site.fault("activate", "no_status", 1).await;
+    let refused = site.activate("o1", NUMBER).await;
+    assert_eq!((refused.status, refused.code()), (422, "provider_rejected"), "{refused:?}");
+    assert_eq!(site.state(PAYMENT).await, "released");
+    site.fault("withdrawal", "no_status", 1).await;
+    assert_eq!(site.withdraw("w1").await.state(), (202, "pending"));
+}
