@@ -10,6 +10,7 @@ mod payment;
 mod payment_system;
 mod report;
 mod resolution;
+mod unchanged_text;
 mod unreadable;
 mod withdrawal;
 
