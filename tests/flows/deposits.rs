@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::flows::support::{Site, order, with};
+use crate::flows::support::{Site, order, with, withdrawal};
 
 const NUMBER: &str = "47752123519";
 const PAYMENT: &str = "payment#paytm#47752123519";
@@ -41,6 +41,37 @@ async fn the_same_order_again_is_answered_as_before_and_another_one_refused() {
     site.fault("create", "reset_before", 1).await;
     assert_eq!(site.order("o1").await.status, 200, "known orders need no provider");
     assert_eq!(site.rows().await, 1);
+}
+
+#[tokio::test]
+async fn a_default_that_is_written_out_or_null_is_the_same_request() {
+    let site = Site::start().await;
+    let bare = json!({"custom_transaction_id": "o1", "label": "631317234", "currency_code": "INR"});
+    let first = site.post("/deposits", &bare).await;
+    assert_eq!(first.status, 201, "{first:?}");
+    let mut whole = bare.clone();
+    for (field, value) in
+        [("lang", json!("en")), ("lang", json!(null)), ("wallet_type", json!("paytm")), ("amount", json!(null))]
+    {
+        whole[field] = value;
+        let again = site.post("/deposits", &whole).await;
+        assert_eq!((again.status, &again.body), (200, &first.body), "{whole}");
+    }
+    let written = with(&with(&bare, "custom_transaction_id", &json!("o2")), "lang", &json!("en"));
+    assert_eq!(site.post("/deposits", &written).await.status, 201);
+    assert_eq!(site.post("/deposits", &with(&written, "lang", &json!(null))).await.status, 200);
+    assert_eq!(site.withdraw("w1").await.status, 201);
+    for (field, value) in [
+        ("payment_system", json!("paytm")),
+        ("payment_system", json!(null)),
+        ("is_test", json!(false)),
+        ("is_test", json!(null)),
+        ("comment", json!(null)),
+        ("amount", json!("1000.00")),
+    ] {
+        let again = site.post("/withdrawals", &with(&withdrawal("w1"), field, &value)).await;
+        assert_eq!(again.state(), (200, "submitted"), "{field} = {value}: {again:?}");
+    }
 }
 
 #[tokio::test]
