@@ -62,6 +62,13 @@ async fn spoil(kind: Kind, answer: Response, reset: &Reset, provider: &Provider)
         Kind::MessageMap => {
             json_response(r#"{"status":"fail","message":{"withdrawals_sum_amount":["Insufficient balance"]}}"#)
         }
+        Kind::EmptyList => json_response(r#"{"status":"ok","params":[]}"#),
+        Kind::NullParams => json_response(r#"{"status":"ok","params":null}"#),
+        Kind::NoParams => json_response(r#"{"status":"ok"}"#),
+        Kind::ByteOrderMark => marked(answer).await,
+        Kind::NoStatus { code } => {
+            bare(code, r#"{"message":"The data is invalid","errors":{"label":["The label is too long"]}}"#.to_owned())
+        }
         Kind::Huge => json_response(format!(r#"{{"status":"ok","padding":"{}"}}"#, "x".repeat(HUGE))),
         Kind::AcceptedButLost => bare(502, "Bad Gateway".to_owned()),
     }
@@ -85,6 +92,12 @@ fn slow_body(answer: Response, delay: Duration) -> Response {
     });
     head.headers.remove(header::CONTENT_LENGTH);
     Response::from_parts(head, Body::from_stream(late))
+}
+
+/// Sends a byte-order mark before the JSON.
+async fn marked(answer: Response) -> Response {
+    let whole = to_bytes(answer.into_body(), HUGE).await.unwrap_or_default();
+    json_response(["\u{feff}".as_bytes(), &whole].concat())
 }
 
 /// Sends a complete HTTP message with half of its JSON.

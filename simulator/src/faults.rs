@@ -43,6 +43,14 @@ pub(crate) enum Kind {
         message: String,
     },
     MessageMap,
+    EmptyList,
+    NullParams,
+    NoParams,
+    ByteOrderMark,
+    NoStatus {
+        #[serde(default = "unprocessable")]
+        code: u16,
+    },
     Huge,
     AcceptedButLost,
 }
@@ -63,6 +71,10 @@ fn once() -> u64 {
     1
 }
 
+fn unprocessable() -> u16 {
+    422
+}
+
 fn rejection() -> String {
     "The request was refused".to_owned()
 }
@@ -72,7 +84,9 @@ impl Fault {
     pub(crate) fn is_processed(&self) -> bool {
         match self.kind {
             Kind::ResetBefore => false,
-            Kind::Status { .. } | Kind::MessageString { .. } | Kind::MessageMap => self.processed.unwrap_or(false),
+            Kind::Status { .. } | Kind::MessageString { .. } | Kind::MessageMap | Kind::NoStatus { .. } => {
+                self.processed.unwrap_or(false)
+            }
             Kind::ResetAfter
             | Kind::SlowHeaders { .. }
             | Kind::SlowBody { .. }
@@ -82,6 +96,10 @@ impl Fault {
             | Kind::Truncated
             | Kind::TrailingComma
             | Kind::UnknownStatus
+            | Kind::EmptyList
+            | Kind::NullParams
+            | Kind::NoParams
+            | Kind::ByteOrderMark
             | Kind::Huge
             | Kind::AcceptedButLost => self.processed.unwrap_or(true),
         }

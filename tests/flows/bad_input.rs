@@ -94,6 +94,59 @@ async fn every_field_of_a_withdrawal_is_checked() {
     assert_eq!(site.ask("log").await.to_string().matches("withdrawal").count(), 0, "the provider heard nothing");
 }
 
+/// Texts that a provider may send back changed. Then the postback would be held.
+#[tokio::test]
+async fn a_text_that_may_come_back_changed_is_refused_with_its_rule() {
+    let site = Site::start().await;
+    site.order("o1").await;
+    let before = site.rows().await;
+    let activation = json!({"key1": "47752123519", "amount": 700});
+    for (text, rule) in [
+        (" 9876543210", "white space"),
+        ("9876543210 ", "white space"),
+        ("9876543210\u{a0}", "white space"),
+        ("987\u{a0}654", "white space"),
+        ("987\u{2028}654", "white space"),
+        ("987\u{200b}654", "invisible"),
+        ("\u{feff}9876543210", "invisible"),
+        ("9876543210\u{200f}", "invisible"),
+        ("987\u{ad}654", "invisible"),
+        ("❤\u{fe0f}", "invisible"),
+        ("987\u{200d}654", "joiners"),
+        ("jose\u{301}", "NFC"),
+    ] {
+        for (path, good, field) in [
+            ("/deposits", &order("o2"), "label"),
+            ("/deposits/o1/activation", &activation, "key1"),
+            ("/withdrawals", &withdrawal("w1"), "label"),
+            ("/withdrawals", &withdrawal("w1"), "account_number"),
+            ("/withdrawals", &withdrawal("w1"), "comment"),
+        ] {
+            let answer = site.post(path, &with(good, field, &json!(text))).await;
+            let found = (answer.status, answer.code(), answer.field());
+            assert_eq!(found, (422, "invalid_field", field), "{path} {text:?}: {answer:?}");
+            let message = answer.body["message"].as_str().unwrap();
+            assert!(message.starts_with(field) && message.contains(rule), "{path} {text:?}: {message}");
+        }
+    }
+    assert_eq!(site.rows().await, before);
+}
+
+#[tokio::test]
+async fn a_label_in_any_script_is_accepted_and_credited() {
+    let site = Site::start().await;
+    for (index, label) in ["हिन्दी 5", "தமிழ்", "ক্\u{200d}ষ", "കല്\u{200d}ക്കത്ത", "é😀"].into_iter().enumerate()
+    {
+        let id = format!("o{index}");
+        let created = site.post("/deposits", &with(&order(&id), "label", &json!(label))).await;
+        assert_eq!(created.status, 201, "{label}: {created:?}");
+        let number = format!("4775212351{index}");
+        let payment = json!({"transaction_id": number, "amount": "700", "custom_transaction_id": id, "label": label});
+        site.control("payments", &payment).await;
+        site.until(&format!("payment#paytm#{number}"), "credited").await;
+    }
+}
+
 #[tokio::test]
 async fn what_is_not_one_json_object_is_malformed() {
     let site = Site::start().await;

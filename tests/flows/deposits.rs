@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::flows::support::{Site, order, with};
+use crate::flows::support::{Site, order, with, withdrawal};
 
 const NUMBER: &str = "47752123519";
 const PAYMENT: &str = "payment#paytm#47752123519";
@@ -41,6 +41,37 @@ async fn the_same_order_again_is_answered_as_before_and_another_one_refused() {
     site.fault("create", "reset_before", 1).await;
     assert_eq!(site.order("o1").await.status, 200, "known orders need no provider");
     assert_eq!(site.rows().await, 1);
+}
+
+#[tokio::test]
+async fn a_default_that_is_written_out_or_null_is_the_same_request() {
+    let site = Site::start().await;
+    let bare = json!({"custom_transaction_id": "o1", "label": "631317234", "currency_code": "INR"});
+    let first = site.post("/deposits", &bare).await;
+    assert_eq!(first.status, 201, "{first:?}");
+    let mut whole = bare.clone();
+    for (field, value) in
+        [("lang", json!("en")), ("lang", json!(null)), ("wallet_type", json!("paytm")), ("amount", json!(null))]
+    {
+        whole[field] = value;
+        let again = site.post("/deposits", &whole).await;
+        assert_eq!((again.status, &again.body), (200, &first.body), "{whole}");
+    }
+    let written = with(&with(&bare, "custom_transaction_id", &json!("o2")), "lang", &json!("en"));
+    assert_eq!(site.post("/deposits", &written).await.status, 201);
+    assert_eq!(site.post("/deposits", &with(&written, "lang", &json!(null))).await.status, 200);
+    assert_eq!(site.withdraw("w1").await.status, 201);
+    for (field, value) in [
+        ("payment_system", json!("paytm")),
+        ("payment_system", json!(null)),
+        ("is_test", json!(false)),
+        ("is_test", json!(null)),
+        ("comment", json!(null)),
+        ("amount", json!("1000.00")),
+    ] {
+        let again = site.post("/withdrawals", &with(&withdrawal("w1"), field, &value)).await;
+        assert_eq!(again.state(), (200, "submitted"), "{field} = {value}: {again:?}");
+    }
 }
 
 #[tokio::test]
@@ -132,4 +163,37 @@ async fn an_activation_without_an_answer_is_pending_and_may_be_repeated() {
     site.until(PAYMENT, "credited").await;
     assert_eq!(site.credits("o1").await, ["700"]);
     assert_eq!(site.activate("unknown", NUMBER).await.code(), "not_found");
+}
+
+#[tokio::test]
+async fn an_order_without_params_is_registered_however_php_spells_them() {
+    let site = Site::start().await;
+    for fault in ["empty_list", "null_params", "no_params", "trailing_comma"] {
+        site.fault("create", fault, 1).await;
+        let created = site.order(fault).await;
+        assert_eq!((created.state(), &created.body["params"]), ((201, "created"), &json!({})), "{fault}: {created:?}");
+    }
+    site.fault("create", "byte_order_mark", 1).await;
+    let created = site.order("marked").await;
+    assert_eq!(created.status, 201, "{created:?}");
+    assert!(created.body["params"]["identifier"].is_string(), "{created:?}");
+}
+
+#[tokio::test]
+async fn a_rejection_without_a_status_is_shown_and_decides_no_withdrawal() {
+    let site = Site::start().await;
+    for code in [400, 422] {
+        site.control("faults", &json!({"on": "create", "fault": "no_status", "code": code})).await;
+        let refused = site.order("o1").await;
+        assert_eq!((refused.status, refused.code()), (422, "provider_rejected"), "{code}: {refused:?}");
+        assert_eq!(refused.body["message"], "The data is invalid; label: The label is too long");
+    }
+    assert_eq!(site.rows().await, 0);
+    site.order("o1").await;
+    site.fault("activate", "no_status", 1).await;
+    let refused = site.activate("o1", NUMBER).await;
+    assert_eq!((refused.status, refused.code()), (422, "provider_rejected"), "{refused:?}");
+    assert_eq!(site.state(PAYMENT).await, "released");
+    site.fault("withdrawal", "no_status", 1).await;
+    assert_eq!(site.withdraw("w1").await.state(), (202, "pending"));
 }

@@ -111,7 +111,7 @@ where
         let id = request.path_parameter("custom_transaction_id").unwrap_or_default();
         let id = CustomTransactionId::parse(id).map_err(|_| ApiError::NotFound)?;
         let mut fields = Fields::parse(request.body)?;
-        let number = fields.text("key1", TransactionId::parse)?;
+        let number = fields.text("key1", TransactionId::accept)?;
         let entered = Entered { number, amount: fields.number("amount", Amount::parse)? };
         fields.finish()?;
         let secrets = self.keys.current().await?;

@@ -8,7 +8,7 @@ pub(crate) fn read(body: &[u8], systems: &PaymentSystems) -> Result<Order, BadRe
     let mut fields = Fields::parse(body)?;
     let order = Order {
         custom_transaction_id: fields.text("custom_transaction_id", CustomTransactionId::parse)?,
-        label: fields.text("label", Label::parse)?,
+        label: fields.text("label", Label::accept)?,
         currency_code: fields.text("currency_code", CurrencyCode::parse)?,
         wallet_type: match fields.optional_text("wallet_type", WalletType::parse)? {
             Some(wallet) => wallet,

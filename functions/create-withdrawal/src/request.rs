@@ -11,15 +11,15 @@ pub(crate) fn read(body: &[u8], systems: &PaymentSystems) -> Result<WithdrawalRe
     let mut fields = Fields::parse(body)?;
     let withdrawal = WithdrawalRequest {
         withdrawal_id: fields.text("withdrawal_id", WithdrawalId::parse)?,
-        label: fields.text("label", Label::parse)?,
+        label: fields.text("label", Label::accept)?,
         amount: fields.number("amount", Amount::parse)?,
         currency_code: fields.text("currency_code", CurrencyCode::parse)?,
-        account_number: fields.text("account_number", AccountNumber::parse)?,
+        account_number: fields.text("account_number", AccountNumber::accept)?,
         payment_system: match fields.optional_text("payment_system", WalletType::parse)? {
             Some(wallet) => wallet,
             None => WalletType::parse("paytm").map_err(|rule| BadRequest::field("payment_system", rule))?,
         },
-        comment: fields.optional_text("comment", Comment::parse)?,
+        comment: fields.optional_text("comment", Comment::accept)?,
         is_test: fields.boolean("is_test")?,
     };
     fields.finish()?;

@@ -31,16 +31,25 @@ pub struct Order {
 }
 
 impl Order {
+    /// The language of the payment window for an order that names none.
+    const DEFAULT_LANG: &str = "en";
+
+    /// The language of the payment window. No language and the default one are the same order.
+    #[must_use]
+    pub fn lang_or_default(&self) -> &str {
+        self.lang.as_ref().map_or(Self::DEFAULT_LANG, Lang::as_str)
+    }
+
     /// The names of the fields in which another order with this id differs.
     #[must_use]
     pub fn differing(&self, other: &Self) -> Vec<&'static str> {
-        let Self { custom_transaction_id: _, label, currency_code, wallet_type, amount, lang } = self;
+        let Self { custom_transaction_id: _, label, currency_code, wallet_type, amount, lang: _ } = self;
         [
             ("label", *label != other.label),
             ("currency_code", *currency_code != other.currency_code),
             ("wallet_type", *wallet_type != other.wallet_type),
             ("amount", *amount != other.amount),
-            ("lang", *lang != other.lang),
+            ("lang", self.lang_or_default() != other.lang_or_default()),
         ]
         .into_iter()
         .filter_map(|(name, differs)| differs.then_some(name))

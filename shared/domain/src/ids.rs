@@ -5,6 +5,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::unchanged_text::check_unchanged;
+
 /// The rule that a value breaks, in words for the caller. Never contains the value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
@@ -58,6 +60,22 @@ macro_rules! checked_text {
             }
         }
     };
+}
+
+macro_rules! accepted {
+    ($($name:ident)*) => {$(
+        impl $name {
+            /// Checks a text that a request brings, before it is sent to the provider: like `parse`, and the provider must be able
+            /// to send it back unchanged. Rows and postbacks use `parse`.
+            ///
+            /// # Errors
+            /// [`InvalidValue`] with the rule that is broken.
+            pub fn accept(text: impl Into<String>) -> Result<Self, InvalidValue> {
+                let parsed = Self::parse(text)?;
+                check_unchanged(&parsed.0).map(|()| parsed)
+            }
+        }
+    )*};
 }
 
 macro_rules! shown {
@@ -150,6 +168,7 @@ checked_text!(
 
 shown!(CustomTransactionId WithdrawalId TransactionId CurrencyCode WalletType Lang Remark);
 masked!(Label AccountNumber Comment);
+accepted!(Label TransactionId AccountNumber Comment);
 
 impl Label {
     /// The provider's limit for the label of a withdrawal, in characters; a deposit's may have 190.
@@ -189,6 +208,19 @@ mod tests {
         assert!(!Label::parse("x".repeat(37)).unwrap().fits_withdrawal());
         assert!(CurrencyCode::parse("inr").is_err());
         assert!(WalletType::parse("PayTM").is_err());
+    }
+
+    #[test]
+    fn a_request_is_checked_more_strictly_than_a_row() {
+        for text in [" a", "a\u{a0}", "a\u{200b}b", "e\u{301}"] {
+            assert!(Label::parse(text).is_ok() && Label::accept(text).is_err(), "{text:?}");
+            assert!(TransactionId::parse(text).is_ok() && TransactionId::accept(text).is_err(), "{text:?}");
+            assert!(AccountNumber::parse(text).is_ok() && AccountNumber::accept(text).is_err(), "{text:?}");
+            assert!(Comment::parse(text).is_ok() && Comment::accept(text).is_err(), "{text:?}");
+        }
+        assert_eq!(Label::accept("\u{7}"), Label::parse("\u{7}"));
+        assert_eq!(Label::accept("क्\u{200d}ष").unwrap().as_str(), "क्\u{200d}ष");
+        assert!(Comment::accept("").is_ok() && Label::accept("").is_err());
     }
 
     #[test]

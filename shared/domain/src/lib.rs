@@ -13,6 +13,7 @@ mod payment;
 mod payment_system;
 mod report;
 mod resolution;
+mod unchanged_text;
 mod unreadable;
 mod withdrawal;
 

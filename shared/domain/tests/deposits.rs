@@ -421,11 +421,20 @@ fn another_order_under_the_same_id_differs_by_the_names_of_its_fields() {
         ("currency_code", Order { currency_code: CurrencyCode::parse("BDT").unwrap(), ..known.clone() }),
         ("wallet_type", Order { wallet_type: WalletType::parse("upi_l").unwrap(), ..known.clone() }),
         ("amount", Order { amount: Amount::parse("1").ok(), ..known.clone() }),
-        ("lang", Order { lang: domain::Lang::parse("en").ok(), ..known.clone() }),
+        ("lang", Order { lang: domain::Lang::parse("hi").ok(), ..known.clone() }),
     ];
     for (name, other) in others {
         assert_eq!(known.differing(&other), [name]);
     }
+}
+
+#[test]
+fn no_language_and_the_default_one_are_the_same_order() {
+    let without = order("o1", "u1", "INR");
+    let default = Order { lang: domain::Lang::parse(without.lang_or_default()).ok(), ..without.clone() };
+    assert!(default.lang.is_some() && without.differing(&default).is_empty() && default.differing(&without).is_empty());
+    let other = Order { lang: domain::Lang::parse("hi").ok(), ..without.clone() };
+    assert_eq!((default.differing(&other), other.differing(&without)), (vec!["lang"], vec!["lang"]));
 }
 
 #[test]

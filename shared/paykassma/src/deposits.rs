@@ -5,7 +5,7 @@ use reqwest::StatusCode;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::Client;
-use crate::answer::{self, Answer};
+use crate::answer::{Answer, read_or_rejection, unknown_status};
 use crate::client::Reply;
 use crate::json::amount;
 use crate::requests::{activate_body, create_body};
@@ -15,10 +15,10 @@ use crate::requests::{activate_body, create_body};
 pub enum Creation {
     /// `ok`.
     Created {
-        /// What the user must be shown: the text of a JSON object, unchanged.
+        /// What the user must be shown: the text of a JSON object, unchanged. It is `{}` if the answer has none.
         params: String,
     },
-    /// `fail`, with the provider's message.
+    /// `fail`, or HTTP 400 or 422 without a `status`, with the provider's message.
     Rejected(String),
     /// There was no readable answer. Neither side recorded anything, so the call may be repeated. The reason is for the logs.
     Unreachable(String),
@@ -51,7 +51,7 @@ pub enum Activation {
     Pending(String),
     /// `possible_transaction_created`, with the provider's message.
     Possible(String),
-    /// `fail`, with the provider's message.
+    /// `fail`, or HTTP 400 or 422 without a `status`, with the provider's message.
     Rejected(String),
     /// The provider certainly did not process the call. The reason is for the logs.
     NotSent(String),
@@ -84,7 +84,9 @@ impl CreateTransaction for Client {
         let body = create_body(order.currency_code.as_str(), order.label.as_str());
         match self.post_with_secret(&path, secret.expose_secret(), body).await {
             Reply::Answered(StatusCode::NOT_FOUND, _) => Creation::Misconfigured,
-            Reply::Answered(code, body) => answer::read(code, &body, created).unwrap_or_else(Creation::Unreachable),
+            Reply::Answered(code, body) => {
+                read_or_rejection(code, &body, created).unwrap_or_else(Creation::Unreachable)
+            }
             Reply::NotSent(reason) | Reply::Unknown(reason) => Creation::Unreachable(reason),
         }
     }
@@ -95,24 +97,26 @@ impl ActivateTransaction for Client {
         let body = activate_body(request);
         match self.post_with_secret("api/v1/transaction/activate", secret.expose_secret(), body).await {
             Reply::Answered(StatusCode::NOT_FOUND, _) => Activation::Misconfigured,
-            Reply::Answered(code, body) => answer::read(code, &body, activated).unwrap_or_else(Activation::Unknown),
+            Reply::Answered(code, body) => {
+                read_or_rejection(code, &body, activated).unwrap_or_else(Activation::Unknown)
+            }
             Reply::NotSent(reason) => Activation::NotSent(reason),
             Reply::Unknown(reason) => Activation::Unknown(reason),
         }
     }
 }
 
-fn created(answer: &Answer<'_>) -> Creation {
-    match (&*answer.status, answer.params) {
-        ("ok", Some(params)) if params.get().starts_with('{') => Creation::Created { params: params.get().into() },
-        ("ok", _) => Creation::Unreachable("the answer has no params".into()),
+fn created(status: &str, answer: &Answer<'_>) -> Creation {
+    match (status, answer.params()) {
+        ("ok", Some(params)) => Creation::Created { params: params.into() },
+        ("ok", None) => Creation::Unreachable("the params are not a map".into()),
         ("fail", _) => Creation::Rejected(answer.message()),
-        _ => Creation::Unreachable(answer.unknown_status()),
+        _ => Creation::Unreachable(unknown_status()),
     }
 }
 
-fn activated(answer: &Answer<'_>) -> Activation {
-    match &*answer.status {
+fn activated(status: &str, answer: &Answer<'_>) -> Activation {
+    match status {
         "ok" if answer.deposit.is_some_and(|deposit| deposit.get() == "true") => {
             Activation::Activated { deposit_amount: answer.deposit_amount.and_then(amount) }
         }
@@ -120,6 +124,6 @@ fn activated(answer: &Answer<'_>) -> Activation {
         "pending" => Activation::Pending(answer.message()),
         "possible_transaction_created" => Activation::Possible(answer.message()),
         "fail" => Activation::Rejected(answer.message()),
-        _ => Activation::Unknown(answer.unknown_status()),
+        _ => Activation::Unknown(unknown_status()),
     }
 }

@@ -1,6 +1,6 @@
 //! The link to the provider's payment window (docs/provider-protocol.md 4).
 
-use domain::{Lang, Order};
+use domain::Order;
 
 use crate::BaseUrl;
 use crate::requests::whole_units;
@@ -15,7 +15,7 @@ pub fn payment_window_url(plugin: &BaseUrl, order: &Order, extra: &[(&str, &str)
     let mut query = vec![
         ("label", order.label.as_str()),
         ("currency_code", order.currency_code.as_str()),
-        ("lang", order.lang.as_ref().map_or("en", Lang::as_str)),
+        ("lang", order.lang_or_default()),
         ("wallet_type", order.wallet_type.as_str()),
         ("custom_transaction_id", order.custom_transaction_id.as_str()),
     ];
@@ -27,7 +27,7 @@ pub fn payment_window_url(plugin: &BaseUrl, order: &Order, extra: &[(&str, &str)
 #[cfg(test)]
 mod tests {
     use super::*;
-    use domain::{Amount, CurrencyCode, CustomTransactionId, Label, WalletType};
+    use domain::{Amount, CurrencyCode, CustomTransactionId, Label, Lang, WalletType};
 
     #[test]
     fn the_link_is_the_documented_one() {

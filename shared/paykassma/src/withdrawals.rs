@@ -3,7 +3,7 @@
 use domain::Submission;
 
 use crate::Client;
-use crate::answer::{self, Answer};
+use crate::answer::{self, Answer, unknown_status};
 use crate::client::Reply;
 
 /// The right to submit withdrawals.
@@ -11,7 +11,7 @@ pub trait SubmitWithdrawal {
     /// Sends a journalled [`withdrawal_body`](crate::withdrawal_body) once, byte for byte.
     ///
     /// The result is `Accepted` or `Rejected` only if the HTTP code is 2xx or 4xx and the body can be read. Then the body's `status`
-    /// decides, not the code. A `fail` in a 5xx is `Unknown`, because the server may have done its work before it failed.
+    /// decides, not the code. Without a `status` it is `Unknown`, whatever the code. A `fail` in a 5xx is `Unknown`, because the server may have done its work before it failed.
     fn submit(&self, body: &str) -> impl Future<Output = Submission> + Send;
 }
 
@@ -25,10 +25,10 @@ impl SubmitWithdrawal for Client {
     }
 }
 
-fn submitted(answer: &Answer<'_>) -> Submission {
-    match &*answer.status {
+fn submitted(status: &str, answer: &Answer<'_>) -> Submission {
+    match status {
         "ok" => Submission::Accepted,
         "fail" => Submission::Rejected(answer.message()),
-        _ => Submission::Unknown(answer.unknown_status()),
+        _ => Submission::Unknown(unknown_status()),
     }
 }

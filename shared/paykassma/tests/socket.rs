@@ -149,7 +149,8 @@ const NOT_SENT: [&str; 3] = ["NotSent(", "Unreachable(", "NotSent("];
 const NOT_FOUND: [&str; 3] = ["Unknown(", "Misconfigured", "Misconfigured"];
 const REJECTED: [&str; 3] = ["Rejected(\"MESSAGE\")", "Rejected(\"MESSAGE\")", "Rejected(\"MESSAGE\")"];
 const OK: &str = r#"{"status":"ok"}"#;
-const BARE_OK: [&str; 3] = ["Accepted", "Unreachable(", "Pending("];
+const BARE_OK: [&str; 3] = ["Accepted", "Created { params: \"{}\" }", "Pending("];
+const NO_PARAMS: [&str; 3] = ["Accepted", "Unreachable(", "Pending("];
 const FAIL: &str = r#"{"status":"fail","message":"MESSAGE"}"#;
 const TEN_MB: usize = 10 * 1024 * 1024;
 
@@ -202,8 +203,8 @@ fn by_body() -> Vec<(&'static str, Vec<Step>, [&'static str; 3])> {
         ("the page's trailing comma", vec![http(200, "{\n  \"status\": \"ok\",\n}\n")], BARE_OK),
         ("two commas", vec![http(200, r#"{"status":"ok",,}"#)], UNKNOWN),
         ("params", vec![http(200, created)], ["Accepted", shown, "Pending("]),
-        ("params that are a list", vec![http(200, r#"{"status":"ok","params":[]}"#)], BARE_OK),
-        ("deposit", vec![http(200, activated)], ["Accepted", "Unreachable(", amount]),
+        ("params that are a list", vec![http(200, r#"{"status":"ok","params":[1]}"#)], NO_PARAMS),
+        ("deposit", vec![http(200, activated)], ["Accepted", "Created { params: \"{}\" }", amount]),
         ("no deposit", vec![http(200, r#"{"status":"ok","deposit":false,"deposit_amount":5}"#)], BARE_OK),
         ("pending", vec![http(200, pending)], ["Unknown(", "Unreachable(", "Pending(\"wait\")"]),
         ("possible", vec![http(200, possible)], ["Unknown(", "Unreachable(", "Possible(\"maybe\")"]),
@@ -221,9 +222,36 @@ fn by_body() -> Vec<(&'static str, Vec<Step>, [&'static str; 3])> {
     ]
 }
 
+/// Answers as PHP and its framework Laravel spell them.
+fn by_php() -> Vec<(&'static str, Vec<Step>, [&'static str; 3])> {
+    let invalid = r#"{"message":"MESSAGE","errors":{"label":["too long"]}}"#;
+    let rejected = "Rejected(\"MESSAGE; label: too long\")";
+    let rejected = ["Unknown(", rejected, rejected];
+    vec![
+        ("params []", vec![http(200, r#"{"status":"ok","params":[]}"#)], BARE_OK),
+        ("params null", vec![http(200, r#"{"status":"ok","params":null}"#)], BARE_OK),
+        ("a mark", vec![http(200, format!("\u{feff}{OK}"))], BARE_OK),
+        ("a mark and a comma", vec![http(200, "\u{feff}{\"status\":\"ok\",}")], BARE_OK),
+        ("a mark and white space", vec![http(200, format!("\u{feff}\r\n{OK}\r\n"))], BARE_OK),
+        ("a mark before fail", vec![http(200, format!("\u{feff}{FAIL}"))], REJECTED),
+        ("200 without status", vec![http(200, invalid)], UNKNOWN),
+        ("400 without status", vec![http(400, invalid)], rejected),
+        ("422 without status", vec![http(422, invalid)], rejected),
+        ("422 with a mark", vec![http(422, format!("\u{feff}{invalid}"))], rejected),
+        ("422 without message", vec![http(422, r#"{"errors":{"label":["too long"]}}"#)], UNKNOWN),
+        ("422 with an empty message", vec![http(422, r#"{"message":""}"#)], UNKNOWN),
+        ("422 with an unknown status", vec![http(422, r#"{"status":"error","message":"MESSAGE"}"#)], UNKNOWN),
+        ("403 without status", vec![http(403, invalid)], UNKNOWN),
+        ("404 without status", vec![http(404, invalid)], NOT_FOUND),
+        ("409 without status", vec![http(409, invalid)], UNKNOWN),
+        ("429 without status", vec![http(429, invalid)], NOT_SENT),
+        ("500 without status", vec![http(500, invalid)], UNKNOWN),
+    ]
+}
+
 #[tokio::test]
 async fn every_answer_has_its_outcome_and_no_request_is_sent_twice() {
-    for (name, script, expected) in [lost_answers(), by_code(), by_body()].concat() {
+    for (name, script, expected) in [lost_answers(), by_code(), by_body(), by_php()].concat() {
         let is_slow = script.iter().any(|step| matches!(step, Step::Pause));
         let server = Server::start(script).await;
         let found = outcomes(&client("http", server.port, if is_slow { SHORT } else { LONG })).await;
@@ -232,6 +260,14 @@ async fn every_answer_has_its_outcome_and_no_request_is_sent_twice() {
         let paths: Vec<_> = paths.iter().map(|request| request.split([' ', '?']).nth(1).unwrap_or("")).collect();
         let once_each = ["/v2/withdrawal/create", "/api/v1/transaction/create/paytm", "/api/v1/transaction/activate"];
         assert_eq!(paths, once_each, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_status_is_not_in_the_reason() {
+    let server = Server::start(vec![http(200, r#"{"status":"free words"}"#)]).await;
+    for found in outcomes(&client("http", server.port, LONG)).await {
+        assert!(found.ends_with("(\"the status is unknown\")"), "{found}");
     }
 }
 

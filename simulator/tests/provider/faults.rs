@@ -119,6 +119,10 @@ async fn spoilt_answers_are_as_named() {
         ("trailing_comma", 200, r#"{"status":"ok",}"#, true),
         ("unknown_status", 200, r#"{"status":"processing"}"#, true),
         ("accepted_but_lost", 502, "Bad Gateway", true),
+        ("empty_list", 200, r#"{"status":"ok","params":[]}"#, true),
+        ("null_params", 200, r#"{"status":"ok","params":null}"#, true),
+        ("no_params", 200, r#"{"status":"ok"}"#, true),
+        ("no_status", 422, r#"{"message":"The data is invalid","errors":{"label":["The label is too long"]}}"#, false),
         ("message_string", 200, r#"{"message":"The request was refused","status":"fail"}"#, false),
         (
             "message_map",
@@ -141,6 +145,16 @@ async fn a_truncated_answer_is_a_whole_message_with_half_a_json() {
     let (status, text) = activate(&bench).await.unwrap();
     assert_eq!(status, 200);
     assert!(text.starts_with(r#"{"status":"pending""#) && serde_json::from_str::<Value>(&text).is_err());
+}
+
+#[tokio::test]
+async fn a_marked_answer_is_the_answer_behind_a_byte_order_mark() {
+    let bench = Bench::new().await;
+    order(&bench, "byte_order_mark", json!({})).await;
+    let (status, text) = activate(&bench).await.unwrap();
+    assert_eq!(status, 200);
+    assert!(text.starts_with("\u{feff}{\"status\":\"pending\""), "{text}");
+    assert!(was_processed(&bench).await);
 }
 
 #[tokio::test]
