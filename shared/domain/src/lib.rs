@@ -6,6 +6,7 @@ mod deposit;
 mod event;
 mod evidence;
 mod ids;
+mod mask;
 mod payment;
 mod payment_system;
 mod report;
@@ -26,6 +27,7 @@ pub use ids::{
     AccountNumber, AttemptId, Comment, CurrencyCode, CustomTransactionId, InvalidValue, Label, Lang, PaymentKey,
     Remark, TransactionId, WalletType, WithdrawalId,
 };
+pub use mask::mask;
 pub use payment::{Claim, Decision, ExpectedCredit, Payment, PaymentState, decide, match_waiting};
 pub use payment_system::{Limits, PaymentSystem, PaymentSystems, TextRule};
 pub use report::{DepositReport, Direction, Unsigned, WithdrawalReport};
