@@ -43,6 +43,10 @@ pub(crate) enum Kind {
         message: String,
     },
     MessageMap,
+    Echo {
+        #[serde(default = "fail")]
+        status: String,
+    },
     Huge,
     AcceptedButLost,
 }
@@ -63,6 +67,10 @@ fn once() -> u64 {
     1
 }
 
+fn fail() -> String {
+    "fail".to_owned()
+}
+
 fn rejection() -> String {
     "The request was refused".to_owned()
 }
@@ -72,7 +80,9 @@ impl Fault {
     pub(crate) fn is_processed(&self) -> bool {
         match self.kind {
             Kind::ResetBefore => false,
-            Kind::Status { .. } | Kind::MessageString { .. } | Kind::MessageMap => self.processed.unwrap_or(false),
+            Kind::Status { .. } | Kind::MessageString { .. } | Kind::MessageMap | Kind::Echo { .. } => {
+                self.processed.unwrap_or(false)
+            }
             Kind::ResetAfter
             | Kind::SlowHeaders { .. }
             | Kind::SlowBody { .. }
