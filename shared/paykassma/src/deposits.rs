@@ -10,6 +10,9 @@ use crate::client::Reply;
 use crate::json::amount;
 use crate::requests::{activate_body, create_body};
 
+/// The status itself is the provider's text, which is not logged.
+const UNKNOWN_STATUS: &str = "unknown status";
+
 /// The result of asking for the details of a wallet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Creation {
@@ -107,7 +110,7 @@ fn created(answer: &Answer<'_>) -> Creation {
         ("ok", Some(params)) if params.get().starts_with('{') => Creation::Created { params: params.get().into() },
         ("ok", _) => Creation::Unreachable("the answer has no params".into()),
         ("fail", _) => Creation::Rejected(answer.message()),
-        _ => Creation::Unreachable(answer.unknown_status()),
+        _ => Creation::Unreachable(UNKNOWN_STATUS.into()),
     }
 }
 
@@ -120,6 +123,6 @@ fn activated(answer: &Answer<'_>) -> Activation {
         "pending" => Activation::Pending(answer.message()),
         "possible_transaction_created" => Activation::Possible(answer.message()),
         "fail" => Activation::Rejected(answer.message()),
-        _ => Activation::Unknown(answer.unknown_status()),
+        _ => Activation::Unknown(UNKNOWN_STATUS.into()),
     }
 }
