@@ -10,7 +10,7 @@ use axum::http::{StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Response};
 use futures_util::stream;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::connection::Reset;
 use crate::faults::{Call, Kind};
@@ -19,6 +19,9 @@ use crate::provider::Provider;
 
 /// The size of a huge answer.
 const HUGE: usize = 10 * 1024 * 1024;
+
+/// The fields that an echo repeats.
+const ECHOED: [&str; 4] = ["label", "account_number", "comment", "key1"];
 
 /// Runs before a call, and makes it go wrong if a fault was ordered for it.
 pub(crate) async fn inject(
@@ -32,12 +35,24 @@ pub(crate) async fn inject(
         return next.run(request).await;
     };
     provider.log(format!("{call:?}: fault {:?}, processed: {}", fault.kind, fault.is_processed()));
+    let (request, repeated) =
+        if matches!(fault.kind, Kind::Echo { .. }) { repeat(request).await } else { (request, String::new()) };
     let answer =
         if fault.is_processed() { next.run(request).await } else { StatusCode::SERVICE_UNAVAILABLE.into_response() };
-    spoil(fault.kind, answer, &reset, &provider).await
+    spoil(fault.kind, answer, repeated, &reset, &provider).await
 }
 
-async fn spoil(kind: Kind, answer: Response, reset: &Reset, provider: &Provider) -> Response {
+/// The same request, and a message that repeats its fields.
+async fn repeat(request: Request) -> (Request, String) {
+    let (head, body) = request.into_parts();
+    let body = to_bytes(body, HUGE).await.unwrap_or_default();
+    let fields: Value = serde_json::from_slice(&body).unwrap_or_default();
+    let repeated = ECHOED.iter().filter_map(|name| Some(format!("{name}: {}", fields.get(name)?.as_str()?)));
+    let message = repeated.collect::<Vec<_>>().join("; ");
+    (Request::from_parts(head, Body::from(body)), message)
+}
+
+async fn spoil(kind: Kind, answer: Response, repeated: String, reset: &Reset, provider: &Provider) -> Response {
     match kind {
         Kind::ResetBefore | Kind::ResetAfter => {
             reset.arm();
@@ -69,6 +84,7 @@ async fn spoil(kind: Kind, answer: Response, reset: &Reset, provider: &Provider)
         Kind::NoStatus { code } => {
             bare(code, r#"{"message":"The data is invalid","errors":{"label":["The label is too long"]}}"#.to_owned())
         }
+        Kind::Echo { status } => json_response(json!({"status": status, "message": repeated}).to_string()),
         Kind::Huge => json_response(format!(r#"{{"status":"ok","padding":"{}"}}"#, "x".repeat(HUGE))),
         Kind::AcceptedButLost => bare(502, "Bad Gateway".to_owned()),
     }

@@ -51,6 +51,10 @@ pub(crate) enum Kind {
         #[serde(default = "unprocessable")]
         code: u16,
     },
+    Echo {
+        #[serde(default = "fail")]
+        status: String,
+    },
     Huge,
     AcceptedButLost,
 }
@@ -75,6 +79,10 @@ fn unprocessable() -> u16 {
     422
 }
 
+fn fail() -> String {
+    "fail".to_owned()
+}
+
 fn rejection() -> String {
     "The request was refused".to_owned()
 }
@@ -84,9 +92,11 @@ impl Fault {
     pub(crate) fn is_processed(&self) -> bool {
         match self.kind {
             Kind::ResetBefore => false,
-            Kind::Status { .. } | Kind::MessageString { .. } | Kind::MessageMap | Kind::NoStatus { .. } => {
-                self.processed.unwrap_or(false)
-            }
+            Kind::Status { .. }
+            | Kind::MessageString { .. }
+            | Kind::MessageMap
+            | Kind::NoStatus { .. }
+            | Kind::Echo { .. } => self.processed.unwrap_or(false),
             Kind::ResetAfter
             | Kind::SlowHeaders { .. }
             | Kind::SlowBody { .. }

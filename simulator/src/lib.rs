@@ -35,8 +35,9 @@
 //! **Faults.** `on`: `create`, `activate`, `withdrawal`. `fault`: `reset_before` (before the body is read), `reset_after`,
 //! `slow_headers {ms}`, `slow_body {ms}`, `hang`, `status {code, body*}`, `empty`, `html`, `truncated`, `trailing_comma`,
 //! `unknown_status`, `message_string {message*}`, `message_map`, `empty_list`, `null_params`, `no_params`, `byte_order_mark`,
-//! `no_status {code*}`, `huge` (10 MB), `accepted_but_lost` (502). The call has its effect unless the fault is `reset_before`,
-//! `status`, a message or `no_status`. `processed` overrides this, except for `reset_before`. A connection cannot be refused per call: use a port on which nothing listens.
+//! `no_status {code*}`, `echo {status*}` (the message repeats the request's fields), `huge` (10 MB), `accepted_but_lost` (502).
+//! The call has its effect unless the fault is `reset_before`, `status`, a message, `no_status` or `echo`. `processed` overrides
+//! this, except for `reset_before`. A connection cannot be refused per call: use a port on which nothing listens.
 
 mod call_reply;
 mod connection;

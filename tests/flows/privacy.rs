@@ -1,7 +1,7 @@
 //! No secret and no person in any output.
 
 use local::{Credentials, Secrets, StackOptions};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::flows::support::{Site, options, order, with, withdrawal};
 
@@ -18,12 +18,27 @@ fn marked() -> Credentials {
     }
 }
 
+async fn start() -> Site {
+    Site::start_with(StackOptions { credentials: Some(marked()), log_level: "trace".into(), ..options() }).await
+}
+
+fn marked_order(id: &str) -> Value {
+    with(&order(id), "label", &json!("marker-label"))
+}
+
+fn marked_withdrawal(id: &str) -> Value {
+    let withdrawal = with(&withdrawal(id), "label", &json!("marker-label"));
+    with(&with(&withdrawal, "comment", &json!("marker-comment")), "account_number", &json!("9876501234"))
+}
+
+fn leaks(texts: &[String]) -> Vec<&String> {
+    texts.iter().filter(|text| text.contains("marker") || text.contains("9876501234")).collect()
+}
+
 #[tokio::test]
 async fn no_secret_and_no_person_is_in_any_log() {
-    let options = StackOptions { credentials: Some(marked()), log_level: "trace".into(), ..options() };
-    let site = Site::start_with(options).await;
-    let label = json!("marker-label");
-    site.post("/deposits", &with(&order("o1"), "label", &label)).await;
+    let site = start().await;
+    site.post("/deposits", &marked_order("o1")).await;
     site.pay("47752123519", "700").await;
     for fault in ["hang", "html", "reset_after", "accepted_but_lost", "message_string"] {
         site.fault("activate", fault, 1).await;
@@ -31,10 +46,6 @@ async fn no_secret_and_no_person_is_in_any_log() {
     }
     site.activate("o1", "47752123519").await;
     site.until("payment#paytm#47752123519", "credited").await;
-    let marked_withdrawal = |id| {
-        let withdrawal = with(&with(&withdrawal(id), "label", &label), "comment", &json!("marker-comment"));
-        with(&withdrawal, "account_number", &json!("9876501234"))
-    };
     for (id, fault) in [("w1", "hang"), ("w2", "reset_before"), ("w3", "message_map"), ("w4", "html")] {
         site.fault("withdrawal", fault, 1).await;
         site.post("/withdrawals", &marked_withdrawal(id)).await;
@@ -50,6 +61,84 @@ async fn no_secret_and_no_person_is_in_any_log() {
     tokio::time::sleep(std::time::Duration::from_secs(3)).await;
     let logs = site.logs();
     assert!(logs.iter().any(|line| line.contains("deposit.credited")), "there are logs: {logs:#?}");
-    let leaks: Vec<_> = logs.iter().filter(|line| line.contains("marker") || line.contains("9876501234")).collect();
-    assert!(leaks.is_empty(), "{leaks:#?}");
+    assert_eq!(leaks(&logs), [""; 0]);
+}
+
+/// Has the provider repeat the fields of the next request.
+async fn echo(site: &Site, on: &str, status: &str) {
+    site.control("faults", &json!({"on": on, "fault": "echo", "status": status})).await;
+}
+
+/// Has the provider answer with a person instead of a status.
+async fn odd_status(site: &Site, on: &str) {
+    let body = json!({"status": "marker-label", "message": "marker-comment 9876501234"}).to_string();
+    site.control("faults", &json!({"on": on, "fault": "status", "code": 200, "body": body})).await;
+}
+
+async fn repeated_deposits(site: &Site) {
+    echo(site, "create", "fail").await;
+    let rejected = site.post("/deposits", &marked_order("o1")).await;
+    assert_eq!((rejected.status, &rejected.body["message"]), (422, &json!("label: ***")));
+    odd_status(site, "create").await;
+    assert_eq!(site.post("/deposits", &marked_order("o1")).await.status, 503);
+    assert_eq!(site.post("/deposits", &marked_order("o1")).await.status, 201);
+    odd_status(site, "activate").await;
+    site.activate("o1", "47752123519").await;
+    for status in ["pending", "possible_transaction_created", "fail"] {
+        echo(site, "activate", status).await;
+        site.activate("o1", "47752123519").await;
+    }
+    site.events("deposit.activation_failed", 1).await;
+    site.pay("47752123518", "700").await;
+    site.activate("o1", "47752123518").await;
+    site.events("deposit.credited", 1).await;
+}
+
+async fn repeated_withdrawals(site: &Site) {
+    let message = json!("label: ***; account_number: ***; comment: ***");
+    echo(site, "withdrawal", "fail").await;
+    let rejected = site.post("/withdrawals", &marked_withdrawal("w1")).await;
+    assert_eq!((rejected.status, &rejected.body["message"]), (422, &message));
+    site.control("faults", &json!({"on": "withdrawal", "fault": "status", "code": 429})).await;
+    echo(site, "withdrawal", "fail").await;
+    site.post("/withdrawals", &marked_withdrawal("w2")).await;
+    site.until("withdrawal#w2", "rejected").await;
+    odd_status(site, "withdrawal").await;
+    site.post("/withdrawals", &marked_withdrawal("w3")).await;
+    let failed = site.events("withdrawal.failed", 2).await;
+    assert!(failed.iter().all(|event| event["data"]["message"] == message), "{failed:#?}");
+    for id in ["w1", "w2"] {
+        let read = site.get(&format!("/withdrawals/{id}")).await.body;
+        let last = read["attempts"].as_array().unwrap().last().unwrap();
+        assert_eq!((&read["message"], &last["message"]), (&message, &message));
+    }
+    site.events("withdrawal.unknown", 1).await;
+}
+
+#[tokio::test]
+async fn what_the_provider_repeats_of_a_request_is_logged_nowhere_and_masked_elsewhere() {
+    let site = start().await;
+    repeated_deposits(&site).await;
+    repeated_withdrawals(&site).await;
+    let mut events = site.stack.events();
+    for event in &mut events {
+        if event["type"] == "deposit.credited" {
+            assert_eq!(event["data"].as_object_mut().unwrap().remove("label"), Some(json!("marker-label")));
+        }
+    }
+    let mut read = Vec::new();
+    for path in ["/deposits/o1", "/withdrawals/w1", "/withdrawals/w2", "/withdrawals/w3", "/transactions?state=unknown"]
+    {
+        let answer = site.get(path).await;
+        assert_eq!(answer.status, 200, "{path}: {answer:?}");
+        read.push(answer.body);
+    }
+    let mut rows = Vec::new();
+    for id in ["w1", "w2", "w3"] {
+        let row = site.stack.item(&format!("withdrawal#{id}")).await.unwrap().unwrap();
+        rows.push(json!([row["message"], row["attempts"]]));
+    }
+    let texts: Vec<_> = events.iter().chain(&read).chain(&rows).map(Value::to_string).collect();
+    assert_eq!(leaks(&texts), [""; 0]);
+    assert_eq!(leaks(&site.logs()), [""; 0]);
 }

@@ -6,8 +6,8 @@ use std::task::{Context, Poll, Waker};
 
 use domain::{DepositRow, EntryCount, ExpectedCredit, LabelHash, Payment, Unreadable, WithdrawalReport, WithdrawalRow};
 use store::{
-    BackOff, Change, CountEntry, Credit, EndWithdrawal, Read, Row, RowKey, StoreError, Stored, Transact, Transacted, Write,
-    Written, longest_wait_ms,
+    BackOff, Change, CountEntry, Credit, EndWithdrawal, Read, Row, RowKey, StoreError, Stored, Transact, Transacted,
+    Write, Written, longest_wait_ms,
 };
 
 use super::expected_events::ExpectedEvent;

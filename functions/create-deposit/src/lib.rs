@@ -8,7 +8,8 @@ pub use error::ApiError;
 use std::collections::BTreeMap;
 
 use domain::{
-    CustomTransactionId, Deposit, DepositRow, Order, PaymentKey, PaymentState, PaymentSystems, Timestamp, match_waiting,
+    CustomTransactionId, Deposit, DepositRow, Order, PaymentKey, PaymentState, PaymentSystems, Timestamp, mask,
+    match_waiting,
 };
 use lambda::{Clock, Handler, Metric, Reply, Request, Right, SecretStore, StatusCode, count};
 use paykassma::{BaseUrl, CreateTransaction, Creation, NotAnswered, payment_window_url};
@@ -88,7 +89,7 @@ where
         let secrets = self.keys.current().await?;
         let error = match self.provider.create(&secrets.pluginapi_secret, &order).await {
             Creation::Created { params } => return self.register(order, params).await,
-            Creation::Rejected(message) => ApiError::Rejected(message),
+            Creation::Rejected(message) => ApiError::Rejected(mask(&message, &[order.label.as_str()])),
             Creation::Unreachable(reason) => ApiError::Provider(NotAnswered(reason)),
             Creation::Misconfigured => {
                 let reason = "404: pluginapi_secret or PROVIDER_API_URL is wrong";

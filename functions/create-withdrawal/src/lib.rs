@@ -109,7 +109,7 @@ where
     async fn submit(&self, journalled: Withdrawal, sender: &str) -> Result<Reply, ApiError> {
         let submission = self.provider.submit(&journalled.body).await;
         let reference = journalled.request.withdrawal_id.key();
-        info!(reference, ?submission, "submitted");
+        info!(reference, outcome = submission.name(), "submitted");
         let now = Timestamp(self.clock.now_ms());
         let answered = |row: Option<&WithdrawalRow>| match row {
             Some(WithdrawalRow::Registered(row)) => {

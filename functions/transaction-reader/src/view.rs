@@ -96,19 +96,18 @@ struct SubmissionView<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     ended_at_ms: Option<Timestamp>,
     outcome: &'static str,
-    /// The provider's own words.
+    /// The provider's message.
     #[serde(skip_serializing_if = "Option::is_none")]
     message: Option<&'a str>,
 }
 
 impl<'a> SubmissionView<'a> {
     fn of(attempt: &'a SubmissionAttempt) -> Self {
-        let (outcome, message) = match attempt.ended.as_ref().map(|it| &it.submission) {
-            None => ("started", None),
-            Some(Submission::Accepted) => ("accepted", None),
-            Some(Submission::Rejected(message)) => ("rejected", Some(message.as_str())),
-            Some(Submission::NotSent(_)) => ("not_sent", None),
-            Some(Submission::Unknown(_)) => ("unknown", None),
+        let submission = attempt.ended.as_ref().map(|it| &it.submission);
+        let outcome = submission.map_or("started", Submission::name);
+        let message = match submission {
+            Some(Submission::Rejected(message)) => Some(message.as_str()),
+            Some(Submission::Accepted | Submission::NotSent(_) | Submission::Unknown(_)) | None => None,
         };
         let ended_at_ms = attempt.ended.as_ref().map(|it| it.at);
         Self { started_at_ms: attempt.started_at, ended_at_ms, outcome, message }

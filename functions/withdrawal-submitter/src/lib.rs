@@ -158,7 +158,7 @@ where
         let journalled = Stored { row, version: stored.version.saturating_add(1) };
         let submission = self.provider.submit(&journalled.row.body).await;
         let (id, attempt) = (journalled.row.request.withdrawal_id.clone(), journalled.row.attempts.len());
-        info!(reference = id.key(), attempt, ?submission, "submitted again");
+        info!(reference = id.key(), attempt, outcome = submission.name(), "submitted again");
         let now = self.now();
         let (row, effect) = self.apply(journalled, |row| row.answered(&sender, &submission, now)).await?;
         report(&id, &row, effect, &submission);

@@ -89,7 +89,7 @@ pub struct Attempt {
     pub outcome: AttemptState,
     /// When it was last asked.
     pub started_at: Timestamp,
-    /// The provider's message.
+    /// The provider's message, with the label masked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
     /// How much the provider says was paid.
@@ -119,23 +119,21 @@ impl Attempt {
         }
     }
 
-    fn said(&mut self, outcome: AttemptState, message: Option<&str>, deposit_amount: Option<Amount>) {
+    fn said(&mut self, outcome: AttemptState, message: Option<String>, deposit_amount: Option<Amount>) {
         if self.outcome != AttemptState::Activated {
             self.outcome = outcome;
-            self.message = message.map(str::to_owned);
+            self.message = message;
             self.deposit_amount = deposit_amount;
         }
     }
 
     /// Notes a call that had no effect.
-    fn end_call(&mut self, nonce: &str, refusal: Option<&str>) {
+    fn end_call(&mut self, nonce: &str, refusal: Option<String>) {
         if self.ended_calls.len() >= MAX_CALLS {
             self.ended_calls.remove(0);
         }
         self.ended_calls.push(nonce.to_owned());
-        if let Some(refusal) = refusal {
-            self.refusal = Some(refusal.to_owned());
-        }
+        self.refusal = refusal.or(self.refusal.take());
     }
 
     /// Ends the attempt, if no call of it can have had an effect.
@@ -283,11 +281,12 @@ impl Deposit {
         deposit.attempts =
             (0..).zip(&self.attempts).map(|(i, it)| Attempt { id: Some(self.id_of(i, it)), ..it.clone() }).collect();
         let mut attempt = self.begin(called);
+        let masked = |message: &str| mask(message, &[self.order.label.as_str()]);
         match result {
             CallResult::Activated(amount) => attempt.said(AttemptState::Activated, None, *amount),
-            CallResult::Pending(message) => attempt.said(AttemptState::Pending, Some(message), None),
-            CallResult::Possible(message) => attempt.said(AttemptState::Possible, Some(message), None),
-            CallResult::Failed(message) => attempt.end_call(&called.call.nonce, Some(message)),
+            CallResult::Pending(message) => attempt.said(AttemptState::Pending, Some(masked(message)), None),
+            CallResult::Possible(message) => attempt.said(AttemptState::Possible, Some(masked(message)), None),
+            CallResult::Failed(message) => attempt.end_call(&called.call.nonce, Some(masked(message))),
             CallResult::NotSent => attempt.end_call(&called.call.nonce, None),
             CallResult::Unknown => {}
         }

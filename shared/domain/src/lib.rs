@@ -9,6 +9,7 @@ mod entry_count;
 mod event;
 mod evidence;
 mod ids;
+mod mask;
 mod payment;
 mod payment_system;
 mod report;
@@ -35,6 +36,7 @@ pub use ids::{
     AccountNumber, Comment, CurrencyCode, CustomTransactionId, InvalidValue, Label, Lang, PaymentKey, Remark,
     TransactionId, WalletType, WithdrawalId,
 };
+pub use mask::mask;
 pub use payment::{Decision, ExpectedCredit, Payment, PaymentState, decide, match_waiting};
 pub use payment_system::{Limits, PaymentSystem, PaymentSystems, TextRule};
 pub use report::{DepositReport, Direction, Unsigned, WithdrawalReport};

@@ -1,10 +1,12 @@
 //! A withdrawal: journalled before it is sent, uncertain until the provider has reported how it ended.
 
-use serde::{Deserialize, Serialize};
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::{
     AccountNumber, Amount, Comment, Contradiction, CurrencyCode, Label, Mismatch, Resolution, SignedFacts, Timestamp,
-    Transition, WalletType, WithdrawalId, WithdrawalReport,
+    Transition, WalletType, WithdrawalId, WithdrawalReport, mask,
 };
 
 /// What the merchant asked for. One id always names one withdrawal.
@@ -48,10 +50,16 @@ impl WithdrawalRequest {
         .filter_map(|(name, differs)| differs.then_some(name))
         .collect()
     }
+
+    /// Masks the request's own label, account and comment in a text of the provider.
+    fn mask(&self, text: &str) -> String {
+        let comment = self.comment.as_ref().map_or("", Comment::as_str);
+        mask(text, &[self.label.as_str(), self.account_number.as_str(), comment])
+    }
 }
 
-/// The outcome of one submission, by the HTTP client's own evidence.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// The outcome of one submission, by the HTTP client's own evidence. Its text may be the provider's: its `Debug` masks it.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", content = "message", rename_all = "snake_case")]
 pub enum Submission {
     /// The provider said `ok`.
@@ -62,6 +70,33 @@ pub enum Submission {
     NotSent(String),
     /// Everything else: it may have been processed, for this reason.
     Unknown(String),
+}
+
+impl Submission {
+    /// The outcome's name in the table, the API and the log.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Rejected(_) => "rejected",
+            Self::NotSent(_) => "not_sent",
+            Self::Unknown(_) => "unknown",
+        }
+    }
+
+    fn masked(&self, request: &WithdrawalRequest) -> Self {
+        match self {
+            Self::Rejected(message) => Self::Rejected(request.mask(message)),
+            Self::Unknown(reason) => Self::Unknown(request.mask(reason)),
+            Self::Accepted | Self::NotSent(_) => self.clone(),
+        }
+    }
+}
+
+impl fmt::Debug for Submission {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
 }
 
 /// One submission, journalled before a byte of it is sent.
@@ -100,7 +135,7 @@ pub enum WithdrawalState {
     Submitted,
     /// The provider has refused it, and no attempt was ever unknown: the funds are free.
     Rejected {
-        /// The provider's message.
+        /// The provider's message, with the request's personal data masked.
         message: String,
     },
     /// A signed postback said 1, or a person found that out.
@@ -154,8 +189,10 @@ pub enum Effect {
     Conflicted(Mismatch),
 }
 
-/// A withdrawal of ours.
+/// A withdrawal of ours. No text of the provider in it has the request's label, account or comment: they are masked in an
+/// answer, and in a row that was stored without a mask when it is read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct Withdrawal {
     /// What the merchant asked for.
     #[serde(flatten)]
@@ -283,8 +320,9 @@ impl Withdrawal {
     #[must_use]
     pub fn answered(&self, sender: &str, submission: &Submission, now: Timestamp) -> Transition<Self> {
         use WithdrawalState::{Failed, Paid, Rejected, Sending, Submitted, Unknown, Waiting};
+        let submission = submission.masked(&self.request);
         let is_own = self.last_attempt().is_some_and(|it| it.sender == sender);
-        let state = match (&self.state, submission) {
+        let state = match (&self.state, &submission) {
             (Sending | Waiting | Unknown, Submission::Accepted) => Some(Submitted),
             (Sending, Submission::Rejected(message)) if is_own => Some(Rejected { message: message.clone() }),
             (Sending, Submission::NotSent(_)) if is_own => Some(Waiting),
@@ -296,7 +334,7 @@ impl Withdrawal {
             (Unknown | Submitted | Rejected { .. } | Paid { .. } | Failed { .. }, _)
             | (Sending | Waiting, Submission::Rejected(_) | Submission::NotSent(_)) => None,
         };
-        let ended = Ended { at: now, submission: submission.clone() };
+        let ended = Ended { at: now, submission };
         match (state, self.noted(sender, ended)) {
             (None, None) => Transition::Repeat,
             (None, Some(noted)) => Transition::Move(noted),
@@ -388,6 +426,28 @@ impl Withdrawal {
 
     pub(crate) fn with(&self, state: WithdrawalState) -> Self {
         Self { state, needs_review: None, ..self.clone() }
+    }
+
+    fn masked(mut self) -> Self {
+        for ended in self.attempts.iter_mut().filter_map(|attempt| attempt.ended.as_mut()) {
+            ended.submission = ended.submission.masked(&self.request);
+        }
+        if let WithdrawalState::Rejected { message } = &mut self.state {
+            *message = self.request.mask(message);
+        }
+        self
+    }
+}
+
+impl Serialize for Withdrawal {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Self::serialize(self, serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Withdrawal {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::deserialize(deserializer).map(Self::masked)
     }
 }
 

@@ -5,7 +5,7 @@
 use std::mem::discriminant;
 
 use domain::{
-    AccountNumber, Amount, AttentionKind, CurrencyCode, Effect, Evidence, ForeignWithdrawal, Label, Mismatch,
+    AccountNumber, Amount, AttentionKind, Comment, CurrencyCode, Effect, Evidence, ForeignWithdrawal, Label, Mismatch,
     NotResolved, Outcome, Remark, Resolution, SignedFacts, Submission, SubmissionAttempt, Timestamp, Transition,
     WalletType, Withdrawal, WithdrawalId, WithdrawalReport, WithdrawalRequest, WithdrawalRow, WithdrawalState,
 };
@@ -20,7 +20,7 @@ fn paytm() -> WalletType {
 fn journalled() -> Withdrawal {
     let request = WithdrawalRequest {
         withdrawal_id: WithdrawalId::parse("w").unwrap(),
-        label: Label::parse("u").unwrap(),
+        label: Label::parse("user-1").unwrap(),
         amount: Amount::parse("1000").unwrap(),
         currency_code: CurrencyCode::parse("INR").unwrap(),
         account_number: AccountNumber::parse("1234560079").unwrap(),
@@ -84,7 +84,7 @@ fn after_an_unknown_attempt_no_fail_releases_the_money() {
         assert_eq!(row.answered("second", &ended, LATER), Transition::Repeat);
     }
     assert_eq!(moved(again.answered("second", &Submission::Accepted, LATER)).state, WithdrawalState::Submitted);
-    assert!(matches!(moved(again.reported(&report(Some(5), "1000", "u"))).state, WithdrawalState::Failed { .. }));
+    assert!(matches!(moved(again.reported(&report(Some(5), "1000", "user-1"))).state, WithdrawalState::Failed { .. }));
 }
 
 #[test]
@@ -98,7 +98,7 @@ fn an_unknown_attempt_is_sent_again_only_where_the_deployment_says_so() {
 
 #[test]
 fn a_postback_may_come_before_the_answer() {
-    let paid = moved(journalled().reported(&report(Some(1), "1000.00", "u")));
+    let paid = moved(journalled().reported(&report(Some(1), "1000.00", "user-1")));
     for answer in [Submission::Accepted, unknown()] {
         let noted = moved(paid.answered("first", &answer, LATER));
         assert_eq!((&noted.state, outcomes(&noted)), (&paid.state, vec![Some(answer)]));
@@ -110,10 +110,42 @@ fn a_postback_may_come_before_the_answer() {
 fn a_refusal_of_the_only_attempt_releases_the_money() {
     let refused = moved(journalled().answered("first", &fail(), LATER));
     assert!(matches!(&refused.state, WithdrawalState::Rejected { message } if message.contains("Insufficient")));
-    let failed = moved(journalled().reported(&report(Some(5), "1000", "u")));
-    let paid = moved(journalled().reported(&report(Some(1), "1000", "u")));
+    let failed = moved(journalled().reported(&report(Some(5), "1000", "user-1")));
+    let paid = moved(journalled().reported(&report(Some(1), "1000", "user-1")));
     assert!(refused.is_final() && failed.is_final() && paid.is_final() && !journalled().is_final());
     assert_eq!(paid.review("why"), None, "nothing is left to be looked at");
+}
+
+/// A row whose answer repeats the request's label, account and comment.
+fn echoed() -> (Withdrawal, &'static str) {
+    let echo = "label USER-1, account 12345-60079, comment for%20ann";
+    let mut row = journalled();
+    row.request.comment = Some(Comment::parse("for Ann").unwrap());
+    (moved(row.answered("first", &Submission::Rejected(echo.into()), LATER)), echo)
+}
+
+const MASKED: &str = "label ***, account ***, comment ***";
+
+#[test]
+fn an_answer_that_repeats_the_request_is_stored_masked() {
+    let (row, echo) = echoed();
+    assert_eq!(row.state, WithdrawalState::Rejected { message: MASKED.into() });
+    assert_eq!(outcomes(&row), [Some(Submission::Rejected(MASKED.into()))]);
+    assert_eq!(format!("{:?}", Submission::Rejected(echo.into())), "rejected");
+    let unknown = moved(journalled().answered("first", &Submission::Unknown("status user-1".into()), LATER));
+    assert_eq!(outcomes(&unknown), [Some(Submission::Unknown("status ***".into()))]);
+}
+
+#[test]
+fn a_row_that_was_stored_unmasked_is_masked_when_it_is_read() {
+    let (row, echo) = echoed();
+    let masked = WithdrawalRow::Registered(Box::new(row));
+    let stored = serde_json::to_string(&masked).unwrap();
+    let unmasked = stored.replace(MASKED, echo);
+    assert_eq!(unmasked.matches(echo).count(), 2, "{unmasked}");
+    let read: WithdrawalRow = serde_json::from_str(&unmasked).unwrap();
+    assert_eq!((read.events(None), &read), (masked.events(None), &masked));
+    assert_eq!(serde_json::to_value(&read.events(None)[0]).unwrap()["message"], MASKED);
 }
 
 #[test]
@@ -137,10 +169,10 @@ fn recorded(row: &Withdrawal, mismatch: Mismatch, facts: Option<&SignedFacts>) -
 fn another_amount_label_or_status_changes_nothing() {
     let row = moved(journalled().answered("first", &Submission::Accepted, LATER));
     for (report, expected) in [
-        (report(Some(1), "100", "u"), Mismatch::WithdrawalAmount),
+        (report(Some(1), "100", "user-1"), Mismatch::WithdrawalAmount),
         (report(Some(1), "1000", "thief"), Mismatch::Label),
-        (report(Some(2), "1000", "u"), Mismatch::Status),
-        (report(None, "1000", "u"), Mismatch::Status),
+        (report(Some(2), "1000", "user-1"), Mismatch::Status),
+        (report(None, "1000", "user-1"), Mismatch::Status),
     ] {
         assert_eq!(row.reported(&report), Transition::Conflict(expected));
         let after = recorded(&row, expected, Some(&report.facts)).unwrap();
@@ -196,10 +228,10 @@ fn a_person_ends_what_is_open_and_the_signed_proof_may_come_later() {
     let paid = unknown.resolve(resolution(Outcome::Paid)).unwrap();
     assert_eq!((attention(&paid), paid.changed_at), (None, Timestamp(8)));
     assert_eq!(paid.resolve(resolution(Outcome::Paid)), Err(NotResolved::NothingOpen));
-    let proved = moved(paid.reported(&report(Some(1), "1000", "u")));
+    let proved = moved(paid.reported(&report(Some(1), "1000", "user-1")));
     assert!(matches!(proved.state, WithdrawalState::Paid { facts: Some(_) }));
-    assert_eq!(proved.reported(&report(Some(1), "1000", "u")), Transition::Repeat);
-    assert_eq!(paid.reported(&report(Some(5), "1000", "u")), Transition::Conflict(Mismatch::Outcome));
+    assert_eq!(proved.reported(&report(Some(1), "1000", "user-1")), Transition::Repeat);
+    assert_eq!(paid.reported(&report(Some(5), "1000", "user-1")), Transition::Conflict(Mismatch::Outcome));
 }
 
 #[test]
@@ -217,7 +249,7 @@ fn a_person_closes_a_conflict_and_changes_no_end() {
 
 #[test]
 fn what_was_found_out_of_a_foreign_withdrawal_is_noted_once() {
-    let row = ForeignWithdrawal::new(&report(Some(1), "1000", "u"));
+    let row = ForeignWithdrawal::new(&report(Some(1), "1000", "user-1"));
     assert_eq!(row.resolve(resolution(Outcome::Rejected)), Err(NotResolved::OutcomeOfAnotherKind));
     let closed = row.resolve(resolution(Outcome::Paid)).unwrap();
     assert_eq!(closed.resolve(resolution(Outcome::Paid)), Err(NotResolved::NothingOpen));
@@ -225,7 +257,7 @@ fn what_was_found_out_of_a_foreign_withdrawal_is_noted_once() {
     assert!(attention(&row).is_some() && attention(&closed).is_none());
 
     assert_eq!(closed.reported(&report(Some(1), "1000", "v")), None, "it says the same in all that is signed");
-    for other in [report(Some(5), "1000", "u"), report(Some(1), "77", "u"), report(None, "1000", "u")] {
+    for other in [report(Some(5), "1000", "user-1"), report(Some(1), "77", "user-1"), report(None, "1000", "user-1")] {
         let further = closed.reported(&other).unwrap();
         assert_eq!(further.reported(&other), None, "it is recorded once");
         assert_eq!(attention(&further).unwrap().kind, AttentionKind::Unmatched, "it is open again");
@@ -255,7 +287,7 @@ fn another_withdrawal_under_the_same_id_differs_by_the_names_of_its_fields() {
 #[test]
 fn a_row_keeps_what_contradicts_it_once_and_64_kib_of_its_text() {
     let said = |signature: &str, bytes: usize| {
-        let mut facts = report(Some(3), "1000", "u").facts;
+        let mut facts = report(Some(3), "1000", "user-1").facts;
         facts.evidence.signature = signature.into();
         facts.evidence.additional_data = " ".repeat(bytes);
         Some(facts)
@@ -274,7 +306,7 @@ fn a_row_keeps_what_contradicts_it_once_and_64_kib_of_its_text() {
     assert_eq!(recorded(&row, Mismatch::Status, said("101", 1).as_ref()), None);
     let against = recorded(&row, Mismatch::Outcome, said("101", 1).as_ref()).unwrap();
     assert_eq!(against.contradictions.len(), 101, "the first of its kind always has room");
-    let shown = format!("{:?}", report(Some(1), "1000", "u").facts.evidence);
+    let shown = format!("{:?}", report(Some(1), "1000", "user-1").facts.evidence);
     assert!(shown.contains("signature") && !shown.contains("[Some(1)1000]"), "{shown}");
 }
 
@@ -320,7 +352,7 @@ proptest! {
                 Event::Answer(submission) => {
                     before.answered(&before.last_attempt().unwrap().sender, submission, LATER)
                 }
-                Event::Report(status) => before.reported(&report(Some(*status), "1000", "u")),
+                Event::Report(status) => before.reported(&report(Some(*status), "1000", "user-1")),
                 Event::Lose => before.lose(),
                 Event::SendAgain => match before.send_again("next".into(), Timestamp(3), resend) {
                     Some(next) => Transition::Move(next),

@@ -129,9 +129,19 @@ async fn activate(client: &Client) -> String {
     format!("{:?}", client.activate(&SecretString::from(SECRET), &request).await)
 }
 
+/// A submission with its text, which its `Debug` masks.
+fn shown(submission: &Submission) -> String {
+    match submission {
+        Submission::Accepted => "Accepted".into(),
+        Submission::Rejected(message) => format!("Rejected({message:?})"),
+        Submission::NotSent(reason) => format!("NotSent({reason:?})"),
+        Submission::Unknown(reason) => format!("Unknown({reason:?})"),
+    }
+}
+
 /// What the three calls come to: submit, create, activate.
 async fn outcomes(client: &Client) -> [String; 3] {
-    let submitted = format!("{:?}", client.submit(BODY).await);
+    let submitted = shown(&client.submit(BODY).await);
     let created = format!("{:?}", client.create(&SecretString::from(SECRET), &order()).await);
     [submitted, created, activate(client).await]
 }

@@ -139,6 +139,18 @@ async fn spoilt_answers_are_as_named() {
 }
 
 #[tokio::test]
+async fn an_echo_repeats_the_fields_of_the_request() {
+    for (asked, status) in [(json!({}), "fail"), (json!({"status": "pending", "processed": true}), "pending")] {
+        let bench = Bench::new().await;
+        order(&bench, "echo", asked).await;
+        let (_, text) = activate(&bench).await.unwrap();
+        let answer: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(answer, json!({"status": status, "message": "label: 55; key1: 47381113468"}));
+        assert_eq!(was_processed(&bench).await, status == "pending");
+    }
+}
+
+#[tokio::test]
 async fn a_truncated_answer_is_a_whole_message_with_half_a_json() {
     let bench = Bench::new().await;
     order(&bench, "truncated", json!({})).await;

@@ -4,8 +4,8 @@ use std::sync::LazyLock;
 
 use domain::{
     Amount, Call, CallResult, Called, CurrencyCode, CustomTransactionId, Decision, Deposit, DepositReport, DepositRow,
-    Entering, Label, Mismatch, Order, Outcome, Payment, PaymentKey, PaymentState, Separator,
-    Timestamp, TransactionId, WalletType, decide, match_waiting,
+    Entering, Label, Mismatch, Order, Outcome, Payment, PaymentKey, PaymentState, Separator, Timestamp, TransactionId,
+    WalletType, decide, match_waiting,
 };
 
 use crate::{World, essence, facts, resolution, state};
