@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::claim::MAX_CALLS;
 use crate::{
     Amount, AttemptId, Call, CurrencyCode, CustomTransactionId, Journal, Label, Lang, Payment, PaymentKey,
-    PaymentState, Timestamp, TransactionId, WalletType,
+    PaymentState, Timestamp, TransactionId, WalletType, mask,
 };
 
 /// Most numbers that an order's row remembers: the newest.
