@@ -4,7 +4,8 @@ use domain::{
     Contradiction, ForeignWithdrawal, Outcome, Payment, PaymentState, Resolution, Withdrawal, WithdrawalState,
 };
 
-use super::rules::{self, check};
+use super::activations;
+use super::rules::check;
 use super::world::World;
 
 const DECIDED: &str = "a person ends what is open, closes what contradicts, turns no end, and all of it is on record";
@@ -67,10 +68,14 @@ pub(super) fn payment(world: &World, old: Option<&Payment>, new: &Payment) {
         (Some(Unmatched { .. } | Quarantined { .. }), Rejected { .. }) => by_word(Outcome::Rejected),
         (_, Rejected { .. }) => false,
         (Some(old @ Credited { .. }), it) => old == it,
-        (Some(Unmatched { .. }), Credited { order, facts, .. }) if !facts.names(order) => by_word(Outcome::Credited),
+        (Some(Unmatched { .. } | Quarantined { .. }), Credited { order, facts, .. }) if !facts.names(order) => {
+            world.with(|state| state.reached.insert("credited to an order that is not signed"));
+            let was_unmatched = matches!(old.map(|it| &it.state), Some(Unmatched { .. }));
+            by_word(Outcome::Credited) && (was_unmatched || new.was_entered_for(order))
+        }
         (_, Credited { order, facts, .. }) => facts.names(order) && (added.is_empty() || by_word(Outcome::Credited)),
-        (Some(Claimed { order }), Released { .. }) if by_word(Outcome::Rejected) => {
-            rules::refused(world, order.as_str(), number);
+        (Some(Claimed { order, .. }), Released { .. }) if by_word(Outcome::Rejected) => {
+            activations::taken(world, order.as_str(), number);
             world.with(|state| state.reached.insert("a number is taken from a claim"));
             true
         }

@@ -23,6 +23,12 @@ pub(super) fn pay(world: &World, number: &str, amount: &str, bound: Option<(Stri
 
 /// It is asked to look for a number.
 pub(super) fn activate(world: &World, id: &str, number: &str, amount: &str, label: &str) -> Activation {
+    let is_used =
+        world.with(|state| !state.provider.used_ids.insert(id.to_owned()) && state.provider.model.wants_unique_ids);
+    if is_used {
+        world.with(|state| state.reached.insert("a used id is rejected"));
+        return Activation::Rejected("custom_transaction_id has been used".into());
+    }
     let known = world.with(|state| {
         let money = state.provider.money.get(number);
         money.map(|money| money.bound.clone()).or_else(|| state.provider.wishes.get(number).cloned().map(Some))
@@ -53,6 +59,25 @@ fn says(world: &World, name: &str, amount: &str) -> Activation {
         0 => Activation::Activated { deposit_amount: Amount::parse(amount).ok() },
         1 => Activation::Pending("wait".into()),
         _ => Activation::Possible("maybe".into()),
+    }
+}
+
+/// Someone enters a number in the payment window, for an order of their own.
+pub(super) fn enter_in_window(world: &World, number: &str, order: &str, label: &str) {
+    let wish = (order.to_owned(), label.to_owned());
+    let is_free = world.with(|state| match state.provider.money.get_mut(number) {
+        None => {
+            state.provider.wishes.entry(number.into()).or_insert(wish);
+            false
+        }
+        Some(money) if money.bound.is_none() => {
+            money.bound = Some(wish);
+            true
+        }
+        Some(_) => false,
+    });
+    if is_free {
+        report_money(world, number.to_owned());
     }
 }
 

@@ -1,8 +1,11 @@
 //! What each change must be published as, by a reading of the rows that is no part of the code under test.
 
+use std::collections::BTreeSet;
 use std::mem::discriminant;
 
-use domain::{AttemptState, DepositRow, Outcome, Payment, PaymentState, Resolution, WithdrawalRow, WithdrawalState};
+use domain::{
+    Attempt, AttemptState, DepositRow, Outcome, Payment, PaymentState, Resolution, WithdrawalRow, WithdrawalState,
+};
 use serde_json::Value;
 
 /// An event's kind, and the part of it that must be right.
@@ -46,13 +49,12 @@ pub(super) fn deposit(old: Option<&DepositRow>, new: &DepositRow) -> Vec<Expecte
     let credits = new.credited.iter().filter(|it| old.is_none_or(|old| !old.credited.contains(it)));
     let credits =
         credits.map(|it| ("deposit.credited".to_owned(), format!("{} {}", it.payment.transaction_id, it.amount)));
-    let has_failed = |row: &domain::Deposit, number| {
-        row.attempts.iter().any(|it| it.transaction_id == number && it.outcome == AttemptState::Failed)
+    let has_failed = |row: &domain::Deposit, attempt: &Attempt| {
+        row.attempts.iter().any(|it| it.id == attempt.id && it.outcome == AttemptState::Failed)
     };
-    let numbers = new.attempts.iter().map(|it| it.transaction_id.clone());
-    let failures = numbers
-        .filter(|number| has_failed(new, number.clone()) && !old.is_some_and(|old| has_failed(old, number.clone())));
-    credits.chain(failures.map(|it| ("deposit.activation_failed".to_owned(), it.to_string()))).collect()
+    let failures = new.attempts.iter().filter(|it| has_failed(new, it) && !old.is_some_and(|old| has_failed(old, it)));
+    let failures = failures.map(|it| ("deposit.activation_failed".to_owned(), it.transaction_id.to_string()));
+    credits.chain(failures).collect()
 }
 
 pub(super) fn payment(old: Option<&Payment>, new: &Payment) -> Vec<ExpectedEvent> {
@@ -63,6 +65,10 @@ pub(super) fn payment(old: Option<&Payment>, new: &Payment) -> Vec<ExpectedEvent
     };
     let state = held(new).filter(|it| old.and_then(held).as_ref() != Some(it)).map(|(kind, _)| plain(kind));
     let conflicts = several("payment.conflict", new.contradictions.len(), old.map(|it| it.contradictions.len()));
+    let labels = |row: &Payment| row.entries.iter().map(|it| it.label.as_str().to_owned()).collect::<BTreeSet<_>>();
+    let is_end = matches!(new.state, PaymentState::Credited { .. } | PaymentState::Rejected { .. });
+    let is_contested = labels(new).len() > 1 && old.map(labels) != Some(labels(new)) && !is_end;
+    let state = state.into_iter().chain(is_contested.then(|| plain("payment.contested")));
     state.into_iter().chain(conflicts).chain(resolved(&new.resolutions, old.map(|it| &it.resolutions[..]))).collect()
 }
 

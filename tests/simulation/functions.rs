@@ -23,6 +23,8 @@ pub(super) const PLUGIN_SECRET: &str = "secret-of-the-plug-in";
 pub(super) const TOKEN: &str = "secret-of-the-url";
 /// The functions' time limit.
 pub(super) const LIMIT_MS: u64 = 20_000;
+/// How many numbers a label may enter in a day.
+pub(super) const NUMBERS_PER_DAY: u64 = 10;
 /// The provider's client gives up.
 const REQUEST: Patience = Patience::Ms(8_000);
 
@@ -111,21 +113,17 @@ impl ActivateTransaction for Ports {
         let (number, label) = (request.key1.as_str().to_owned(), request.order.label.as_str().to_owned());
         let amount = request.amount.to_string();
         let order = request.order.custom_transaction_id.as_str().to_owned();
-        super::rules::asks(&self.0, &order, &id, &number);
+        let call = super::activations::asks(&self.0, &order, &id, &number);
         let asked = (id, number.clone());
         let asked = self.0.call("activate", REQUEST, move |world| {
             super::deposits::activate(world, &asked.0, &asked.1, &amount, &label)
         });
         let said = match asked.await {
-            Ok(said) => {
-                if let Activation::Rejected(_) = said {
-                    super::rules::refused(&self.0, &order, &number);
-                }
-                said
-            }
+            Ok(said) => said,
             Err(fault) if self.is_surely_unsent(fault) => Activation::NotSent(format!("{fault:?}")),
             Err(fault) => Activation::Unknown(format!("{fault:?}")),
         };
+        super::activations::answered(&self.0, call, &said);
         wrong::activated(&self.0, request, said)
     }
 }
@@ -184,6 +182,8 @@ pub(super) fn activate(world: &World, order: String, body: String) -> Job {
         keys: Ports(world.clone()),
         clock: Ports(world.clone()),
         systems: PaymentSystems::default(),
+        separator: world.with(|state| state.settings.separator),
+        numbers_per_day: NUMBERS_PER_DAY,
     };
     job(deps, body.into_bytes(), Some(("custom_transaction_id", order)))
 }
@@ -205,6 +205,7 @@ pub(super) fn receive_postback(world: &World, body: Vec<u8>) -> Job {
         table: Table(world.clone()),
         keys: Ports(world.clone()),
         clock: Ports(world.clone()),
+        separator: world.with(|state| state.settings.separator),
     };
     job(deps, body, Some(("token", TOKEN.into())))
 }

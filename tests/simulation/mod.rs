@@ -3,6 +3,7 @@
 #![expect(clippy::print_stdout, reason = "the figures")]
 #![expect(clippy::wildcard_enum_match_arm, reason = "a rule is about the states that it names")]
 
+mod activations;
 mod crashes;
 mod decisions;
 mod deposits;

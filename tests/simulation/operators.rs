@@ -1,7 +1,9 @@
 //! Operators: they decide what is open and close what contradicts; late, wrongly, again, and several at a time.
 
 use ::operator::decision::{Decision, NotDecided};
-use domain::{CustomTransactionId, Outcome, Payment, PaymentState, Remark, Resolution, Timestamp};
+use domain::{
+    CustomTransactionId, Mismatch, Outcome, Payment, PaymentState, Remark, Resolution, SignedFacts, Timestamp,
+};
 use store::{AnyRow, Read, RowId, StoreError, read_any};
 
 use super::table::Table;
@@ -119,11 +121,18 @@ async fn confirm(world: &World) {
     world.sleep(ms).await;
 }
 
-/// The order that the person names: none where the provider has signed one that is registered, else any of ours.
+/// The order that the person names: where the number is contested, one for which it was entered; none where the provider has
+/// signed one that is registered; else any of ours.
 async fn order_for(table: &Table, payment: &Payment) -> Result<Option<CustomTransactionId>, StoreError> {
-    let signed = payment.facts().and_then(|facts| AttemptId::parse(&facts.custom_transaction_id));
-    let Some(signed) = signed else { return Ok(None) };
-    let stored = table.read(&signed.order).await?;
+    if let PaymentState::Quarantined { mismatch: Mismatch::Contested | Mismatch::TakenAway, .. } = payment.state {
+        let world = &table.0;
+        let orders: Vec<_> =
+            payment.entries.iter().flat_map(|it| it.entered.iter().map(|it| it.order.clone())).collect();
+        let chosen = world.chance.below(&world.next_call("chooses"), orders.len().try_into().unwrap());
+        return Ok(orders.get(usize::try_from(chosen).unwrap()).cloned());
+    }
+    let Some(signed) = payment.facts().and_then(SignedFacts::order) else { return Ok(None) };
+    let stored = table.read(&signed).await?;
     let is_known = stored.is_some_and(|it| it.row.registered().is_some());
     if is_known || !matches!(payment.state, PaymentState::Unmatched { .. }) {
         return Ok(None);

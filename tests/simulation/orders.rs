@@ -69,7 +69,7 @@ fn run(order: &[Thing], variant: Variant, is_traced: bool) -> World {
     let faults = fault.map(|fault| (SUBMISSION, fault)).into_iter().collect();
     let world = World::new(Settings {
         faults: Faults::Planned { faults, submission_ms: at(Thing::Answer) },
-        provider: Model { dedups: true, balance_first: true },
+        provider: Model::of(true, true),
         resend_unknown,
         is_traced,
         max_receive_count: 4,
@@ -176,7 +176,7 @@ fn answer_written_over_the_next_attempt(wrong: Option<Wrong>) -> World {
     let faults = [(SUBMISSION, not_sent), (7, not_sent), (8, written_again), (11, dies_after)].into();
     let world = World::new(Settings {
         faults: Faults::Planned { faults, submission_ms: 1 },
-        provider: Model { dedups: false, balance_first: true },
+        provider: Model::of(false, true),
         resend_unknown: false,
         max_receive_count: 8,
         ..settings(SURELY_NOT_SENT, wrong)

@@ -17,20 +17,45 @@ use super::{rules, wrong};
 
 pub(super) const ACCESS_KEY: &str = "FQ9jMwrNSkFbyMNqYFf6Ed4xeKmjHK";
 
-/// How the provider treats a withdrawal's id and the balance. Nobody has said which it is.
+/// How the provider treats ids, the balance and labels. Nobody has said which it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Model {
     pub dedups: bool,
     pub balance_first: bool,
+    /// An activation's id may be used once.
+    pub wants_unique_ids: bool,
+    pub labels: Labels,
+}
+
+/// What becomes of a label at the provider.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Labels {
+    AsSent,
+    Trimmed,
+    Normalised,
+}
+
+impl Labels {
+    pub(super) const ALL: [Self; 3] = [Self::AsSent, Self::Trimmed, Self::Normalised];
+
+    /// The label as a postback has it.
+    fn reported(self, label: &str) -> String {
+        match self {
+            Self::AsSent => label.to_owned(),
+            Self::Trimmed => label.trim().to_owned(),
+            Self::Normalised => label.replace("e\u{301}", "é"),
+        }
+    }
 }
 
 impl Model {
-    pub(super) const ALL: [Self; 4] = [
-        Self { dedups: true, balance_first: true },
-        Self { dedups: true, balance_first: false },
-        Self { dedups: false, balance_first: true },
-        Self { dedups: false, balance_first: false },
-    ];
+    /// One that takes an activation's id again, and labels as they are.
+    pub(super) const fn of(dedups: bool, balance_first: bool) -> Self {
+        Self { dedups, balance_first, wants_unique_ids: false, labels: Labels::AsSent }
+    }
+
+    pub(super) const ALL: [Self; 4] =
+        [Self::of(true, true), Self::of(true, false), Self::of(false, true), Self::of(false, false)];
 }
 
 /// What it says to a submission.
@@ -69,7 +94,7 @@ pub(super) struct Withdrawal {
 #[derive(Clone, Debug)]
 pub(super) struct Money {
     pub amount: String,
-    /// Under which order it is reported, and to whom.
+    /// Under which order it is reported, and to whom: the label as the order has it.
     pub bound: Option<(String, String)>,
     pub is_contradicted: bool,
     /// One genuine, unaltered report was answered ok.
@@ -87,6 +112,8 @@ pub(super) struct Provider {
     pub money: BTreeMap<String, Money>,
     /// Numbers that were entered before their money came.
     pub wishes: BTreeMap<String, (String, String)>,
+    /// The ids under which it was asked to look for a number.
+    pub used_ids: BTreeSet<String>,
     pub signed: BTreeMap<(String, usize), Fact>,
     outbox: BTreeMap<(String, bool), Vec<Fact>>,
     postbacks: u64,
@@ -102,6 +129,7 @@ impl Provider {
             foreign: BTreeSet::new(),
             money: BTreeMap::new(),
             wishes: BTreeMap::new(),
+            used_ids: BTreeSet::new(),
             signed: BTreeMap::new(),
             outbox: BTreeMap::new(),
             postbacks: 0,
@@ -169,7 +197,8 @@ pub(super) fn sign(facts: &[Fact], spelling: Spelling) -> (String, String) {
 }
 
 /// Reports a fact: at once, or with others of the same user in one postback.
-pub(super) fn report(world: &World, fact: Fact) {
+pub(super) fn report(world: &World, mut fact: Fact) {
+    fact.label = world.with(|state| state.provider.model.labels.reported(&fact.label));
     let key = (fact.label.clone(), matches!(fact.subject, Subject::Withdrawal { .. }));
     let name = format!("{:?}", fact.subject);
     let outbox = key.clone();

@@ -3,6 +3,7 @@
 use domain::{DepositRow, Mismatch, PaymentState, WithdrawalRow, WithdrawalState};
 use store::{AnyRow, Stored};
 
+use super::activations;
 use super::decisions::{is_contradicted, is_open};
 use super::rules::{DURABLE, FINAL, ONCE, RELEASED, TWICE, break_rule, check, order_of, payment_row, withdrawal_row};
 use super::stream;
@@ -23,9 +24,16 @@ pub(super) fn at_rest(world: &World) {
             if facts.amount.to_string() == money.amount);
         let is_rejected = matches!(row.as_ref().map(|row| &row.state), Some(PaymentState::Rejected { .. }));
         let is_a_persons = row.as_ref().is_some_and(|row| !row.resolutions.is_empty());
-        let holds = is_credited == is_due || (is_a_persons && (is_credited || is_rejected));
+        // What is contested is a person's: the rules of entered numbers say what may not be credited.
+        let is_contested = row.as_ref().is_some_and(|row| {
+            matches!(row.state, PaymentState::Quarantined { mismatch: Mismatch::Contested, .. })
+                && row.entries.len() + usize::from(row.entries.iter().all(|it| it.label.as_str() != label)) > 1
+                || matches!(row.state, PaymentState::Quarantined { mismatch: Mismatch::TakenAway, .. }) && is_a_persons
+        });
+        let holds = is_credited == is_due || is_contested || (is_a_persons && (is_credited || is_rejected));
         check(world, ONCE, holds, || format!("{number}: due {is_due}, but {row:?}"));
     }
+    activations::at_rest(world);
     withdrawals_at_rest(world);
     stream::at_rest(world);
     let rows = world.table.rows();

@@ -1,12 +1,13 @@
 //! What must hold after every change of a row and at every answer.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use domain::{
     Contradiction, CustomTransactionId, Deposit, DepositRow, Mismatch, Payment, PaymentKey, PaymentState, SignedFacts,
     SubmissionAttempt, TransactionId, WalletType, Withdrawal, WithdrawalId, WithdrawalRow, WithdrawalState,
 };
 
+use super::activations::{self, Activations};
 use super::decisions;
 use super::provider::{Fact, Postback, Subject, Top};
 use super::table::row;
@@ -20,12 +21,7 @@ pub(super) struct Rules {
     pub broken: Vec<(&'static str, String)>,
     /// The bodies sent for each withdrawal, and what came of each send.
     pub sends: BTreeMap<String, Vec<(String, Send)>>,
-    /// The order for which the provider was asked for a number, until it says fail.
-    claims: BTreeMap<String, String>,
-    /// The orders for which the provider has said fail to a number.
-    refused: BTreeSet<(String, String)>,
-    /// The number that was sent under each attempt's id.
-    attempts: BTreeMap<String, String>,
+    pub activations: Activations,
 }
 
 impl Rules {
@@ -54,7 +50,6 @@ pub(super) const RELEASED: &str = "no withdrawal is released and paid without a 
 pub(super) const ONCE: &str = "each real payment is credited once";
 pub(super) const FINAL: &str = "every row is final or has an alarm";
 pub(super) const TWICE: &str = "no withdrawal is paid twice";
-const NUMBER: &str = "a number is asked for by one order at a time";
 pub(super) const SECRET: &str = "no secret and no unmasked person in any output";
 
 /// The contradictions on record only grow.
@@ -85,14 +80,15 @@ pub(super) fn deposit(world: &World, old: Option<&DepositRow>, new: Option<&Depo
             let holds = old.order == new.order
                 && old.params == new.params
                 && new.credited.starts_with(&old.credited)
-                && new.attempts.len() >= old.attempts.len()
-                && old.attempts.iter().zip(&new.attempts).all(|(old, new)| old.transaction_id == new.transaction_id);
+                && old.attempts.iter().zip(&new.attempts).all(|(old, new)| old.transaction_id == new.transaction_id)
+                && new.attempts.len() >= old.attempts.len();
             check(world, BACKWARDS, holds, || format!("{old:?} -> {new:?}"));
         }
         (_, Some(_)) => {}
     }
     if let Some(DepositRow::Registered(deposit)) = new {
         credits(world, deposit);
+        activations::deposit(world, activations::registered(old), deposit);
     }
 }
 
@@ -115,7 +111,6 @@ pub(super) fn payment(world: &World, old: Option<&Payment>, new: Option<&Payment
     let number = &new.key.transaction_id;
     if let Some(old) = old {
         let may = match (&old.state, &new.state) {
-            (Claimed { order: old }, Claimed { order: new }) => old == new,
             (Claimed { .. } | Released { .. }, _) => true,
             (Unmatched { .. } | Quarantined { .. }, it) => !matches!(it, Claimed { .. } | Released { .. }),
             (Credited { .. } | Rejected { .. }, _) => old.state == new.state,
@@ -124,6 +119,7 @@ pub(super) fn payment(world: &World, old: Option<&Payment>, new: Option<&Payment
         check(world, BACKWARDS, holds, || format!("{number}: {:?} -> {:?}", old.state, new.state));
     }
     decisions::payment(world, old, new);
+    activations::payment(world, old, new);
     world.with(|state| {
         state.reached.insert(match new.state {
             Claimed { .. } => "claimed",
@@ -246,41 +242,8 @@ fn our_withdrawal(world: &World, row: &Withdrawal) {
     }
 }
 
-/// A function is about to ask the provider for a number: nobody else may hold it, unless this order was refused meanwhile
-/// or the provider has signed that it is this order's.
-pub(super) fn asks(world: &World, order: &str, attempt: &str, number: &str) {
-    let (holder, other) = world.with(|state| {
-        let rules = &mut state.rules;
-        let was_refused = rules.refused.contains(&(order.to_owned(), number.to_owned()));
-        let holder = rules.claims.get(number).filter(|holder| *holder != order && !was_refused).cloned();
-        let other = rules.attempts.insert(attempt.into(), number.into()).filter(|other| *other != number);
-        rules.claims.entry(number.into()).or_insert_with(|| order.into());
-        (holder, other)
-    });
-    let is_its_own = CustomTransactionId::parse(order).is_ok_and(|id| is_signed_over(world, number, &id));
-    check(world, NUMBER, holder.is_none() || is_its_own, || format!("{number}: {order} and {holder:?}"));
-    check(world, "an attempt's id stands for one number", other.is_none(), || {
-        format!("{attempt}: {number} and {other:?}")
-    });
-}
-
-/// Whether the provider has signed that the payment is this order's, whoever claims it.
-fn is_signed_over(world: &World, number: &str, order: &CustomTransactionId) -> bool {
-    payment_row(world, number).is_some_and(|row| row.facts().is_some_and(|facts| facts.names(order)))
-}
-
-/// The provider has said fail.
-pub(super) fn refused(world: &World, order: &str, number: &str) {
-    world.with(|state| {
-        state.rules.refused.insert((order.into(), number.into()));
-        if state.rules.claims.get(number).is_some_and(|holder| holder == order) {
-            state.rules.claims.remove(number);
-        }
-    });
-}
-
 pub(super) fn order_of(attempt: &str) -> Option<CustomTransactionId> {
-    CustomTransactionId::parse(attempt.split('.').next()?).ok()
+    CustomTransactionId::parse(attempt.split(['.', '-']).next()?).ok()
 }
 
 pub(super) fn payment_row(world: &World, number: &str) -> Option<Payment> {

@@ -5,8 +5,10 @@ use std::ops::Range;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use domain::Separator;
+
 use super::faults::Faults;
-use super::provider::Model;
+use super::provider::{Labels, Model};
 use super::random::Chance;
 use super::world::{Settings, World};
 use super::wrong::Wrong;
@@ -16,12 +18,17 @@ use super::{operators, rest, users};
 const QUIET_FROM_MS: u64 = 3_600_000;
 
 /// What some seed must reach, or the runs show nothing.
-const REACHED: [&str; 33] = [
+const REACHED: [&str; 39] = [
     "a conflict is closed",
+    "a contested payment",
+    "a contested payment is held",
     "a contradicted payment",
+    "a fail that ends nothing",
     "a forged postback",
+    "a number changes hands after a day",
     "a number is taken from a claim",
     "a payment's conflict",
+    "a used id is rejected",
     "a withdrawal's conflict",
     "accepted",
     "an opposite outcome",
@@ -31,6 +38,7 @@ const REACHED: [&str; 33] = [
     "claimed",
     "credited",
     "credited by a person",
+    "credited to an order that is not signed",
     "dead letter",
     "ended by a person",
     "failed",
@@ -62,8 +70,13 @@ pub(super) fn settings(seed: u64, wrong: Option<Wrong>) -> Settings {
         skipped: BTreeSet::new(),
         is_traced: false,
         quiet_from_ms: QUIET_FROM_MS,
-        provider: chance.one_of("provider", &Model::ALL),
+        provider: Model {
+            wants_unique_ids: chance.percent("unique ids", 50),
+            labels: chance.one_of("labels", &Labels::ALL),
+            ..chance.one_of("provider", &Model::ALL)
+        },
         resend_unknown: chance.percent("resend", 40),
+        separator: chance.one_of("separator", &[Separator::Dot, Separator::Hyphen]),
         max_receive_count: chance.one_of("receives", &[2, 4, 8]),
         has_publisher: true,
         has_operators: chance.percent("operators", 60),

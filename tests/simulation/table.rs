@@ -13,7 +13,7 @@ use store::{
 use super::expected_events::ExpectedEvent;
 use super::faults::{Fault, Patience};
 use super::world::World;
-use super::{expected_events, rules, stream, wrong};
+use super::{activations, expected_events, rules, stream, wrong};
 
 /// The table of a run.
 #[derive(Clone)]
@@ -50,6 +50,10 @@ impl Ruled for DepositRow {
     fn spoil(world: &World, change: Change<Self>, current: Option<&Stored<Self>>) -> Option<Change<Self>> {
         Some(wrong::deposit(world, change, current))
     }
+
+    fn misread(world: &World, stored: Stored<Self>) -> Stored<Self> {
+        wrong::misread_deposit(world, stored)
+    }
 }
 
 impl Ruled for Payment {
@@ -63,6 +67,10 @@ impl Ruled for Payment {
 
     fn spoil(world: &World, change: Change<Self>, current: Option<&Stored<Self>>) -> Option<Change<Self>> {
         wrong::payment(world, change, current)
+    }
+
+    fn misread(world: &World, stored: Stored<Self>) -> Stored<Self> {
+        wrong::misread_payment(world, stored)
     }
 }
 
@@ -96,7 +104,7 @@ impl Ruled for Unreadable {
 
 impl Ruled for EntryCount {
     fn changed(world: &World, _: Option<&Self>, new: Option<&Self>) {
-        rules::entry_count(world, new);
+        activations::entry_count(world, new);
     }
 
     fn expected_events(_: Option<&Self>, _: &Self) -> Vec<ExpectedEvent> {
@@ -185,6 +193,22 @@ fn credit(world: &World, expected: &ExpectedCredit) -> Transacted {
     judge(world, &expected.order, deposit.as_ref());
     judge(world, &expected.payment.key, payment.as_ref());
     written
+}
+
+impl CountEntry for Table {
+    async fn count_entry(&self, label: &LabelHash, day: u64, limit: u64) -> Result<bool, StoreError> {
+        if wrong::is_nothing_counted(&self.0) {
+            return Ok(true);
+        }
+        let label = label.clone();
+        self.call(format!("count {}", label.as_str()), move |world| {
+            let old = stored(world, &label);
+            let is_counted = now(world.table.count_entry(&label, day, limit)).unwrap();
+            judge(world, &label, old.as_ref());
+            is_counted
+        })
+        .await
+    }
 }
 
 fn end_withdrawal(world: &World, report: &WithdrawalReport) -> Written<WithdrawalRow> {

@@ -7,7 +7,7 @@ use super::functions::{LIMIT_MS, activate, create_deposit, create_withdrawal};
 use super::table::row;
 use super::withdrawals;
 use super::world::{Answer, Job, World};
-use super::{deposits, queue, rules};
+use super::{activations, deposits, queue, rules, wrong};
 
 /// What a merchant asks for.
 #[derive(Clone, Debug)]
@@ -22,6 +22,7 @@ impl Ask {
         let raw = |text: &str| -> Value { serde_json::from_str(text).unwrap() };
         match self {
             Self::Deposit { id, label, amount } => {
+                let label = wrong::asked_label(world, id, label);
                 let mut body = json!({"custom_transaction_id": id, "label": label, "currency_code": "INR"});
                 if let Some(amount) = amount {
                     body["amount"] = json!(amount);
@@ -48,10 +49,8 @@ impl Ask {
                 matches!(row(world, &CustomTransactionId::parse(&**id).unwrap()),
                     Some(DepositRow::Registered(it)) if it.order.label.as_str() == label)
             }
-            Self::Activation { id, number, .. } if matches!(status, 200 | 202) => {
-                matches!(row(world, &CustomTransactionId::parse(&**id).unwrap()),
-                    Some(DepositRow::Registered(it)) if it.attempts.iter().any(|it| it.transaction_id.as_str() == number)
-                        || it.credited.iter().any(|it| it.payment.transaction_id.as_str() == number))
+            Self::Activation { id, number, amount } if matches!(status, 200 | 202 | 409) => {
+                activations::is_entered(world, id, number, amount)
             }
             Self::Withdrawal { id, amount, .. } if matches!(status, 200..=202 | 422) => {
                 matches!(row(world, &WithdrawalId::parse(&**id).unwrap()),
@@ -66,8 +65,11 @@ impl Ask {
 
 /// Asks, and asks again while there is no clear answer.
 pub(super) fn ask(world: &World, name: String, asked: Ask, attempt: u64) {
-    let job = asked.job(world);
-    world.start(&format!("{name} try {attempt}"), LIMIT_MS, job, move |world, answer| match answer {
+    let (job, task) = (asked.job(world), format!("{name} try {attempt}"));
+    if let Ask::Activation { id, number, .. } = &asked {
+        activations::begins(world, task.clone(), id, number);
+    }
+    world.start(&task, LIMIT_MS, job, move |world, answer| match answer {
         Some(Answer::Reply(status, body)) if status < 500 => asked.check(world, status, &body),
         _ if attempt < 6 => {
             let wait = world.chance.below(&format!("{name} waits {attempt}"), 40_000);
@@ -98,6 +100,9 @@ pub(super) fn plan(world: &World) {
             withdrawal_story(world, number);
         }
     }
+    if world.happens("a flood of numbers", 10) {
+        flood(world);
+    }
     for jump in 0..2 {
         let name = format!("clock jump {jump}");
         if world.happens(&name, 20) {
@@ -123,6 +128,11 @@ fn deposit_story(world: &World, number: u64) {
     let chance = world.chance;
     let name = format!("order{number}");
     let label = format!("person-{}", chance.below(&name, 2));
+    let label = if world.happens(&format!("{name} has a label that changes"), 6) {
+        chance.one_of(&format!("{name} label"), &[format!("{label} ").as_str(), "pe\u{301}rson"]).to_owned()
+    } else {
+        label
+    };
     let at = chance.below(&format!("{name} at"), 200_000);
     let paid = chance.below(&format!("{name} paid"), 400_000);
     let money = format!("4775212351{number}");
@@ -143,6 +153,25 @@ fn deposit_story(world: &World, number: u64) {
     world.after(paid, move |world| deposits::pay(world, &payment, amount, bound));
     if !in_window {
         enter_numbers(world, number, at, &money);
+    }
+    if world.happens(&format!("{name} squatted in the window"), 15) {
+        let thief = format!("thief{number}");
+        let order = Ask::Deposit { id: thief.clone(), label: "person-8".into(), amount: None };
+        ask_at(world, at, &format!("register {thief}"), order);
+        let entered = chance.below(&thief, 400_000);
+        world.after(entered, move |world| deposits::enter_in_window(world, &money, &thief, "person-8"));
+    }
+}
+
+/// A user of one label enters number after number.
+fn flood(world: &World) {
+    let order = Ask::Deposit { id: "flood".into(), label: "person-7".into(), amount: None };
+    ask_at(world, 0, "register flood", order);
+    for guess in 0..14 {
+        let number = if guess < 3 { format!("4775212351{guess}") } else { format!("477521235{guess}") };
+        let entered = Ask::Activation { id: "flood".into(), number, amount: "700".into() };
+        let name = format!("guess {guess}");
+        ask_at(world, 10_000 + world.chance.below(&name, 200_000), &name, entered);
     }
 }
 

@@ -61,6 +61,7 @@ pub(super) struct Settings {
     pub quiet_from_ms: u64,
     pub provider: super::provider::Model,
     pub resend_unknown: bool,
+    pub separator: domain::Separator,
     pub max_receive_count: u32,
     /// Whether the table's stream has a reader. It writes nothing: without it a run is the same, and shorter.
     pub has_publisher: bool,
@@ -132,6 +133,11 @@ impl World {
 
     pub(super) fn is(&self, wrong: Wrong) -> bool {
         self.with(|state| state.settings.wrong == Some(wrong))
+    }
+
+    /// The name of what is running.
+    pub(super) fn running(&self) -> String {
+        self.with(|state| state.tasks.get(&state.current).map(|task| task.name.clone()).unwrap_or_default())
     }
 
     /// Whether an operator's tool is running.

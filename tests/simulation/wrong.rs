@@ -1,7 +1,8 @@
 //! Deliberately wrong variants of our own code, each made at a port: the rules must find every one of them.
 
 use domain::{
-    Credit, CustomTransactionId, DepositRow, Submission, Withdrawal, WithdrawalId, WithdrawalRow, WithdrawalState,
+    AttemptId, Credit, CustomTransactionId, DepositRow, Submission, Withdrawal, WithdrawalId, WithdrawalRow,
+    WithdrawalState,
 };
 use lambda::{AwsError, RowChange};
 use paykassma::{Activation, ActivationRequest};
@@ -11,7 +12,9 @@ use store::{Change, Stored};
 
 mod rows;
 
-pub(super) use rows::{credit, deposit, end_withdrawal, is_order_forgotten, misread, payment, withdrawal};
+pub(super) use rows::{
+    credit, deposit, end_withdrawal, is_order_forgotten, misread, misread_deposit, misread_payment, payment, withdrawal,
+};
 
 use super::provider::{Fact, Postback, Subject, Top, sign, spelled};
 use super::table::{put, stored};
@@ -90,6 +93,24 @@ wrongs! {
     ErrorFreesClaim
     /// Each number of an order goes out under the same id.
     SameAttemptId
+    /// A number goes out under the same id after its attempt has failed.
+    ReuseFailedId
+    /// A fail ends an attempt, whatever its other calls came to.
+    FailEndsAnyAttempt
+    /// What was answered ok is sent again.
+    SendActivatedAgain
+    /// Any order takes a claimed number over.
+    ClaimBlocksNobody
+    /// Orders that are refused a number are not recorded.
+    ForgetEntries
+    /// A contested payment is credited at once.
+    CreditContested
+    /// What a person took away from an order is credited to it.
+    CreditTakenAway
+    /// Numbers are not counted.
+    CountNothing
+    /// A label is registered that the provider does not send back as it is.
+    AcceptAnyLabel
     /// The activation's answer credits.
     ActivationCredits
     /// The message is sent after the row is written.
@@ -191,7 +212,24 @@ pub(super) fn attempt_id(world: &World, request: &ActivationRequest<'_>) -> Stri
     if world.is(Wrong::SameAttemptId) {
         return request.order.custom_transaction_id.as_str().to_owned();
     }
+    if world.is(Wrong::ReuseFailedId) {
+        let separator = world.with(|state| state.settings.separator);
+        return AttemptId::new(&request.order.custom_transaction_id, request.key1, separator).to_string();
+    }
     request.custom_transaction_id.to_string()
+}
+
+pub(super) fn is_nothing_counted(world: &World) -> bool {
+    world.is(Wrong::CountNothing)
+}
+
+/// The label that a wrong merchant's app asks for in place of one that is refused.
+pub(super) fn asked_label(world: &World, id: &str, label: &str) -> String {
+    if !world.is(Wrong::AcceptAnyLabel) {
+        return label.to_owned();
+    }
+    world.with(|state| state.kept_in_mind.insert(format!("{id}\n{label}")));
+    label.trim().replace('\u{301}', "")
 }
 
 pub(super) fn activated(world: &World, request: &ActivationRequest<'_>, said: Activation) -> Activation {

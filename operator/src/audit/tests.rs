@@ -65,7 +65,7 @@ fn with_receipt(facts: SignedFacts) -> Payment {
 fn found(outcome: Outcome) -> Vec<Resolution> {
     let remark = Remark::parse("a text").unwrap();
     let (by, reason, evidence) = (remark.clone(), remark.clone(), remark);
-    vec![Resolution { outcome, by, reason, evidence, at: Timestamp(8), closes: 9 }]
+    vec![Resolution { outcome, by, reason, evidence, at: Timestamp(8), closes: 9, taken_from: None }]
 }
 
 fn withdrawal(state: WithdrawalState, ends: Vec<Option<Submission>>) -> Withdrawal {

@@ -10,8 +10,6 @@ use crate::client::Reply;
 use crate::json::amount;
 use crate::requests::{activate_body, create_body};
 
-/// The status itself is the provider's text, which is not logged.
-
 /// The result of asking for the details of a wallet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Creation {

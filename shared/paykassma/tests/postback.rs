@@ -21,7 +21,7 @@ fn read(top: &str, list: &str) -> Vec<Element> {
     let body = format!(r#"{{"signature":"{signature}",{top}"access_key":"key","additional_data":{list}}}"#);
     let keys = PostbackKeys { access_key: "key", private_key: &private_key, previous_private_key: None };
     let verified = verify(body.as_bytes(), &keys).unwrap();
-    let elements = read_postback(&verified, Timestamp(7), Separator::Dot);
+    let elements = read_postback(&verified, Timestamp(7), domain::Separator::Dot);
     let announced = elements.len();
     let elements: Vec<_> = elements.collect();
     assert_eq!(elements.len(), announced);

@@ -1,8 +1,8 @@
 //! Wrong tables, and wrong people who write to them.
 
 use domain::{
-    Amount, DepositRow, ExpectedCredit, Outcome, Payment, PaymentState, Resolution, Withdrawal, WithdrawalReport,
-    WithdrawalRow, WithdrawalState,
+    Amount, AttemptState, Deposit, DepositRow, ExpectedCredit, Label, Outcome, Payment, PaymentState, Resolution,
+    Timestamp, Withdrawal, WithdrawalReport, WithdrawalRow, WithdrawalState,
 };
 use store::{Change, Row, Stored, Transacted, Written};
 
@@ -21,6 +21,33 @@ pub(in super::super) fn misread(world: &World, stored: Stored<WithdrawalRow>) ->
         }
         row => Stored { row, ..stored },
     }
+}
+
+/// What a wrong function reads of an order: nothing that was answered ok.
+pub(in super::super) fn misread_deposit(world: &World, mut stored: Stored<DepositRow>) -> Stored<DepositRow> {
+    if let DepositRow::Registered(deposit) = &mut stored.row
+        && world.is(Wrong::SendActivatedAgain)
+    {
+        let activated = deposit.attempts.iter_mut().filter(|it| it.outcome == AttemptState::Activated);
+        activated.for_each(|it| it.outcome = AttemptState::Pending);
+    }
+    stored
+}
+
+/// What a wrong function reads of a payment: a claim that is old, or no word of others.
+pub(in super::super) fn misread_payment(world: &World, mut stored: Stored<Payment>) -> Stored<Payment> {
+    if world.is(Wrong::CreditContested) && !world.is_operator() {
+        stored.row.entries.clear();
+    }
+    if world.is(Wrong::CreditTakenAway) {
+        stored.row.resolutions.iter_mut().for_each(|it| it.taken_from = None);
+    }
+    if let PaymentState::Claimed { journal: Some(journal), .. } = &mut stored.row.state
+        && world.is(Wrong::ClaimBlocksNobody)
+    {
+        journal.claimed_at = Timestamp(0);
+    }
+    stored
 }
 
 /// What a wrong tool writes of a decision.
@@ -78,8 +105,22 @@ pub(in super::super) fn deposit(
 ) -> Change<DepositRow> {
     let is_unregistered = matches!(current, Some(Stored { row: DepositRow::Unregistered(_), .. }));
     let is_new = matches!(change.row, DepositRow::Registered(_)) && change.expected_version == 0;
+    let change = match change.row {
+        DepositRow::Registered(mut deposit) if is_new && world.is(Wrong::AcceptAnyLabel) => {
+            deposit.order.label = asked_for(world, &deposit).unwrap_or(deposit.order.label);
+            Change { row: DepositRow::Registered(deposit), ..change }
+        }
+        row => Change { row, ..change },
+    };
     let overwrites = world.is(Wrong::OverwriteUnregistered) && is_unregistered && is_new;
     if overwrites || world.is(Wrong::DropCondition) { Change::of(change.row, current) } else { change }
+}
+
+/// The label that the merchant meant.
+fn asked_for(world: &World, deposit: &Deposit) -> Option<Label> {
+    let asked = format!("{}\n", deposit.order.custom_transaction_id);
+    let label = world.with(|state| state.kept_in_mind.iter().find_map(|it| it.strip_prefix(&asked).map(str::to_owned)));
+    label.and_then(|label| Label::parse(label).ok())
 }
 
 pub(in super::super) fn payment(
@@ -100,6 +141,16 @@ pub(in super::super) fn payment(
     decision(world, &mut change, current);
     if world.is(Wrong::ForgetConflicts) {
         change.row.contradictions.clear();
+    }
+    if world.is(Wrong::ForgetEntries) {
+        change.row.entries.truncate(1);
+    }
+    if let PaymentState::Claimed { journal: Some(journal), .. } = &mut change.row.state
+        && world.is(Wrong::FailEndsAnyAttempt)
+    {
+        let last = journal.calls.pop();
+        journal.calls = last.into_iter().collect();
+        journal.may_have_arrived = false;
     }
     if let PaymentState::Unmatched { labels, .. } = &mut change.row.state
         && world.is(Wrong::ForgetLabels)
@@ -171,7 +222,11 @@ pub(in super::super) fn credit(world: &World, expected: &ExpectedCredit) -> Opti
     let float: Option<f64> = expected.credit.amount.to_string().parse().ok();
     let float = float.and_then(|it| Amount::parse(&it.to_string()).ok()).filter(|_| world.is(Wrong::CreditAsFloat));
     let trusts = world.is(Wrong::TrustTopLabel) && order.label != expected.label && decided.is_none();
-    let is_wrong = is_forgotten || trusts || float.is_some() || world.is(Wrong::TearCredit);
+    let is_disputed = stored(world, &expected.payment.key).is_some_and(|it| {
+        let is_claim = PaymentState::UNPROVED.contains(&it.row.state.name());
+        is_claim && order.label == expected.label && world.is(Wrong::CreditContested)
+    });
+    let is_wrong = is_forgotten || trusts || is_disputed || float.is_some() || world.is(Wrong::TearCredit);
     if !is_wrong && !world.is(Wrong::CreditEachTime) {
         return None;
     }

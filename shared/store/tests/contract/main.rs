@@ -186,7 +186,7 @@ async fn numbers_are_counted_up_to_the_days_limit_however_many_come_at_once(tabl
             .collect();
         let mut counted = 0;
         for one in at_once {
-            counted += usize::from(one.await.unwrap());
+            counted = usize::from(one.await.unwrap()).saturating_add(counted);
         }
         counted
     };
