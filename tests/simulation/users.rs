@@ -168,7 +168,7 @@ fn flood(world: &World) {
     let order = Ask::Deposit { id: "flood".into(), label: "person-7".into(), amount: None };
     ask_at(world, 0, "register flood", order);
     for guess in 0..14 {
-        let number = if guess < 3 { format!("4775212351{guess}") } else { format!("477521235{guess}") };
+        let number = if guess < 3 { format!("4775212351{guess}") } else { format!("477521236{guess:02}") };
         let entered = Ask::Activation { id: "flood".into(), number, amount: "700".into() };
         let name = format!("guess {guess}");
         ask_at(world, 10_000 + world.chance.below(&name, 200_000), &name, entered);

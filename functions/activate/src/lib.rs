@@ -180,11 +180,11 @@ where
         let (order, id) = (&order, &order.row.order.custom_transaction_id);
         retry(&self.table, |race| async move {
             let key = payment_key(&order.row, &entered.number);
-            let is_unknown = order.row.attempt(&entered.number).is_none();
-            let (payment, order) = match race {
-                0 if is_unknown => (None, order.clone()),
-                0 => (self.table.read(&key).await?, order.clone()),
-                _ => (self.table.read(&key).await?, self.read_order(id).await?),
+            let is_first = race == 0 && order.row.attempt(&entered.number).is_none();
+            let (payment, order) = if is_first {
+                (None, order.clone())
+            } else {
+                (self.table.read(&key).await?, self.read_order(id).await?)
             };
             let known = order.row.attempt(&entered.number);
             if let Some(known) = known.as_ref().filter(|it| it.outcome == AttemptState::Activated) {

@@ -356,12 +356,12 @@ fn judge<'a>(payment: Option<&Payment>, order: Option<&'a DepositRow>, report: &
         Verdict::Quarantine(Mismatch::OrderCurrencyCode)
     } else if deposit.order.wallet_type != report.payment.wallet_type {
         Verdict::Quarantine(Mismatch::OrderWalletType)
-    } else if Some(&deposit.order.label) != report.facts.label.as_ref() {
-        Verdict::Quarantine(Mismatch::Label)
     } else if payment.is_some_and(|it| it.was_taken_from(&deposit.order.custom_transaction_id)) {
         Verdict::Quarantine(Mismatch::TakenAway)
     } else if payment.is_some_and(|it| it.is_contested(&deposit.order.label, report.facts.amount)) {
         Verdict::Quarantine(Mismatch::Contested)
+    } else if Some(&deposit.order.label) != report.facts.label.as_ref() {
+        Verdict::Quarantine(Mismatch::Label)
     } else {
         Verdict::Credit(deposit)
     }
