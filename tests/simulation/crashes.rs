@@ -71,6 +71,17 @@ fn entered_number(world: &World) {
     world.after(300_000, |world| ask(world, "enter".into(), entered, 1));
 }
 
+/// The user taps twice, and the provider takes an id once.
+fn number_entered_twice(world: &World) {
+    world.with(|state| state.provider.model.wants_unique_ids = true);
+    ask(world, "register".into(), register(), 1);
+    let entered = Ask::Activation { id: "order0".into(), number: "47752123510".into(), amount: "700.10".into() };
+    let again = entered.clone();
+    world.after(300_000, |world| ask(world, "enter".into(), entered, 1));
+    world.after(300_004, |world| ask(world, "enter again".into(), again, 1));
+    world.after(600_000, |world| pay(world, "47752123510", "700.10", None));
+}
+
 fn withdrawal(world: &World) {
     let asked = Ask::Withdrawal { id: "w0".into(), label: "person-0".into(), amount: 3_000 };
     ask(world, "withdraw".into(), asked, 1);
@@ -86,8 +97,12 @@ fn seconds() -> &'static [Fault] {
 #[test]
 fn a_postback_survives_every_crash_and_every_two() {
     type Flow = (&'static str, fn(&World));
-    let flows: [Flow; 3] =
-        [("known order", known_order), ("unknown order", unknown_order), ("entered number", entered_number)];
+    let flows: [Flow; 4] = [
+        ("known order", known_order),
+        ("unknown order", unknown_order),
+        ("entered number", entered_number),
+        ("number entered twice", number_entered_twice),
+    ];
     let all = in_parallel(&flows, |(name, flow)| (name, all_singles_and_pairs(flow, &settings(1, None), seconds())));
     for (name, (effects, singles, pairs)) in all {
         println!("{name}: {effects} effects, {singles} single faults, {pairs} pairs");

@@ -1,8 +1,7 @@
 //! Deliberately wrong variants of our own code, each made at a port: the rules must find every one of them.
 
 use domain::{
-    AttemptId, Credit, CustomTransactionId, DepositRow, Submission, Withdrawal, WithdrawalId, WithdrawalRow,
-    WithdrawalState,
+    Credit, CustomTransactionId, DepositRow, Submission, Withdrawal, WithdrawalId, WithdrawalRow, WithdrawalState,
 };
 use lambda::{AwsError, RowChange};
 use paykassma::{Activation, ActivationRequest};
@@ -105,8 +104,10 @@ wrongs! {
     ForgetEntries
     /// A contested payment is credited at once.
     CreditContested
-    /// What a person took away from an order is credited to it.
-    CreditTakenAway
+    /// A person's decision does not say from which order it takes a number.
+    ForgetTakenFrom
+    /// The order is read once, before the payment.
+    ReadOrderOnce
     /// Numbers are not counted.
     CountNothing
     /// A label is registered that the provider does not send back as it is.
@@ -175,7 +176,8 @@ pub(super) fn detail(world: &World, call: &str, detail: &str) -> String {
 }
 
 pub(super) fn nonce(world: &World, name: String) -> String {
-    if world.is(Wrong::SharedSender) { "the submitter".into() } else { name }
+    let is_number = name.contains("enters") || name.starts_with("guess");
+    if world.is(Wrong::SharedSender) && !is_number { "the submitter".into() } else { name }
 }
 
 pub(super) fn now_ms(world: &World, now_ms: u64) -> u64 {
@@ -212,10 +214,6 @@ pub(super) fn attempt_id(world: &World, request: &ActivationRequest<'_>) -> Stri
     if world.is(Wrong::SameAttemptId) {
         return request.order.custom_transaction_id.as_str().to_owned();
     }
-    if world.is(Wrong::ReuseFailedId) {
-        let separator = world.with(|state| state.settings.separator);
-        return AttemptId::new(&request.order.custom_transaction_id, request.key1, separator).to_string();
-    }
     request.custom_transaction_id.to_string()
 }
 
@@ -228,8 +226,9 @@ pub(super) fn asked_label(world: &World, id: &str, label: &str) -> String {
     if !world.is(Wrong::AcceptAnyLabel) {
         return label.to_owned();
     }
-    world.with(|state| state.kept_in_mind.insert(format!("{id}\n{label}")));
-    label.trim().replace('\u{301}', "")
+    let accepted = label.trim().replace('\u{301}', "");
+    world.with(|state| state.kept_in_mind.insert(format!("{id}\n{accepted}\n{label}")));
+    accepted
 }
 
 pub(super) fn activated(world: &World, request: &ActivationRequest<'_>, said: Activation) -> Activation {

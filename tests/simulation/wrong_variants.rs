@@ -26,8 +26,20 @@ fn every_wrong_variant_is_found_within_1000_seeds() {
     assert!(missed.is_empty() && all.len() >= 25, "{missed:?}");
 }
 
-/// The bugs that these runs have found in our own code, each as a wrong variant with a seed that shows it.
-const FOUND: [(Wrong, u64); 3] = [(Wrong::SharedSender, 12), (Wrong::ForgetLabels, 538), (Wrong::FirstWordOnly, 18)];
+/// The bugs that these runs or people have found in our own code, each as a wrong variant with a seed that shows it.
+const FOUND: [(Wrong, u64); 11] = [
+    (Wrong::SharedSender, 12),
+    (Wrong::ForgetLabels, 538),
+    (Wrong::FirstWordOnly, 18),
+    (Wrong::FailEndsAnyAttempt, 66),
+    (Wrong::ReuseFailedId, 4),
+    (Wrong::SendActivatedAgain, 31),
+    (Wrong::ForgetEntries, 11),
+    (Wrong::CreditContested, 57),
+    (Wrong::ForgetTakenFrom, 276),
+    (Wrong::AcceptAnyLabel, 83),
+    (Wrong::ReadOrderOnce, 192),
+];
 
 #[test]
 fn the_seeds_of_the_bugs_found_show_them_and_hold_now() {

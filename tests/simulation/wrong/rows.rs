@@ -23,13 +23,22 @@ pub(in super::super) fn misread(world: &World, stored: Stored<WithdrawalRow>) ->
     }
 }
 
-/// What a wrong function reads of an order: nothing that was answered ok.
+/// What a wrong function reads of an order: nothing that was answered ok, no fail, or what it has read before.
 pub(in super::super) fn misread_deposit(world: &World, mut stored: Stored<DepositRow>) -> Stored<DepositRow> {
-    if let DepositRow::Registered(deposit) = &mut stored.row
-        && world.is(Wrong::SendActivatedAgain)
-    {
-        let activated = deposit.attempts.iter_mut().filter(|it| it.outcome == AttemptState::Activated);
-        activated.for_each(|it| it.outcome = AttemptState::Pending);
+    if world.is(Wrong::ReadOrderOnce) && world.running().contains("enters") {
+        let read = (world.running(), stored.row.id().as_str().to_owned());
+        return world.with(|state| state.read_orders.entry(read).or_insert(stored).clone());
+    }
+    if let DepositRow::Registered(deposit) = &mut stored.row {
+        for attempt in &mut deposit.attempts {
+            match attempt.outcome {
+                AttemptState::Activated if world.is(Wrong::SendActivatedAgain) => {
+                    attempt.outcome = AttemptState::Pending
+                }
+                AttemptState::Failed if world.is(Wrong::ReuseFailedId) => attempt.outcome = AttemptState::NotSent,
+                _ => {}
+            }
+        }
     }
     stored
 }
@@ -38,9 +47,6 @@ pub(in super::super) fn misread_deposit(world: &World, mut stored: Stored<Deposi
 pub(in super::super) fn misread_payment(world: &World, mut stored: Stored<Payment>) -> Stored<Payment> {
     if world.is(Wrong::CreditContested) && !world.is_operator() {
         stored.row.entries.clear();
-    }
-    if world.is(Wrong::CreditTakenAway) {
-        stored.row.resolutions.iter_mut().for_each(|it| it.taken_from = None);
     }
     if let PaymentState::Claimed { journal: Some(journal), .. } = &mut stored.row.state
         && world.is(Wrong::ClaimBlocksNobody)
@@ -58,8 +64,12 @@ fn decision<R: Decided>(world: &World, change: &mut Change<R>, current: Option<&
     let resolutions = change.row.resolutions();
     if world.is(Wrong::ForgetDecision) {
         resolutions.clear();
-    } else if let Some(last) = resolutions.last_mut().filter(|_| world.is(Wrong::CloseForEver)) {
-        last.closes = usize::MAX;
+    } else if let Some(last) = resolutions.last_mut() {
+        if world.is(Wrong::CloseForEver) {
+            last.closes = usize::MAX;
+        } else if world.is(Wrong::ForgetTakenFrom) {
+            last.taken_from = None;
+        }
     }
 }
 
@@ -118,7 +128,7 @@ pub(in super::super) fn deposit(
 
 /// The label that the merchant meant.
 fn asked_for(world: &World, deposit: &Deposit) -> Option<Label> {
-    let asked = format!("{}\n", deposit.order.custom_transaction_id);
+    let asked = format!("{}\n{}\n", deposit.order.custom_transaction_id, deposit.order.label.as_str());
     let label = world.with(|state| state.kept_in_mind.iter().find_map(|it| it.strip_prefix(&asked).map(str::to_owned)));
     label.and_then(|label| Label::parse(label).ok())
 }
@@ -222,11 +232,7 @@ pub(in super::super) fn credit(world: &World, expected: &ExpectedCredit) -> Opti
     let float: Option<f64> = expected.credit.amount.to_string().parse().ok();
     let float = float.and_then(|it| Amount::parse(&it.to_string()).ok()).filter(|_| world.is(Wrong::CreditAsFloat));
     let trusts = world.is(Wrong::TrustTopLabel) && order.label != expected.label && decided.is_none();
-    let is_disputed = stored(world, &expected.payment.key).is_some_and(|it| {
-        let is_claim = PaymentState::UNPROVED.contains(&it.row.state.name());
-        is_claim && order.label == expected.label && world.is(Wrong::CreditContested)
-    });
-    let is_wrong = is_forgotten || trusts || is_disputed || float.is_some() || world.is(Wrong::TearCredit);
+    let is_wrong = is_forgotten || trusts || float.is_some() || world.is(Wrong::TearCredit);
     if !is_wrong && !world.is(Wrong::CreditEachTime) {
         return None;
     }
