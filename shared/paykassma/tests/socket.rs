@@ -119,7 +119,7 @@ fn order() -> Order {
 async fn activate(client: &Client) -> String {
     let order = order();
     let id =
-        AttemptId::new(&order.custom_transaction_id, &TransactionId::parse("47752123519").unwrap(), Separator::Dot);
+        AttemptId::new(&order.custom_transaction_id, &TransactionId::parse("47381113468").unwrap(), Separator::Dot);
     let request = ActivationRequest {
         order: &order,
         key1: &TransactionId::parse("47381113468").unwrap(),
@@ -364,7 +364,7 @@ async fn the_deposit_calls_are_spelled_as_documented() {
         ),
         (
             "POST /api/v1/transaction/activate?secret=marker%20secret%2B%26%25 HTTP/1.1",
-            r#"{"currency_code":"INR","wallet_type":"paytm","label":"user \"5\"","key1":"47381113468","amount":1234567890123456.78,"custom_transaction_id":"order-1.2"}"#,
+            r#"{"currency_code":"INR","wallet_type":"paytm","label":"user \"5\"","key1":"47381113468","amount":1234567890123456.78,"custom_transaction_id":"order-1.47381113468"}"#,
         ),
     ];
     for (request, (line, body)) in server.requests()[1..].iter().zip(expected) {
