@@ -11,12 +11,15 @@ use crate::flows::support::{Site, options};
 use crate::template::settings::DECLARED;
 
 /// Wrong values of settings. An empty one counts as missing.
-const BAD: [(&str, &str); 25] = [
+const BAD: [(&str, &str); 28] = [
+    ("ATTEMPT_ID_SEPARATOR", "wrong-value"),
     ("AWS_ACCESS_KEY_ID", ""),
     ("AWS_REGION", ""),
     ("AWS_SECRET_ACCESS_KEY", ""),
     ("EVENT_BUS_NAME", ""),
     ("FIRST_RETRY_SECONDS", "wrong-value"),
+    ("NUMBERS_PER_DAY", "-1"),
+    ("NUMBERS_PER_DAY", "wrong-value"),
     ("PAYMENT_SYSTEMS", "[wrong-value"),
     ("PAYMENT_SYSTEMS", r#"[{"wrong-value":"wrong-value"}]"#),
     ("PAYMENT_WINDOW_PARAMETERS", r#"["wrong-value"]"#),

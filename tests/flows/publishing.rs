@@ -84,6 +84,8 @@ async fn every_kind_of_event_is_published_once_and_fits_its_schema() {
     site.order("o1").await;
     site.control("faults", &json!({"on": "activate", "fault": "message_string", "message": "not found"})).await;
     site.activate("o1", "11111111111").await;
+    site.post("/deposits", &with(&order("o3"), "label", &json!("another"))).await;
+    site.activate("o3", "11111111111").await;
     pay(&site, NUMBER, "700", "o1").await;
     site.until("payment#paytm#47752123519", "credited").await;
     let batch = json!({"transaction_id": NUMBER, "custom_transaction_id": "o1", "label": "631317234", "amount": "7",

@@ -67,6 +67,27 @@ fn nothing_but_an_endpoint_is_empty() {
 }
 
 #[test]
+fn ids_are_read_as_they_are_made() {
+    let template = Template::read();
+    let parameter = &template.section("Parameters")["AttemptIdSeparator"];
+    assert_eq!((&parameter["Default"], &parameter["AllowedValues"]), (&json!("."), &json!([".", "-"])));
+    let read_by = DECLARED.into_iter().filter(|(_, settings)| settings.contains(&"ATTEMPT_ID_SEPARATOR"));
+    for (function, _) in read_by {
+        let given = &template.variables(function)["ATTEMPT_ID_SEPARATOR"];
+        assert_eq!(*given, json!({"Ref": "AttemptIdSeparator"}), "{function}");
+    }
+}
+
+#[test]
+fn a_label_has_a_limit_unless_otherwise_said() {
+    let template = Template::read();
+    let parameter = &template.section("Parameters")["NumbersPerDay"];
+    let limits = (&parameter["Type"], &parameter["Default"], &parameter["MinValue"]);
+    assert_eq!(limits, (&json!("Number"), &json!(30), &json!(0)));
+    assert_eq!(template.variables("activate")["NUMBERS_PER_DAY"], json!({"Ref": "NumbersPerDay"}));
+}
+
+#[test]
 fn the_time_limits_are_one_ladder() {
     let template = Template::read();
     let connect_s = paykassma::CONNECT_TIMEOUT.as_secs();
