@@ -107,11 +107,12 @@ impl fmt::Display for AttemptId {
     }
 }
 
-/// The number as it stands in an id: hashed if it is too long, or has characters that an id may not have.
+/// The number as it stands in an id: hashed if it is too long, or has other characters than letters and digits, so that no two
+/// orders and numbers have one id.
 fn of_number(number: &TransactionId) -> String {
     let text = number.as_str();
-    let is_plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
-    if is_plain && text.len() <= MAX_NUMBER { text.to_owned() } else { hash(text, MAX_NUMBER) }
+    let is_plain = text.len() <= MAX_NUMBER && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    if is_plain { text.to_owned() } else { hash(text, MAX_NUMBER) }
 }
 
 fn is_mark(text: &str) -> bool {
@@ -142,7 +143,9 @@ mod tests {
     fn a_number_that_is_too_long_or_has_other_characters_is_hashed() {
         let id = |text: &str| AttemptId::new(&order("o"), &number(text), Separator::Dot).as_str().to_owned();
         assert_eq!(id(&"7".repeat(32)), format!("o.{}", "7".repeat(32)));
-        for hashed in ["7".repeat(33), "x".repeat(190), "a.b".into(), "a@b".into(), "a/b".into(), "é".into()] {
+        for hashed in
+            ["7".repeat(33), "x".repeat(190), "a.b".into(), "a@b".into(), "a/b".into(), "a-b".into(), "é".into()]
+        {
             assert_eq!(id(&hashed), format!("o.{}", hash(&hashed, 32)), "{hashed}");
         }
     }
