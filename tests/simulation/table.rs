@@ -4,15 +4,16 @@ use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
-use domain::{DepositRow, EntryCount, ExpectedCredit, LabelHash, Payment, Unreadable, WithdrawalReport, WithdrawalRow};
+use domain::{DepositRow, EntryCount, ExpectedCredit, Payment, Unreadable, WithdrawalReport, WithdrawalRow};
 use store::{
-    BackOff, Change, CountEntry, Credit, EndWithdrawal, Read, Row, RowKey, StoreError, Stored, Transact, Transacted,
-    Write, Written, longest_wait_ms,
+    BackOff, Change, Credit, EndWithdrawal, Read, Row, RowKey, StoreError, Stored, Transact, Transacted, Write,
+    Written, longest_wait_ms,
 };
 
 use super::expected_events::ExpectedEvent;
 use super::faults::{Fault, Patience};
 use super::world::World;
+use super::wrong::Wrong;
 use super::{activations, expected_events, rules, stream, wrong};
 
 /// The table of a run.
@@ -103,6 +104,10 @@ impl Ruled for Unreadable {
 }
 
 impl Ruled for EntryCount {
+    fn spoil(world: &World, change: Change<Self>, _: Option<&Stored<Self>>) -> Option<Change<Self>> {
+        (!world.is(Wrong::CountNothing)).then_some(change)
+    }
+
     fn changed(world: &World, _: Option<&Self>, new: Option<&Self>) {
         activations::entry_count(world, new);
     }
@@ -193,22 +198,6 @@ fn credit(world: &World, expected: &ExpectedCredit) -> Transacted {
     judge(world, &expected.order, deposit.as_ref());
     judge(world, &expected.payment.key, payment.as_ref());
     written
-}
-
-impl CountEntry for Table {
-    async fn count_entry(&self, label: &LabelHash, day: u64, limit: u64) -> Result<bool, StoreError> {
-        if wrong::is_nothing_counted(&self.0) {
-            return Ok(true);
-        }
-        let label = label.clone();
-        self.call(format!("count {}", label.as_str()), move |world| {
-            let old = stored(world, &label);
-            let is_counted = now(world.table.count_entry(&label, day, limit)).unwrap();
-            judge(world, &label, old.as_ref());
-            is_counted
-        })
-        .await
-    }
 }
 
 fn end_withdrawal(world: &World, report: &WithdrawalReport) -> Written<WithdrawalRow> {

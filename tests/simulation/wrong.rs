@@ -217,10 +217,6 @@ pub(super) fn attempt_id(world: &World, request: &ActivationRequest<'_>) -> Stri
     request.custom_transaction_id.to_string()
 }
 
-pub(super) fn is_nothing_counted(world: &World) -> bool {
-    world.is(Wrong::CountNothing)
-}
-
 /// The label that a wrong merchant's app asks for in place of one that is refused.
 pub(super) fn asked_label(world: &World, id: &str, label: &str) -> String {
     if !world.is(Wrong::AcceptAnyLabel) {

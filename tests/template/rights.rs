@@ -108,7 +108,7 @@ fn who_may_do_what_to_money() {
     };
     assert_eq!(may("sqs:SendMessage", "SubmissionQueue.Arn"), ["create-withdrawal"]);
     assert_eq!(may("dynamodb:UpdateItem", "deposit#*"), ["postback-receiver"]);
-    assert_eq!(may("dynamodb:UpdateItem", "entries#*"), ["activate"]);
+    assert_eq!(may("dynamodb:PutItem", "entries#*"), ["activate"]);
     assert_eq!(may("dynamodb:PutItem", "payment#*"), ["activate", "create-deposit", "postback-receiver"]);
     let payers = ["create-withdrawal", "postback-receiver", "withdrawal-submitter"];
     assert_eq!(may("dynamodb:PutItem", "withdrawal#*"), payers);

@@ -13,7 +13,7 @@ use lambda::{BadRequest, Clock, Fields, Handler, Metric, Reply, Request, Right, 
 use paykassma::{ActivateTransaction, Activation, ActivationRequest, NotAnswered};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
-use store::{Change, CountEntry, Read, RowKey, Stored, Transact, Transacted, Write, Written, retry};
+use store::{Change, Read, RowKey, Stored, Transact, Transacted, Write, Written, retry, update};
 use tracing::{error, info, warn};
 
 /// The settings that this function reads, beside those that all functions have.
@@ -33,7 +33,8 @@ pub const RIGHTS: &[Right] = &[
     Right::PutRows("deposit"),
     Right::ReadRows("payment"),
     Right::PutRows("payment"),
-    Right::UpdateRows("entries"),
+    Right::ReadRows("entries"),
+    Right::PutRows("entries"),
     Right::ReadSecret,
 ];
 
@@ -61,6 +62,29 @@ pub struct Deps<S, P, K, A> {
     pub separator: Separator,
     /// How many numbers the users of a label may enter in a day. 0: any number, and nothing is counted.
     pub numbers_per_day: u64,
+}
+
+/// All that this function may do to the table.
+pub trait Table:
+    Read<CustomTransactionId>
+    + Write<DepositRow>
+    + Read<PaymentKey>
+    + Write<Payment>
+    + Transact
+    + Read<LabelHash>
+    + Write<EntryCount>
+{
+}
+
+impl<S> Table for S where
+    S: Read<CustomTransactionId>
+        + Write<DepositRow>
+        + Read<PaymentKey>
+        + Write<Payment>
+        + Transact
+        + Read<LabelHash>
+        + Write<EntryCount>
+{
 }
 
 #[derive(Serialize)]
@@ -100,7 +124,7 @@ const HELD: &str = "The payment has arrived and is being checked";
 
 impl<S, P, K, A> Handler for Deps<S, P, K, A>
 where
-    S: Read<CustomTransactionId> + Write<DepositRow> + Read<PaymentKey> + Write<Payment> + Transact + CountEntry + Send,
+    S: Table + Send,
     P: ActivateTransaction + Send + Sync,
     K: SecretStore<Keys> + Send,
     A: Clock + Send,
@@ -121,10 +145,10 @@ where
         if let Some(credit) = order.row.credited.iter().find(|it| it.payment == key) {
             return Ok(activated(&id, credit.amount));
         }
-        if order.row.attempt(&entered.number).is_none() {
-            self.count(&order.row.order.label).await?;
-        }
         let call = Call { nonce: self.clock.nonce(), at: Timestamp(self.clock.now_ms()) };
+        if order.row.attempt(&entered.number).is_none() {
+            self.count(&order.row.order.label, &call).await?;
+        }
         let journalled = match self.journal(order, &entered, &call).await? {
             Next::Ask(journalled) => journalled,
             Next::Answer(reply) => return Ok(reply),
@@ -144,7 +168,7 @@ where
 
 impl<S, P, K, A> Deps<S, P, K, A>
 where
-    S: Read<CustomTransactionId> + Write<DepositRow> + Read<PaymentKey> + Write<Payment> + Transact + CountEntry,
+    S: Table,
     P: Sync,
     K: Sync,
     A: Clock,
@@ -164,12 +188,16 @@ where
     }
 
     /// Counts a number that the order does not know. Beyond the label's limit nothing is recorded.
-    async fn count(&self, label: &Label) -> Result<(), ApiError> {
+    async fn count(&self, label: &Label, call: &Call) -> Result<(), ApiError> {
         if self.numbers_per_day == 0 {
             return Ok(());
         }
-        let day = EntryCount::day_of(Timestamp(self.clock.now_ms()));
-        let is_counted = self.table.count_entry(&LabelHash::of(label), day, self.numbers_per_day).await?;
+        let (label, day) = (LabelHash::of(label), EntryCount::day_of(call.at));
+        let decide = |current: Option<&EntryCount>| {
+            let more = EntryCount::one_more(current, &label, day, self.numbers_per_day, &call.nonce);
+            (more.clone(), more.is_some())
+        };
+        let is_counted = update(&self.table, &label, decide).await?.outcome;
         if is_counted { Ok(()) } else { Err(ApiError::TooManyNumbers) }
     }
 

@@ -41,6 +41,9 @@ pub struct EntryCount {
     pub day: u64,
     /// How many.
     pub entered: u64,
+    /// The call that counted last: two that count at once write different rows, so that neither takes the other's write for
+    /// its own.
+    pub nonce: String,
 }
 
 impl EntryCount {
@@ -55,19 +58,19 @@ impl EntryCount {
     /// ```
     /// # use domain::*;
     /// let label = LabelHash::of(&Label::parse("user-1")?);
-    /// let first = EntryCount::one_more(None, &label, 20_783, 1).unwrap();
-    /// assert_eq!(EntryCount::one_more(Some(&first), &label, 20_783, 1), None);
-    /// assert_eq!(EntryCount::one_more(Some(&first), &label, 20_784, 1).unwrap().entered, 1);
+    /// let first = EntryCount::one_more(None, &label, 20_783, 1, "call-1").unwrap();
+    /// assert_eq!(EntryCount::one_more(Some(&first), &label, 20_783, 1, "call-2"), None);
+    /// assert_eq!(EntryCount::one_more(Some(&first), &label, 20_784, 1, "call-3").unwrap().entered, 1);
     /// # Ok::<(), InvalidValue>(())
     /// ```
     #[must_use]
-    pub fn one_more(current: Option<&Self>, label_hash: &LabelHash, day: u64, limit: u64) -> Option<Self> {
-        let label_hash = label_hash.clone();
-        match current.filter(|it| it.day >= day) {
-            None => Some(Self { label_hash, day, entered: 1 }),
-            Some(it) => {
-                (it.entered < limit).then(|| Self { label_hash, day: it.day, entered: it.entered.saturating_add(1) })
-            }
-        }
+    pub fn one_more(current: Option<&Self>, label_hash: &LabelHash, day: u64, limit: u64, nonce: &str) -> Option<Self> {
+        let (day, known) = current.filter(|it| it.day >= day).map_or((day, 0), |it| (it.day, it.entered));
+        (known < limit).then(|| Self {
+            label_hash: label_hash.clone(),
+            day,
+            entered: known.saturating_add(1),
+            nonce: nonce.to_owned(),
+        })
     }
 }

@@ -11,15 +11,12 @@ use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{
     CancellationReason, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
 };
-use domain::{
-    DepositRow, EntryCount, ExpectedCredit, LabelHash, Payment, PaymentState, WithdrawalReport, WithdrawalRow,
-    WithdrawalState,
-};
+use domain::{DepositRow, ExpectedCredit, Payment, PaymentState, WithdrawalReport, WithdrawalRow, WithdrawalState};
 
 use crate::row::{ATTENTION, ATTENTION_AT, Item, KEY, VERSION, attribute, from_item, number, text, to_item};
 use crate::{
-    BackOff, Change, CountEntry, Credit, EndWithdrawal, Read, Row, RowKey, StoreError, Stored, Transact, Transacted,
-    Write, Written, longest_wait_ms,
+    BackOff, Change, Credit, EndWithdrawal, Read, Row, RowKey, StoreError, Stored, Transact, Transacted, Write,
+    Written, longest_wait_ms,
 };
 
 const ALL_OLD: ReturnValuesOnConditionCheckFailure = ReturnValuesOnConditionCheckFailure::AllOld;
@@ -205,46 +202,6 @@ impl Credit for DynamoDb {
         let Some(reasons) = self.send_transaction(items).await? else { return Ok(Transacted::Done) };
         let payment = reasons.first().and_then(CancellationReason::item).cloned();
         Ok(Transacted::Conflict { payment: payment.map(from_item).transpose()?.map(Box::new) })
-    }
-}
-
-impl CountEntry for DynamoDb {
-    /// Most labels enter one number a day: the first one costs one write.
-    async fn count_entry(&self, label: &LabelHash, day: u64, limit: u64) -> Result<bool, StoreError> {
-        let update = || self.client.update_item().table_name(&self.table).key(KEY, text(label.key()));
-        let first = update()
-            .update_expression(format!(
-                "SET #day = :day, entered = :one, #state = :counted, label_hash = :label, \
-                 {VERSION} = if_not_exists({VERSION}, :zero) + :one"
-            ))
-            .condition_expression("attribute_not_exists(#day) OR #day < :day")
-            .expression_attribute_names("#day", "day")
-            .expression_attribute_names("#state", "state")
-            .expression_attribute_values(":counted", text("counted"))
-            .expression_attribute_values(":label", text(label.as_str()))
-            .expression_attribute_values(":day", number(day))
-            .expression_attribute_values(":zero", number(0))
-            .expression_attribute_values(":one", number(1))
-            .return_values_on_condition_check_failure(ALL_OLD);
-        let Err(error) = first.send().await else { return Ok(true) };
-        let current = match error.as_service_error() {
-            Some(UpdateItemError::ConditionalCheckFailedException(failed)) => failed.item().cloned(),
-            _ => return Err(unavailable(&error)),
-        };
-        let current: Option<Stored<EntryCount>> = current.map(from_item).transpose()?;
-        if current.is_some_and(|it| it.row.entered >= limit) {
-            return Ok(false);
-        }
-        let further = update()
-            .update_expression(format!("SET entered = entered + :one, {VERSION} = {VERSION} + :one"))
-            .condition_expression("entered < :limit")
-            .expression_attribute_values(":one", number(1))
-            .expression_attribute_values(":limit", number(limit));
-        let Err(error) = further.send().await else { return Ok(true) };
-        match error.as_service_error() {
-            Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(false),
-            _ => Err(unavailable(&error)),
-        }
     }
 }
 

@@ -20,7 +20,7 @@ pub use update::{BackOff, MAX_TRIES, Updated, longest_wait_ms, retry, update, up
 
 use std::future::Future;
 
-use domain::{DepositRow, ExpectedCredit, LabelHash, Payment, WithdrawalReport, WithdrawalRow};
+use domain::{DepositRow, ExpectedCredit, Payment, WithdrawalReport, WithdrawalRow};
 
 /// The body of DynamoDB's `CreateTable` for the table, without its name: its key and its index. The deployed table is
 /// described in template.yaml; a test compares the two.
@@ -128,18 +128,6 @@ pub trait Transact: BackOff {
 pub trait Credit: Sync {
     /// Credits the payment and its order in one transaction where [`ExpectedCredit::credited`] does.
     fn credit(&self, expected: &ExpectedCredit) -> impl Future<Output = Result<Transacted, StoreError>> + Send;
-}
-
-/// The right to count the numbers that the users of a label enter.
-pub trait CountEntry: Sync {
-    /// Counts one more number where [`EntryCount::one_more`](domain::EntryCount::one_more) does. `false` when the day's limit is
-    /// reached.
-    fn count_entry(
-        &self,
-        label: &LabelHash,
-        day: u64,
-        limit: u64,
-    ) -> impl Future<Output = Result<bool, StoreError>> + Send;
 }
 
 /// The right to end a withdrawal without reading it first.

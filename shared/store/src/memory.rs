@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use domain::{DepositRow, EntryCount, ExpectedCredit, LabelHash, Payment, WithdrawalReport, WithdrawalRow};
+use domain::{DepositRow, ExpectedCredit, Payment, WithdrawalReport, WithdrawalRow};
 
 use crate::{
-    AnyRow, BackOff, Change, CountEntry, Credit, EndWithdrawal, Read, Row, RowKey, StoreError, Stored, Transact,
-    Transacted, Write, Written,
+    AnyRow, BackOff, Change, Credit, EndWithdrawal, Read, Row, RowKey, StoreError, Stored, Transact, Transacted, Write,
+    Written,
 };
 
 type Rows = BTreeMap<String, AnyRow>;
@@ -93,19 +93,6 @@ impl Credit for Memory {
         put(&mut rows, Change::of(row, payment.as_ref()));
         put(&mut rows, Change::of(DepositRow::Registered(deposit), order.as_ref()));
         Ok(Transacted::Done)
-    }
-}
-
-impl CountEntry for Memory {
-    async fn count_entry(&self, label: &LabelHash, day: u64, limit: u64) -> Result<bool, StoreError> {
-        let mut rows = self.lock();
-        let current = get(&rows, label);
-        let more = EntryCount::one_more(current.as_ref().map(|it| &it.row), label, day, limit);
-        let is_counted = more.is_some();
-        if let Some(more) = more {
-            put(&mut rows, Change::of(more, current.as_ref()));
-        }
-        Ok(is_counted)
     }
 }
 

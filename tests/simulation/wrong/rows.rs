@@ -31,12 +31,10 @@ pub(in super::super) fn misread_deposit(world: &World, mut stored: Stored<Deposi
     }
     if let DepositRow::Registered(deposit) = &mut stored.row {
         for attempt in &mut deposit.attempts {
-            match attempt.outcome {
-                AttemptState::Activated if world.is(Wrong::SendActivatedAgain) => {
-                    attempt.outcome = AttemptState::Pending
-                }
-                AttemptState::Failed if world.is(Wrong::ReuseFailedId) => attempt.outcome = AttemptState::NotSent,
-                _ => {}
+            if attempt.outcome == AttemptState::Activated && world.is(Wrong::SendActivatedAgain) {
+                attempt.outcome = AttemptState::Pending;
+            } else if attempt.outcome == AttemptState::Failed && world.is(Wrong::ReuseFailedId) {
+                attempt.outcome = AttemptState::NotSent;
             }
         }
     }

@@ -6,8 +6,8 @@ mod fixtures;
 mod outbox;
 
 use domain::{
-    AttentionKind, CustomTransactionId, DepositRow, Effect, Label, LabelHash, Payment, PaymentKey, PaymentState,
-    Timestamp, Transition, Withdrawal, WithdrawalRow, WithdrawalState,
+    AttentionKind, CustomTransactionId, DepositRow, Effect, EntryCount, Label, LabelHash, Payment, PaymentKey,
+    PaymentState, Timestamp, Transition, Withdrawal, WithdrawalRow, WithdrawalState,
 };
 use fixtures::{
     Table, claimed, credited_sum, deposit, deposit_report, embedded, entered, facts, foreign_withdrawal, resolution,
@@ -175,27 +175,36 @@ async fn a_disputed_payment_is_not_credited_without_a_look(table: &impl Table) {
     }
 }
 
+/// Counts a number; `None` when the races were lost.
+async fn count(table: &impl Table, label: &LabelHash, day: u64, nonce: &str) -> Option<bool> {
+    let decide = |current: Option<&EntryCount>| {
+        let more = EntryCount::one_more(current, label, day, 30, nonce);
+        (more.clone(), more.is_some())
+    };
+    update(table, label, decide).await.ok().map(|it| it.outcome)
+}
+
 async fn numbers_are_counted_up_to_the_days_limit_however_many_come_at_once(table: &impl Table) {
     let label = LabelHash::of(&Label::parse("u1").unwrap());
-    let counted = async |day, times: usize| {
-        let at_once: Vec<_> = (0..times)
-            .map(|_| {
-                let (table, label) = (table.clone(), label.clone());
-                tokio::spawn(async move { table.count_entry(&label, day, 30).await.unwrap() })
-            })
-            .collect();
-        let mut counted = 0;
-        for one in at_once {
-            counted = usize::from(one.await.unwrap()).saturating_add(counted);
-        }
-        counted
-    };
-    assert_eq!(counted(7, 100).await, 30);
-    assert_eq!(counted(6, 5).await, 0, "a clock that is late opens no other day");
-    assert_eq!(counted(8, 1).await, 1);
-    assert_eq!(counted(8, 40).await, 29);
+    let at_once: Vec<_> = (0..100)
+        .map(|number| {
+            let (table, label) = (table.clone(), label.clone());
+            tokio::spawn(async move { count(&table, &label, 7, &format!("call {number}")).await })
+        })
+        .collect();
+    let mut counted = 0_u64;
+    for one in at_once {
+        counted = counted.saturating_add(u64::from(one.await.unwrap() == Some(true)));
+    }
+    assert_eq!(stored(table, &label).await.row.entered, counted);
+    for number in counted..30 {
+        assert_eq!(count(table, &label, 7, &format!("later {number}")).await, Some(true));
+    }
+    assert_eq!(count(table, &label, 7, "one too many").await, Some(false));
+    assert_eq!(count(table, &label, 6, "late").await, Some(false), "a clock that is late opens no other day");
+    assert_eq!(count(table, &label, 8, "the next day").await, Some(true));
     let row = stored(table, &label).await.row;
-    assert_eq!((row.day, row.entered), (8, 30));
+    assert_eq!((row.day, row.entered), (8, 1));
 }
 
 async fn several_rows_change_together_or_not_at_all(table: &impl Table) {
