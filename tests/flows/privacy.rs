@@ -84,9 +84,12 @@ async fn repeated_deposits(site: &Site) {
     assert_eq!(site.post("/deposits", &marked_order("o1")).await.status, 201);
     odd_status(site, "activate").await;
     site.activate("o1", "47752123519").await;
-    for status in ["pending", "possible_transaction_created", "fail"] {
+    for (status, number) in
+        [("pending", "47752123519"), ("possible_transaction_created", "47752123517"), ("fail", "47752123516")]
+    {
         echo(site, "activate", status).await;
-        site.activate("o1", "47752123519").await;
+        let answer = site.activate("o1", number).await;
+        assert_eq!(answer.body["message"], format!("label: ***; key1: {number}"));
     }
     site.events("deposit.activation_failed", 1).await;
     site.pay("47752123518", "700").await;

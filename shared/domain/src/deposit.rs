@@ -277,6 +277,14 @@ impl Deposit {
     #[must_use]
     pub fn called(&self, called: &Called<'_>, result: &CallResult, payment: Option<&Payment>) -> Recorded {
         let id = &self.order.custom_transaction_id;
+        let journal = payment.filter(|_| result.may_end()).and_then(|it| it.journal(id, &called.call.nonce));
+        let is_ended = |it: &Attempt| it.id.as_ref() == Some(called.id) && !it.is_open();
+        if let Some(attempt) =
+            self.attempt(called.number).filter(|it| result.may_end() && journal.is_none() && is_ended(it))
+        {
+            // Our own write, whose answer was lost.
+            return Recorded { attempt, deposit: self.clone(), released: None };
+        }
         let mut deposit = self.clone();
         deposit.attempts =
             (0..).zip(&self.attempts).map(|(i, it)| Attempt { id: Some(self.id_of(i, it)), ..it.clone() }).collect();
@@ -290,10 +298,9 @@ impl Deposit {
             CallResult::NotSent => attempt.end_call(&called.call.nonce, None),
             CallResult::Unknown => {}
         }
-        let claimed =
-            payment.filter(|_| result.may_end()).and_then(|it| Some((it, it.journal(id, &called.call.nonce)?)));
-        let ended = claimed.filter(|(_, journal)| journal.id == *called.id && attempt.end(journal));
-        let released = ended.map(|(payment, _)| payment.with(PaymentState::Released { order: id.clone() }));
+        let is_released = journal.is_some_and(|journal| journal.id == *called.id && attempt.end(journal));
+        let released = payment.filter(|_| is_released);
+        let released = released.map(|it| it.with(PaymentState::Released { order: id.clone() }));
         deposit.remember(attempt.clone());
         Recorded { attempt, deposit, released }
     }
