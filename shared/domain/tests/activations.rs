@@ -112,8 +112,6 @@ struct World {
     orders: BTreeMap<String, Deposit>,
     calls: Vec<Sent>,
     events: Vec<&'static str>,
-    /// What senders have read of their orders, and when: they claim the number a little later.
-    read: BTreeMap<String, (Option<Attempt>, u64)>,
 }
 
 impl World {
@@ -153,20 +151,8 @@ impl World {
 
     /// A user enters the number; the call is journalled.
     fn tap(&mut self, order: &str, entered: &str) -> Tapped {
-        self.tap_knowing(self.attempt(order).as_ref(), order, entered)
-    }
-
-    /// A user has entered the number, and the sender knows what it read of the order before. A sender that knew no attempt
-    /// claims a number only if the payment has no row; else it reads again.
-    fn tap_late(&mut self, order: &str, entered: &str) -> Tapped {
-        let (known, at) = self.read.remove(order).unwrap_or((None, 0));
-        if known.is_none() || self.now - at > 20 * SECOND {
-            return self.tap(order, entered);
-        }
-        self.tap_knowing(known.as_ref(), order, entered)
-    }
-
-    fn tap_knowing(&mut self, known: Option<&Attempt>, order: &str, entered: &str) -> Tapped {
+        let known = self.attempt(order);
+        let known = known.as_ref();
         if known.is_some_and(|it| it.outcome == AttemptState::Activated) {
             return Tapped::Activated;
         }
@@ -669,20 +655,6 @@ fn an_order_that_lost_its_claim_and_its_entry_is_not_ended_by_a_fail() {
     assert!(!world.record(call, &CallResult::Failed("already used".into())), "its first call has no result");
 }
 
-/// The sender of the third call reads the order, and only then the payment.
-#[test]
-#[ignore = "it goes on under the id that has failed, and no fail ends the attempt"]
-fn a_sender_that_read_its_order_before_the_attempt_failed_asks_under_a_fresh_id() {
-    let mut world = World::with(&[("o", "u")]);
-    let ((a, id), (b, _)) = (world.asks("o").unwrap(), world.asks("o").unwrap());
-    world.record(a, &CallResult::NotSent);
-    let read = world.attempt("o");
-    assert!(world.record(b, &CallResult::Failed("no".into())));
-    let Tapped::Asked(call, fresh) = world.tap_knowing(read.as_ref(), "o", "700") else { panic!() };
-    assert!(world.record(call, &CallResult::Failed("no".into())));
-    assert_ne!(fresh, id);
-}
-
 #[test]
 fn no_list_of_a_row_grows_without_a_bound() {
     let names: Vec<_> = (0..40).map(|it| (format!("o{it}"), format!("u{}", it % 12))).collect();
@@ -732,10 +704,6 @@ fn check_bounds(payment: &Payment, orders: &BTreeMap<String, Deposit>) -> Result
 enum Step {
     /// A user of this order enters the number.
     Tap(&'static str, &'static str),
-    /// The sender of a call reads the order.
-    Read(&'static str),
-    /// It claims the number, with what it has read.
-    TapLate(&'static str, &'static str),
     /// The result of one of the calls that are on their way is recorded. A call that never gets one has crashed.
     Result(prop::sample::Index, CallResult),
     /// Time passes.
@@ -751,9 +719,7 @@ fn step() -> impl Strategy<Value = Step> {
     let ends = prop::sample::select(results()[4..].to_vec());
     let time = prop::sample::select(vec![1, SECOND, 10 * SECOND, 31 * SECOND, HOUR, DAY - HOUR, DAY]);
     prop_oneof![
-        8 => (order.clone(), entered.clone()).prop_map(|(order, entered)| Step::Tap(order, entered)),
-        2 => order.clone().prop_map(Step::Read),
-        2 => (order, entered).prop_map(|(order, entered)| Step::TapLate(order, entered)),
+        8 => (order, entered).prop_map(|(order, entered)| Step::Tap(order, entered)),
         2 => (any::<prop::sample::Index>(), result).prop_map(|(call, result)| Step::Result(call, result)),
         6 => (any::<prop::sample::Index>(), ends).prop_map(|(call, result)| Step::Result(call, result)),
         1 => time.prop_map(Step::Pass),
@@ -797,20 +763,12 @@ proptest! {
     ) {
         let mut world = World::with(&[("o", "u"), ("p", "u"), ("q", "v")]);
         let mut holder: Holder = None;
-        let mut failed = Vec::new();
         for step in steps {
             let failures = world.published("deposit.activation_failed");
-            let (mut is_failed, mut is_new) = (false, true);
+            let mut is_failed = false;
             match step {
                 Step::Tap(order, entered) => {
                     let tapped = world.tap(order, entered);
-                    check_tap(&world, &tapped, order, &mut holder)?;
-                }
-                Step::Read(order) => {
-                    world.read.insert(order.into(), (world.attempt(order), world.now));
-                }
-                Step::TapLate(order, entered) => {
-                    let tapped = world.tap_late(order, entered);
                     check_tap(&world, &tapped, order, &mut holder)?;
                 }
                 Step::Result(call, result) => {
@@ -831,8 +789,6 @@ proptest! {
                         prop_assert!(holder.as_ref().is_some_and(|it| it.0 == order), "{order} gives up what it has not");
                         holder = None;
                         is_failed = world.outcome(&order) == AttemptState::Failed;
-                        is_new = !failed.contains(&world.calls[index].id);
-                        failed.extend(is_failed.then(|| world.calls[index].id.clone()));
                     }
                 }
                 Step::Pass(time) => world.now += time,
@@ -842,9 +798,7 @@ proptest! {
                     }
                 }
             }
-            // A sender that read its order too early may ask under an id that has failed.
-            let published = world.published("deposit.activation_failed") - failures;
-            prop_assert!(published == usize::from(is_failed) || (is_failed && !is_new), "{} published", published);
+            prop_assert_eq!(world.published("deposit.activation_failed"), failures + usize::from(is_failed));
             let Some(payment) = &world.payment else { continue };
             check_bounds(payment, &world.orders)?;
             let claimed_by = match &payment.state {
