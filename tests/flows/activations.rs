@@ -214,6 +214,11 @@ async fn attempt(site: &Site, id: &str) -> (String, String) {
     (text("outcome"), text("id"))
 }
 
+async fn attempts(site: &Site, id: &str) -> usize {
+    let item = site.stack.item(&format!("deposit#{id}")).await.unwrap().unwrap();
+    item["attempts"]["L"].as_array().map_or(0, Vec::len)
+}
+
 /// The labels that have entered a number, by the payment's row.
 async fn entries(site: &Site, number: &str) -> usize {
     let item = site.stack.item(&payment(number)).await.unwrap().unwrap();
@@ -304,10 +309,42 @@ async fn an_id_that_has_been_used_is_no_reason_to_give_the_number_up() {
     for number in ["47752123501", "47752123502", "47752123503", "47752123504"] {
         assert_eq!(site.state(&payment(number)).await, "claimed");
     }
-    let failed = site.stack.events().iter().filter(|event| event["type"] == "deposit.activation_failed").count();
-    assert_eq!(failed, 0);
+    provider.register("last").await;
+    site.fault("activate", "message_string", 1).await;
+    site.activate("last", "47752123505").await;
+    assert_eq!(published(site, "deposit.activation_failed", "last").await, ["last"]);
     let log = site.ask("log").await.to_string();
     assert!(log.contains("already been used"), "the provider has refused the second calls: {log}");
+}
+
+#[tokio::test]
+async fn a_sender_that_dies_leaves_a_call_that_may_have_arrived() {
+    let provider = Provider::start().await;
+    let site = &provider.site;
+    let number = "47752123519";
+    provider.register("o").await;
+    site.fault("activate", "hang", 1).await;
+    let killed = async {
+        while !site.ask("log").await.to_string().contains("activate o.") {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        site.stack.kill("activate").await;
+    };
+    let (died, ()) = tokio::join!(site.activate("o", number), killed);
+    assert!(died.status >= 500, "{died:?}");
+    assert_eq!((site.state(&payment(number)).await.as_str(), attempts(site, "o").await), ("claimed", 0));
+    let again = site.activate("o", number).await;
+    assert_eq!(again.state(), (202, "pending"), "{again:?}");
+    assert!(
+        site.ask("log").await.to_string().contains("already been used"),
+        "the provider has refused the second call"
+    );
+    assert_eq!(attempt(site, "o").await, ("started".into(), format!("o.{number}")));
+    assert_eq!(site.state(&payment(number)).await, "claimed");
+    provider.register("last").await;
+    site.fault("activate", "message_string", 1).await;
+    site.activate("last", "47752123520").await;
+    assert_eq!(published(site, "deposit.activation_failed", "last").await, ["last"]);
 }
 
 /// Two calls at a time: the first is answered late.

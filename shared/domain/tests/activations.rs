@@ -378,6 +378,18 @@ fn a_crashed_call_keeps_a_later_fail_from_ending_the_attempt() {
 }
 
 #[test]
+fn of_many_calls_at_a_time_none_is_forgotten() {
+    for lost in 0..25 {
+        let mut world = World::with(&[("o", "u")]);
+        let calls: Vec<_> = (0..25).map(|_| world.asks("o").unwrap().0).collect();
+        for call in calls.into_iter().filter(|call| *call != lost) {
+            assert!(!world.record(call, &CallResult::Failed("no".into())), "{lost} has no result");
+        }
+        assert_eq!(world.outcome("o"), AttemptState::Started);
+    }
+}
+
+#[test]
 fn a_claim_without_money_blocks_other_orders_for_24_hours_since_its_first_call() {
     let mut world = World::with(&[("o", "u"), ("p", "v")]);
     let (call, _) = world.asks("o").unwrap();
@@ -638,6 +650,20 @@ fn an_order_of_the_ninth_label_that_lost_its_claim_is_not_ended_by_a_fail() {
     let (call, again) = world.asks(ninth).unwrap();
     assert_eq!(id, again);
     assert!(!world.record(call, &CallResult::Failed("already used".into())), "its first call has no result");
+}
+
+#[test]
+fn an_order_that_lost_its_claim_and_its_entry_goes_on_if_its_row_shows_the_attempt() {
+    let mut world = World::with(&[("o", "u"), ("p", "u")]);
+    let (call, _) = world.asks("o").unwrap();
+    world.record(call, &CallResult::Unknown);
+    world.now = DAY;
+    for entered in 1..=8 {
+        let Tapped::Asked(call, _) = world.tap("p", &entered.to_string()) else { panic!() };
+        world.record(call, &CallResult::Failed("no".into()));
+    }
+    let (call, _) = world.asks("o").unwrap();
+    assert!(!world.record(call, &CallResult::Failed("already used".into())));
 }
 
 #[test]
