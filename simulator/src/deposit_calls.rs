@@ -13,7 +13,7 @@ use crate::postback::Postback;
 use crate::postback_sender::PostbackSender;
 use crate::provider::Provider;
 use crate::request_fields::{Fields, Rejection};
-use crate::settings::Unregistered;
+use crate::settings::{Settings, Unregistered};
 use crate::wallets::Wallet;
 
 const PENDING: &str = r#"{"status":"pending","message":"The deposit status check has been started. The operation may take longer than expected. Upon completion of the verification, the funds will be credited to your account"}"#;
@@ -92,10 +92,11 @@ impl Activation {
 
 fn activation_answer(provider: &Provider, sender: &PostbackSender, fields: Fields) -> Result<String, Rejection> {
     let Activation { wallet_type, key1, claim } = Activation::read(fields)?;
-    let activated = provider.records().deposits.activate(&wallet_type, &key1, &claim);
+    let Settings { unique_ids, activation_default, .. } = provider.settings();
+    let activated = provider.records().deposits.activate(&wallet_type, &key1, &claim, unique_ids);
     match activated {
         Activated::Rejected(reason) => Err(Rejection::text(reason)),
-        Activated::Waiting => Ok(match provider.settings().activation_default {
+        Activated::Waiting => Ok(match activation_default {
             Unregistered::Pending => PENDING.to_owned(),
             Unregistered::PossibleTransactionCreated => POSSIBLE.to_owned(),
         }),

@@ -51,11 +51,12 @@ pub(crate) struct Deposits {
 }
 
 impl Deposits {
-    /// Claims the payment `key1` for an order. An order's id belongs to its first number and label for ever.
-    pub(crate) fn activate(&mut self, wallet_type: &str, key1: &str, claim: &Claim) -> Activated {
+    /// Claims the payment `key1` for an order. An order's id belongs to its first number and label for ever. With `unique_ids`
+    /// it is accepted only once.
+    pub(crate) fn activate(&mut self, wallet_type: &str, key1: &str, claim: &Claim, unique_ids: bool) -> Activated {
         let number = (wallet_type.to_owned(), key1.to_owned());
         let this = (number.clone(), claim.clone());
-        if self.activations.get(&claim.custom_transaction_id).is_some_and(|known| *known != this) {
+        if self.activations.get(&claim.custom_transaction_id).is_some_and(|known| unique_ids || *known != this) {
             return Activated::Rejected("The custom_transaction_id has already been used");
         }
         let activated = match self.payments.get_mut(&number) {

@@ -67,7 +67,10 @@ async fn spoil(kind: Kind, answer: Response, repeated: String, reset: &Reset, pr
             provider.stopped().await;
             answer
         }
-        Kind::Status { code, body } => bare(code, body),
+        Kind::Status { code, body, ms } => {
+            tokio::time::sleep(Duration::from_millis(ms)).await;
+            bare(code, body)
+        }
         Kind::Empty => StatusCode::OK.into_response(),
         Kind::Html => Html("<!DOCTYPE html><html><body>It works</body></html>").into_response(),
         Kind::Truncated => truncated(answer).await,

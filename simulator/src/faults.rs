@@ -32,6 +32,8 @@ pub(crate) enum Kind {
         code: u16,
         #[serde(default)]
         body: String,
+        #[serde(default)]
+        ms: u64,
     },
     Empty,
     Html,

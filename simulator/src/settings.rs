@@ -39,6 +39,8 @@ pub(crate) struct Settings {
     pub(crate) withdrawal_max: u64,
     /// The answer to an activation without a registered payment.
     pub(crate) activation_default: Unregistered,
+    /// Whether the id of an accepted activation is rejected the second time, also for the same number and label.
+    pub(crate) unique_ids: bool,
     /// Whether postbacks of payments and withdrawals are sent. While it is off they wait.
     pub(crate) send_postbacks: bool,
     /// Whether a withdrawal succeeds and its postback is sent before the call is answered.
@@ -56,6 +58,7 @@ impl Default for Settings {
             withdrawal_min: 1,
             withdrawal_max: 1_000_000_000,
             activation_default: Unregistered::Pending,
+            unique_ids: false,
             send_postbacks: true,
             early_postback: false,
             wire_spelling: WireSpelling::Flagged,

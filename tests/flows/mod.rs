@@ -1,5 +1,6 @@
 //! Flows through the real binaries on the local stack, as a merchant, the provider and a person see them.
 
+mod activations;
 mod bad_input;
 mod bad_settings;
 mod calls;

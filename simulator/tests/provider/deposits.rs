@@ -162,6 +162,23 @@ async fn an_order_id_belongs_to_one_number_and_one_label() {
 }
 
 #[tokio::test]
+async fn with_unique_ids_an_id_is_accepted_once_even_for_the_same_number_and_label() {
+    let bench = Bench::new().await;
+    bench.control("settings", json!({"unique_ids": true})).await;
+    bench.control("faults", json!({"on": "activate", "fault": "status", "code": 503})).await;
+    let path = format!("/api/v1/transaction/activate?secret={SECRET}");
+    assert_eq!(bench.post(&path, &activation("order-1").to_string()).await.unwrap().0, 503);
+    assert_eq!(bench.activate(&activation("order-1")).await["status"], "pending", "a call without effect used no id");
+    let used = json!({"status": "fail", "message": "The custom_transaction_id has already been used"});
+    assert_eq!(bench.activate(&activation("order-1")).await, used);
+    bench.control("payments", json!({"transaction_id": KEY1, "amount": 700})).await;
+    assert_eq!(bench.activate(&activation("order-1")).await, used, "paid or not");
+    assert_eq!(bench.postbacks(1).await[0]["additional_data"][0]["plugin_custom_order_id"], "order-1");
+    bench.control("settings", json!({"unique_ids": false})).await;
+    assert_eq!(bench.activate(&activation("order-1")).await["deposit_amount"], 700);
+}
+
+#[tokio::test]
 async fn a_payment_through_the_window_is_posted_back_without_an_activation() {
     let bench = Bench::new().await;
     assert_eq!(bench.control("payments", window_payment()).await, json!({"postback": 0}));

@@ -106,6 +106,10 @@ async fn statuses_come_as_ordered_and_without_effect_unless_asked() {
         assert!(!was_processed(&bench).await);
     }
     let bench = Bench::new().await;
+    order(&bench, "status", json!({"code": 429, "ms": 300})).await;
+    let start = Instant::now();
+    assert_eq!(activate(&bench).await.unwrap().0, 429);
+    assert!(start.elapsed() >= Duration::from_millis(300));
     order(&bench, "status", json!({"code": 502, "processed": true})).await;
     assert_eq!(activate(&bench).await.unwrap().0, 502);
     assert!(was_processed(&bench).await);
