@@ -547,7 +547,6 @@ async fn parallel_taps_keep_the_limit_of_a_label() {
 
 /// A number of another order is tapped again and again.
 #[tokio::test]
-#[ignore = "each tap of a number that another order claims is counted"]
 async fn the_same_number_tapped_again_is_one_number() {
     let site = with_settings(&[("NUMBERS_PER_DAY", "3")]).await;
     register(&site, "squatter", "v").await;

@@ -176,7 +176,7 @@ pub(super) fn detail(world: &World, call: &str, detail: &str) -> String {
 }
 
 pub(super) fn nonce(world: &World, name: String) -> String {
-    let is_number = name.contains("enters") || name.starts_with("guess");
+    let is_number = name.contains("order") || name.starts_with("guess");
     if world.is(Wrong::SharedSender) && !is_number { "the submitter".into() } else { name }
 }
 

@@ -31,14 +31,14 @@ const FOUND: [(Wrong, u64); 11] = [
     (Wrong::SharedSender, 12),
     (Wrong::ForgetLabels, 538),
     (Wrong::FirstWordOnly, 18),
-    (Wrong::FailEndsAnyAttempt, 66),
-    (Wrong::ReuseFailedId, 4),
+    (Wrong::FailEndsAnyAttempt, 1),
+    (Wrong::ReuseFailedId, 0),
     (Wrong::SendActivatedAgain, 31),
     (Wrong::ForgetEntries, 11),
     (Wrong::CreditContested, 57),
     (Wrong::ForgetTakenFrom, 276),
     (Wrong::AcceptAnyLabel, 83),
-    (Wrong::ReadOrderOnce, 192),
+    (Wrong::ReadOrderOnce, 91),
 ];
 
 #[test]

@@ -201,6 +201,16 @@ where
         if is_counted { Ok(()) } else { Err(ApiError::TooManyNumbers) }
     }
 
+    /// Takes back the count of a number that users of the label had entered before: it is one number. If that fails, the label
+    /// has one number less today.
+    async fn count_back(&self, label: &Label, call: &Call) {
+        let (label, day) = (LabelHash::of(label), EntryCount::day_of(call.at));
+        let decide = |current: Option<&EntryCount>| (current.and_then(|it| it.one_less(day, &call.nonce)), ());
+        if let Err(cause) = update(&self.table, &label, decide).await {
+            warn!(%cause, "a number that was entered before is counted again");
+        }
+    }
+
     /// Claims the number for the order and journals the call, in one write. A number that the order does not know is tried as
     /// if nobody had claimed it; only where that fails the payment is read. It is read before the order, so that the order
     /// shows every attempt that has ended by then.
@@ -236,6 +246,10 @@ where
                     return Ok(None);
                 }
                 written = Some(change.written());
+            }
+            let label = &order.row.order.label;
+            if known.is_none() && self.numbers_per_day > 0 && old.is_some_and(|it| it.was_entered_by(label)) {
+                self.count_back(label, call).await;
             }
             if is_contested {
                 count!(info, Metric::PaymentContested, id.key(), payment = key.key());
@@ -331,6 +345,7 @@ fn reply(id: &CustomTransactionId, attempt: &Attempt, said: Activation) -> Resul
         (AttemptState::Failed, _) => Err(ApiError::Rejected(attempt.message.clone().unwrap_or_default())),
         (_, Activation::NotSent(reason)) => Err(ApiError::Provider(NotAnswered(reason))),
         (_, Activation::Misconfigured) => Err(ApiError::Provider(NotAnswered(MISCONFIGURED.into()))),
+        (AttemptState::Activated, _) => Ok(answer(id, StatusCode::OK, attempt)),
         (_, Activation::Unknown(_)) | (AttemptState::Started, _) => Ok(answer(id, StatusCode::ACCEPTED, attempt)),
         (_, _) => Ok(answer(id, StatusCode::OK, attempt)),
     }

@@ -41,6 +41,9 @@ pub struct Entered {
     /// Whether the order has asked the provider and then lost its claim: what it asked may still have an effect.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub has_asked: bool,
+    /// Whether an attempt of the order has failed: its id is used up.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub has_failed: bool,
 }
 
 /// One call, journalled before it is sent.
@@ -112,16 +115,25 @@ pub enum Claim {
 }
 
 impl Entering<'_> {
-    /// The journal of an order that does not claim the number now.
-    fn journal(&self, has_asked: bool) -> Journal {
+    /// The journal of an order that does not claim the number now, but may have claimed it before.
+    fn journal(&self, current: Option<&Payment>) -> Journal {
         let (order, number) = (&self.order.custom_transaction_id, &self.payment.transaction_id);
-        let id = match self.known {
-            Some(attempt) if attempt.outcome == AttemptState::Failed => {
+        let before = current.and_then(|it| it.entered().map(|(_, it)| it).find(|it| it.order == *order));
+        let has_failed = match self.known {
+            Some(attempt) => attempt.outcome == AttemptState::Failed,
+            None => before.is_some_and(|it| it.has_failed),
+        };
+        let known_id = self.known.and_then(|attempt| attempt.id.clone()).filter(|_| !has_failed);
+        let id = known_id.unwrap_or_else(|| {
+            if has_failed {
                 AttemptId::fresh(order, number, self.separator, &self.call.nonce)
+            } else {
+                AttemptId::new(order, number, self.separator)
             }
-            known => known
-                .and_then(|attempt| attempt.id.clone())
-                .unwrap_or_else(|| AttemptId::new(order, number, self.separator)),
+        });
+        let has_asked = match before {
+            Some(before) => before.has_asked,
+            None => current.is_some_and(|it| it.is_full(&self.order.label)),
         };
         let may_have_arrived = has_asked || self.known.is_some_and(Attempt::is_open);
         Journal { id, claimed_at: self.call.at, calls: vec![self.call.clone()], may_have_arrived }
@@ -162,7 +174,7 @@ impl Payment {
     pub fn claim(current: Option<&Self>, entering: &Entering<'_>) -> (Option<Self>, Claim) {
         let id = &entering.order.custom_transaction_id;
         let Some(payment) = current else {
-            let journal = entering.journal(false);
+            let journal = entering.journal(None);
             let claim = Claim::Ask(journal.id.clone());
             let state = PaymentState::Claimed { order: id.clone(), journal: Some(journal) };
             let mut row = Self::new(entering.payment.clone(), state);
@@ -176,10 +188,12 @@ impl Payment {
                 journal.clone().with(entering.call.clone(), entering.known)
             }
             PaymentState::Claimed { order, journal } if order == id || !blocks(journal.as_ref(), entering.call.at) => {
+                let mut before = payment.clone();
+                before.lose_claim();
                 row.lose_claim();
-                entering.journal(row.has_asked(id))
+                entering.journal(Some(&before))
             }
-            PaymentState::Released { .. } => entering.journal(payment.has_asked(id)),
+            PaymentState::Released { .. } => entering.journal(Some(payment)),
             PaymentState::Credited { order, facts, .. } if order == id => {
                 return (is_new.then_some(row), Claim::Credited(facts.amount));
             }
@@ -199,13 +213,20 @@ impl Payment {
 
     /// Records who enters the number. `false` when that is recorded already.
     fn enter(&mut self, Entering { order, amount, .. }: &Entering<'_>) -> bool {
-        let entered = Entered { order: order.custom_transaction_id.clone(), amount: *amount, has_asked: false };
+        let id = &order.custom_transaction_id;
+        let (has_asked, has_failed) = self
+            .entered()
+            .filter(|(_, it)| it.order == *id)
+            .fold((false, false), |all, (_, it)| (all.0 || it.has_asked, all.1 || it.has_failed));
+        let entered = Entered { order: id.clone(), amount: *amount, has_asked, has_failed };
+        let holder = self.holder().cloned();
         if let Some(Entry { entered: known, .. }) = self.entries.iter_mut().find(|entry| entry.label == order.label) {
             if known.iter().any(|it| it.order == entered.order && it.amount == entered.amount) {
                 return false;
             }
             if known.len() >= MAX_ENTERED {
-                known.remove(0);
+                let is_needed = |it: &Entered| it.has_asked || it.has_failed || Some(&it.order) == holder.as_ref();
+                known.remove(known.iter().position(|it| !is_needed(it)).unwrap_or_default());
             }
             known.push(entered);
         } else if self.entries.len() < MAX_LABELS {
@@ -229,6 +250,12 @@ impl Payment {
         self.entered().any(|(_, it)| it.order == *order)
     }
 
+    /// Whether a user of this label entered the number.
+    #[must_use]
+    pub fn was_entered_by(&self, label: &Label) -> bool {
+        self.entries.iter().any(|entry| entry.label == *label)
+    }
+
     /// Whether a user of another label entered the number with this amount. Beyond [`MAX_LABELS`] it counts as entered.
     #[must_use]
     pub fn is_contested(&self, label: &Label, amount: Amount) -> bool {
@@ -246,16 +273,34 @@ impl Payment {
         self.resolutions.is_empty() && !self.has_more_entries && self.entries.iter().all(|entry| entry.label == *label)
     }
 
-    fn has_asked(&self, order: &CustomTransactionId) -> bool {
-        self.entered().any(|(_, it)| it.order == *order && it.has_asked)
+    /// Whether orders of this label may have entered the number without being named: then nobody knows what they have done.
+    fn is_full(&self, label: &Label) -> bool {
+        match self.entries.iter().find(|entry| entry.label == *label) {
+            Some(entry) => entry.entered.len() >= MAX_ENTERED,
+            None => self.has_more_entries,
+        }
+    }
+
+    /// The order that claims the number.
+    fn holder(&self) -> Option<&CustomTransactionId> {
+        if let PaymentState::Claimed { order, .. } = &self.state { Some(order) } else { None }
     }
 
     /// Notes that the order which claims the number has asked the provider: it is about to lose its claim.
     pub(crate) fn lose_claim(&mut self) {
-        let PaymentState::Claimed { order, .. } = &self.state else { return };
-        for entered in self.entries.iter_mut().flat_map(|entry| &mut entry.entered).filter(|it| it.order == *order) {
-            entered.has_asked = true;
-        }
+        let holder = self.holder().cloned();
+        self.note(holder.as_ref(), |entered| entered.has_asked = true);
+    }
+
+    /// Notes that the attempt of the order which claims the number has failed.
+    pub(crate) fn fail_claim(&mut self) {
+        let holder = self.holder().cloned();
+        self.note(holder.as_ref(), |entered| entered.has_failed = true);
+    }
+
+    fn note(&mut self, order: Option<&CustomTransactionId>, note: impl FnMut(&mut Entered)) {
+        let entered = self.entries.iter_mut().flat_map(|entry| &mut entry.entered);
+        entered.filter(|it| Some(&it.order) == order).for_each(note);
     }
 
     /// The claim of the order, if it has one with this call in its journal.

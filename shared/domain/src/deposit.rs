@@ -299,8 +299,13 @@ impl Deposit {
             CallResult::Unknown => {}
         }
         let is_released = journal.is_some_and(|journal| journal.id == *called.id && attempt.end(journal));
-        let released = payment.filter(|_| is_released);
-        let released = released.map(|it| it.with(PaymentState::Released { order: id.clone() }));
+        let released = payment.filter(|_| is_released).map(|payment| {
+            let mut row = payment.clone();
+            if attempt.outcome == AttemptState::Failed {
+                row.fail_claim();
+            }
+            row.with(PaymentState::Released { order: id.clone() })
+        });
         deposit.remember(attempt.clone());
         Recorded { attempt, deposit, released }
     }

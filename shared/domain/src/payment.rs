@@ -135,8 +135,10 @@ impl Payment {
     }
 
     fn label_mismatch(&self, report: &DepositReport) -> Option<Mismatch> {
-        let PaymentState::Credited { credited_label, .. } = &self.state else { return None };
-        (report.facts.label.as_ref() != Some(credited_label)).then_some(Mismatch::Label)
+        let PaymentState::Credited { order, credited_label, facts } = &self.state else { return None };
+        // A person may have credited it to another order than the signed one: then the label that the provider has stays right.
+        let label = if facts.names(order) { Some(credited_label) } else { facts.label.as_ref() };
+        (report.facts.label.as_ref() != label).then_some(Mismatch::Label)
     }
 
     /// What the provider signed about it; `None` while it is only claimed.

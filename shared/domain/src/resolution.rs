@@ -223,11 +223,13 @@ impl Payment {
     }
 
     /// The signed order id decides, where there is such an order. A payment is credited to another order that the person names
-    /// only if a user entered its number for that order, or if the signed order is not known or cannot be ours.
+    /// only if a user entered its number for that order, which the row does not say of every order where it has no room for all
+    /// labels, or if the signed order is not known or cannot be ours.
     fn credited_by_person(&self, order: &Deposit, facts: &SignedFacts) -> Result<(Self, Deposit), NotResolved> {
         let id = &order.order.custom_transaction_id;
         let is_named = facts.names(id)
             || self.was_entered_for(id)
+            || self.has_more_entries
             || matches!(self.state, PaymentState::Unmatched { .. })
             || facts.order().is_none();
         if !is_named {

@@ -578,7 +578,6 @@ fn a_person_credits_a_contested_payment_to_any_order_that_entered_it_and_to_no_o
 }
 
 #[test]
-#[ignore = "the repeat is a conflict of its label, and opens the payment for a person again"]
 fn a_repeat_of_the_postback_that_a_person_overruled_opens_nothing() {
     let mut world = World::with(&[("o", "u"), ("q", "v")]);
     world.tap("q", "700");
@@ -620,7 +619,6 @@ fn of_nine_labels_eight_are_named_and_every_credit_is_held() {
 
 /// The payment is signed for the first of eight labels that squat on the number, and the owner's is the ninth.
 #[test]
-#[ignore = "the ninth label is not named on the row, so no person may credit it"]
 fn a_person_credits_a_contested_payment_to_an_order_of_the_ninth_label() {
     let names: Vec<_> = (0..=MAX_LABELS).map(|it| (format!("o{it}"), format!("u{it}"))).collect();
     let orders: Vec<_> = names.iter().map(|(order, label)| (order.as_str(), label.as_str())).collect();
@@ -633,7 +631,6 @@ fn a_person_credits_a_contested_payment_to_an_order_of_the_ninth_label() {
 }
 
 #[test]
-#[ignore = "whether the order has asked is stored only with an entry, and the ninth label has none"]
 fn an_order_of_the_ninth_label_that_lost_its_claim_is_not_ended_by_a_fail() {
     let names: Vec<_> = (0..=MAX_LABELS).map(|it| (format!("o{it}"), format!("u{it}"))).collect();
     let orders: Vec<_> = names.iter().map(|(order, label)| (order.as_str(), label.as_str())).collect();
@@ -667,7 +664,6 @@ fn an_order_that_lost_its_claim_and_its_entry_goes_on_if_its_row_shows_the_attem
 }
 
 #[test]
-#[ignore = "whether the order has asked is stored only with an entry, and newer entries of its label replace that"]
 fn an_order_that_lost_its_claim_and_its_entry_is_not_ended_by_a_fail() {
     let mut world = World::with(&[("o", "u"), ("p", "u")]);
     let (_, id) = world.asks("o").unwrap();

@@ -153,6 +153,9 @@ pub(in super::super) fn payment(
     if world.is(Wrong::ForgetEntries) {
         change.row.entries.truncate(1);
     }
+    if let Some(current) = current.filter(|_| world.is(Wrong::CreditContested) && change.row.entries.is_empty()) {
+        change.row.entries.clone_from(&current.row.entries);
+    }
     if let PaymentState::Claimed { journal: Some(journal), .. } = &mut change.row.state
         && world.is(Wrong::FailEndsAnyAttempt)
     {
