@@ -243,8 +243,28 @@ impl<R: Ruled> Write<R> for Table {
             return Ok(Written::Done);
         }
         let what = format!("write {}", change.row.id().key());
-        self.call(what, move |world| put(world, change.clone())).await
+        self.call(what, move |world| {
+            if is_in_transaction(world, &change.row.id()) {
+                return match stored(world, &change.row.id()) {
+                    _ if world.is(Wrong::WrittenInTransaction) => Written::Done,
+                    current => Written::Conflict { current },
+                };
+            }
+            put(world, change.clone())
+        })
+        .await
     }
+}
+
+/// Whether a transaction is changing the row at this moment: a single write is refused then, and nothing is written.
+fn is_in_transaction<I: RowKey>(world: &World, id: &I) -> bool {
+    let name =
+        format!("{} meets a transaction at {} ms on {}", world.running(), world.with(|state| state.now_ms), id.key());
+    let is_changing = world.happens(&name, 3);
+    if is_changing {
+        world.with(|state| state.reached.insert("a write meets a transaction"));
+    }
+    is_changing
 }
 
 /// A transaction that the SDK does again carries the same token: if it was done, it is done.

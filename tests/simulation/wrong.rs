@@ -44,6 +44,8 @@ wrongs! {
     TearCredit
     /// The table answers before it has written.
     WriteBehind
+    /// A write that meets a transaction counts as done.
+    WrittenInTransaction
     /// Unknown counts as not sent.
     ForgetUnknown
     /// Contradictions are only logged.

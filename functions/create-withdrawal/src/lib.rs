@@ -13,7 +13,7 @@ use lambda::{AwsError, Clock, Handler, Metric, Reply, Request, Right, SecretStor
 use paykassma::{SubmitWithdrawal, withdrawal_body};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
-use store::{Change, RowKey, Stored, Write, Written, update_from};
+use store::{Change, RowKey, StoreError, Stored, Write, Written, update_from};
 use tracing::{error, info};
 
 /// The settings that this function reads, beside those that all functions have.
@@ -84,8 +84,11 @@ where
             Written::Conflict { current: Some(Stored { row: WithdrawalRow::Registered(known), .. }) } => {
                 repeat(&journalled.request, &known)
             }
-            Written::Conflict { .. } => {
+            Written::Conflict { current: Some(Stored { row: WithdrawalRow::Foreign(_), .. }) } => {
                 Err(ApiError::IdTaken("its origin: the provider reported on it already".into()))
+            }
+            Written::Conflict { current: None } => {
+                Err(StoreError("a race was lost to a row that is not there".into()).into())
             }
         }
     }

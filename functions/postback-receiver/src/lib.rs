@@ -14,7 +14,7 @@ use paykassma::{Element, read_postback};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use signing::{NotVerified, PostbackKeys, Verified, verify};
-use store::{Change, Credit, EndWithdrawal, Read, RowKey, StoreError, Transact, Write};
+use store::{Change, Credit, EndWithdrawal, Read, RowKey, StoreError, Transact, Write, Written, retry};
 use subtle::ConstantTimeEq;
 
 /// The largest postback, in bytes.
@@ -167,6 +167,10 @@ impl<S: Table, K: SecretStore<Keys>, A: Clock> Deps<S, K, A> {
         let row = Unreadable::new(evidence, reason);
         count!(error, Metric::PostbackUnreadable, row.id().key(), reason);
         // If there is a row already, it is this one: its key is the signature.
-        self.table.write(Change::new(row)).await.map(|_| ())
+        retry(&self.table, |_| async {
+            let written = self.table.write(Change::new(row.clone())).await?;
+            Ok((written != Written::Conflict { current: None }).then_some(()))
+        })
+        .await
     }
 }

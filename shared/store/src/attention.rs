@@ -4,7 +4,7 @@ use std::future::Future;
 
 use domain::{AttentionKind, Timestamp};
 
-use crate::dynamodb::unavailable;
+use crate::aws_error::unavailable;
 use crate::row::{ATTENTION, ATTENTION_AT, Item, KEY, number, text};
 use crate::{DynamoDb, Memory, RowId, StoreError};
 

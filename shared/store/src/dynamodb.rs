@@ -4,7 +4,6 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
@@ -13,6 +12,7 @@ use aws_sdk_dynamodb::types::{
 };
 use domain::{DepositRow, ExpectedCredit, Payment, PaymentState, WithdrawalReport, WithdrawalRow, WithdrawalState};
 
+use crate::aws_error::{has_lost, is_race, unavailable};
 use crate::row::{ATTENTION, ATTENTION_AT, Item, KEY, VERSION, attribute, from_item, number, text, to_item};
 use crate::{
     BackOff, Change, Credit, EndWithdrawal, Read, Row, RowKey, StoreError, Stored, Transact, Transacted, Write,
@@ -53,13 +53,13 @@ impl DynamoDb {
         match error.as_service_error() {
             Some(TransactWriteItemsError::TransactionCanceledException(canceled)) => {
                 let reasons = canceled.cancellation_reasons();
-                let is_race = |code| matches!(code, "None" | "ConditionalCheckFailed" | "TransactionConflict");
-                match reasons.iter().filter_map(CancellationReason::code).find(|code| !is_race(*code)) {
+                let is_other = |code: &&str| *code != "None" && !is_race(code);
+                match reasons.iter().filter_map(CancellationReason::code).find(is_other) {
                     None => Ok(Some(reasons.to_vec())),
                     Some(code) => Err(StoreError(format!("transaction cancelled: {code}"))),
                 }
             }
-            Some(TransactWriteItemsError::TransactionInProgressException(_)) => Ok(Some(Vec::new())),
+            _ if has_lost(&error) => Ok(Some(Vec::new())),
             _ => Err(unavailable(&error)),
         }
     }
@@ -174,6 +174,10 @@ impl<R: Row> Write<R> for DynamoDb {
                 let current = failed.item().cloned().map(from_item).transpose()?;
                 Ok(change.or_own(current))
             }
+            _ if has_lost(&error) => {
+                let current = self.read(&change.row.id()).await?;
+                Ok(change.or_own(current))
+            }
             _ => Err(unavailable(&error)),
         }
     }
@@ -243,6 +247,7 @@ impl EndWithdrawal for DynamoDb {
             Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
                 Ok(Written::Conflict { current: failed.item().cloned().map(from_item).transpose()? })
             }
+            _ if has_lost(&error) => Ok(Written::Conflict { current: self.read(&report.withdrawal_id).await? }),
             _ => Err(unavailable(&error)),
         }
     }
@@ -254,13 +259,4 @@ impl<R: Row> Change<R> {
         let own = Stored { row: self.row, version: self.expected_version.saturating_add(1) };
         if current.as_ref() == Some(&own) { Written::Done } else { Written::Conflict { current } }
     }
-}
-
-/// Names the error by its code alone where the service gave one: a message may quote what is in a row.
-pub(crate) fn unavailable<E, H>(error: &SdkError<E, H>) -> StoreError
-where
-    SdkError<E, H>: std::error::Error + ProvideErrorMetadata,
-{
-    let code = error.code().map(str::to_owned);
-    StoreError(code.unwrap_or_else(|| DisplayErrorContext(error).to_string()))
 }

@@ -2,6 +2,7 @@
 
 mod any_row;
 mod attention;
+mod aws_error;
 mod dynamodb;
 mod memory;
 mod outbox;
@@ -82,7 +83,7 @@ impl<R> Change<R> {
 pub enum Written<R> {
     /// The row was written.
     Done,
-    /// Nothing was written, because the current row is another one.
+    /// Nothing was written, because the current row is another one, or because a transaction was changing the row.
     Conflict {
         /// The current row; `None` when there is none.
         current: Option<Stored<R>>,

@@ -10,7 +10,7 @@ use aws_sdk_dynamodb::config::{self, Config};
 use domain::{Attention, AttentionKind, Timestamp};
 
 use crate::attention::PAGE;
-use crate::dynamodb::unavailable;
+use crate::aws_error::unavailable;
 use crate::row::{ATTENTION, ATTENTION_AT, Item, KEY, from_item, text};
 use crate::{AnyRow, DynamoDb, Memory, StoreError};
 

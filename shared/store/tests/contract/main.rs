@@ -14,8 +14,8 @@ use fixtures::{
     unreadable, unreadable_at, withdrawal, withdrawal_report,
 };
 use store::{
-    Change, Credit, DynamoDb, Memory, PAGE, Read, RowId, RowKey, Scan, ScannedRow, Segment, Stored, Transact,
-    Transacted, UnreadableRow, Write, Written, read_any, update, update_from,
+    Change, Credit, DynamoDb, EndWithdrawal, Memory, PAGE, Read, RowId, RowKey, Scan, ScannedRow, Segment, Stored,
+    Transact, Transacted, UnreadableRow, Write, Written, read_any, update, update_from,
 };
 
 macro_rules! contract {
@@ -457,6 +457,46 @@ async fn a_scan_comes_by_each_row_once(table: &impl Table) {
 }
 
 /// What DynamoDB can say of a transaction and the stand-in never does: to lose a race is an answer, to be throttled is none.
+/// Every error that DynamoDB documents for its calls, and whether it is a lost race.
+const ERRORS: [(&str, bool); 24] = [
+    ("TransactionConflictException", true),
+    ("TransactionInProgressException", true),
+    ("ReplicatedWriteConflictException", true),
+    ("AccessDeniedException", false),
+    ("IdempotentParameterMismatchException", false),
+    ("IncompleteSignatureException", false),
+    ("InternalServerError", false),
+    ("ItemCollectionSizeLimitExceededException", false),
+    ("LimitExceededException", false),
+    ("MissingAuthenticationTokenException", false),
+    ("ProvisionedThroughputExceededException", false),
+    ("RequestLimitExceeded", false),
+    ("ResourceInUseException", false),
+    ("ResourceNotFoundException", false),
+    ("SerializationException", false),
+    ("ServiceUnavailable", false),
+    ("ThrottlingException", false),
+    ("UnrecognizedClientException", false),
+    ("ValidationException", false),
+    ("ExpiredTokenException", false),
+    ("InvalidSignatureException", false),
+    ("DuplicateItemException", false),
+    ("TransactionCanceledException", false),
+    ("AnErrorOfTomorrow", false),
+];
+
+/// A write that meets a transaction gets no row with its error, so the row is read, and decided on again.
+#[tokio::test]
+async fn a_single_write_that_meets_a_transaction_is_a_lost_race_and_no_outage() {
+    for (kind, is_race) in ERRORS {
+        let table = fixtures::refusing_writes(&format!(r#"{{"__type":"{kind}"}}"#)).await;
+        let written = table.write(Change::new(deposit("o1", "u1"))).await;
+        assert_eq!(written.ok(), is_race.then_some(Written::Conflict { current: None }), "{kind}");
+        let ended = table.end_withdrawal(&withdrawal_report("w1", "5", Some(1))).await;
+        assert_eq!(ended.ok(), is_race.then_some(Written::Conflict { current: None }), "{kind}");
+    }
+}
+
 #[tokio::test]
 async fn a_transaction_of_dynamodb_is_lost_to_another_or_not_answered() {
     let canceled = |reasons: [&str; 2]| {
