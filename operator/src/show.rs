@@ -4,9 +4,9 @@ use clap::Args;
 use domain::{
     Contradiction, DepositRow, Evidence, Resolution, SignedFacts, Timestamp, Withdrawal, WithdrawalRow, WithdrawalState,
 };
+use paykassma::signed_elements;
 use serde::Serialize;
 use serde_json::Value;
-use serde_json::value::RawValue;
 use store::AnyRow;
 
 use crate::deployment::Deployment;
@@ -123,15 +123,15 @@ impl Signed {
             signature: evidence.signature.clone(),
             element: evidence.element,
             received_at_ms: evidence.received_at,
-            said: element(evidence).and_then(|it| serde_json::from_str(it.get()).ok()).unwrap_or_default(),
+            said: element(evidence).unwrap_or_default(),
         }
     }
 }
 
-/// The element of the signed list that a row is about, as it stands there.
-fn element(evidence: &Evidence) -> Option<Box<RawValue>> {
-    let list: Vec<Box<RawValue>> = serde_json::from_str(&evidence.additional_data).ok()?;
-    list.into_iter().nth(evidence.element)
+/// The signed element that a row is about.
+fn element(evidence: &Evidence) -> Option<Value> {
+    let elements = signed_elements(&evidence.additional_data);
+    serde_json::from_str(elements.texts.get(evidence.element)?).ok()
 }
 
 fn evidence(row: &AnyRow) -> Vec<&Evidence> {

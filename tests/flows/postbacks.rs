@@ -6,37 +6,49 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 use signing::Spelling;
 
+use crate::flows::operator::Tool;
 use crate::flows::support::{Site, order, with};
 
 const PAYMENT: &str = "payment#paytm#47752123519";
 
 /// A signed deposit postback for these payments: number, order, amount.
 pub(crate) fn postback(site: &Site, payments: &[(&str, &str, &str)]) -> Value {
-    let elements: Vec<_> = payments
+    // the elements' keys are sorted, so the list is the same after a test has changed a field beside it
+    serde_json::from_str(&signed(site, &json!(elements(payments)).to_string())).unwrap()
+}
+
+fn elements(payments: &[(&str, &str, &str)]) -> Vec<Value> {
+    payments
         .iter()
         .map(|(number, order, amount)| {
             json!({"amount": amount, "currency_code": "INR", "wallet_type": "paytm", "transaction_id": number,
                 "plugin_custom_order_id": order, "withdrawal_id": null, "withdrawal_status": null})
         })
-        .collect();
+        .collect()
+}
+
+/// A postback around any `additional_data`, signed.
+fn signed(site: &Site, additional_data: &str) -> String {
     let secrets = &site.stack.credentials().secrets;
     let key = SecretString::from(secrets.postback_private_key.as_str());
-    // the elements' keys are sorted, so the list is the same after a test has changed a field beside it
-    let list = json!(elements).to_string();
-    let body = PostbackBody::sign(&list, Spelling::Flagged, &secrets.access_key, &key).unwrap();
-    let body = body.with_unsigned(&UnsignedFields {
+    let body = PostbackBody::sign(additional_data, Spelling::Flagged, &secrets.access_key, &key).unwrap();
+    let unsigned = UnsignedFields {
         wallet_type: Some("paytm".into()),
         amount: Some(WrittenAmount::from(700)),
         currency_code: Some("INR".into()),
         label: Some("631317234".into()),
         direction: Some(Direction::Ingoing),
         ..UnsignedFields::default()
-    });
-    serde_json::from_str(&body.to_string()).unwrap()
+    };
+    body.with_unsigned(&unsigned).to_string()
 }
 
 async fn send(site: &Site, body: &Value) -> (u16, String) {
-    let answer = site.postback(body.to_string().into()).await;
+    send_text(site, &body.to_string()).await
+}
+
+async fn send_text(site: &Site, body: &str) -> (u16, String) {
+    let answer = site.postback(body.into()).await;
     let said = answer.body["status"].as_str().unwrap_or(answer.code()).to_owned();
     (answer.status, said)
 }
@@ -149,6 +161,92 @@ async fn an_empty_list_is_kept_for_a_person() {
     assert_eq!(send(&site, &empty).await, ok());
     assert_eq!(send(&site, &empty).await, ok());
     assert_eq!(site.rows().await, 1);
+}
+
+/// The object that PHP makes of a list if an element was removed from it.
+fn object(members: &[(&str, Value)]) -> String {
+    let members: Vec<_> = members.iter().map(|(key, element)| format!(r#""{key}":{element}"#)).collect();
+    format!("{{{}}}", members.join(", "))
+}
+
+#[tokio::test]
+async fn elements_in_an_object_with_numbers_as_keys_are_credited_once() {
+    let site = Site::start().await;
+    let tool = Tool::of(&site);
+    let payments = [("47752123511", "o1", "700"), ("47752123512", "o2", "700"), ("47752123513", "o3", "700")];
+    for (_, order_id, _) in payments {
+        site.order(order_id).await;
+    }
+    let [one, two, three] = elements(&payments).try_into().unwrap();
+    let only = object(&[("4", one.clone())]);
+    let several = object(&[("2", two.clone()), ("0", json!("no object")), ("7", three.clone())]);
+    for list in [&only, &several, &only, &several, &json!([one, two, three]).to_string()] {
+        assert_eq!(send_text(&site, &signed(&site, list)).await, ok());
+        assert_eq!(site.credits("o1").await, ["700"]);
+    }
+    for (number, order_id, _) in payments {
+        let key = format!("payment#paytm#{number}");
+        assert_eq!((site.state(&key).await, site.credits(order_id).await), ("credited".into(), vec!["700".into()]));
+        let (status, said) = tool.run(&["show", &key]).await;
+        assert!(status == 0 && said.contains(&format!(r#""transaction_id": "{number}""#)), "{said}");
+    }
+    let facts = site.attribute("payment#paytm#47752123513", "facts").await;
+    assert!(facts.contains(r#""element":{"N":"2"}"#) && facts.contains(r#"\"7\":{"#), "{facts}");
+    let of_other_amount = signed(&site, &only).replace(":700,", ":900,");
+    assert_eq!(send_text(&site, &of_other_amount).await, ok());
+    let contradictions = site.attribute("payment#paytm#47752123511", "contradictions").await;
+    assert!(contradictions.contains(r#""mismatch":{"S":"amount"}"#), "{contradictions}");
+    let (status, said) = tool.run(&["audit"]).await;
+    assert_eq!(status, 0, "{said}");
+}
+
+#[tokio::test]
+async fn an_object_with_other_keys_is_kept_for_a_person_and_never_credited() {
+    let site = Site::start().await;
+    let tool = Tool::of(&site);
+    site.order("o1").await;
+    let element = elements(&[("47752123519", "o1", "700")]).remove(0);
+    let others = [element.to_string(), object(&[("0", element.clone()), ("01", element)]), "{}".to_owned()];
+    for (seen, other) in others.iter().enumerate() {
+        let body = signed(&site, other);
+        for _ in 0..2 {
+            assert_eq!(send_text(&site, &body).await, ok(), "{other}");
+            assert_eq!(site.rows().await, 2 + u64::try_from(seen).unwrap(), "{other}");
+        }
+        let signature = serde_json::from_str::<Value>(&body).unwrap()["signature"].as_str().unwrap().to_owned();
+        let key = format!("unreadable#{signature}#0");
+        let reason = if other == "{}" { "the list is empty" } else { "only numbers as keys" };
+        assert!(site.attribute(&key, "reason").await.contains(reason), "{other}");
+        let evidence = site.attribute(&key, "evidence").await;
+        assert!(evidence.contains(&json!(other).to_string()), "the signed text is stored to the letter: {evidence}");
+        let (status, said) = tool.run(&["show", &key]).await;
+        assert_eq!((status, said.contains("47752123519")), (0, other != "{}"), "{said}");
+        let (status, said) = tool.run(&["replay", &key]).await;
+        assert_eq!(status, 3, "{said}");
+    }
+    assert!(site.credits("o1").await.is_empty());
+    let (status, said) = tool.run(&["audit"]).await;
+    assert_eq!(status, 0, "{said}");
+}
+
+#[tokio::test]
+async fn the_log_says_why_a_postback_is_not_accepted() {
+    let site = Site::start().await;
+    let genuine = postback(&site, &[("47752123519", "o1", "700")]);
+    let without_signature = genuine.to_string().replace(r#""signature":"#, r#""marker":"#);
+    for (body, status, cause) in [
+        (without_signature, 400, "`signature` is missing"),
+        (with(&genuine, "additional_data", &json!("marker")).to_string(), 400, "unexpected byte or end at offset "),
+        (with(&genuine, "access_key", &json!("marker")).to_string(), 401, "the access key is not ours"),
+        (with(&genuine, "signature", &json!("marker")).to_string(), 401, "the signature is not the provider's"),
+    ] {
+        let answer = site.postback(body.into()).await;
+        assert_eq!(answer.status, status);
+        assert!(answer.body["message"].as_str().unwrap().contains(cause), "{answer:?}");
+        let logs = site.logs();
+        assert!(logs.iter().any(|line| line.contains(&format!(r#""cause":"{cause}"#))), "{cause}: {logs:#?}");
+    }
+    assert!(!site.logs().iter().any(|line| line.contains("marker")));
 }
 
 #[tokio::test]

@@ -66,7 +66,7 @@ fn an_alarm_watches_only_what_is_reported() {
     let template = Template::read();
     let events = Metric::ALL.map(Metric::name);
     let malformed = postback_receiver::ApiError::TooLarge;
-    let unsigned = postback_receiver::ApiError::NotVerified(NotVerified::Signature);
+    let unsigned = postback_receiver::ApiError::from(NotVerified::Signature);
     let unstored = postback_receiver::ApiError::from(StoreError("throttled".into()));
     let codes = [malformed.code(), unsigned.code(), unstored.code(), authorizer::UNAUTHORIZED];
     for (name, alarm) in alarms(&template) {

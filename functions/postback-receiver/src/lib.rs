@@ -109,8 +109,10 @@ impl<S: Table, K: SecretStore<Keys> + Send, A: Clock + Send> Handler for Deps<S,
         }
         match verify(request.body, &postback_keys(&keys)) {
             Ok(verified) => self.store(&verified).await,
-            Err(NotVerified::AccessKey | NotVerified::Signature) => self.verify_again(request.body).await,
-            Err(malformed) => Err(ApiError::NotVerified(malformed)),
+            Err(error @ (NotVerified::AccessKey | NotVerified::Signature)) => {
+                self.verify_again(request.body, error).await
+            }
+            Err(error @ NotVerified::Malformed(_)) => Err(error.into()),
         }
     }
 }
@@ -125,13 +127,13 @@ fn postback_keys(keys: &Keys) -> PostbackKeys<'_> {
 
 impl<S: Table, K: SecretStore<Keys>, A: Clock> Deps<S, K, A> {
     /// The keys may have been rotated since they were read.
-    async fn verify_again(&self, body: &[u8]) -> Result<Reply, ApiError> {
+    async fn verify_again(&self, body: &[u8], error: NotVerified) -> Result<Reply, ApiError> {
         let renewed = self.keys.renewed().await?;
         let verified = match &renewed {
             Some(keys) => verify(body, &postback_keys(keys)),
-            None => Err(NotVerified::Signature),
+            None => Err(error),
         };
-        self.store(&verified.map_err(ApiError::NotVerified)?).await
+        self.store(&verified?).await
     }
 
     /// Stores every element. If one cannot be stored, the others are all the same, but the answer is not ok.

@@ -1,12 +1,14 @@
 //! Reads the elements of a verified postback (docs/provider-protocol.md 2.2 and 2.3). No verified element is dropped.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use domain::{
     Amount, AttemptId, CurrencyCode, DepositReport, Direction, Evidence, Label, PaymentKey, Separator, SignedFacts,
     Timestamp, TransactionId, Unsigned, WalletType, WithdrawalId, WithdrawalReport,
 };
 use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use signing::Verified;
 
@@ -37,26 +39,100 @@ pub fn read_postback<'a>(
 ) -> impl ExactSizeIterator<Item = Element> + use<'a> {
     let verified = *verified;
     let unsigned = object::<TopLevel<'_>>(verified.body()).map_or(TopLevel::default().read(), |top| top.read());
-    let elements = elements(verified.additional_data());
-    let is_only_element = elements.len() == 1;
-    elements.into_iter().enumerate().map(move |(element, text)| {
+    let SignedElements { texts, fault } = signed_elements(verified.additional_data());
+    let is_only_element = texts.len() == 1;
+    texts.into_iter().enumerate().map(move |(element, text)| {
         let evidence = Evidence {
             additional_data: verified.additional_data().into(),
             element,
             signature: verified.signature().into(),
             received_at,
         };
-        match Facts::read(text) {
+        match fault.map_or_else(|| Facts::read(text), Err) {
             Ok(facts) => facts.report(evidence, &unsigned, is_only_element, separator),
             Err(reason) => Element::Unreadable { evidence, reason },
         }
     })
 }
 
-/// The texts of the elements. `Verified` guarantees a list; anything else would become one unreadable element.
-fn elements(list: &str) -> Vec<&str> {
-    serde_json::from_str::<Vec<&RawValue>>(list)
-        .map_or_else(|_| vec![list], |elements| elements.into_iter().map(RawValue::get).collect())
+/// The elements of a signed `additional_data`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignedElements<'a> {
+    /// The text of each element. [`Evidence::element`] is the place here, from 0.
+    pub texts: Vec<&'a str>,
+    /// Why nothing of it can be read. Then the whole text is the only element.
+    pub fault: Option<&'static str>,
+}
+
+/// Divides a signed `additional_data`, of a postback or of stored evidence, into its elements.
+///
+/// An object is a list if all its keys are decimal integers: PHP writes a list like that after an element was removed from it. The
+/// elements are in the order in which they stand, whatever their keys say. Any other object is one element that cannot be read.
+///
+/// # Examples
+/// ```
+/// use paykassma::signed_elements;
+///
+/// let list = signed_elements(r#"[{"amount":"700"}, {"amount":"300"}]"#);
+/// assert_eq!(list.texts, [r#"{"amount":"700"}"#, r#"{"amount":"300"}"#]);
+///
+/// let filtered = signed_elements(r#"{"0":{"amount":"700"},"2":{"amount":"300"}}"#);
+/// assert_eq!(filtered, list);
+///
+/// // An element that is not in a list may not be credited.
+/// let bare = signed_elements(r#"{"amount":"700"}"#);
+/// assert_eq!(bare.texts, [r#"{"amount":"700"}"#]);
+/// assert!(bare.fault.is_some());
+/// ```
+#[must_use]
+pub fn signed_elements(additional_data: &str) -> SignedElements<'_> {
+    match serde_json::from_str::<Vec<&RawValue>>(additional_data) {
+        Ok(elements) => SignedElements { texts: elements.into_iter().map(RawValue::get).collect(), fault: None },
+        Err(_) => elements_of_object(additional_data),
+    }
+}
+
+fn elements_of_object(additional_data: &str) -> SignedElements<'_> {
+    if let Ok(Numbered(Some(texts))) = serde_json::from_str(additional_data) {
+        return SignedElements { texts, fault: None };
+    }
+    let fault = Some("`additional_data` is neither a list nor an object with only numbers as keys");
+    SignedElements { texts: vec![additional_data], fault }
+}
+
+/// The values of an object, in the order in which they stand. `None` if a key is no number.
+struct Numbered<'a>(Option<Vec<&'a str>>);
+
+impl<'de> Deserialize<'de> for Numbered<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(NumberedVisitor)
+    }
+}
+
+struct NumberedVisitor;
+
+impl<'de> Visitor<'de> for NumberedVisitor {
+    type Value = Numbered<'de>;
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut texts = Some(Vec::new());
+        while let Some((key, value)) = map.next_entry::<Cow<'_, str>, &RawValue>()? {
+            texts = texts.filter(|_| is_place(&key));
+            if let Some(texts) = &mut texts {
+                texts.push(value.get());
+            }
+        }
+        Ok(Numbered(texts))
+    }
+}
+
+/// Whether a key is a decimal integer as PHP writes one: without a sign and without leading zeros.
+fn is_place(key: &str) -> bool {
+    key == "0" || (!key.starts_with('0') && !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 type Token<'a> = Option<&'a RawValue>;

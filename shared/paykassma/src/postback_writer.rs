@@ -198,7 +198,7 @@ impl PostbackBody {
     /// Signs a list as the provider does, hashed in `spelling`, and puts a body around it.
     ///
     /// # Errors
-    /// [`Malformed`] when the text is no list that [`signing::verify`] would accept in a postback.
+    /// [`Malformed`] when the text is no list or object that [`signing::verify`] would accept in a postback.
     pub fn sign(
         list: &str,
         spelling: Spelling,

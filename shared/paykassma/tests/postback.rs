@@ -2,8 +2,8 @@
 
 #![cfg(test)]
 
-use domain::{Amount, Mismatch, Timestamp};
-use paykassma::{Element, read_postback};
+use domain::{Amount, Evidence, Mismatch, Timestamp};
+use paykassma::{Element, read_postback, signed_elements};
 use proptest::prelude::*;
 use secrecy::SecretString;
 use signing::{PostbackKeys, Spelling, sign_postback, verify};
@@ -188,6 +188,70 @@ fn escapes_are_decoded() {
     assert_eq!(report.facts.amount.to_string(), "700");
 }
 
+/// The reports without their evidence, which differs with the spelling of the signed text.
+fn reports(elements: Vec<Element>) -> Vec<Element> {
+    let bare = |evidence: &mut Evidence| {
+        evidence.additional_data.clear();
+        evidence.signature.clear();
+    };
+    let without_evidence = |mut element| {
+        match &mut element {
+            Element::Deposit(report) => bare(&mut report.facts.evidence),
+            Element::Withdrawal(report) => bare(&mut report.facts.evidence),
+            Element::Unreadable { evidence, .. } => bare(evidence),
+        }
+        element
+    };
+    elements.into_iter().map(without_evidence).collect()
+}
+
+#[test]
+fn an_object_with_numbers_as_keys_is_read_as_a_list_in_the_order_in_which_it_stands() {
+    let second = DEPOSIT.replace("47752123519", "47752123520");
+    for [first_key, second_key] in [["0", "1"], ["0", "2"], ["17", "3"], ["99999999999999999999999", r"\u0030"]] {
+        let object = format!("{{ \"{first_key}\" : {DEPOSIT},\n\"{second_key}\":{second} }}");
+        let list = format!("[{DEPOSIT},{second}]");
+        assert_eq!(reports(read(DEPOSIT_TOP, &object)), reports(read(DEPOSIT_TOP, &list)), "{first_key} {second_key}");
+    }
+    assert!(read(DEPOSIT_TOP, "{}").is_empty() && read(DEPOSIT_TOP, "{ \n }").is_empty());
+}
+
+#[test]
+fn the_unsigned_amount_must_be_that_of_the_only_element_of_an_object() {
+    let top = DEPOSIT_TOP.replace(":700,", ":900,");
+    let only = read(&top, &format!(r#"{{"5":{DEPOSIT}}}"#));
+    assert_eq!(only.iter().map(outcome).collect::<Vec<_>>(), [Ok(Some(Mismatch::Amount))]);
+    let two = read(&top, &format!(r#"{{"5":{DEPOSIT},"6":{DEPOSIT}}}"#));
+    assert_eq!(two.iter().map(outcome).collect::<Vec<_>>(), [Ok(None), Ok(None)]);
+}
+
+#[test]
+fn an_object_with_any_other_key_is_one_unreadable_element() {
+    let reason = "`additional_data` is neither a list nor an object with only numbers as keys";
+    for key in ["", "00", "01", "+1", "-1", "-0", " 1", "1 ", "1.0", "1e0", "0x1", "١", "a", "amount"] {
+        for object in [
+            format!(r#"{{"{key}":{DEPOSIT}}}"#),
+            format!(r#"{{"0":{DEPOSIT},"{key}":{DEPOSIT}}}"#),
+            format!(r#"{{"{key}":1,"0":{DEPOSIT}}}"#),
+        ] {
+            let outcomes: Vec<_> = read(DEPOSIT_TOP, &object).iter().map(outcome).collect();
+            assert_eq!(outcomes, [Err(reason)], "{object}");
+            assert_eq!(signed_elements(&object).texts, [object.as_str()]);
+        }
+    }
+    for bare in [DEPOSIT, WITHDRAWAL] {
+        assert_eq!(read(DEPOSIT_TOP, bare).iter().map(outcome).collect::<Vec<_>>(), [Err(reason)]);
+    }
+}
+
+#[test]
+fn stored_text_that_was_cut_is_one_unreadable_element() {
+    for text in ["", "[", "{", r#"{"0":{}"#, r#"{"0":{}}x"#, "null", "1"] {
+        let elements = signed_elements(text);
+        assert_eq!((elements.texts, elements.fault.is_some()), (vec![text], true), "{text}");
+    }
+}
+
 fn json() -> impl Strategy<Value = String> {
     let leaf = prop_oneof![
         Just("null".to_owned()),
@@ -217,6 +281,18 @@ proptest! {
         prop_assert_eq!(elements.len(), 3);
         let deposit = matches!(elements[1], Element::Deposit(_));
         prop_assert!(deposit);
+    }
+
+    #[test]
+    fn an_object_with_the_keys_from_0_gives_the_reports_of_the_list(extra in prop::collection::vec(json(), 0..4), at: prop::sample::Index) {
+        let mut elements = extra;
+        elements.extend([DEPOSIT.to_owned(), WITHDRAWAL.to_owned()]);
+        let turned = at.index(elements.len());
+        elements.rotate_left(turned);
+        let members: Vec<_> = elements.iter().enumerate().map(|(place, element)| format!("\"{place}\":{element}")).collect();
+        let (list, object) = (format!("[{}]", elements.join(",")), format!("{{{}}}", members.join(",")));
+        prop_assert_eq!(signed_elements(&object), signed_elements(&list));
+        prop_assert_eq!(reports(read(DEPOSIT_TOP, &object)), reports(read(DEPOSIT_TOP, &list)));
     }
 
     #[test]

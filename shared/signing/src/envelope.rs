@@ -40,7 +40,7 @@ fn text<'a>(scanner: &mut Scanner<'a>, rest: &'a [u8], found: &mut Option<Cow<'a
     Some(string.behind)
 }
 
-/// Returns the list if the text holds nothing else. The rules are those for the list in a postback.
+/// Returns the list, or the object in its place, if the text holds nothing else. The rules are those for the list in a postback.
 pub(crate) fn signed_list(text: &str) -> Result<&str, Malformed> {
     let mut list = "";
     Scanner::new(text).whole(|scanner, rest| {

@@ -50,7 +50,9 @@ impl<'a> Verified<'a> {
         self.body
     }
 
-    /// The signed list, exactly as in the body. No key appears twice in one of its objects.
+    /// The signed list, or the object in its place, exactly as in the body. No key appears twice in one of its objects.
+    ///
+    /// PHP writes a list as an object (`{"0":{..},"2":{..}}`) if an element was removed from it. Any other object can be signed too.
     #[must_use]
     pub fn additional_data(&self) -> &'a str {
         self.additional_data
@@ -128,10 +130,10 @@ pub fn verify<'a>(body: &'a [u8], keys: &PostbackKeys<'_>) -> Result<Verified<'a
     genuine.then_some(Verified { body, additional_data, signature }).ok_or(NotVerified::Signature)
 }
 
-/// Signs a list as the provider does, hashed in `spelling`. The simulator, the tests and the operator's tool use it.
+/// Signs a list, or an object in its place, as the provider does, hashed in `spelling`. The simulator, the tests and the operator's tool use it.
 ///
 /// # Errors
-/// [`Malformed`] if [`verify`] would not accept `additional_data` as the list of a postback.
+/// [`Malformed`] if [`verify`] would not accept `additional_data` as the `additional_data` of a postback.
 ///
 /// # Examples
 /// ```

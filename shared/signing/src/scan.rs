@@ -119,9 +119,11 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Scans the signed list.
+    /// Scans the signed list. PHP writes a filtered list as an object, so an object is accepted as well.
     pub(crate) fn signed_list(&mut self, rest: &'a [u8]) -> Rest<'a> {
-        self.expect(b'[', rest)?;
+        let [b'[' | b'{', ..] = rest else {
+            return self.unexpected(rest);
+        };
         self.value(rest, Nest::BODY, Keys::Unique)
     }
 

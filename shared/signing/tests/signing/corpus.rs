@@ -27,7 +27,7 @@ proptest! {
 
     #[test]
     fn arbitrary_text_of_json_s_alphabet_passes(
-        text in r#"\[([\[\]{}",:0-9\\u/abdefnrt \-+.Eé🙂]|"[a-f0-9\\/]{0,4}",?|\\u[0-9a-fA-F]{4}|null|true,|1,){0,12}\]"#
+        text in r#"[\[{]([\[\]{}",:0-9\\u/abdefnrt \-+.Eé🙂]|"[a-f0-9\\/]{0,4}",?|\\u[0-9a-fA-F]{4}|null|true,|1,){0,12}[\]}]"#
     ) {
         check(text.as_bytes());
     }

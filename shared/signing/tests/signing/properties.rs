@@ -38,8 +38,13 @@ fn json() -> impl Strategy<Value = Json> {
     })
 }
 
+/// A list, or an object in its place.
 fn list() -> impl Strategy<Value = Json> {
-    vec(json(), 0..4).prop_map(Json::List)
+    prop_oneof![
+        vec(json(), 0..4).prop_map(Json::List),
+        hash_map(prop_oneof!["0|[1-9][0-9]?", text()], json(), 0..4)
+            .prop_map(|members| Json::Object(members.into_iter().collect())),
+    ]
 }
 
 fn choices() -> impl Strategy<Value = Vec<u8>> {

@@ -127,6 +127,9 @@ fn a_second_key_in_a_signed_object_is_refused_at_any_depth() {
         r#"[[{"é":1,"\u00e9":2}]]"#,
         r#"[{"🙂":1,"\ud83d\ude42":2}]"#,
         r#"[{"":1,"":2}]"#,
+        r#"{"0":{},"0":{}}"#,
+        r#"{"0":{},"\u0030":{}}"#,
+        r#"{"0":{"amount":"1","amount":"2"},"1":{}}"#,
     ] {
         assert_eq!(signing_refuses(list), Malformed::DuplicateKey, "{list}");
         assert_eq!(refused(&body(list, "")), duplicate(), "{list}");
@@ -135,7 +138,8 @@ fn a_second_key_in_a_signed_object_is_refused_at_any_depth() {
 
 #[test]
 fn the_same_key_in_two_objects_is_no_duplicate() {
-    for list in [r#"[{"a":1},{"a":1}]"#, r#"[{"a":{"a":{"a":1}},"b":[{"a":1,"b":2}]}]"#] {
+    for list in [r#"[{"a":1},{"a":1}]"#, r#"{"0":{"0":1},"2":{"0":1}}"#, r#"[{"a":{"a":{"a":1}},"b":[{"a":1,"b":2}]}]"#]
+    {
         verify(body(list, &sign(list, Spelling::Flagged)).as_bytes()).unwrap();
     }
 }
@@ -163,8 +167,10 @@ fn a_cut_body_is_refused_at_every_length() {
 #[test]
 fn signed_fields_of_another_type_are_refused() {
     for (field, value) in [
-        ("additional_data", "{}"),
         ("additional_data", "\"[]\""),
+        ("additional_data", "\"{}\""),
+        ("additional_data", "0"),
+        ("additional_data", "true"),
         ("additional_data", "null"),
         ("signature", "1"),
         ("signature", "[]"),
@@ -265,15 +271,20 @@ fn values_nest_up_to_the_limit_and_no_deeper() {
     let deepest = nested(63);
     verify(body(&deepest, &sign(&deepest, Spelling::Flagged)).as_bytes()).unwrap();
     assert_eq!(signing_refuses(&nested(64)), Malformed::TooDeep);
+    let in_object = |depth: usize| format!(r#"{{"0":{}}}"#, nested(depth));
+    let deepest = in_object(62);
+    verify(body(&deepest, &sign(&deepest, Spelling::Flagged)).as_bytes()).unwrap();
+    assert_eq!(signing_refuses(&in_object(63)), Malformed::TooDeep);
     for text in [body(&nested(64), ""), body("[]", "").replacen('{', &format!("{{\"x\":{},", nested(100_000)), 1)] {
         assert_eq!(refused(&text), NotVerified::Malformed(Malformed::TooDeep));
     }
 }
 
 #[test]
-fn only_one_list_and_whitespace_around_it_can_be_signed() {
+fn only_one_list_or_object_and_whitespace_around_it_can_be_signed() {
     assert_eq!(sign(" [1]\n", Spelling::Raw), sign("[1]", Spelling::Raw));
-    for text in ["", "{}", "1", "[1],[2]", "[1]x"] {
+    assert_eq!(sign("\t{\"0\":1} ", Spelling::Raw), sign("{\"0\":1}", Spelling::Raw));
+    for text in ["", "1", "null", "\"{}\"", "[1],[2]", "[1]x", "{},{}", "{}x", "{", "{]", "[}"] {
         assert!(matches!(signing_refuses(text), Malformed::Unexpected { .. }));
     }
 }

@@ -43,6 +43,37 @@ fn the_raw_spelling_is_the_slice_on_the_wire_and_no_other() {
     verify(body(MIXED, &sign(MIXED_ESCAPED, Raw)).as_bytes()).unwrap_err();
 }
 
+/// What PHP's `json_encode` makes of a list without its second element.
+const FILTERED: &str = r#"{"0":{"comment":"оплата a/b","amount":"700"},"2":{"comment":"é \u2028","amount":1.5}}"#;
+const FILTERED_ESCAPED: &str = r#"{ "\u0030": {"comment":"\u043e\u043f\u043b\u0430\u0442\u0430 a\/b", "amount":"700"},
+    "2": {"comment":"\u00e9 \u2028", "amount":1.5} }"#;
+
+#[test]
+fn an_object_in_place_of_the_list_verifies_in_all_three_spellings_on_any_wire() {
+    let flagged = "3c0e99dcaa152b540c78182c164b0c455c0da219";
+    let default = "a080e299d51bed03ed94fd5526d04935330893a3";
+    for (wire, other) in [(FILTERED, FILTERED_ESCAPED), (FILTERED_ESCAPED, FILTERED)] {
+        assert_eq!((sign(wire, Flagged).as_str(), sign(wire, Default).as_str()), (flagged, default));
+        for signature in [sign(other, Flagged), sign(other, Default), sign(wire, Raw)] {
+            let body = body(wire, &signature);
+            assert_eq!(verify(body.as_bytes()).unwrap().additional_data(), wire);
+        }
+    }
+    assert_ne!(sign(FILTERED_ESCAPED, Raw), sign(FILTERED, Raw));
+    verify(body(FILTERED, &sign(FILTERED_ESCAPED, Raw)).as_bytes()).unwrap_err();
+}
+
+#[test]
+fn a_list_and_the_object_with_its_elements_have_different_signatures() {
+    for (list, object) in [("[]", "{}"), (r#"[{"a":1}]"#, r#"{"0":{"a":1}}"#), (r#"[{"a":1}]"#, r#"{"a":1}"#)] {
+        for spelling in [Flagged, Default, Raw] {
+            verify(body(object, &sign(object, spelling)).as_bytes()).unwrap();
+            verify(body(object, &sign(list, spelling)).as_bytes()).unwrap_err();
+            verify(body(list, &sign(object, spelling)).as_bytes()).unwrap_err();
+        }
+    }
+}
+
 fn withdrawal(is_test: bool) -> Vec<(&'static str, WithdrawalValue<'static>)> {
     vec![
         ("withdrawal_id", WithdrawalValue::Text("85858053")),
