@@ -189,9 +189,16 @@ fn enter_numbers(world: &World, number: u64, at: u64, money: &str) {
         let other = format!("4775212351{}", (number + 1) % 3);
         ask_at(world, entered("steals"), &format!("{name} enters another's"), activation(&other));
     }
-    ask_at(world, entered("enters"), &format!("{name} enters"), activation(money));
+    let at = entered("enters");
+    ask_at(world, at, &format!("{name} enters"), activation(money));
     if world.happens(&format!("{name} enters again"), 20) {
         ask_at(world, entered("again"), &format!("{name} enters once more"), activation(money));
+    }
+    for tap in 0..4 {
+        let name = format!("{name} enters impatiently {tap}");
+        if world.happens(&name, 12) {
+            ask_at(world, at + world.chance.below(&format!("{name} at"), 8_000), &name, activation(money));
+        }
     }
 }
 

@@ -6,8 +6,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
-use domain::DepositRow;
-use store::{Memory, Stored};
+use store::Memory;
 
 use super::faults::Faults;
 use super::provider::Provider;
@@ -87,8 +86,6 @@ pub(super) struct State {
     pub reached: BTreeSet<&'static str>,
     /// What a wrong variant remembers.
     pub kept_in_mind: BTreeSet<String>,
-    /// What a wrong variant has read of orders, by the task and the order.
-    pub read_orders: BTreeMap<(String, String), Stored<DepositRow>>,
     events: BTreeMap<(u64, u64), Event>,
     tasks: BTreeMap<u64, Task>,
     current: u64,
@@ -120,7 +117,6 @@ impl World {
             effects: 0,
             reached: BTreeSet::new(),
             kept_in_mind: BTreeSet::new(),
-            read_orders: BTreeMap::new(),
             events: BTreeMap::new(),
             tasks: BTreeMap::new(),
             current: 0,

@@ -108,8 +108,6 @@ wrongs! {
     CreditContested
     /// A person's decision does not say from which order it takes a number.
     ForgetTakenFrom
-    /// The order is read once, before the payment.
-    ReadOrderOnce
     /// Numbers are not counted.
     CountNothing
     /// A label is registered that the provider does not send back as it is.

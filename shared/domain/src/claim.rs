@@ -41,9 +41,9 @@ pub struct Entered {
     /// Whether the order has asked the provider and then lost its claim: what it asked may still have an effect.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub has_asked: bool,
-    /// Whether an attempt of the order has failed: its id is used up.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub has_failed: bool,
+    /// The id of the order's last attempt that failed: it is used up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed_id: Option<AttemptId>,
 }
 
 /// One call, journalled before it is sent.
@@ -119,18 +119,14 @@ impl Entering<'_> {
     fn journal(&self, current: Option<&Payment>) -> Journal {
         let (order, number) = (&self.order.custom_transaction_id, &self.payment.transaction_id);
         let before = current.and_then(|it| it.entered().map(|(_, it)| it).find(|it| it.order == *order));
-        let has_failed = match self.known {
-            Some(attempt) => attempt.outcome == AttemptState::Failed,
-            None => before.is_some_and(|it| it.has_failed),
+        let failed_id = before.and_then(|it| it.failed_id.as_ref());
+        let has_failed = self.known.is_some_and(|attempt| attempt.outcome == AttemptState::Failed);
+        let known_id = self.known.and_then(|attempt| attempt.id.as_ref()).filter(|_| !has_failed);
+        let id = match known_id {
+            Some(id) if failed_id != Some(id) => id.clone(),
+            None if failed_id.is_none() && !has_failed => AttemptId::new(order, number, self.separator),
+            _ => AttemptId::fresh(order, number, self.separator, &self.call.nonce),
         };
-        let known_id = self.known.and_then(|attempt| attempt.id.clone()).filter(|_| !has_failed);
-        let id = known_id.unwrap_or_else(|| {
-            if has_failed {
-                AttemptId::fresh(order, number, self.separator, &self.call.nonce)
-            } else {
-                AttemptId::new(order, number, self.separator)
-            }
-        });
         let has_asked = match before {
             Some(before) => before.has_asked,
             None => current.is_some_and(|it| it.is_full(&self.order.label)),
@@ -214,18 +210,17 @@ impl Payment {
     /// Records who enters the number. `false` when that is recorded already.
     fn enter(&mut self, Entering { order, amount, .. }: &Entering<'_>) -> bool {
         let id = &order.custom_transaction_id;
-        let (has_asked, has_failed) = self
-            .entered()
-            .filter(|(_, it)| it.order == *id)
-            .fold((false, false), |all, (_, it)| (all.0 || it.has_asked, all.1 || it.has_failed));
-        let entered = Entered { order: id.clone(), amount: *amount, has_asked, has_failed };
+        let before = self.entered().map(|(_, it)| it).find(|it| it.order == *id);
+        let (has_asked, failed_id) = before.map_or((false, None), |it| (it.has_asked, it.failed_id.clone()));
+        let entered = Entered { order: id.clone(), amount: *amount, has_asked, failed_id };
         let holder = self.holder().cloned();
         if let Some(Entry { entered: known, .. }) = self.entries.iter_mut().find(|entry| entry.label == order.label) {
             if known.iter().any(|it| it.order == entered.order && it.amount == entered.amount) {
                 return false;
             }
             if known.len() >= MAX_ENTERED {
-                let is_needed = |it: &Entered| it.has_asked || it.has_failed || Some(&it.order) == holder.as_ref();
+                let is_needed =
+                    |it: &Entered| it.has_asked || it.failed_id.is_some() || Some(&it.order) == holder.as_ref();
                 known.remove(known.iter().position(|it| !is_needed(it)).unwrap_or_default());
             }
             known.push(entered);
@@ -293,9 +288,9 @@ impl Payment {
     }
 
     /// Notes that the attempt of the order which claims the number has failed.
-    pub(crate) fn fail_claim(&mut self) {
+    pub(crate) fn fail_claim(&mut self, id: &AttemptId) {
         let holder = self.holder().cloned();
-        self.note(holder.as_ref(), |entered| entered.has_failed = true);
+        self.note(holder.as_ref(), |entered| entered.failed_id = Some(id.clone()));
     }
 
     fn note(&mut self, order: Option<&CustomTransactionId>, note: impl FnMut(&mut Entered)) {

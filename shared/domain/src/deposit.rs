@@ -302,7 +302,7 @@ impl Deposit {
         let released = payment.filter(|_| is_released).map(|payment| {
             let mut row = payment.clone();
             if attempt.outcome == AttemptState::Failed {
-                row.fail_claim();
+                row.fail_claim(called.id);
             }
             row.with(PaymentState::Released { order: id.clone() })
         });

@@ -138,7 +138,7 @@ fn a_further_label_that_enters_the_number_is_published_until_the_end() {
             order: CustomTransactionId::parse(order).unwrap(),
             amount: amount("7"),
             has_asked: false,
-            has_failed: false,
+            failed_id: None,
         }],
     };
     let order = CustomTransactionId::parse("o").unwrap();

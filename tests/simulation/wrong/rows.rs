@@ -23,12 +23,8 @@ pub(in super::super) fn misread(world: &World, stored: Stored<WithdrawalRow>) ->
     }
 }
 
-/// What a wrong function reads of an order: nothing that was answered ok, no fail, or what it has read before.
+/// What a wrong function reads of an order: nothing that was answered ok, or no fail.
 pub(in super::super) fn misread_deposit(world: &World, mut stored: Stored<DepositRow>) -> Stored<DepositRow> {
-    if world.is(Wrong::ReadOrderOnce) && world.running().contains("enters") {
-        let read = (world.running(), stored.row.id().as_str().to_owned());
-        return world.with(|state| state.read_orders.entry(read).or_insert(stored).clone());
-    }
     if let DepositRow::Registered(deposit) = &mut stored.row {
         for attempt in &mut deposit.attempts {
             if attempt.outcome == AttemptState::Activated && world.is(Wrong::SendActivatedAgain) {
@@ -45,6 +41,9 @@ pub(in super::super) fn misread_deposit(world: &World, mut stored: Stored<Deposi
 pub(in super::super) fn misread_payment(world: &World, mut stored: Stored<Payment>) -> Stored<Payment> {
     if world.is(Wrong::CreditContested) && !world.is_operator() {
         stored.row.entries.clear();
+    }
+    if world.is(Wrong::ReuseFailedId) {
+        stored.row.entries.iter_mut().flat_map(|it| &mut it.entered).for_each(|it| it.failed_id = None);
     }
     if let PaymentState::Claimed { journal: Some(journal), .. } = &mut stored.row.state
         && world.is(Wrong::ClaimBlocksNobody)
