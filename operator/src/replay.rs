@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 use domain::{Amount, CurrencyCode, Direction, Evidence, Label, Mismatch, PaymentState, SignedFacts, WalletType};
 use paykassma::{Element, UnsignedFields};
 use store::AnyRow;
@@ -14,14 +14,13 @@ use crate::{id, postback, receiver, rows};
 
 /// What to send again.
 #[derive(Debug, Args)]
-#[group(required = true, multiple = false, id = "what")]
+#[command(group = ArgGroup::new("what").required(true).args(["id", "file"]))]
 pub(crate) struct Replay {
     /// The key of a row that stores a postback: payment#WALLET#NUMBER or unreadable#SIGNATURE#N
-    #[arg(group = "what")]
     pub(crate) id: Option<String>,
 
     /// A postback's whole body, exactly as the provider sent it
-    #[arg(long, value_name = "FILE", group = "what")]
+    #[arg(long, value_name = "FILE")]
     pub(crate) file: Option<PathBuf>,
 
     /// The user's label, where the row has none

@@ -172,6 +172,8 @@ async fn what_is_kept_is_replayed_through_the_receiver() {
     site.order("o1").await;
     assert_eq!(site.credits("o1").await, ["700"]);
     assert_eq!(tool.run(&["replay", PAYMENT]).await.0, 3, "it is decided");
+    assert_eq!(tool.run(&["replay", PAYMENT, "--label", "user-1"]).await.0, 3, "a label goes with an id");
+    assert_eq!(tool.run(&["replay", PAYMENT, "--file", "x"]).await.0, 2, "a file does not");
     assert_eq!(tool.run(&["replay", "payment#paytm#1"]).await.0, 3);
     assert_eq!(tool.run(&["replay", "o1"]).await.0, 3);
     assert_eq!(tool.run(&["replay", "nothing#1"]).await.0, 2);
