@@ -5,11 +5,15 @@ use std::iter::successors;
 
 const MASK: &str = "***";
 
+/// The most characters of a provider's text that we use.
+const MAX_TEXT: usize = 500;
+
 /// How many digits a number has without its country code or its leading zero.
 const NATIONAL_DIGITS: usize = 10;
 
 /// Replaces every occurrence of each personal text by `***`. It ignores case, and also finds a text that is percent-encoded or
-/// escaped as in JSON, that has other white space, or whose digits are grouped. An empty personal text masks nothing.
+/// escaped as in JSON, that has other white space, or whose digits are grouped. An empty personal text masks nothing. Of a longer
+/// text it gives the first 500 characters.
 ///
 /// # Examples
 /// ```
@@ -26,7 +30,7 @@ pub fn mask(text: &str, personal: &[&str]) -> String {
     let patterns: Vec<_> = patterns.filter(|it| it.iter().any(|part| part.char != '*')).collect();
     // A mask can complete another occurrence of a text that has a `*` in it.
     let masked = successors(Some(text.to_owned()), |text| mask_once(text, &patterns));
-    masked.last().unwrap_or_default()
+    masked.last().unwrap_or_default().chars().take(MAX_TEXT).collect()
 }
 
 /// One character of a personal text.
@@ -227,6 +231,12 @@ mod tests {
 
     fn spelled() -> impl Strategy<Value = String> {
         r#"[aAb01 *%2u\\"é+-]{0,8}"#
+    }
+
+    #[test]
+    fn a_long_text_is_masked_before_it_is_cut() {
+        assert_eq!(mask(&format!("{}{ACCOUNT}", "é".repeat(495)), &[ACCOUNT]), format!("{}***", "é".repeat(495)));
+        assert_eq!(mask(&format!("{}{ACCOUNT}", "é".repeat(499)), &[ACCOUNT]), format!("{}*", "é".repeat(499)));
     }
 
     proptest! {

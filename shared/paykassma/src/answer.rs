@@ -9,9 +9,6 @@ use serde_json::value::RawValue;
 
 use crate::json::object;
 
-/// The most characters of a provider's text that we use.
-const MAX_TEXT: usize = 500;
-
 /// An answer to any of the three calls. Which fields it has depends on the call and on `status`.
 #[derive(Deserialize)]
 pub(crate) struct Answer<'a> {
@@ -97,7 +94,7 @@ pub(crate) fn unknown_status() -> String {
 
 /// Cleans a foreign text, so that it can be written to a log line and to a row.
 pub(crate) fn clean(text: &str) -> String {
-    text.chars().filter(|char| !char.is_control()).take(MAX_TEXT).collect()
+    text.chars().filter(|char| !char.is_control()).collect()
 }
 
 fn render(message: &Value) -> String {
@@ -187,8 +184,6 @@ mod tests {
             assert_eq!(message(&format!(r#"{{"status":"fail","message":{sent}}}"#)), shown, "{sent}");
         }
         assert_eq!(message(r#"{"status":"fail"}"#), "no message");
-        let long = format!(r#"{{"status":"fail","message":"{}"}}"#, "é".repeat(501));
-        assert_eq!(message(&long), "é".repeat(500));
     }
 
     #[test]
