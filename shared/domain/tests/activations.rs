@@ -390,6 +390,43 @@ fn of_many_calls_at_a_time_none_is_forgotten() {
 }
 
 #[test]
+fn the_id_that_failed_is_not_used_again_whatever_the_orders_row_shows() {
+    let mut world = World::with(&[("o", "u")]);
+    let before = world.orders["o"].clone();
+    let (index, first) = world.asks("o").unwrap();
+    let stale = {
+        let mut world = world.clone();
+        world.record(index, &CallResult::Unknown);
+        world.orders["o"].clone()
+    };
+    world.record(index, &CallResult::Failed("no".into()));
+    assert!(world.is_released());
+    // The row as it was read before the end, and the row that has no room for the attempt any more.
+    for row in [stale, before] {
+        let mut world = world.clone();
+        world.orders.insert("o".into(), row);
+        let (_, fresh) = world.asks("o").unwrap();
+        assert!(fresh != first && fresh.starts_with(&first), "{fresh}");
+    }
+}
+
+#[test]
+fn what_the_orders_row_says_of_another_attempt_says_nothing_about_this_one() {
+    let mut world = World::with(&[("o", "u")]);
+    let (index, _) = world.asks("o").unwrap();
+    let number = key(NUMBER).transaction_id;
+    let other = AttemptId::fresh(&id("o"), &number, Separator::Dot, "another");
+    let call = world.calls[index].call.clone();
+    let called = Called { number: &number, id: &other, call: &call, amount: amount("700") };
+    let pending = world.orders["o"].called(&called, &CallResult::Pending("wait".into()), None).deposit;
+    world.orders.insert("o".into(), pending);
+    let (second, _) = world.asks("o").unwrap();
+    assert!(!world.record(index, &CallResult::Failed("no".into())), "the other call is on its way");
+    assert!(world.record(second, &CallResult::NotSent));
+    assert_eq!(world.outcome("o"), AttemptState::Failed);
+}
+
+#[test]
 fn a_claim_without_money_blocks_other_orders_for_24_hours_since_its_first_call() {
     let mut world = World::with(&[("o", "u"), ("p", "v")]);
     let (call, _) = world.asks("o").unwrap();
@@ -675,6 +712,17 @@ fn an_order_that_lost_its_claim_and_its_entry_is_not_ended_by_a_fail() {
     let (call, again) = world.asks("o").unwrap();
     assert_eq!(id, again);
     assert!(!world.record(call, &CallResult::Failed("already used".into())), "its first call has no result");
+}
+
+#[test]
+fn the_entry_of_the_order_that_claims_the_number_is_not_pushed_out() {
+    let mut world = World::with(&[("o", "u"), ("p", "u")]);
+    world.asks("o").unwrap();
+    for entered in 1..=9 {
+        world.tap("p", &entered.to_string());
+    }
+    let named = |order: &str| world.row().was_entered_for(&id(order));
+    assert_eq!((named("o"), named("p"), world.row().entries[0].entered.len()), (true, true, 8));
 }
 
 #[test]
