@@ -1,5 +1,7 @@
 //! Who entered a payment's number, and the journal of the calls by which an order asks the provider for it.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -210,18 +212,14 @@ impl Payment {
     /// Records who enters the number. `false` when that is recorded already.
     fn enter(&mut self, Entering { order, amount, .. }: &Entering<'_>) -> bool {
         let id = &order.custom_transaction_id;
-        let before = self.entered().map(|(_, it)| it).find(|it| it.order == *id);
-        let (has_asked, failed_id) = before.map_or((false, None), |it| (it.has_asked, it.failed_id.clone()));
-        let entered = Entered { order: id.clone(), amount: *amount, has_asked, failed_id };
+        let entered = Entered { order: id.clone(), amount: *amount, has_asked: false, failed_id: None };
         let holder = self.holder().cloned();
         if let Some(Entry { entered: known, .. }) = self.entries.iter_mut().find(|entry| entry.label == order.label) {
             if known.iter().any(|it| it.order == entered.order && it.amount == entered.amount) {
                 return false;
             }
             if known.len() >= MAX_ENTERED {
-                let is_needed =
-                    |it: &Entered| it.has_asked || it.failed_id.is_some() || Some(&it.order) == holder.as_ref();
-                known.remove(known.iter().position(|it| !is_needed(it)).unwrap_or_default());
+                known.remove(place_to_give(known, holder.as_ref()));
             }
             known.push(entered);
         } else if self.entries.len() < MAX_LABELS {
@@ -312,6 +310,15 @@ impl Payment {
             | PaymentState::Rejected { .. } => None,
         }
     }
+}
+
+/// Which entry of a label makes room: the oldest further amount of an order; else that of the oldest order which has asked
+/// nothing; else the oldest.
+fn place_to_give(known: &[Entered], holder: Option<&CustomTransactionId>) -> usize {
+    let mut orders = BTreeSet::new();
+    let further = known.iter().position(|it| !orders.insert(&it.order));
+    let has_asked = |it: &Entered| it.has_asked || it.failed_id.is_some() || Some(&it.order) == holder;
+    further.or_else(|| known.iter().position(|it| !has_asked(it))).unwrap_or_default()
 }
 
 fn blocks(journal: Option<&Journal>, now: Timestamp) -> bool {

@@ -715,14 +715,21 @@ fn an_order_that_lost_its_claim_and_its_entry_is_not_ended_by_a_fail() {
 }
 
 #[test]
-fn the_entry_of_the_order_that_claims_the_number_is_not_pushed_out() {
-    let mut world = World::with(&[("o", "u"), ("p", "u")]);
-    world.asks("o").unwrap();
-    for entered in 1..=9 {
-        world.tap("p", &entered.to_string());
+fn the_entry_of_an_order_that_has_asked_is_not_pushed_out() {
+    let orders = [("o", "u"), ("p", "u")];
+    let mut claims = World::with(&orders);
+    claims.asks("o").unwrap();
+    let mut lost = claims.clone();
+    lost.resolve(Outcome::Rejected, None).unwrap();
+    let mut failed = claims.clone();
+    failed.record(0, &CallResult::Failed("no".into()));
+    for mut world in [claims, lost, failed] {
+        for entered in 1..=9 {
+            world.tap("p", &entered.to_string());
+        }
+        let named = |order: &str| world.row().was_entered_for(&id(order));
+        assert_eq!((named("o"), named("p"), world.row().entries[0].entered.len()), (true, true, 8), "{world:?}");
     }
-    let named = |order: &str| world.row().was_entered_for(&id(order));
-    assert_eq!((named("o"), named("p"), world.row().entries[0].entered.len()), (true, true, 8));
 }
 
 #[test]
