@@ -143,8 +143,8 @@ async fn a_deposit_takes_these_calls_and_a_repeated_postback_one() {
         assert_eq!(site.postback(postback.into()).await.status, 200);
         let repeated = calls.taken("postback-receiver");
         if round == 1 {
-            // The order; the label's count; the claim; then what the provider said.
-            let activation = vec!["GetItem", "GetItem", "PutItem", "PutItem", "PutItem"];
+            // The order; the payment; the label's count; the claim; then what the provider said.
+            let activation = vec!["GetItem", "GetItem", "GetItem", "PutItem", "PutItem", "PutItem"];
             assert_eq!(counts, [vec!["PutItem"], activation, vec!["TransactWriteItems"]]);
             assert_eq!(repeated, ["TransactWriteItems"]);
         }

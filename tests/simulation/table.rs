@@ -245,10 +245,10 @@ impl<R: Ruled> Write<R> for Table {
         let what = format!("write {}", change.row.id().key());
         self.call(what, move |world| {
             if is_in_transaction(world, &change.row.id()) {
-                return match stored(world, &change.row.id()) {
-                    _ if world.is(Wrong::WrittenInTransaction) => Written::Done,
-                    current => Written::Conflict { current },
-                };
+                let current = stored(world, &change.row.id());
+                let is_own = current.as_ref() == Some(&change.clone().written());
+                let is_done = is_own || world.is(Wrong::WrittenInTransaction);
+                return if is_done { Written::Done } else { Written::Conflict { current } };
             }
             put(world, change.clone())
         })

@@ -31,12 +31,12 @@ const FOUND: [(Wrong, u64); 10] = [
     (Wrong::SharedSender, 12),
     (Wrong::ForgetLabels, 538),
     (Wrong::FirstWordOnly, 18),
-    (Wrong::FailEndsAnyAttempt, 1),
-    (Wrong::ReuseFailedId, 0),
-    (Wrong::SendActivatedAgain, 31),
+    (Wrong::FailEndsAnyAttempt, 15),
+    (Wrong::ReuseFailedId, 4),
+    (Wrong::SendActivatedAgain, 26),
     (Wrong::ForgetEntries, 11),
     (Wrong::CreditContested, 57),
-    (Wrong::ForgetTakenFrom, 276),
+    (Wrong::ForgetTakenFrom, 244),
     (Wrong::AcceptAnyLabel, 83),
 ];
 

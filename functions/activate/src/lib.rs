@@ -13,7 +13,7 @@ use lambda::{BadRequest, Clock, Fields, Handler, Metric, Reply, Request, Right, 
 use paykassma::{ActivateTransaction, Activation, ActivationRequest, NotAnswered};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
-use store::{Change, Read, RowKey, Stored, Transact, Transacted, Write, Written, retry, update};
+use store::{Change, Read, RowKey, Stored, Transact, Transacted, Updated, Write, Written, retry, update, update_from};
 use tracing::{error, info, warn};
 
 /// The settings that this function reads, beside those that all functions have.
@@ -111,14 +111,6 @@ struct Journalled {
     id: AttemptId,
 }
 
-/// What is done about a number.
-enum Next {
-    /// The provider may be asked.
-    Ask(Box<Journalled>),
-    /// There is nothing to ask.
-    Answer(Reply),
-}
-
 const MISCONFIGURED: &str = "404: pluginapi_secret or PROVIDER_API_URL is wrong";
 const HELD: &str = "The payment has arrived and is being checked";
 
@@ -145,13 +137,24 @@ where
         if let Some(credit) = order.row.credited.iter().find(|it| it.payment == key) {
             return Ok(activated(&id, credit.amount));
         }
-        let call = Call { nonce: self.clock.nonce(), at: Timestamp(self.clock.now_ms()) };
-        if order.row.attempt(&entered.number).is_none() {
-            self.count(&order.row.order.label, &call).await?;
+        let known = order.row.attempt(&entered.number);
+        if let Some(known) = known.as_ref().filter(|it| it.outcome == AttemptState::Activated) {
+            return Ok(answer(&id, StatusCode::OK, known));
         }
-        let journalled = match self.journal(order, &entered, &call).await? {
-            Next::Ask(journalled) => journalled,
-            Next::Answer(reply) => return Ok(reply),
+        let call = Call { nonce: self.clock.nonce(), at: Timestamp(self.clock.now_ms()) };
+        let entering = Entering {
+            payment: &key,
+            order: &order.row.order,
+            amount: entered.amount,
+            known: known.as_ref(),
+            call: &call,
+            separator: self.separator,
+        };
+        let journalled = match self.journal(&entering).await? {
+            (Claim::Ask(attempt_id), Some(payment)) => Journalled { order, payment, id: attempt_id },
+            (Claim::Credited(amount), _) => return Ok(activated(&id, amount)),
+            (Claim::Held, _) => return Ok(held(&id)),
+            (Claim::InUse, _) | (Claim::Ask(_), None) => return Err(ApiError::InUse),
         };
         let activation = ActivationRequest {
             order: &journalled.order.row.order,
@@ -187,7 +190,7 @@ where
         system.deposit.check(entered.amount).map_err(|rule| BadRequest::field("amount", rule))
     }
 
-    /// Counts a number that the order does not know. Beyond the label's limit nothing is recorded.
+    /// Counts a number of a label. Beyond the label's limit nothing is recorded.
     async fn count(&self, label: &Label, call: &Call) -> Result<(), ApiError> {
         if self.numbers_per_day == 0 {
             return Ok(());
@@ -201,67 +204,25 @@ where
         if is_counted { Ok(()) } else { Err(ApiError::TooManyNumbers) }
     }
 
-    /// Takes back the count of a number that users of the label had entered before: it is one number. If that fails, the label
-    /// has one number less today.
-    async fn count_back(&self, label: &Label, call: &Call) {
-        let (label, day) = (LabelHash::of(label), EntryCount::day_of(call.at));
-        let decide = |current: Option<&EntryCount>| (current.and_then(|it| it.one_less(day, &call.nonce)), ());
-        if let Err(cause) = update(&self.table, &label, decide).await {
-            warn!(%cause, "a number that was entered before is counted again");
+    /// Claims the number for the order and journals the call, in one write. A number that users of the label have not entered
+    /// yet is counted before. Gives the payment's row as it is then.
+    async fn journal(&self, entering: &Entering<'_>) -> Result<(Claim, Option<Stored<Payment>>), ApiError> {
+        let Entering { payment: key, order, call, .. } = *entering;
+        let payment = self.table.read(key).await?;
+        let was_entered = payment.as_ref().is_some_and(|it| it.row.was_entered_by(&order.label));
+        if !was_entered && entering.known.is_none() {
+            self.count(&order.label, call).await?;
         }
-    }
-
-    /// Claims the number for the order and journals the call, in one write. A number that the order does not know is tried as
-    /// if nobody had claimed it; only where that fails the payment is read. It is read before the order, so that the order
-    /// shows every attempt that has ended by then.
-    async fn journal(&self, order: Stored<Deposit>, entered: &Entered, call: &Call) -> Result<Next, ApiError> {
-        let (order, id) = (&order, &order.row.order.custom_transaction_id);
-        retry(&self.table, |race| async move {
-            let key = payment_key(&order.row, &entered.number);
-            let is_first = race == 0 && order.row.attempt(&entered.number).is_none();
-            let (payment, order) = if is_first {
-                (None, order.clone())
-            } else {
-                (self.table.read(&key).await?, self.read_order(id).await?)
-            };
-            let known = order.row.attempt(&entered.number);
-            if let Some(known) = known.as_ref().filter(|it| it.outcome == AttemptState::Activated) {
-                return Ok(Some(Next::Answer(answer(id, StatusCode::OK, known))));
-            }
-            let entering = Entering {
-                payment: &key,
-                order: &order.row.order,
-                amount: entered.amount,
-                known: known.as_ref(),
-                call,
-                separator: self.separator,
-            };
-            let old = payment.as_ref().map(|it| &it.row);
-            let (row, claim) = Payment::claim(old, &entering);
-            let is_contested = row.as_ref().is_some_and(|row| row.is_newly_contested(old));
-            let mut written = payment.clone();
-            if let Some(row) = row {
-                let change = Change::of(row, payment.as_ref());
-                if self.table.write(change.clone()).await? != Written::Done {
-                    return Ok(None);
-                }
-                written = Some(change.written());
-            }
-            let label = &order.row.order.label;
-            if known.is_none() && self.numbers_per_day > 0 && old.is_some_and(|it| it.was_entered_by(label)) {
-                self.count_back(label, call).await;
-            }
-            if is_contested {
-                count!(info, Metric::PaymentContested, id.key(), payment = key.key());
-            }
-            match (claim, written) {
-                (Claim::Ask(id), Some(payment)) => Ok(Some(Next::Ask(Box::new(Journalled { order, payment, id })))),
-                (Claim::Credited(amount), _) => Ok(Some(Next::Answer(activated(id, amount)))),
-                (Claim::Held, _) => Ok(Some(Next::Answer(held(id)))),
-                (Claim::InUse, _) | (Claim::Ask(_), None) => Err(ApiError::InUse),
-            }
-        })
-        .await
+        let decide = |current: Option<&Payment>| {
+            let (row, claim) = Payment::claim(current, entering);
+            let is_contested = row.as_ref().is_some_and(|row| row.is_newly_contested(current));
+            (row, (claim, is_contested))
+        };
+        let Updated { current, outcome: (claim, is_contested) } = update_from(&self.table, payment, decide).await?;
+        if is_contested {
+            count!(info, Metric::PaymentContested, order.custom_transaction_id.key(), payment = key.key());
+        }
+        Ok((claim, current))
     }
 
     /// Records what came of the call, and gives the attempt as it is then. If that cannot be written, the call counts as

@@ -80,6 +80,8 @@ impl Journal {
         self.calls.retain(|it| known.is_none_or(|attempt| !attempt.ended_calls.contains(&it.nonce)));
         self.may_have_arrived |= self.calls.iter().any(is_lost) || self.calls.len() >= MAX_CALLS;
         self.calls.retain(|it| !is_lost(it));
+        // Our own write, whose answer was lost, may have journalled it.
+        self.calls.retain(|it| it.nonce != call.nonce);
         self.calls.truncate(MAX_CALLS.saturating_sub(1));
         self.calls.push(call);
         self

@@ -73,11 +73,4 @@ impl EntryCount {
             nonce: nonce.to_owned(),
         })
     }
-
-    /// The count without a number of this day that was counted before; `None` when there is nothing to take back.
-    #[must_use]
-    pub fn one_less(&self, day: u64, nonce: &str) -> Option<Self> {
-        let entered = self.entered.checked_sub(1).filter(|_| self.day == day)?;
-        Some(Self { entered, nonce: nonce.to_owned(), ..self.clone() })
-    }
 }
