@@ -31,6 +31,26 @@ pub(super) fn plan(world: &World) {
             world.after(at, move |world| look(world, &name));
         }
     }
+    for number in 0..2 {
+        let name = format!("operator for support {number}");
+        if world.happens(&name, 20) {
+            world.after(world.chance.below(&format!("{name} at"), 500_000), move |world| free_number(world, &name));
+        }
+    }
+}
+
+/// Someone says that their number is taken: the operator takes it away from the order that claims it.
+fn free_number(world: &World, name: &str) {
+    let is_claimed = |it: &Payment| matches!(it.state, PaymentState::Claimed { .. });
+    let claimed = world.table.rows().into_values().filter_map(|row| match row {
+        AnyRow::Payment(it) if is_claimed(&it.row) => Some(it.row.key),
+        _ => None,
+    });
+    let claimed: Vec<_> = claimed.collect();
+    let chosen = world.chance.below(name, claimed.len().try_into().unwrap());
+    if let Some(key) = claimed.get(usize::try_from(chosen).unwrap()) {
+        decide(world, name.to_owned(), RowId::Payment(key.clone()), Outcome::Rejected, 1);
+    }
 }
 
 /// Most look at what asks for them, some at anything.

@@ -36,7 +36,7 @@ const FOUND: [(Wrong, u64); 10] = [
     (Wrong::SendActivatedAgain, 26),
     (Wrong::ForgetEntries, 11),
     (Wrong::CreditContested, 57),
-    (Wrong::ForgetTakenFrom, 244),
+    (Wrong::ForgetTakenFrom, 4),
     (Wrong::AcceptAnyLabel, 83),
 ];
 
