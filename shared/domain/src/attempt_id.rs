@@ -3,8 +3,8 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
+use crate::hash::{hash, is_hash};
 use crate::{CustomTransactionId, InvalidValue, TransactionId};
 
 /// What stands between the order and the number in an [`AttemptId`].
@@ -95,7 +95,7 @@ impl AttemptId {
     #[must_use]
     pub fn order_before_hyphen(signed: &str, number: &TransactionId) -> Option<CustomTransactionId> {
         let suffix = format!("-{}", of_number(number));
-        let unmarked = signed.rsplit_once('-').filter(|(_, mark)| is_mark(mark)).map(|(before, _)| before);
+        let unmarked = signed.rsplit_once('-').filter(|(_, mark)| is_hash(mark, MARK)).map(|(before, _)| before);
         let order = signed.strip_suffix(&suffix).or_else(|| unmarked?.strip_suffix(&suffix))?;
         CustomTransactionId::parse(order).ok()
     }
@@ -113,17 +113,6 @@ fn of_number(number: &TransactionId) -> String {
     let text = number.as_str();
     let is_plain = text.len() <= MAX_NUMBER && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
     if is_plain { text.to_owned() } else { hash(text, MAX_NUMBER) }
-}
-
-fn is_mark(text: &str) -> bool {
-    text.len() == MARK && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
-}
-
-/// The first digits of the SHA-256, in hex.
-pub(crate) fn hash(text: &str, length: usize) -> String {
-    let mut digits = hex::encode(Sha256::digest(text.as_bytes()));
-    digits.truncate(length);
-    digits
 }
 
 #[cfg(test)]

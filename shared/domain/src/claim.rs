@@ -173,42 +173,42 @@ impl Payment {
     #[must_use]
     pub fn claim(current: Option<&Self>, entering: &Entering<'_>) -> (Option<Self>, Claim) {
         let id = &entering.order.custom_transaction_id;
-        let Some(payment) = current else {
-            let journal = entering.journal(None);
+        let asks = |mut row: Self, journal: Journal| {
             let claim = Claim::Ask(journal.id.clone());
-            let state = PaymentState::Claimed { order: id.clone(), journal: Some(journal) };
+            row.state = PaymentState::Claimed { order: id.clone(), journal: Some(journal) };
+            (Some(row), claim)
+        };
+        let Some(payment) = current else {
+            let state = PaymentState::Released { order: id.clone() };
             let mut row = Self::new(entering.payment.clone(), state);
             row.enter(entering);
-            return (Some(row), claim);
+            return asks(row, entering.journal(None));
         };
         let mut row = payment.clone();
-        let is_new = row.enter(entering);
-        let journal = match &payment.state {
+        let answer = match &payment.state {
             PaymentState::Claimed { order, journal: Some(journal) } if order == id => {
-                journal.clone().with(entering.call.clone(), entering.known)
+                Ok(journal.clone().with(entering.call.clone(), entering.known))
             }
             PaymentState::Claimed { order, journal } if order == id || !blocks(journal.as_ref(), entering.call.at) => {
-                let mut before = payment.clone();
-                before.lose_claim();
                 row.lose_claim();
-                entering.journal(Some(&before))
+                Ok(entering.journal(Some(&row)))
             }
-            PaymentState::Released { .. } => entering.journal(Some(payment)),
-            PaymentState::Credited { order, facts, .. } if order == id => {
-                return (is_new.then_some(row), Claim::Credited(facts.amount));
-            }
+            PaymentState::Released { .. } => Ok(entering.journal(Some(payment))),
+            PaymentState::Credited { order, facts, .. } if order == id => Err(Claim::Credited(facts.amount)),
             PaymentState::Unmatched { facts, .. } | PaymentState::Quarantined { facts, .. } if facts.names(id) => {
-                return (is_new.then_some(row), Claim::Held);
+                Err(Claim::Held)
             }
             PaymentState::Claimed { .. }
             | PaymentState::Credited { .. }
             | PaymentState::Unmatched { .. }
             | PaymentState::Quarantined { .. }
-            | PaymentState::Rejected { .. } => return (is_new.then_some(row), Claim::InUse),
+            | PaymentState::Rejected { .. } => Err(Claim::InUse),
         };
-        let claim = Claim::Ask(journal.id.clone());
-        row.state = PaymentState::Claimed { order: id.clone(), journal: Some(journal) };
-        (Some(row), claim)
+        let is_new = row.enter(entering);
+        match answer {
+            Ok(journal) => asks(row, journal),
+            Err(claim) => (is_new.then_some(row), claim),
+        }
     }
 
     /// Records who enters the number. `false` when that is recorded already.

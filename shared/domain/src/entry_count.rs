@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::attempt_id::hash;
+use crate::hash::{hash, is_hash};
 use crate::{Label, Timestamp};
 
 /// Stands for a label in a row's key, without naming a person.
@@ -11,17 +11,18 @@ use crate::{Label, Timestamp};
 pub struct LabelHash(String);
 
 impl LabelHash {
+    const LENGTH: usize = 32;
+
     /// Hashes a label: the first half of its SHA-256, in hex.
     #[must_use]
     pub fn of(label: &Label) -> Self {
-        Self(hash(label.as_str(), 32))
+        Self(hash(label.as_str(), Self::LENGTH))
     }
 
     /// Reads a hash; `None` for any other text.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let is_hash = text.len() == 32 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-        is_hash.then(|| Self(text.to_owned()))
+        is_hash(text, Self::LENGTH).then(|| Self(text.to_owned()))
     }
 
     /// The text.

@@ -8,6 +8,7 @@ mod deposit;
 mod entry_count;
 mod event;
 mod evidence;
+mod hash;
 mod ids;
 mod mask;
 mod payment;
