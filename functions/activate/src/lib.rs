@@ -230,8 +230,7 @@ where
     async fn record(&self, journalled: &Journalled, called: &Called<'_>, said: &Activation) -> Attempt {
         let result = result(said);
         let deposit = &journalled.order.row;
-        let (reference, payment) =
-            (deposit.order.custom_transaction_id.key(), payment_key(deposit, called.number).key());
+        let (reference, payment) = (deposit.order.custom_transaction_id.key(), journalled.payment.row.key.key());
         match said {
             Activation::NotSent(reason) | Activation::Unknown(reason) => {
                 warn!(reference, payment, reason, "the provider did not answer");
