@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
-    Amount, Attempt, AttemptState, CLAIM_BLOCKS_MS, CustomTransactionId, Deposit, DepositRow, EntryCount, Journal,
-    Mismatch, Payment, PaymentState,
+    Amount, Attempt, AttemptState, CLAIM_BLOCKS_MS, CustomTransactionId, Deposit, EntryCount, Journal, Mismatch,
+    Payment, PaymentState,
 };
 use paykassma::Activation;
 use store::AnyRow;
@@ -214,9 +214,4 @@ pub(super) fn at_rest(world: &World) {
     for (label, numbers) in numbers {
         check(world, COUNTED, numbers <= most, || format!("{label} has {numbers} numbers of {most}"));
     }
-}
-
-/// Whether a row has this order's number with an answer.
-pub(super) fn registered(row: Option<&DepositRow>) -> Option<&Deposit> {
-    row.and_then(DepositRow::registered)
 }

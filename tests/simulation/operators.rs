@@ -47,8 +47,7 @@ fn free_number(world: &World, name: &str) {
         _ => None,
     });
     let claimed: Vec<_> = claimed.collect();
-    let chosen = world.chance.below(name, claimed.len().try_into().unwrap());
-    if let Some(key) = claimed.get(usize::try_from(chosen).unwrap()) {
+    if let Some(key) = world.chance.any_of(name, &claimed) {
         decide(world, name.to_owned(), RowId::Payment(key.clone()), Outcome::Rejected, 1);
     }
 }
@@ -63,12 +62,10 @@ fn look(world: &World, name: &str) {
         AnyRow::Deposit(_) | AnyRow::Unreadable(_) | AnyRow::EntryCount(_) => None,
     });
     let cases: Vec<_> = cases.collect();
-    if cases.is_empty() {
-        return;
+    if let Some(case) = world.chance.any_of(name, &cases) {
+        let outcome = finding(world, name, case);
+        decide(world, name.to_owned(), case.clone(), outcome, 1);
     }
-    let case = cases[usize::try_from(world.chance.below(name, cases.len().try_into().unwrap())).unwrap()].clone();
-    let outcome = finding(world, name, &case);
-    decide(world, name.to_owned(), case, outcome, 1);
 }
 
 /// What they find out: mostly what the provider knows at this moment, which may be nothing yet.
@@ -148,8 +145,7 @@ async fn order_for(table: &Table, payment: &Payment) -> Result<Option<CustomTran
         let world = &table.0;
         let orders: Vec<_> =
             payment.entries.iter().flat_map(|it| it.entered.iter().map(|it| it.order.clone())).collect();
-        let chosen = world.chance.below(&world.next_call("chooses"), orders.len().try_into().unwrap());
-        return Ok(orders.get(usize::try_from(chosen).unwrap()).cloned());
+        return Ok(world.chance.any_of(&world.next_call("chooses"), &orders).cloned());
     }
     let Some(signed) = payment.facts().and_then(SignedFacts::order) else { return Ok(None) };
     let stored = table.read(&signed).await?;

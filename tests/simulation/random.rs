@@ -23,7 +23,12 @@ impl Chance {
 
     /// One of these.
     pub(super) fn one_of<T: Copy>(self, name: &str, of: &[T]) -> T {
-        of[usize::try_from(self.below(name, of.len().try_into().unwrap())).unwrap()]
+        *self.any_of(name, of).unwrap()
+    }
+
+    /// One of these, if there are any.
+    pub(super) fn any_of<'a, T>(self, name: &str, of: &'a [T]) -> Option<&'a T> {
+        of.get(usize::try_from(self.below(name, of.len().try_into().unwrap())).unwrap())
     }
 
     /// FNV-1a over the name, stirred with the seed.

@@ -88,7 +88,7 @@ pub(super) fn deposit(world: &World, old: Option<&DepositRow>, new: Option<&Depo
     }
     if let Some(DepositRow::Registered(deposit)) = new {
         credits(world, deposit);
-        activations::deposit(world, activations::registered(old), deposit);
+        activations::deposit(world, old.and_then(DepositRow::registered), deposit);
     }
 }
 
