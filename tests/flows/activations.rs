@@ -545,7 +545,7 @@ async fn parallel_taps_keep_the_limit_of_a_label() {
     assert_eq!(unlimited.rows().await, 1 + 35, "nothing is counted");
 }
 
-/// A number of another order is tapped again and again.
+/// A number of another order is tapped several times.
 #[tokio::test]
 async fn the_same_number_tapped_again_is_one_number() {
     let site = with_settings(&[("NUMBERS_PER_DAY", "3")]).await;

@@ -79,7 +79,7 @@ mod tests {
         ] {
             let reply = ApiError::from(error);
             assert_eq!((reply.status().as_u16(), reply.code()), answered);
-            assert_eq!(reply.to_string(), error.to_string(), "the caller is told the same");
+            assert_eq!(reply.to_string(), error.to_string(), "the caller gets the same text");
             let cause = reply.source().unwrap();
             assert_eq!((cause.to_string().as_str(), cause.source().is_none()), (logged, true));
         }

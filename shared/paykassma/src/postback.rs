@@ -30,7 +30,8 @@ pub enum Element {
     },
 }
 
-/// Reads the elements in order. `separator` is the one with which the ids of attempts are made. It reads each only when it is asked for, because each contains a copy of the whole signed text.
+/// Reads the elements in order. It reads each only when it is asked for, because each contains a copy of the whole signed text.
+/// `separator` is the one with which the ids of attempts are made.
 #[must_use]
 pub fn read_postback<'a>(
     verified: &Verified<'a>,
