@@ -1,9 +1,12 @@
 //! A person's decision: made on the current rows, shown, and written as one conditional change.
 
 use domain::{
-    CustomTransactionId, DepositRow, NotResolved, Outcome, Payment, Resolution, SignedFacts, Unreadable, WithdrawalRow,
+    CreditedNumber, CustomTransactionId, Decided, Deposit, DepositRow, NotResolved, Outcome, Payment, Resolution,
+    SignedFacts, TransactionId, Unreadable, WithdrawalRow,
 };
-use store::{AnyRow, Change, Read, ReadAny, Row, RowKey, StoreError, Stored, Transact, Transacted, Write, Written};
+use store::{
+    AnyRow, Change, Read, ReadAny, Row, RowKey, StoreError, Stored, Transact, Transacted, Transaction, Write, Written,
+};
 
 /// All that decisions do to the table.
 pub trait Table: ReadAny + Write<Payment> + Write<WithdrawalRow> + Write<Unreadable> + Transact {}
@@ -19,15 +22,30 @@ pub enum NotDecided {
     /// An order has no state of its own.
     #[error("an order is decided by its payments: resolve one of them")]
     IsOrder,
-    /// A count has no state.
-    #[error("a count of entered numbers is nothing to decide about")]
-    IsCount,
+    /// A row that only serves others.
+    #[error("there is nothing to decide about such a row")]
+    NothingToDecide,
     /// Only a credit needs an order.
     #[error("an order is named only for a payment that is credited")]
     OrderNotNeeded,
+    /// Only the credit of an element that was not understood needs a number.
+    #[error("a number is stated only for an unreadable element that is credited")]
+    NumberNotNeeded,
+    /// An order that is registered is needed.
+    #[error("a payment is credited to a registered order: name one")]
+    NoOrder,
     /// The table failed.
     #[error(transparent)]
     Table(#[from] StoreError),
+}
+
+/// What a person states beside the decision itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stated {
+    /// The order to credit; the one that the provider has signed, if `None`.
+    pub order: Option<CustomTransactionId>,
+    /// The number of a payment whose signed number is no number.
+    pub number: Option<TransactionId>,
 }
 
 /// A decision that can be written while nobody else changes its rows.
@@ -40,25 +58,25 @@ pub struct Decision {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum RowChange {
     Withdrawal(Change<WithdrawalRow>),
-    /// The payment, and the order that is credited.
-    Payment(Box<Change<Payment>>, Option<Box<Change<DepositRow>>>),
-    Unreadable(Change<Unreadable>),
+    Payment(Box<Change<Payment>>),
+    Unreadable(Box<Change<Unreadable>>),
+    /// A credit: the order, the payment, and the unreadable element if it is one.
+    Credit(Box<Transaction>),
 }
 
 impl Decision {
-    /// Decides about a row. A payment is credited to `order`, or to the order that the provider has signed.
+    /// Decides about a row.
     ///
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
-    /// use domain::{Evidence, Outcome, Remark, Resolution, Timestamp, Unreadable};
-    /// use operator::decision::Decision;
+    /// use domain::{Evidence, ListHash, ListPlace, Outcome, Remark, Resolution, SignedList, Timestamp, Unreadable};
+    /// use operator::decision::{Decision, Stated};
     /// use store::{AnyRow, Change, Memory, Stored, Write};
     ///
     /// let table = Memory::default();
-    /// let evidence = Evidence {
-    ///     additional_data: "[5]".into(), element: 0, signature: "538e..".into(), received_at: Timestamp(0),
-    /// };
-    /// let row = Unreadable::new(evidence, "it is no object");
+    /// let list = SignedList { additional_data: "[5]".into(), signature: "538e..".into(), access_key: "key".into() };
+    /// let evidence = Evidence { place: ListPlace::Here(list), element: 0, received_at: Timestamp(0) };
+    /// let row = Unreadable::new(ListHash::from([0; 32]), evidence, "it is no object", None);
     /// table.write(Change::new(row.clone())).await.unwrap();
     /// let remark = |text: &str| Remark::parse(text).unwrap();
     /// let resolution = Resolution {
@@ -69,8 +87,10 @@ impl Decision {
     ///     at: Timestamp(1),
     ///     closes: 0,
     ///     taken_from: None,
+    ///     is_different_payment: false,
     /// };
-    /// let decision = Decision::make(&table, AnyRow::Unreadable(Stored { row, version: 1 }), None, resolution).await.unwrap();
+    /// let row = AnyRow::Unreadable(Stored { row, version: 1 });
+    /// let decision = Decision::make(&table, row, &Stated::default(), resolution).await.unwrap();
     /// assert_eq!(decision.after().version(), 2);
     /// assert!(decision.write(&table).await.unwrap());
     /// # });
@@ -81,16 +101,25 @@ impl Decision {
     pub async fn make(
         table: &impl ReadAny,
         row: AnyRow,
-        order: Option<&CustomTransactionId>,
+        stated: &Stated,
         resolution: Resolution,
     ) -> Result<Self, NotDecided> {
-        let is_credit = matches!(row, AnyRow::Payment(_)) && resolution.outcome == Outcome::Credited;
-        if order.is_some() && !is_credit {
+        let is_credit = resolution.outcome == Outcome::Credited;
+        let is_payment = matches!(row, AnyRow::Payment(_));
+        let is_unreadable = matches!(row, AnyRow::Unreadable(_));
+        if stated.order.is_some() && !(is_credit && (is_payment || is_unreadable)) {
             return Err(NotDecided::OrderNotNeeded);
+        }
+        if stated.number.is_some() && !(is_credit && is_unreadable) {
+            return Err(NotDecided::NumberNotNeeded);
         }
         let change = match &row {
             AnyRow::Deposit(_) => return Err(NotDecided::IsOrder),
-            AnyRow::EntryCount(_) => return Err(NotDecided::IsCount),
+            AnyRow::EntryCount(_)
+            | AnyRow::CreditedNumber(_)
+            | AnyRow::WaitingPage(_)
+            | AnyRow::StoredList(_)
+            | AnyRow::ListProgress(_) => return Err(NotDecided::NothingToDecide),
             AnyRow::Withdrawal(stored) => {
                 let row = match &stored.row {
                     WithdrawalRow::Registered(row) => WithdrawalRow::Registered(Box::new(row.resolve(resolution)?)),
@@ -98,15 +127,26 @@ impl Decision {
                 };
                 RowChange::Withdrawal(stored.becomes(row))
             }
-            AnyRow::Unreadable(stored) => RowChange::Unreadable(stored.becomes(stored.row.resolve(resolution)?)),
-            AnyRow::Payment(stored) => {
-                let order = read_order(table, &stored.row, order).await?;
-                let deposit = order.as_ref().and_then(|it| it.row.registered());
-                let (payment, credited) = stored.row.resolve(deposit, resolution)?;
-                let credited = order
-                    .zip(credited)
-                    .map(|(order, deposit)| Box::new(order.becomes(DepositRow::Registered(deposit))));
-                RowChange::Payment(Box::new(stored.becomes(payment)), credited)
+            AnyRow::Unreadable(unreadable) if is_credit && unreadable.row.payment.is_some() => {
+                RowChange::Credit(Box::new(credit_odd(table, unreadable, stated, resolution).await?))
+            }
+            AnyRow::Unreadable(unreadable) => {
+                RowChange::Unreadable(Box::new(unreadable.becomes(unreadable.row.resolve(resolution)?)))
+            }
+            AnyRow::Payment(payment) => {
+                let signed = payment.row.facts().and_then(SignedFacts::order);
+                let order = read_order(table, stated.order.as_ref().or(signed.as_ref())).await?;
+                let number = read_number(table, order.as_ref(), &payment.row.key.transaction_id).await?;
+                let deposit = order.as_ref().map(|it| &it.row);
+                match payment.row.resolve(deposit, number.as_ref(), resolution)? {
+                    Decided::Payment(row) => RowChange::Payment(Box::new(payment.becomes(row))),
+                    Decided::Credited(rows) => {
+                        let order = order.ok_or(NotDecided::NoOrder)?;
+                        let deposit = order.becomes(rows.deposit).map(DepositRow::Registered);
+                        let transaction = Transaction::new(deposit, vec![payment.becomes(rows.payment)]);
+                        RowChange::Credit(Box::new(Transaction { numbers: rows.numbers, ..transaction }))
+                    }
+                }
             }
         };
         Ok(Self { before: row, change })
@@ -123,16 +163,21 @@ impl Decision {
     pub fn after(&self) -> AnyRow {
         match &self.change {
             RowChange::Withdrawal(change) => WithdrawalRow::into_any(change.clone().written()),
-            RowChange::Payment(change, _) => Payment::into_any((**change).clone().written()),
-            RowChange::Unreadable(change) => Unreadable::into_any(change.clone().written()),
+            RowChange::Payment(change) => Payment::into_any((**change).clone().written()),
+            RowChange::Unreadable(change) => Unreadable::into_any((**change).clone().written()),
+            RowChange::Credit(transaction) => {
+                let unreadable = transaction.unreadable.clone().map(|it| Unreadable::into_any(it.written()));
+                let payment = || transaction.payments.first().cloned().map(|it| Payment::into_any(it.written()));
+                unreadable.or_else(payment).unwrap_or_else(|| self.before.clone())
+            }
         }
     }
 
     /// The key of the order that is credited.
     #[must_use]
     pub fn credited(&self) -> Option<String> {
-        let RowChange::Payment(_, Some(order)) = &self.change else { return None };
-        Some(order.row.id().key())
+        let RowChange::Credit(transaction) = &self.change else { return None };
+        Some(transaction.deposit.row.id().key())
     }
 
     /// Writes all of it or nothing. `false` when a row has changed since it was read.
@@ -142,22 +187,58 @@ impl Decision {
     pub async fn write(self, table: &impl Table) -> Result<bool, StoreError> {
         Ok(match self.change {
             RowChange::Withdrawal(change) => table.write(change).await? == Written::Done,
-            RowChange::Unreadable(change) => table.write(change).await? == Written::Done,
-            RowChange::Payment(change, None) => table.write(*change).await? == Written::Done,
-            RowChange::Payment(change, Some(order)) => table.transact(*order, vec![*change]).await? == Transacted::Done,
+            RowChange::Unreadable(change) => table.write(*change).await? == Written::Done,
+            RowChange::Payment(change) => table.write(*change).await? == Written::Done,
+            RowChange::Credit(transaction) => table.transact(*transaction).await? == Transacted::Done,
         })
     }
 }
 
-/// The order that the person names, or the one that the provider has signed.
+/// Credits an element whose number or order id is odd, under the number that a person states.
+async fn credit_odd(
+    table: &impl ReadAny,
+    unreadable: &Stored<Unreadable>,
+    stated: &Stated,
+    resolution: Resolution,
+) -> Result<Transaction, NotDecided> {
+    let odd = unreadable.row.payment.as_ref().ok_or(NotDecided::NothingToDecide)?;
+    let key = odd.key(stated.number.as_ref())?;
+    let signed = read_order(table, odd.facts(&unreadable.row.evidence).order().as_ref()).await?;
+    let is_order_known = signed.is_some();
+    let order = match &stated.order {
+        Some(id) => read_order(table, Some(id)).await?,
+        None => signed,
+    };
+    let order = order.ok_or(NotDecided::NoOrder)?;
+    let (payment, number) = (table.read(&key).await?, read_number(table, Some(&order), &key.transaction_id).await?);
+    let (row, decided) = unreadable.row.credit(
+        stated.number.as_ref(),
+        payment.as_ref().map(|it| &it.row),
+        (&order.row, is_order_known),
+        number.as_ref(),
+        resolution,
+    )?;
+    let Decided::Credited(rows) = decided else { return Err(NotDecided::NothingToDecide) };
+    let deposit = order.becomes(rows.deposit).map(DepositRow::Registered);
+    let transaction = Transaction::new(deposit, vec![Change::of(rows.payment, payment.as_ref())]);
+    Ok(Transaction { numbers: rows.numbers, unreadable: Some(unreadable.becomes(row)), ..transaction })
+}
+
 async fn read_order(
     table: &impl Read<CustomTransactionId>,
-    payment: &Payment,
-    named: Option<&CustomTransactionId>,
-) -> Result<Option<Stored<DepositRow>>, StoreError> {
-    let signed = || payment.facts().and_then(SignedFacts::order);
-    match named.cloned().or_else(signed) {
-        Some(id) => table.read(&id).await,
+    id: Option<&CustomTransactionId>,
+) -> Result<Option<Stored<Deposit>>, StoreError> {
+    let Some(id) = id else { return Ok(None) };
+    Ok(table.read(id).await?.and_then(Stored::registered))
+}
+
+async fn read_number(
+    table: &impl ReadAny,
+    order: Option<&Stored<Deposit>>,
+    number: &TransactionId,
+) -> Result<Option<CreditedNumber>, StoreError> {
+    match order.and_then(|order| order.row.number_to_read(number)) {
+        Some(id) => Ok(table.read(&id).await?.map(|it| it.row)),
         None => Ok(None),
     }
 }

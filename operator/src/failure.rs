@@ -75,8 +75,8 @@ impl From<NotDecided> for Failure {
     fn from(error: NotDecided) -> Self {
         match error {
             NotDecided::Table(error) => error.into(),
-            NotDecided::OrderNotNeeded => Self::Usage(format!("--order: {error}")),
-            NotDecided::NotResolved(_) | NotDecided::IsOrder | NotDecided::IsCount => {
+            NotDecided::OrderNotNeeded | NotDecided::NumberNotNeeded => Self::Usage(format!("--order: {error}")),
+            NotDecided::NotResolved(_) | NotDecided::IsOrder | NotDecided::NothingToDecide | NotDecided::NoOrder => {
                 Self::NotAllowed(error.to_string())
             }
         }

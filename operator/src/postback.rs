@@ -1,15 +1,49 @@
 //! The postback that a row keeps: the signed list to the letter, and its element.
 
-use domain::{Evidence, Separator};
+use std::collections::BTreeMap;
+
+use domain::{Evidence, ListHash, ListPlace, Separator, SignedList};
 use paykassma::{Element, PostbackBody, read_postback};
 use signing::{NotVerified, verify};
+use store::{Read, StoreError, StoredListId};
 
 use crate::deployment::Keys;
 use crate::failure::Failure;
 
-/// Writes a body around the list that a row keeps, without any unsigned field.
-pub(crate) fn body(access_key: &str, evidence: &Evidence) -> Result<PostbackBody, Failure> {
-    PostbackBody::around(&evidence.additional_data, &evidence.signature, access_key)
+/// The signed lists that have rows of their own.
+#[derive(Debug, Default)]
+pub(crate) struct Lists(BTreeMap<ListHash, SignedList>);
+
+impl Lists {
+    /// Reads the lists of all evidence that does not have its list with it.
+    pub(crate) async fn read(
+        table: &impl Read<StoredListId>,
+        evidence: impl IntoIterator<Item = &Evidence>,
+    ) -> Result<Self, StoreError> {
+        let mut lists = BTreeMap::new();
+        for evidence in evidence {
+            let ListPlace::Stored { list: hash } = &evidence.place else { continue };
+            if !lists.contains_key(hash)
+                && let Some(stored) = table.read(&StoredListId(hash.clone())).await?
+            {
+                lists.insert(hash.clone(), stored.row.list);
+            }
+        }
+        Ok(Self(lists))
+    }
+
+    /// The list of a row's evidence. `None` if it has a row of its own and that was not found.
+    pub(crate) fn of<'a>(&'a self, evidence: &'a Evidence) -> Option<&'a SignedList> {
+        match &evidence.place {
+            ListPlace::Here(list) => Some(list),
+            ListPlace::Stored { list } => self.0.get(list),
+        }
+    }
+}
+
+/// Writes a body around a signed list, without any unsigned field.
+pub(crate) fn body(access_key: &str, list: &SignedList) -> Result<PostbackBody, Failure> {
+    PostbackBody::around(&list.additional_data, &list.signature, access_key)
         .map_err(|error| Failure::Usage(format!("additional_data is not JSON: {error}")))
 }
 
@@ -31,16 +65,18 @@ impl From<Unproved> for Failure {
 }
 
 /// Verifies the evidence of a row with the current keys, and reads its element. `None` if the signed list has no such element.
-pub(crate) fn kept(keys: &Keys, evidence: &Evidence) -> Result<Option<Element>, Unproved> {
-    let bare = body(&keys.access_key, evidence).map_err(|error| Unproved::NoEvidence(error.to_string()))?.to_string();
+pub(crate) fn kept(keys: &Keys, lists: &Lists, evidence: &Evidence) -> Result<Option<Element>, Unproved> {
+    let list = lists.of(evidence).ok_or_else(|| Unproved::NoEvidence("its signed list has no row".into()))?;
+    let bare = body(&keys.access_key, list).map_err(|error| Unproved::NoEvidence(error.to_string()))?.to_string();
     let verified = verify(bare.as_bytes(), &keys.of_postbacks()).map_err(|cause| match cause {
         NotVerified::Signature => Unproved::NoKey,
         NotVerified::Malformed(_) | NotVerified::AccessKey => Unproved::NoEvidence(cause.to_string()),
     })?;
-    Ok(read_postback(&verified, evidence.received_at, Separator::Dot).nth(evidence.element))
+    let postback = read_postback(&verified);
+    Ok(postback.elements(&evidence.place, evidence.received_at, Separator::Dot).nth(evidence.element))
 }
 
 /// Verifies the evidence of a row with the current keys, and reads its element.
-pub(crate) fn element(keys: &Keys, evidence: &Evidence) -> Result<Element, Unproved> {
-    kept(keys, evidence)?.ok_or_else(|| Unproved::NoEvidence("the signed list has no such element".into()))
+pub(crate) fn element(keys: &Keys, lists: &Lists, evidence: &Evidence) -> Result<Element, Unproved> {
+    kept(keys, lists, evidence)?.ok_or_else(|| Unproved::NoEvidence("the signed list has no such element".into()))
 }

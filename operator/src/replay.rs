@@ -3,20 +3,24 @@
 use std::path::{Path, PathBuf};
 
 use clap::{ArgGroup, Args};
-use domain::{Amount, CurrencyCode, Direction, Evidence, Label, Mismatch, PaymentState, SignedFacts, WalletType};
+use domain::{
+    Amount, CurrencyCode, Direction, Evidence, Label, Mismatch, PaymentState, SignedFacts, SignedList, Unsigned,
+    WalletType,
+};
 use paykassma::{Element, UnsignedFields};
-use store::AnyRow;
+use store::{AnyRow, ReadAny, StoredListId};
 
 use crate::deployment::{Deployment, Keys, http};
 use crate::failure::{Done, Failure};
 use crate::output::Output;
+use crate::postback::Lists;
 use crate::{id, postback, receiver, rows};
 
 /// What to send again.
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("what").required(true).args(["id", "file"]))]
 pub(crate) struct Replay {
-    /// The key of a row that stores a postback: payment#WALLET#NUMBER or unreadable#SIGNATURE#N
+    /// The key of a row that stores a postback: payment#WALLET#NUMBER, unreadable#LIST#N or list#LIST
     pub(crate) id: Option<String>,
 
     /// A postback's whole body, exactly as the provider sent it
@@ -31,7 +35,10 @@ pub(crate) struct Replay {
 pub(crate) async fn run(deployment: &Deployment, output: Output, arguments: &Replay) -> Result<Done, Failure> {
     let keys = deployment.keys().await?;
     let body = match (&arguments.id, &arguments.file) {
-        (Some(id), _) => rebuilt(&id::find(&deployment.table()?, id).await?, arguments.label.as_deref(), &keys)?,
+        (Some(id), _) => {
+            let table = deployment.table()?;
+            rebuilt(&table, &id::find(&table, id).await?, arguments.label.as_deref(), &keys).await?
+        }
         (None, Some(file)) => read(file)?,
         (None, None) => return Err(Failure::Usage("give an ID or --file".into())),
     };
@@ -52,12 +59,17 @@ fn read(file: &Path) -> Result<Vec<u8>, Failure> {
     std::fs::read(file).map_err(|error| Failure::Usage(format!("{}: {error}", file.display())))
 }
 
-/// The body around a row's evidence: the unchanged list and its signature, copies of what is signed, and the label.
-fn rebuilt(row: &AnyRow, label: Option<&str>, keys: &Keys) -> Result<Vec<u8>, Failure> {
-    let (evidence, kept) = kept(row)?;
+/// The body around a row's signed list: unchanged, with its signature, and the unsigned fields.
+async fn rebuilt(table: &impl ReadAny, row: &AnyRow, label: Option<&str>, keys: &Keys) -> Result<Vec<u8>, Failure> {
     let given = label.map(Label::parse).transpose().map_err(|rule| Failure::Usage(format!("--label {rule}")))?;
-    let label = kept.or(given);
-    let copies = match postback::element(keys, evidence)? {
+    if let AnyRow::ListProgress(it) = row {
+        let missing = || Failure::NotAllowed("the signed list has no row".into());
+        let list = table.read(&StoredListId(it.row.hash.clone())).await?.ok_or_else(missing)?.row.list;
+        return written(&list, unsigned_fields(&it.row.unsigned, given), keys);
+    }
+    let (evidence, kept) = kept(row)?;
+    let lists = Lists::read(table, [evidence]).await?;
+    let copies = match postback::element(keys, &lists, evidence)? {
         Element::Deposit(report) => {
             let SignedFacts { amount, currency_code, .. } = report.facts;
             copies(Direction::Ingoing, &report.payment.wallet_type, amount, &currency_code)
@@ -70,11 +82,28 @@ fn rebuilt(row: &AnyRow, label: Option<&str>, keys: &Keys) -> Result<Vec<u8>, Fa
             return Err(Failure::NotAllowed(format!("the element is not understood today either: {reason}")));
         }
     };
-    let Some(label) = label else {
+    let Some(label) = kept.or(given) else {
         return Err(Failure::Usage("the row keeps no label: give the user's with --label".into()));
     };
     let copies = UnsignedFields { label: Some(label.as_str().into()), ..copies };
-    Ok(postback::body(&keys.access_key, evidence)?.with_unsigned(&copies).to_string().into_bytes())
+    let list = lists.of(evidence).ok_or_else(|| Failure::NotAllowed("the signed list has no row".into()))?;
+    written(list, copies, keys)
+}
+
+fn written(list: &SignedList, unsigned: UnsignedFields, keys: &Keys) -> Result<Vec<u8>, Failure> {
+    Ok(postback::body(&keys.access_key, list)?.with_unsigned(&unsigned).to_string().into_bytes())
+}
+
+/// The unsigned fields that came with a list.
+fn unsigned_fields(unsigned: &Unsigned, label: Option<Label>) -> UnsignedFields {
+    UnsignedFields {
+        wallet_type: unsigned.wallet_type.clone().map(String::from),
+        amount: unsigned.amount.map(Into::into),
+        currency_code: unsigned.currency_code.clone().map(String::from),
+        label: unsigned.label.clone().or(label).map(String::from),
+        direction: unsigned.direction,
+        ..UnsignedFields::default()
+    }
 }
 
 /// Repeats what is signed.
@@ -103,9 +132,13 @@ fn kept(row: &AnyRow) -> Result<(&Evidence, Option<Label>), Failure> {
             PaymentState::Claimed { .. } | PaymentState::Released { .. } => refused("no postback has come for it"),
             PaymentState::Credited { .. } | PaymentState::Rejected { .. } => refused("it is decided"),
         },
-        AnyRow::Deposit(_) | AnyRow::Withdrawal(_) | AnyRow::EntryCount(_) => {
-            refused("replay a payment# or an unreadable# row")
-        }
+        AnyRow::Deposit(_)
+        | AnyRow::Withdrawal(_)
+        | AnyRow::EntryCount(_)
+        | AnyRow::CreditedNumber(_)
+        | AnyRow::WaitingPage(_)
+        | AnyRow::StoredList(_)
+        | AnyRow::ListProgress(_) => refused("replay a payment#, an unreadable# or a list# row"),
     }
 }
 
@@ -115,6 +148,8 @@ fn is_unsigned(mismatch: Mismatch) -> bool {
             true
         }
         Mismatch::OrderCurrencyCode
+        | Mismatch::SameNumber
+        | Mismatch::OrderUnwritable
         | Mismatch::OrderWalletType
         | Mismatch::Contested
         | Mismatch::TakenAway

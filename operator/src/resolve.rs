@@ -2,11 +2,11 @@
 
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use domain::{CustomTransactionId, Outcome, Remark, Resolution, Timestamp};
+use domain::{CustomTransactionId, Outcome, Remark, Resolution, Timestamp, TransactionId};
 use lambda::{Clock, System};
 use serde::Serialize;
 
-use crate::decision::Decision;
+use crate::decision::{Decision, Stated};
 use crate::deployment::Deployment;
 use crate::failure::{Done, Failure};
 use crate::id;
@@ -39,6 +39,14 @@ pub(crate) struct Resolve {
     #[arg(long, value_name = "CUSTOM_TRANSACTION_ID")]
     pub(crate) order: Option<String>,
 
+    /// The number of a payment whose signed number cannot be read
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) number: Option<String>,
+
+    /// State that it is a different payment, although the order was credited for the same number
+    #[arg(long)]
+    pub(crate) different_payment: bool,
+
     /// Only if the row still has this version, as `show` and --dry-run print it
     #[arg(long, value_name = "N")]
     pub(crate) if_version: Option<u64>,
@@ -55,7 +63,8 @@ What may be decided:
   a foreign withdrawal                                   paid or failed, for the record
   a payment that is quarantined or unmatched             credited to its order, or rejected
   a number that an order only claims                     rejected: any order may claim it again
-  an unreadable element                                  anything, for the record
+  an unreadable element                                  anything, for the record; a payment among them may be
+                                                         credited, under the --number that you state
 
 A payment is credited with its signed amount to the label that is stored with its order.";
 
@@ -87,7 +96,9 @@ pub(crate) async fn run(deployment: &Deployment, output: Output, arguments: &Res
     }
     let order = arguments.order.as_deref().map(CustomTransactionId::parse).transpose();
     let order = order.map_err(|rule| Failure::Usage(format!("--order {rule}")))?;
-    let decision = Decision::make(&table, row, order.as_ref(), resolution).await?;
+    let number = arguments.number.as_deref().map(TransactionId::parse).transpose();
+    let number = number.map_err(|rule| Failure::Usage(format!("--number {rule}")))?;
+    let decision = Decision::make(&table, row, &Stated { order, number }, resolution).await?;
     let resolved = Resolved {
         id: decision.before().key(),
         before: decision.before().state_name(),
@@ -113,6 +124,7 @@ fn resolution(arguments: &Resolve) -> Result<Resolution, Failure> {
         at: Timestamp(System.now_ms()),
         closes: 0,
         taken_from: None,
+        is_different_payment: arguments.different_payment,
     })
 }
 

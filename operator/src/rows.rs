@@ -3,9 +3,10 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use domain::{
-    Amount, CurrencyCode, DepositRow, Mismatch, PaymentState, Submission, Timestamp, WithdrawalRow, WithdrawalState,
+    Amount, CurrencyCode, DepositRow, ListState, Mismatch, PaymentState, Submission, Timestamp, WithdrawalRow,
+    WithdrawalState,
 };
-use store::AnyRow;
+use store::{AnyRow, RowKey};
 
 /// The money that it is about: signed, or asked for.
 pub(crate) fn money(row: &AnyRow) -> Option<(Amount, CurrencyCode)> {
@@ -22,7 +23,15 @@ pub(crate) fn money(row: &AnyRow) -> Option<(Amount, CurrencyCode)> {
             WithdrawalRow::Registered(row) => (row.request.amount, &row.request.currency_code),
             WithdrawalRow::Foreign(row) => (row.facts.amount, &row.facts.currency_code),
         },
-        AnyRow::Unreadable(_) | AnyRow::EntryCount(_) => return None,
+        AnyRow::Unreadable(it) => {
+            let payment = it.row.payment.as_ref()?;
+            (payment.amount, &payment.currency_code)
+        }
+        AnyRow::EntryCount(_)
+        | AnyRow::CreditedNumber(_)
+        | AnyRow::WaitingPage(_)
+        | AnyRow::StoredList(_)
+        | AnyRow::ListProgress(_) => return None,
     };
     Some((amount, currency.clone()))
 }
@@ -52,6 +61,15 @@ pub(crate) fn why(row: &AnyRow) -> String {
         },
         AnyRow::Unreadable(it) => it.row.reason.clone(),
         AnyRow::EntryCount(it) => format!("{} numbers were entered on the last day", it.row.entered),
+        AnyRow::CreditedNumber(it) => format!("{} was credited for {}", it.row.order, it.row.payment.key()),
+        AnyRow::WaitingPage(it) => {
+            format!("{} payments wait for {}", it.row.payments.len(), it.row.custom_transaction_id)
+        }
+        AnyRow::StoredList(_) => "the signed list that other rows refer to".into(),
+        AnyRow::ListProgress(it) => match it.row.state {
+            ListState::Unfinished => "some of its elements may not be stored".into(),
+            ListState::Done => "all its elements are stored".into(),
+        },
     }
 }
 
@@ -79,6 +97,8 @@ pub(crate) fn disagree(mismatch: Mismatch) -> &'static str {
         Mismatch::Label => "the unsigned label is not the stored one",
         Mismatch::OrderCurrencyCode => "the signed currency is not the order's",
         Mismatch::OrderWalletType => "the signed wallet is not the order's",
+        Mismatch::SameNumber => "the order was credited for this number already, in another spelling or wallet",
+        Mismatch::OrderUnwritable => "the order's row cannot be read or has no room",
         Mismatch::Contested => "another user entered the number with the signed amount",
         Mismatch::TakenAway => "a person took the number away from the signed order",
         Mismatch::EarlierPostback => "the signed facts are not those of an earlier postback",

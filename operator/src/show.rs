@@ -13,12 +13,13 @@ use crate::deployment::Deployment;
 use crate::failure::{Done, Failure};
 use crate::mask::mask;
 use crate::output::Output;
+use crate::postback::Lists;
 use crate::{id, rows};
 
 /// What to show.
 #[derive(Debug, Args)]
 pub(crate) struct Show {
-    /// A key of the table (deposit#.., payment#WALLET#NUMBER, withdrawal#.., unreadable#SIGNATURE#N), or a merchant's id alone
+    /// A key of the table (deposit#.., payment#WALLET#NUMBER, withdrawal#.., unreadable#LIST#N), or a merchant's id alone
     pub(crate) id: String,
 
     /// Show people's names, accounts and labels, and the signed text
@@ -58,8 +59,10 @@ struct Signed {
 }
 
 pub(crate) async fn run(deployment: &Deployment, output: Output, arguments: &Show) -> Result<Done, Failure> {
-    let row = id::find(&deployment.table()?, &arguments.id).await?;
-    let mut shown = Shown::of(&row)?;
+    let table = deployment.table()?;
+    let row = id::find(&table, &arguments.id).await?;
+    let lists = Lists::read(&table, evidence(&row)).await?;
+    let mut shown = Shown::of(&row, &lists)?;
     if !arguments.reveal {
         mask(&mut shown.row);
         shown.evidence.iter_mut().for_each(|it| mask(&mut it.said));
@@ -69,16 +72,10 @@ pub(crate) async fn run(deployment: &Deployment, output: Output, arguments: &Sho
 }
 
 impl Shown {
-    fn of(row: &AnyRow) -> Result<Self, Failure> {
+    fn of(row: &AnyRow, lists: &Lists) -> Result<Self, Failure> {
         let mut history = history(row);
         history.sort_by_key(|it| it.at_ms);
-        let json = match row {
-            AnyRow::Deposit(it) => serde_json::to_value(&it.row),
-            AnyRow::Payment(it) => serde_json::to_value(&it.row),
-            AnyRow::Withdrawal(it) => serde_json::to_value(&it.row),
-            AnyRow::Unreadable(it) => serde_json::to_value(&it.row),
-            AnyRow::EntryCount(it) => serde_json::to_value(&it.row),
-        };
+        let json = row.serialize_row(serde_json::value::Serializer);
         Ok(Self {
             id: row.key(),
             state: row.state_name(),
@@ -86,7 +83,7 @@ impl Shown {
             attention: row.attention().map(|it| it.kind.as_str()),
             version: row.version(),
             history,
-            evidence: evidence(row).into_iter().map(Signed::of).collect(),
+            evidence: evidence(row).into_iter().map(|it| Signed::of(lists, it)).collect(),
             row: json.map_err(|error| Failure::NoAnswer(error.to_string()))?,
         })
     }
@@ -118,25 +115,30 @@ fn pretty(value: &Value) -> String {
 }
 
 impl Signed {
-    fn of(evidence: &Evidence) -> Self {
+    fn of(lists: &Lists, evidence: &Evidence) -> Self {
         Self {
-            signature: evidence.signature.clone(),
+            signature: lists.of(evidence).map(|list| list.signature.clone()).unwrap_or_default(),
             element: evidence.element,
             received_at_ms: evidence.received_at,
-            said: element(evidence).unwrap_or_default(),
+            said: element(lists, evidence).unwrap_or_default(),
         }
     }
 }
 
 /// The signed element that a row is about.
-fn element(evidence: &Evidence) -> Option<Value> {
-    let elements = signed_elements(&evidence.additional_data);
+fn element(lists: &Lists, evidence: &Evidence) -> Option<Value> {
+    let elements = signed_elements(&lists.of(evidence)?.additional_data);
     serde_json::from_str(elements.texts.get(evidence.element)?).ok()
 }
 
 fn evidence(row: &AnyRow) -> Vec<&Evidence> {
     let (facts, contradictions): (Option<&SignedFacts>, &[Contradiction]) = match row {
-        AnyRow::Deposit(_) | AnyRow::EntryCount(_) => (None, &[]),
+        AnyRow::Deposit(_)
+        | AnyRow::EntryCount(_)
+        | AnyRow::CreditedNumber(_)
+        | AnyRow::WaitingPage(_)
+        | AnyRow::StoredList(_)
+        | AnyRow::ListProgress(_) => (None, &[]),
         AnyRow::Payment(it) => (it.row.facts(), &it.row.contradictions),
         AnyRow::Withdrawal(it) => match &it.row {
             WithdrawalRow::Registered(row) => (facts(row), &row.contradictions),
@@ -190,7 +192,13 @@ fn history(row: &AnyRow) -> Vec<Happened> {
             let came = Happened { at_ms: it.row.evidence.received_at, what };
             std::iter::once(came).chain(resolved(&it.row.resolutions)).collect()
         }
-        AnyRow::EntryCount(_) => Vec::new(),
+        AnyRow::ListProgress(it) => {
+            let what = format!("a signed list of {} elements came", it.row.elements);
+            vec![Happened { at_ms: it.row.received_at, what }]
+        }
+        AnyRow::EntryCount(_) | AnyRow::CreditedNumber(_) | AnyRow::WaitingPage(_) | AnyRow::StoredList(_) => {
+            Vec::new()
+        }
     }
 }
 

@@ -31,6 +31,7 @@ pub(crate) fn actions(right: Right) -> Vec<Action> {
     let rows = |action: &str, kind: &str| on("dynamodb", &[action], &format!("{kind}#*"));
     match right {
         Right::ReadRows(kind) => rows("GetItem", kind),
+        Right::ReadManyRows(kind) => rows("BatchGetItem", kind),
         Right::PutRows(kind) => rows("PutItem", kind),
         Right::UpdateRows(kind) => rows("UpdateItem", kind),
         Right::FindAttention => on("dynamodb", &["Query"], "${Table.Arn}/index/attention"),

@@ -13,7 +13,10 @@ use lambda::{BadRequest, Clock, Fields, Handler, Metric, Reply, Request, Right, 
 use paykassma::{ActivateTransaction, Activation, ActivationRequest, NotAnswered};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
-use store::{Change, Read, RowKey, Stored, Transact, Transacted, Updated, Write, Written, retry, update, update_from};
+use store::{
+    Change, Read, RowKey, Stored, Transact, Transacted, Transaction, Updated, Write, Written, retry, update,
+    update_from,
+};
 use tracing::{error, info, warn};
 
 /// The settings that this function reads, beside those that all functions have.
@@ -274,7 +277,8 @@ where
             let change = Change { row: DepositRow::Registered(deposit), expected_version: order.version };
             let is_written = match released.zip(payment) {
                 Some((row, payment)) => {
-                    self.table.transact(change, vec![payment.becomes(row)]).await? == Transacted::Done
+                    let transaction = Transaction::new(change, vec![payment.becomes(row)]);
+                    self.table.transact(transaction).await? == Transacted::Done
                 }
                 None => self.table.write(change).await? == Written::Done,
             };

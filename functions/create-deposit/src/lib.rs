@@ -8,15 +8,17 @@ pub use error::ApiError;
 use std::collections::BTreeMap;
 
 use domain::{
-    CustomTransactionId, Deposit, DepositRow, Order, PaymentKey, PaymentState, PaymentSystems, Timestamp, mask,
-    match_waiting,
+    CreditedNumberId, CustomTransactionId, Deposit, DepositRow, Order, Payment, PaymentKey, PaymentState,
+    PaymentSystems, Timestamp, WaitingPageId, mask, match_waiting,
 };
 use lambda::{Clock, Handler, Metric, Reply, Request, Right, SecretStore, StatusCode, count};
 use paykassma::{BaseUrl, CreateTransaction, Creation, NotAnswered, payment_window_url};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use store::{Change, Read, RowKey, StoreError, Stored, Transact, Transacted, Write, Written, retry};
+use store::{
+    Change, Read, ReadMany, RowKey, StoreError, Stored, Transact, Transacted, Transaction, Write, Written, retry,
+};
 use tracing::info;
 
 /// The settings that this function reads, beside those that all functions have.
@@ -34,8 +36,11 @@ pub const SETTINGS: &[&str] = &[
 pub const RIGHTS: &[Right] = &[
     Right::ReadRows("deposit"),
     Right::PutRows("deposit"),
-    Right::ReadRows("payment"),
+    Right::ReadManyRows("payment"),
     Right::PutRows("payment"),
+    Right::ReadManyRows("number"),
+    Right::PutRows("number"),
+    Right::ReadRows("waiting"),
     Right::ReadSecret,
 ];
 
@@ -65,6 +70,27 @@ pub struct Deps<S, P, K, A> {
     pub window_parameters: BTreeMap<String, String>,
 }
 
+/// All that this function may do to the table.
+pub trait Table:
+    Read<CustomTransactionId>
+    + Write<DepositRow>
+    + ReadMany<PaymentKey>
+    + ReadMany<CreditedNumberId>
+    + Read<WaitingPageId>
+    + Transact
+{
+}
+
+impl<S> Table for S where
+    S: Read<CustomTransactionId>
+        + Write<DepositRow>
+        + ReadMany<PaymentKey>
+        + ReadMany<CreditedNumberId>
+        + Read<WaitingPageId>
+        + Transact
+{
+}
+
 #[derive(Serialize)]
 struct Created<'a> {
     custom_transaction_id: &'a CustomTransactionId,
@@ -75,7 +101,7 @@ struct Created<'a> {
 
 impl<S, P, K, A> Handler for Deps<S, P, K, A>
 where
-    S: Read<CustomTransactionId> + Write<DepositRow> + Read<PaymentKey> + Transact + Send,
+    S: Table + Send,
     P: CreateTransaction + Send + Sync,
     K: SecretStore<Keys> + Send,
     A: Clock + Send,
@@ -97,16 +123,16 @@ where
                 ApiError::Provider(NotAnswered(reason.into()))
             }
         };
-        match self.table.read(&order.custom_transaction_id).await? {
-            Some(Stored { row: DepositRow::Registered(known), .. }) => self.repeat(&order, &known),
-            Some(_) | None => Err(error),
+        match self.table.read(&order.custom_transaction_id).await?.and_then(Stored::registered) {
+            Some(known) => self.repeat(&order, known).await,
+            None => Err(error),
         }
     }
 }
 
 impl<S, P, K, A> Deps<S, P, K, A>
 where
-    S: Read<CustomTransactionId> + Write<DepositRow> + Read<PaymentKey> + Transact,
+    S: Table,
     P: Sync,
     K: Sync,
     A: Clock,
@@ -116,12 +142,14 @@ where
         retry(&self.table, |_| async {
             match self.table.write(Change::new(DepositRow::Registered(deposit.clone()))).await? {
                 Written::Done => self.created(&deposit).map(Some),
-                Written::Conflict { current: Some(Stored { row: DepositRow::Registered(known), .. }) } => {
-                    self.repeat(&deposit.order, &known).map(Some)
+                Written::Conflict { current: Some(Stored { row: DepositRow::Registered(row), version }) } => {
+                    self.repeat(&deposit.order, Stored { row, version }).await.map(Some)
                 }
                 Written::Conflict { current: Some(Stored { row: DepositRow::Unregistered(place), version }) } => {
-                    let is_written = self.register_late(&deposit, &place.unmatched, version).await?;
-                    if is_written { self.created(&deposit).map(Some) } else { Ok(None) }
+                    let row = Deposit { waiting: place.waiting, ..deposit.clone() };
+                    let Some(registered) = self.match_some(Stored { row, version }).await? else { return Ok(None) };
+                    self.match_all(registered).await?;
+                    self.created(&deposit).map(Some)
                 }
                 Written::Conflict { current: None } => Ok(None),
             }
@@ -129,43 +157,64 @@ where
         .await
     }
 
-    /// Registers an order whose payments came first, and credits them in the same transaction. `false` when a row has changed
-    /// meanwhile.
-    async fn register_late(&self, deposit: &Deposit, waiting: &[PaymentKey], version: u64) -> Result<bool, StoreError> {
-        let mut stored = Vec::new();
-        for key in waiting {
-            stored.extend(self.table.read(key).await?);
+    /// Matches all payments that wait for an order. After a crash the order's row says which are left.
+    async fn match_all(&self, order: Stored<Deposit>) -> Result<(), ApiError> {
+        let mut order = Some(order);
+        while let Some(stored) = order.take().filter(|it| !it.row.waiting.is_empty()) {
+            let id = stored.row.order.custom_transaction_id.clone();
+            order = match self.match_some(stored).await? {
+                Some(matched) => Some(matched),
+                None => self.table.read(&id).await?.and_then(Stored::registered),
+            };
         }
-        let payments: Vec<_> = stored.iter().map(|it| it.row.clone()).collect();
-        let (deposit, matched) = match_waiting(deposit.clone(), &payments);
-        let changes = matched.iter().map(|row| {
-            let current = stored.iter().find(|it| it.row.key == row.key);
-            Change::of(row.clone(), current)
-        });
-        let place = Change { row: DepositRow::Registered(deposit.clone()), expected_version: version };
-        let is_written = self.table.transact(place, changes.collect()).await? == Transacted::Done;
-        for row in matched.iter().filter(|_| is_written) {
-            let (reference, payment) = (deposit.order.custom_transaction_id.key(), row.key.key());
-            if let PaymentState::Quarantined { mismatch, .. } = &row.state {
-                count!(error, Metric::DepositQuarantined, reference, payment, ?mismatch);
-            } else {
-                count!(info, Metric::DepositCredited, reference, payment, "an unmatched payment found its order");
-            }
-        }
-        Ok(is_written)
+        Ok(())
     }
 
-    fn repeat(&self, order: &Order, known: &Deposit) -> Result<Reply, ApiError> {
-        let differing = known.order.differing(order);
-        if differing.is_empty() {
-            return Ok(Reply { status: StatusCode::OK, ..self.created(known)? });
+    /// Matches as many waiting payments as one transaction takes, and registers the order with the first of them. `None` when a
+    /// row has changed meanwhile.
+    async fn match_some(
+        &self,
+        Stored { row: mut order, version }: Stored<Deposit>,
+    ) -> Result<Option<Stored<Deposit>>, StoreError> {
+        if order.waiting.newest.is_empty() {
+            let id = WaitingPageId { order: order.order.custom_transaction_id.clone(), page: order.waiting.pages };
+            let page =
+                self.table.read(&id).await?.ok_or_else(|| StoreError::Transient(format!("{} is missing", id.key())))?;
+            order.waiting = order.waiting.with_page(page.row);
         }
-        Err(ApiError::IdTaken(differing.join(", ")))
+        let keys = order.waiting.take();
+        let stored = self.table.read_many(&keys).await?;
+        let numbers: Vec<_> = keys.iter().filter_map(|it| order.number_to_read(&it.transaction_id)).collect();
+        let numbers = if numbers.is_empty() { BTreeMap::new() } else { self.table.read_many(&numbers).await? };
+        let numbers: Vec<_> = numbers.into_values().map(|it| it.row).collect();
+        let payments: Vec<_> = keys.iter().filter_map(|key| Some(stored.get(key)?.row.clone())).collect();
+        let (deposit, matched, numbers) = match_waiting(order, &payments, &numbers);
+        let changes = matched.iter().map(|row| Change::of(row.clone(), stored.get(&row.key))).collect();
+        let change = Change { row: DepositRow::Registered(deposit.clone()), expected_version: version };
+        let transaction = Transaction { numbers, ..Transaction::new(change, changes) };
+        if self.table.transact(transaction).await? != Transacted::Done {
+            return Ok(None);
+        }
+        for row in &matched {
+            count_matched(&deposit, row);
+        }
+        Ok(Some(Stored { row: deposit, version: version.saturating_add(1) }))
+    }
+
+    /// The same request again. It completes what an earlier one may have left.
+    async fn repeat(&self, order: &Order, known: Stored<Deposit>) -> Result<Reply, ApiError> {
+        let differing = known.row.order.differing(order);
+        if !differing.is_empty() {
+            return Err(ApiError::IdTaken(differing.join(", ")));
+        }
+        let reply = self.created(&known.row)?;
+        self.match_all(known).await?;
+        Ok(Reply { status: StatusCode::OK, ..reply })
     }
 
     fn created(&self, deposit: &Deposit) -> Result<Reply, ApiError> {
         let params =
-            serde_json::from_str(&deposit.params).map_err(|_| StoreError("a row's params are not JSON".into()))?;
+            serde_json::from_str(&deposit.params).map_err(|_| StoreError::transient("a row's params are not JSON"))?;
         info!(reference = deposit.order.custom_transaction_id.key(), "registered");
         let parameters: Vec<_> = self.window_parameters.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
         let created = Created {
@@ -175,5 +224,14 @@ where
             payment_window_url: payment_window_url(&self.plugin, &deposit.order, &parameters),
         };
         Ok(Reply::new(StatusCode::CREATED, &created))
+    }
+}
+
+fn count_matched(deposit: &Deposit, row: &Payment) {
+    let (reference, payment) = (deposit.order.custom_transaction_id.key(), row.key.key());
+    if let PaymentState::Quarantined { mismatch, .. } = &row.state {
+        count!(error, Metric::DepositQuarantined, reference, payment, ?mismatch);
+    } else {
+        count!(info, Metric::DepositCredited, reference, payment, "an unmatched payment found its order");
     }
 }

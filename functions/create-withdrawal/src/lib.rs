@@ -88,7 +88,7 @@ where
                 Err(ApiError::IdTaken("its origin: the provider reported on it already".into()))
             }
             Written::Conflict { current: None } => {
-                Err(StoreError("a race was lost to a row that is not there".into()).into())
+                Err(StoreError::transient("a race was lost to a row that is not there").into())
             }
         }
     }

@@ -67,7 +67,7 @@ fn read(change: &RowChange) -> Result<Vec<Published>, StoreError> {
         let id = id(&transaction, version, index);
         let envelope =
             Envelope { id, r#type: data.kind(), transaction: &transaction, version, time_ms: change.at_ms, data };
-        let detail = serde_json::to_string(&envelope).map_err(|error| StoreError(error.to_string()))?;
+        let detail = serde_json::to_string(&envelope).map_err(StoreError::transient)?;
         let reference = transaction.clone();
         Ok(Published { kind: data.kind().to_owned(), reference, detail, at_ms: change.at_ms })
     });

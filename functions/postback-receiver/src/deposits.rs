@@ -1,67 +1,151 @@
 //! Payments: credited once, or held for a reason.
 
-use domain::{Decision, DepositReport, DepositRow, Payment, PaymentState, decide};
+use domain::{
+    CreditedNumber, CreditedRows, Decision, DepositReport, DepositRow, Noted, Payment, PaymentState, Rows, decide,
+};
 use lambda::{Metric, count};
-use store::{Change, RowKey, StoreError, Stored, Transacted, Written, retry};
+use store::{Change, RowKey, StoreError, Stored, Transacted, Transaction, Written, retry};
 
 use crate::Table;
 
+/// The rows that a report is about, as they were read.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Known {
+    pub(crate) payment: Option<Stored<Payment>>,
+    pub(crate) order: Option<Stored<DepositRow>>,
+    pub(crate) number: Option<CreditedNumber>,
+    pub(crate) is_order_unwritable: bool,
+}
+
+impl Known {
+    /// Reads them. An order that cannot be decoded is one to which nothing can be written.
+    async fn read(table: &impl Table, report: &DepositReport) -> Result<Self, StoreError> {
+        let payment = table.read(&report.payment).await?;
+        let mut known = Self { payment, ..Self::default() };
+        let Some(id) = report.facts.order() else { return Ok(known) };
+        match table.read(&id).await {
+            Ok(order) => known.order = order,
+            Err(error) if error.is_permanent_of(&id) => known.is_order_unwritable = true,
+            Err(error) => return Err(error),
+        }
+        let order = known.order.as_ref().and_then(|order| order.row.registered());
+        if let Some(id) = order.and_then(|it| it.number_to_read(&report.payment.transaction_id)) {
+            known.number = table.read(&id).await?.map(|it| it.row);
+        }
+        Ok(known)
+    }
+
+    fn rows(&self) -> Rows<'_> {
+        Rows {
+            payment: self.payment.as_ref().map(|it| &it.row),
+            order: self.order.as_ref().map(|it| &it.row),
+            number: self.number.as_ref(),
+            is_order_unwritable: self.is_order_unwritable,
+        }
+    }
+}
+
+/// What is written: the order's row as it is then.
+pub(crate) type NewOrder = Option<Stored<DepositRow>>;
+
 /// Stores a verified report of a payment. The usual one is credited without anything being read first.
 pub(crate) async fn store(table: &impl Table, report: &DepositReport) -> Result<(), StoreError> {
-    let mut known = None;
+    let mut payment = None;
     if let Some(expected) = report.expected_credit() {
-        match table.credit(&expected).await? {
-            Transacted::Done => {
+        match table.credit(&expected).await {
+            Ok(Transacted::Done) => {
                 count_credit(report);
                 return Ok(());
             }
-            Transacted::Conflict { payment } => known = payment,
+            Ok(Transacted::Conflict { payment: current }) => payment = current,
+            // The order has no room for an update. The order as it is written whole may have.
+            Err(error) if error.is_permanent_of(&expected.order) => {}
+            Err(error) => return Err(error),
         }
     }
     // The usual repeat needs no reading either.
-    if let Some(credited) = known.filter(|it| matches!(it.row.state, PaymentState::Credited { .. }))
-        && write_decision(table, Some(&credited), None, report).await?
-    {
-        return Ok(());
+    if let Some(payment) = payment.filter(|it| matches!(it.row.state, PaymentState::Credited { .. })) {
+        let known = Known { payment: Some(*payment), ..Known::default() };
+        if write_decision(table, &known, report).await?.is_some() {
+            return Ok(());
+        }
     }
+    read_and_store(table, report).await?;
+    Ok(())
+}
+
+/// Stores a report on rows that were read a moment ago.
+pub(crate) async fn store_known(
+    table: &impl Table,
+    report: &DepositReport,
+    known: &Known,
+) -> Result<NewOrder, StoreError> {
+    match write_decision(table, known, report).await? {
+        Some(order) => Ok(order),
+        None => read_and_store(table, report).await,
+    }
+}
+
+/// Stores a report on the current rows.
+pub(crate) async fn read_and_store(table: &impl Table, report: &DepositReport) -> Result<NewOrder, StoreError> {
     retry(table, |_| async {
-        let payment = table.read(&report.payment).await?;
-        let order = match report.facts.order() {
-            Some(id) => table.read(&id).await?,
-            None => None,
-        };
-        let is_written = write_decision(table, payment.as_ref(), order.as_ref(), report).await?;
-        Ok::<_, StoreError>(is_written.then_some(()))
+        let known = Known::read(table, report).await?;
+        write_decision(table, &known, report).await
     })
     .await
 }
 
-/// Decides on the current rows, and writes the decision. `false` when a row has changed meanwhile.
+/// Decides, and writes the decision. `None` when a row has changed meanwhile. What cannot be written to its order is held by
+/// itself.
 async fn write_decision(
     table: &impl Table,
-    payment: Option<&Stored<Payment>>,
-    order: Option<&Stored<DepositRow>>,
+    known: &Known,
     report: &DepositReport,
-) -> Result<bool, StoreError> {
-    let decision = decide(payment.map(|it| &it.row), order.map(|it| &it.row), report);
-    let is_written = match &decision {
-        Decision::Repeat | Decision::Conflict(None, _) => true,
-        Decision::Credit(row, deposit) => {
-            let deposit = Change::of(DepositRow::Registered((**deposit).clone()), order);
-            table.transact(deposit, vec![Change::of(row.clone(), payment)]).await? == Transacted::Done
+) -> Result<Option<NewOrder>, StoreError> {
+    let written = try_to_write(table, known, report).await;
+    match (written, report.facts.order()) {
+        (Err(error), Some(order)) if error.is_permanent_of(&order) => {
+            let alone = Known { order: None, is_order_unwritable: true, ..known.clone() };
+            try_to_write(table, &alone, report).await
         }
-        Decision::Unmatched(row, Some(place)) => {
-            let place = Change::of(DepositRow::Unregistered(place.clone()), order);
-            table.transact(place, vec![Change::of(row.clone(), payment)]).await? == Transacted::Done
+        (written, _) => written,
+    }
+}
+
+async fn try_to_write(
+    table: &impl Table,
+    known: &Known,
+    report: &DepositReport,
+) -> Result<Option<NewOrder>, StoreError> {
+    let payment = |row: &Payment| Change::of(row.clone(), known.payment.as_ref());
+    let decision = decide(&known.rows(), report);
+    let transaction = match &decision {
+        Decision::Repeat | Decision::Conflict(None, _) => None,
+        Decision::Credit(credited) => {
+            let CreditedRows { payment: row, deposit, numbers } = &**credited;
+            let order = Change::of(DepositRow::Registered(deposit.clone()), known.order.as_ref());
+            Some(Transaction { numbers: numbers.clone(), ..Transaction::new(order, vec![payment(row)]) })
+        }
+        Decision::Unmatched(row, Some(Noted { place, page })) => {
+            let place = Change::of(DepositRow::Unregistered(place.clone()), known.order.as_ref());
+            Some(Transaction { page: page.clone(), ..Transaction::new(place, vec![payment(row)]) })
         }
         Decision::Unmatched(row, None) | Decision::Quarantine(row, _) | Decision::Conflict(Some(row), _) => {
-            table.write(Change::of(row.clone(), payment)).await? == Written::Done
+            if table.write(payment(row)).await? != Written::Done {
+                return Ok(None);
+            }
+            None
         }
     };
-    if is_written {
-        count_decision(&decision, report);
+    let mut order = known.order.clone();
+    if let Some(transaction) = transaction {
+        order = Some(transaction.deposit.clone().written());
+        if table.transact(transaction).await? != Transacted::Done {
+            return Ok(None);
+        }
     }
-    Ok(is_written)
+    count_decision(&decision, report);
+    Ok(Some(order))
 }
 
 fn count_credit(report: &DepositReport) {

@@ -22,6 +22,9 @@ pub enum ApiError {
     /// Not everything in it is durable yet.
     #[error("{TRY_AGAIN}")]
     Table(#[from] StoreError),
+    /// Nothing failed, but the time was too short for all of it.
+    #[error("{TRY_AGAIN}")]
+    Unfinished,
     /// It could not be verified.
     #[error("{TRY_AGAIN}")]
     Secrets(#[from] AwsError),
@@ -45,7 +48,7 @@ impl ErrorReply for ApiError {
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Malformed(_) => StatusCode::BAD_REQUEST,
             Self::NotOurs(_) => StatusCode::UNAUTHORIZED,
-            Self::Table(_) | Self::Secrets(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Table(_) | Self::Unfinished | Self::Secrets(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -54,7 +57,7 @@ impl ErrorReply for ApiError {
             Self::NotFound => "not_found",
             Self::TooLarge | Self::Malformed(_) => "malformed_postback",
             Self::NotOurs(_) => "bad_signature",
-            Self::Table(_) | Self::Secrets(_) => "try_again",
+            Self::Table(_) | Self::Unfinished | Self::Secrets(_) => "try_again",
         }
     }
 }

@@ -2,23 +2,36 @@
 
 mod deposits;
 mod error;
+mod lists;
 mod withdrawals;
 
 pub use error::ApiError;
 
+use std::pin::pin;
+use std::time::Duration;
+
 use domain::{
-    CustomTransactionId, Evidence, Payment, PaymentKey, Separator, Timestamp, Unreadable, WithdrawalId, WithdrawalRow,
+    CreditedNumberId, CustomTransactionId, ListHash, ListPlace, ListProgress, Payment, PaymentKey, Separator,
+    SignedList, StoredList, Timestamp, Unreadable, UnreadableId, WithdrawalId, WithdrawalRow,
 };
+use futures_util::future::{Either, select};
 use lambda::{Clock, Handler, Metric, Reply, Request, Right, SecretStore, StatusCode, count};
-use paykassma::{Element, read_postback};
+use paykassma::{Element, Postback, read_postback};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use signing::{NotVerified, PostbackKeys, Verified, verify};
-use store::{Change, Credit, EndWithdrawal, Read, RowKey, StoreError, Transact, Write, Written, retry};
+use store::{
+    Change, Credit, EndWithdrawal, ListProgressId, Read, ReadMany, RowKey, StoreError, Transact, Write, Written, retry,
+};
 use subtle::ConstantTimeEq;
 
 /// The largest postback, in bytes.
 const MAX_BYTES: usize = 256 * 1024;
+
+/// No element is started later than this after the postback has come.
+pub const LAST_START: Duration = Duration::from_secs(12);
+/// By then it is answered, whatever is not finished: an answer is better than being killed at the time limit.
+pub const LAST_ANSWER: Duration = Duration::from_secs(18);
 
 /// The settings that this function reads, beside those that all functions have.
 pub const SETTINGS: &[&str] = &["TABLE_NAME", "SECRET_ID", "ATTEMPT_ID_SEPARATOR"];
@@ -28,13 +41,25 @@ pub const RIGHTS: &[Right] = &[
     Right::ReadRows("deposit"),
     Right::PutRows("deposit"),
     Right::UpdateRows("deposit"),
+    Right::ReadManyRows("deposit"),
     Right::ReadRows("payment"),
+    Right::ReadManyRows("payment"),
     Right::PutRows("payment"),
     Right::UpdateRows("payment"),
+    Right::ReadRows("number"),
+    Right::PutRows("number"),
+    Right::PutRows("waiting"),
     Right::ReadRows("withdrawal"),
+    Right::ReadManyRows("withdrawal"),
     Right::PutRows("withdrawal"),
     Right::UpdateRows("withdrawal"),
+    Right::ReadRows("unreadable"),
+    Right::ReadManyRows("unreadable"),
     Right::PutRows("unreadable"),
+    Right::ReadRows("evidence"),
+    Right::PutRows("evidence"),
+    Right::ReadRows("list"),
+    Right::PutRows("list"),
     Right::ReadSecret,
 ];
 
@@ -67,12 +92,17 @@ pub struct Deps<S, K, A> {
 
 /// All that this function may do to the table.
 pub trait Table:
-    Read<CustomTransactionId>
-    + Read<PaymentKey>
+    ReadMany<CustomTransactionId>
+    + ReadMany<PaymentKey>
     + Write<Payment>
-    + Read<WithdrawalId>
+    + Read<CreditedNumberId>
+    + ReadMany<WithdrawalId>
     + Write<WithdrawalRow>
+    + ReadMany<UnreadableId>
     + Write<Unreadable>
+    + Write<StoredList>
+    + Read<ListProgressId>
+    + Write<ListProgress>
     + Transact
     + Credit
     + EndWithdrawal
@@ -81,12 +111,17 @@ pub trait Table:
 }
 
 impl<S> Table for S where
-    S: Read<CustomTransactionId>
-        + Read<PaymentKey>
+    S: ReadMany<CustomTransactionId>
+        + ReadMany<PaymentKey>
         + Write<Payment>
-        + Read<WithdrawalId>
+        + Read<CreditedNumberId>
+        + ReadMany<WithdrawalId>
         + Write<WithdrawalRow>
+        + ReadMany<UnreadableId>
         + Write<Unreadable>
+        + Write<StoredList>
+        + Read<ListProgressId>
+        + Write<ListProgress>
         + Transact
         + Credit
         + EndWithdrawal
@@ -108,7 +143,7 @@ impl<S: Table, K: SecretStore<Keys> + Send, A: Clock + Send> Handler for Deps<S,
             return Err(ApiError::TooLarge);
         }
         match verify(request.body, &postback_keys(&keys)) {
-            Ok(verified) => self.store(&verified).await,
+            Ok(verified) => self.store_in_time(&verified, &keys).await,
             Err(error @ (NotVerified::AccessKey | NotVerified::Signature)) => {
                 self.verify_again(request.body, error).await
             }
@@ -128,51 +163,66 @@ fn postback_keys(keys: &Keys) -> PostbackKeys<'_> {
 impl<S: Table, K: SecretStore<Keys>, A: Clock> Deps<S, K, A> {
     /// The keys may have been rotated since they were read.
     async fn verify_again(&self, body: &[u8], error: NotVerified) -> Result<Reply, ApiError> {
-        let renewed = self.keys.renewed().await?;
-        let verified = match &renewed {
-            Some(keys) => verify(body, &postback_keys(keys)),
-            None => Err(error),
-        };
-        self.store(&verified?).await
+        let Some(keys) = self.keys.renewed().await? else { return Err(error.into()) };
+        let verified = verify(body, &postback_keys(&keys))?;
+        self.store_in_time(&verified, &keys).await
     }
 
-    /// Stores every element. If one cannot be stored, the others are all the same, but the answer is not ok.
-    async fn store(&self, verified: &Verified<'_>) -> Result<Reply, ApiError> {
-        let received_at = Timestamp(self.clock.now_ms());
-        let elements = read_postback(verified, received_at, self.separator);
-        if elements.len() == 0 {
-            let evidence = Evidence {
-                additional_data: verified.additional_data().into(),
-                element: 0,
-                signature: verified.signature().into(),
-                received_at,
-            };
-            self.store_unreadable(evidence, "the list is empty").await?;
+    async fn store_in_time(&self, verified: &Verified<'_>, keys: &Keys) -> Result<Reply, ApiError> {
+        let store = pin!(self.store(verified, keys));
+        match select(store, pin!(self.clock.sleep(LAST_ANSWER))).await {
+            Either::Left((stored, _)) => stored?,
+            Either::Right(_) => return Err(ApiError::Unfinished),
         }
-        let mut stored = Ok(());
-        for element in elements {
-            stored = stored.and(self.store_element(element).await);
-        }
-        stored?;
         Ok(Reply { status: StatusCode::OK, body: r#"{"status":"ok"}"#.into() })
     }
 
-    async fn store_element(&self, element: Element) -> Result<(), StoreError> {
-        match element {
-            Element::Deposit(report) => deposits::store(&self.table, &report).await,
-            Element::Withdrawal(report) => withdrawals::store(&self.table, &report).await,
-            Element::Unreadable { evidence, reason } => self.store_unreadable(evidence, reason).await,
+    async fn store(&self, verified: &Verified<'_>, keys: &Keys) -> Result<(), ApiError> {
+        let received_at = Timestamp(self.clock.now_ms());
+        let list = SignedList {
+            additional_data: verified.additional_data().into(),
+            signature: verified.signature().into(),
+            access_key: keys.access_key.clone(),
+        };
+        let hash = || ListHash::from(verified.list_hash());
+        let postback = read_postback(verified);
+        match list.clone().place(postback.list.texts.len(), hash) {
+            ListPlace::Stored { list: hash } => {
+                let last_start_ms = u64::try_from(LAST_START.as_millis()).unwrap_or(u64::MAX);
+                let may_start = || self.clock.now_ms().saturating_sub(received_at.0) < last_start_ms;
+                self.store_list((list, hash), &postback, received_at, may_start).await
+            }
+            place @ ListPlace::Here(_) => Ok(self.store_elements(hash, &postback, &place, received_at).await?),
         }
     }
 
-    async fn store_unreadable(&self, evidence: Evidence, reason: &str) -> Result<(), StoreError> {
-        let row = Unreadable::new(evidence, reason);
-        count!(error, Metric::PostbackUnreadable, row.id().key(), reason);
-        // If there is a row already, it is this one: its key is the signature.
-        retry(&self.table, |_| async {
-            let written = self.table.write(Change::new(row.clone())).await?;
-            Ok((written != Written::Conflict { current: None }).then_some(()))
-        })
-        .await
+    /// Stores the only element of a postback.
+    async fn store_elements(
+        &self,
+        hash: impl Fn() -> ListHash,
+        postback: &Postback<'_>,
+        place: &ListPlace,
+        received_at: Timestamp,
+    ) -> Result<(), StoreError> {
+        for element in postback.elements(place, received_at, self.separator) {
+            match element {
+                Element::Deposit(report) => deposits::store(&self.table, &report).await?,
+                Element::Withdrawal(report) => withdrawals::store(&self.table, &report).await?,
+                Element::Unreadable { evidence, reason, payment } => {
+                    store_unreadable(&self.table, Unreadable::new(hash(), evidence, reason, payment)).await?;
+                }
+            }
+        }
+        Ok(())
     }
+}
+
+async fn store_unreadable(table: &impl Table, row: Unreadable) -> Result<(), StoreError> {
+    count!(error, Metric::PostbackUnreadable, row.id().key(), reason = row.reason);
+    // If there is a row already, it is this one: its key is its list and its place there.
+    retry(table, |_| async {
+        let written = table.write(Change::new(row.clone())).await?;
+        Ok((written != Written::Conflict { current: None }).then_some(()))
+    })
+    .await
 }

@@ -2,9 +2,23 @@
 
 use domain::{Effect, WithdrawalReport, WithdrawalRow, WithdrawalState};
 use lambda::{Metric, count};
-use store::{RowKey, StoreError, Written, update_from};
+use store::{RowKey, StoreError, Stored, Updated, Written, update_from};
 
 use crate::Table;
+
+/// Stores a report on a row that was read a moment ago. One that changes nothing is not written.
+pub(crate) async fn store_known(
+    table: &impl Table,
+    report: &WithdrawalReport,
+    known: Option<&Stored<WithdrawalRow>>,
+) -> Result<(), StoreError> {
+    if known.is_some_and(|it| WithdrawalRow::reported(Some(&it.row), report).0.is_none()) {
+        let decide = |current: Option<&WithdrawalRow>| WithdrawalRow::reported(current, report);
+        count_update(report, &update_from(table, known.cloned(), decide).await?);
+        return Ok(());
+    }
+    store(table, report).await
+}
 
 /// Stores a verified report of a withdrawal. The usual one is written without anything being read first.
 pub(crate) async fn store(table: &impl Table, report: &WithdrawalReport) -> Result<(), StoreError> {
@@ -13,8 +27,12 @@ pub(crate) async fn store(table: &impl Table, report: &WithdrawalReport) -> Resu
         return Ok(());
     };
     let decide = |current: Option<&WithdrawalRow>| WithdrawalRow::reported(current, report);
-    let updated = update_from(table, current, decide).await?;
-    let is_foreign = updated.current.is_some_and(|it| it.row.registered().is_none());
+    count_update(report, &update_from(table, current, decide).await?);
+    Ok(())
+}
+
+fn count_update(report: &WithdrawalReport, updated: &Updated<WithdrawalRow, Effect>) {
+    let is_foreign = updated.current.as_ref().is_some_and(|it| it.row.registered().is_none());
     let reference = report.withdrawal_id.key();
     match updated.outcome {
         Effect::Repeated => count!(info, Metric::PostbackRepeated, reference),
@@ -24,7 +42,6 @@ pub(crate) async fn store(table: &impl Table, report: &WithdrawalReport) -> Resu
         Effect::Moved => count_end(report),
         Effect::Conflicted(mismatch) => count!(error, Metric::WithdrawalConflict, reference, ?mismatch),
     }
-    Ok(())
 }
 
 fn count_end(report: &WithdrawalReport) {

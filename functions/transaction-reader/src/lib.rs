@@ -14,7 +14,7 @@ use store::{AnyRow, FindAttention, ReadAny, RowKey, Stored, read_any};
 use tracing::info;
 
 use crate::search::Search;
-use crate::view::{DepositView, ForeignWithdrawalView, Open, PaymentView, UnreadableView, WithdrawalView};
+use crate::view::{DepositView, ForeignWithdrawalView, ListView, Open, PaymentView, UnreadableView, WithdrawalView};
 
 /// The settings that this function reads, beside those that all functions have.
 pub const SETTINGS: &[&str] = &["TABLE_NAME"];
@@ -25,6 +25,7 @@ pub const RIGHTS: &[Right] = &[
     Right::ReadRows("payment"),
     Right::ReadRows("withdrawal"),
     Right::ReadRows("unreadable"),
+    Right::ReadRows("list"),
     Right::FindAttention,
 ];
 
@@ -85,11 +86,15 @@ impl<S: ReadAny + FindAttention> Deps<S> {
     }
 }
 
-/// What a merchant sees of a row that somebody must look at for this reason. Nobody must look at an order's row or a count.
+/// What a merchant sees of a row that somebody must look at for this reason. Nobody must look at rows of other kinds.
 fn open(row: &AnyRow, kind: AttentionKind) -> Option<Entry<'_>> {
     let attention = row.attention().filter(|it| it.kind == kind)?;
     let row = match row {
-        AnyRow::Deposit(_) | AnyRow::EntryCount(_) => return None,
+        AnyRow::Deposit(_)
+        | AnyRow::EntryCount(_)
+        | AnyRow::CreditedNumber(_)
+        | AnyRow::WaitingPage(_)
+        | AnyRow::StoredList(_) => return None,
         AnyRow::Payment(stored) => Open::Payment(PaymentView::of(stored)),
         AnyRow::Withdrawal(Stored { row: WithdrawalRow::Registered(row), version }) => {
             Open::Withdrawal(WithdrawalView::of(row, *version))
@@ -98,6 +103,7 @@ fn open(row: &AnyRow, kind: AttentionKind) -> Option<Entry<'_>> {
             Open::ForeignWithdrawal(ForeignWithdrawalView::of(row, *version))
         }
         AnyRow::Unreadable(stored) => Open::Unreadable(UnreadableView::of(stored)),
+        AnyRow::ListProgress(stored) => Open::List(ListView::of(stored)),
     };
     Some(Entry { attention: kind, attention_at_ms: attention.at, row })
 }

@@ -2,8 +2,9 @@
 
 use domain::{
     Amount, AttemptState, Contradiction, CurrencyCode, CustomTransactionId, Deposit, DepositState, ForeignWithdrawal,
-    Mismatch, Outcome, Payment, PaymentKey, PaymentState, Remark, Resolution, Submission, SubmissionAttempt, Timestamp,
-    TransactionId, Unreadable, WalletType, Withdrawal, WithdrawalId, WithdrawalState,
+    ListHash, ListProgress, Mismatch, OddPayment, Outcome, Payment, PaymentKey, PaymentState, Remark, Resolution,
+    Submission, SubmissionAttempt, Sum, Timestamp, TransactionId, Unreadable, WalletType, Withdrawal, WithdrawalId,
+    WithdrawalState,
 };
 use serde::Serialize;
 use store::Stored;
@@ -18,6 +19,11 @@ pub(crate) struct DepositView<'a> {
     amount: Option<Amount>,
     created_at_ms: Timestamp,
     attempts: Vec<AttemptView<'a>>,
+    /// How many payments are credited.
+    credited_count: u64,
+    /// Their sum.
+    credited_sum: Sum,
+    /// The last of them.
     credited: Vec<CreditView<'a>>,
     version: u64,
 }
@@ -45,7 +51,10 @@ impl<'a> DepositView<'a> {
             outcome: it.outcome,
             started_at_ms: it.started_at,
         });
+        let total = row.total_credits();
         Self {
+            credited_count: total.count,
+            credited_sum: total.sum,
             custom_transaction_id: &row.order.custom_transaction_id,
             state: row.state,
             currency_code: &row.order.currency_code,
@@ -79,12 +88,8 @@ struct ResolutionView<'a> {
 
 fn resolutions(all: &[Resolution]) -> Vec<ResolutionView<'_>> {
     all.iter()
-        .map(|Resolution { outcome, by, reason, evidence, at, closes: _, taken_from: _ }| ResolutionView {
-            outcome: *outcome,
-            by,
-            reason,
-            evidence,
-            at_ms: *at,
+        .map(|Resolution { outcome, by, reason, evidence, at, closes: _, taken_from: _, is_different_payment: _ }| {
+            ResolutionView { outcome: *outcome, by, reason, evidence, at_ms: *at }
         })
         .collect()
 }
@@ -172,6 +177,7 @@ pub(crate) enum Open<'a> {
     Withdrawal(WithdrawalView<'a>),
     ForeignWithdrawal(ForeignWithdrawalView<'a>),
     Unreadable(UnreadableView<'a>),
+    List(ListView<'a>),
 }
 
 #[derive(Serialize)]
@@ -245,19 +251,68 @@ impl<'a> ForeignWithdrawalView<'a> {
 
 #[derive(Serialize)]
 pub(crate) struct UnreadableView<'a> {
-    signature: &'a str,
+    list: &'a ListHash,
     element: usize,
     reason: &'a str,
     received_at_ms: Timestamp,
+    /// What is readable of a payment whose number or order id is not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payment: Option<OddPaymentView<'a>>,
     version: u64,
+}
+
+#[derive(Serialize)]
+struct OddPaymentView<'a> {
+    wallet_type: &'a WalletType,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    transaction_id: Option<&'a TransactionId>,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    custom_transaction_id: &'a str,
+    amount: Amount,
+    currency_code: &'a CurrencyCode,
+}
+
+impl<'a> OddPaymentView<'a> {
+    fn of(payment: &'a OddPayment) -> Self {
+        Self {
+            wallet_type: &payment.wallet_type,
+            transaction_id: payment.transaction_id.as_ref(),
+            custom_transaction_id: &payment.custom_transaction_id,
+            amount: payment.amount,
+            currency_code: &payment.currency_code,
+        }
+    }
+}
+
+/// A postback that is not finished.
+#[derive(Serialize)]
+pub(crate) struct ListView<'a> {
+    list: &'a ListHash,
+    state: &'static str,
+    elements: usize,
+    received_at_ms: Timestamp,
+    version: u64,
+}
+
+impl<'a> ListView<'a> {
+    pub(crate) fn of(Stored { row, version }: &'a Stored<ListProgress>) -> Self {
+        Self {
+            list: &row.hash,
+            state: row.state.name(),
+            elements: row.elements,
+            received_at_ms: row.received_at,
+            version: *version,
+        }
+    }
 }
 
 impl<'a> UnreadableView<'a> {
     pub(crate) fn of(Stored { row, version }: &'a Stored<Unreadable>) -> Self {
         Self {
-            signature: &row.evidence.signature,
+            list: &row.hash,
             element: row.evidence.element,
             reason: &row.reason,
+            payment: row.payment.as_ref().map(OddPaymentView::of),
             received_at_ms: row.evidence.received_at,
             version: *version,
         }

@@ -133,7 +133,7 @@ where
             Updated { current: Some(Stored { row: WithdrawalRow::Registered(row), .. }), outcome } => {
                 Ok((*row, outcome))
             }
-            Updated { .. } => Err(StoreError("a withdrawal's row is gone".into())),
+            Updated { .. } => Err(StoreError::transient("a withdrawal's row is gone")),
         }
     }
 

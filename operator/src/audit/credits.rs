@@ -58,7 +58,13 @@ impl Said {
                 });
                 said.collect()
             }
-            AnyRow::Withdrawal(_) | AnyRow::Unreadable(_) | AnyRow::EntryCount(_) => Vec::new(),
+            AnyRow::Withdrawal(_)
+            | AnyRow::Unreadable(_)
+            | AnyRow::EntryCount(_)
+            | AnyRow::CreditedNumber(_)
+            | AnyRow::WaitingPage(_)
+            | AnyRow::StoredList(_)
+            | AnyRow::ListProgress(_) => Vec::new(),
         }
     }
 

@@ -135,7 +135,7 @@ fn look(
 ) -> Result<(), Failure> {
     match row {
         Ok(scanned) => {
-            for found in rules::check(&scanned, keys) {
+            for found in rules::check(&scanned, keys, &crate::postback::Lists::default()) {
                 reporter.report(&found);
             }
             for it in Said::of(&scanned.row) {

@@ -11,11 +11,11 @@ use store::{AnyRow, ScannedRow};
 
 use super::{Break, Rule};
 use crate::deployment::Keys;
-use crate::postback::{Unproved, element, kept};
+use crate::postback::{Lists, Unproved, element, kept};
 
 /// Gives what a row breaks.
-pub(crate) fn check(scanned: &ScannedRow, keys: &Keys) -> Vec<Break> {
-    let mut check = Check { keys, found: Vec::new() };
+pub(crate) fn check(scanned: &ScannedRow, keys: &Keys, lists: &Lists) -> Vec<Break> {
+    let mut check = Check { keys, lists, found: Vec::new() };
     match &scanned.row {
         AnyRow::Deposit(it) => check.deposit(&it.row),
         AnyRow::Payment(it) => check.payment(&it.row),
@@ -24,10 +24,14 @@ pub(crate) fn check(scanned: &ScannedRow, keys: &Keys) -> Vec<Break> {
             WithdrawalRow::Foreign(row) => check.foreign(row),
         },
         AnyRow::Unreadable(it) => {
-            let kept = kept(keys, &it.row.evidence);
+            let kept = kept(keys, lists, &it.row.evidence);
             check.proved(kept);
         }
-        AnyRow::EntryCount(_) => {}
+        AnyRow::EntryCount(_)
+        | AnyRow::CreditedNumber(_)
+        | AnyRow::WaitingPage(_)
+        | AnyRow::StoredList(_)
+        | AnyRow::ListProgress(_) => {}
     }
     check.must(scanned.indexed == scanned.row.attention(), Rule::Index, "the index does not have what the row says");
     let id = scanned.row.key();
@@ -36,6 +40,7 @@ pub(crate) fn check(scanned: &ScannedRow, keys: &Keys) -> Vec<Break> {
 
 struct Check<'a> {
     keys: &'a Keys,
+    lists: &'a Lists,
     found: Vec<(Rule, String)>,
 }
 
@@ -63,7 +68,7 @@ impl Check<'_> {
                 self.must(is_credited != credited.is_empty(), Rule::State, "its state is not that of its credits");
             }
             DepositRow::Unregistered(row) => {
-                self.must(!row.unmatched.is_empty(), Rule::State, "it waits for an order that no payment names");
+                self.must(!row.waiting.is_empty(), Rule::State, "it waits for an order that no payment names");
             }
         }
     }
@@ -71,7 +76,7 @@ impl Check<'_> {
     fn payment(&mut self, row: &Payment) {
         let by_person = found(&row.resolutions, Outcome::Credited);
         for facts in row.facts().into_iter().chain(against(&row.contradictions)) {
-            let kept = element(self.keys, &facts.evidence);
+            let kept = element(self.keys, self.lists, &facts.evidence);
             if by_person && kept == Err(Unproved::NoKey) {
                 continue;
             }
@@ -165,7 +170,7 @@ impl Check<'_> {
 
     /// What was signed of a withdrawal. `None` where that is not proved, or is of another one; it is noted then.
     fn reported(&mut self, id: &WithdrawalId, facts: &SignedFacts) -> Option<WithdrawalReport> {
-        match self.proved(element(self.keys, &facts.evidence))? {
+        match self.proved(element(self.keys, self.lists, &facts.evidence))? {
             Element::Withdrawal(it) if it.withdrawal_id == *id && it.facts.agree_with(facts) => Some(it),
             Element::Withdrawal(_) | Element::Deposit(_) | Element::Unreadable { .. } => {
                 self.must(false, Rule::Evidence, "what is signed is another withdrawal or amount");
@@ -178,7 +183,7 @@ impl Check<'_> {
 /// The contradictions of a row whose signed text it stores.
 fn against(contradictions: &[Contradiction]) -> impl Iterator<Item = &SignedFacts> {
     let said = contradictions.iter().filter_map(|it| it.facts.as_ref());
-    said.filter(|facts| !facts.evidence.additional_data.is_empty())
+    said.filter(|facts| facts.evidence.own_list().is_none_or(|list| !list.additional_data.is_empty()))
 }
 
 fn found(resolutions: &[Resolution], outcome: Outcome) -> bool {

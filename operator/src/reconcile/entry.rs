@@ -78,7 +78,13 @@ impl Entry {
                     (Standing::Other, &row.resolutions, row.facts.evidence.received_at, true)
                 }
             },
-            AnyRow::Deposit(_) | AnyRow::Unreadable(_) | AnyRow::EntryCount(_) => return None,
+            AnyRow::Deposit(_)
+            | AnyRow::Unreadable(_)
+            | AnyRow::EntryCount(_)
+            | AnyRow::CreditedNumber(_)
+            | AnyRow::WaitingPage(_)
+            | AnyRow::StoredList(_)
+            | AnyRow::ListProgress(_) => return None,
         };
         let standing = found.last().map_or(standing, found_out);
         let ours = OurRecord {

@@ -52,6 +52,45 @@ impl Amount {
     }
 }
 
+/// A sum of amounts; zero of none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Sum(Decimal);
+
+impl Sum {
+    /// The sum with one more amount. It is exact up to 20 digits before the point.
+    #[must_use]
+    pub fn plus(self, amount: Amount) -> Self {
+        Self(self.0.saturating_add(amount.0))
+    }
+}
+
+impl FromIterator<Amount> for Sum {
+    fn from_iter<I: IntoIterator<Item = Amount>>(amounts: I) -> Self {
+        amounts.into_iter().fold(Self::default(), Self::plus)
+    }
+}
+
+impl fmt::Display for Sum {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl TryFrom<String> for Sum {
+    type Error = InvalidValue;
+
+    fn try_from(text: String) -> Result<Self, InvalidValue> {
+        Decimal::from_str_exact(&text).map(Self).map_err(|_| InvalidValue("must be a decimal number".into()))
+    }
+}
+
+impl From<Sum> for String {
+    fn from(sum: Sum) -> Self {
+        sum.to_string()
+    }
+}
+
 impl fmt::Display for Amount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)

@@ -21,12 +21,21 @@ pub enum AttentionKind {
     Conflict,
     /// A verified element that could not be understood.
     Unreadable,
+    /// A postback of which some element may not be stored.
+    Unfinished,
 }
 
 impl AttentionKind {
     /// All kinds.
-    pub const ALL: [Self; 6] =
-        [Self::Unmatched, Self::Quarantined, Self::Unknown, Self::NeedsReview, Self::Conflict, Self::Unreadable];
+    pub const ALL: [Self; 7] = [
+        Self::Unmatched,
+        Self::Quarantined,
+        Self::Unknown,
+        Self::NeedsReview,
+        Self::Conflict,
+        Self::Unreadable,
+        Self::Unfinished,
+    ];
 
     /// Its name in the table and in the merchant's API.
     #[must_use]
@@ -38,6 +47,7 @@ impl AttentionKind {
             Self::NeedsReview => "needs_review",
             Self::Conflict => "conflict",
             Self::Unreadable => "unreadable",
+            Self::Unfinished => "unfinished",
         }
     }
 

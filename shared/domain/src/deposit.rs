@@ -4,12 +4,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::claim::MAX_CALLS;
 use crate::{
-    Amount, AttemptId, Call, CurrencyCode, CustomTransactionId, Journal, Label, Lang, Payment, PaymentKey,
-    PaymentState, Timestamp, TransactionId, WalletType, mask,
+    Amount, AttemptId, Call, CreditedNumber, CreditedNumberId, CurrencyCode, CustomTransactionId, Journal, Label, Lang,
+    NormalisedNumber, Payment, PaymentKey, PaymentState, Sum, Timestamp, TransactionId, Waiting, WalletType, mask,
 };
 
 /// Most numbers that an order's row remembers: the newest.
 pub const MAX_ATTEMPTS: usize = 20;
+
+/// Most credits that an order's row remembers: the newest. [`Totals`] counts all.
+pub const MAX_CREDITS: usize = 20;
 
 /// What the merchant asked for. One id always names one order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -229,6 +232,15 @@ pub struct Credit {
     pub amount: Amount,
 }
 
+/// All credits of an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Totals {
+    /// How many.
+    pub count: u64,
+    /// The sum of their amounts.
+    pub sum: Sum,
+}
+
 /// A registered order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Deposit {
@@ -244,9 +256,15 @@ pub struct Deposit {
     /// The last numbers that the user entered.
     #[serde(default)]
     pub attempts: Vec<Attempt>,
-    /// The payments credited. More than one is possible, and each is real money.
+    /// The last payments credited. More than one is possible, and each is real money.
     #[serde(default)]
     pub credited: Vec<Credit>,
+    /// Written from the second credit of an order on, together with the first rows of its credited numbers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub totals: Option<Totals>,
+    /// The payments that came before the order and are not matched with it yet.
+    #[serde(default, skip_serializing_if = "Waiting::is_empty")]
+    pub waiting: Waiting,
 }
 
 impl Deposit {
@@ -254,7 +272,41 @@ impl Deposit {
     #[must_use]
     pub fn new(order: Order, params: String, created_at: Timestamp) -> Self {
         let state = DepositState::Created;
-        Self { order, state, params, created_at, attempts: Vec::new(), credited: Vec::new() }
+        Self {
+            order,
+            state,
+            params,
+            created_at,
+            attempts: Vec::new(),
+            credited: Vec::new(),
+            totals: None,
+            waiting: Waiting::default(),
+        }
+    }
+
+    /// How many payments are credited, and their sum.
+    #[must_use]
+    pub fn total_credits(&self) -> Totals {
+        let of_row = || Totals {
+            count: u64::try_from(self.credited.len()).unwrap_or(u64::MAX),
+            sum: self.credited.iter().map(|credit| credit.amount).collect(),
+        };
+        self.totals.unwrap_or_else(of_row)
+    }
+
+    /// The row that exists if the order was credited for a number, in any spelling and wallet. `None` if it was credited at
+    /// most once: such an order has no rows of this kind.
+    #[must_use]
+    pub fn number_to_read(&self, number: &TransactionId) -> Option<CreditedNumberId> {
+        let order = self.order.custom_transaction_id.clone();
+        self.totals.map(|_| CreditedNumberId { order, number: NormalisedNumber::of(number) })
+    }
+
+    /// Whether one of the credits that the row remembers is another payment of the same number.
+    pub(crate) fn has_number_of_another(&self, payment: &PaymentKey) -> bool {
+        let number = NormalisedNumber::of(&payment.transaction_id);
+        let mut others = self.credited.iter().map(|credit| &credit.payment).filter(|other| *other != payment);
+        others.any(|other| NormalisedNumber::of(&other.transaction_id) == number)
     }
 
     /// What is known about a number that the user entered.
@@ -342,12 +394,30 @@ impl Deposit {
         self.attempts.push(attempt);
     }
 
-    /// Adds a payment's money. The payment's own row decides that this happens once.
+    /// Adds a payment's money, and gives the rows of credited numbers that must be written with it: none with the first
+    /// credit; with the second the first one's too. The payment's own row decides that this happens once.
     #[must_use]
-    pub fn credit(mut self, credit: Credit) -> Self {
+    pub fn credit(mut self, credit: Credit) -> (Self, Vec<CreditedNumber>) {
+        let mut numbers = Vec::new();
+        if !self.credited.is_empty() {
+            let Totals { count, sum } = self.total_credits();
+            let order = &self.order.custom_transaction_id;
+            let number = |credit: &Credit| CreditedNumber { order: order.clone(), payment: credit.payment.clone() };
+            if self.totals.is_none() {
+                numbers.extend(self.credited.iter().rev().take(MAX_CREDITS).map(number));
+            }
+            let own = number(&credit);
+            // A person may have stated that it is a different payment with the same number: then the first one's row stays.
+            if numbers.iter().all(|it: &CreditedNumber| it.id() != own.id()) {
+                numbers.push(own);
+            }
+            self.totals = Some(Totals { count: count.saturating_add(1), sum: sum.plus(credit.amount) });
+        }
         self.state = DepositState::Credited;
         self.credited.push(credit);
-        self
+        let forgotten = self.credited.len().saturating_sub(MAX_CREDITS);
+        self.credited.drain(..forgotten);
+        (self, numbers)
     }
 }
 
@@ -358,12 +428,8 @@ pub struct Unregistered {
     /// The order.
     pub custom_transaction_id: CustomTransactionId,
     /// The payments that wait for it.
-    pub unmatched: Vec<PaymentKey>,
-}
-
-impl Unregistered {
-    /// Most payments that one row lists. Further ones stay unmatched and wait for a person.
-    pub const MAX: usize = 40;
+    #[serde(flatten)]
+    pub waiting: Waiting,
 }
 
 /// The row of an order's key.

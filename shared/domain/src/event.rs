@@ -7,8 +7,8 @@ use serde::Serialize;
 
 use crate::{
     Amount, Attempt, AttemptState, CurrencyCode, CustomTransactionId, Deposit, DepositRow, ForeignWithdrawal, Label,
-    Mismatch, Outcome, Payment, PaymentKey, PaymentState, Remark, Resolution, TransactionId, WalletType, Withdrawal,
-    WithdrawalId, WithdrawalRow, WithdrawalState,
+    ListHash, Mismatch, Outcome, Payment, PaymentKey, PaymentState, Remark, Resolution, TransactionId, WalletType,
+    Withdrawal, WithdrawalId, WithdrawalRow, WithdrawalState,
 };
 
 /// What happened. Serializes as its data alone; [`Event::kind`] is its name.
@@ -68,7 +68,7 @@ pub struct Credited {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub amount_matches: Option<bool>,
     /// 1 for the order's first payment; more marks a further one, which is real money too.
-    pub payment_number: usize,
+    pub payment_number: u64,
 }
 
 /// A number that the provider refused.
@@ -147,8 +147,8 @@ pub struct ForeignReported {
 /// An element that was not understood.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct UnreadableElement {
-    /// The signature of its list.
-    pub signature: String,
+    /// Its list's SHA-256, as in the row's key.
+    pub list: ListHash,
     /// Its place in the list, from 0.
     pub element: usize,
     /// What was not understood.
@@ -172,10 +172,12 @@ impl Event {
     /// The events of the decisions that `old` did not have.
     pub fn resolved<'a>(new: &'a [Resolution], old: Option<&[Resolution]>) -> impl Iterator<Item = Self> + use<'a> {
         let decided = new.iter().skip(old.map_or(0, <[_]>::len));
-        decided.map(|Resolution { outcome, by, reason, evidence, at: _, closes: _, taken_from: _ }| {
-            let (by, reason, evidence) = (by.clone(), reason.clone(), evidence.clone());
-            Self::TransactionResolved(Resolved { outcome: *outcome, by, reason, evidence })
-        })
+        decided.map(
+            |Resolution { outcome, by, reason, evidence, at: _, closes: _, taken_from: _, is_different_payment: _ }| {
+                let (by, reason, evidence) = (by.clone(), reason.clone(), evidence.clone());
+                Self::TransactionResolved(Resolved { outcome: *outcome, by, reason, evidence })
+            },
+        )
     }
 
     /// Its name.
@@ -216,8 +218,10 @@ impl DepositRow {
 
 impl Deposit {
     fn credits(&self, old: Option<&Self>) -> impl Iterator<Item = Event> {
-        let known = old.map_or(0, |old| old.credited.len());
-        self.credited.iter().zip(1..).skip(known).map(|(credit, payment_number)| {
+        let (known, count) = (old.map_or(0, |old| old.total_credits().count), self.total_credits().count);
+        let new = usize::try_from(count.saturating_sub(known)).unwrap_or(usize::MAX);
+        let credits = self.credited.iter().skip(self.credited.len().saturating_sub(new));
+        credits.zip(known.saturating_add(1)..).map(|(credit, payment_number)| {
             Event::DepositCredited(Credited {
                 custom_transaction_id: self.order.custom_transaction_id.clone(),
                 label: self.order.label.clone(),

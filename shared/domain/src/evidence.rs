@@ -2,29 +2,44 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Amount, CurrencyCode, CustomTransactionId, Label, Timestamp};
+use crate::{Amount, CurrencyCode, CustomTransactionId, Label, ListPlace, SignedList, Timestamp};
 
-/// The signed text. It is stored so that the signature can be checked again at any time.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// What proves the facts of a row: an element of a signed list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Evidence {
-    /// The whole signed list, as it stood on the wire; empty for a contradiction that its row has no room for. Personal: names
-    /// and accounts are in it.
-    pub additional_data: String,
+    /// The list.
+    #[serde(flatten)]
+    pub place: ListPlace,
     /// Which element of the list this is about, from 0.
+    #[serde(default, skip_serializing_if = "is_first")]
     pub element: usize,
-    /// The signature over the list.
-    pub signature: String,
     /// When we received it, by our own clock.
     pub received_at: Timestamp,
 }
 
-impl std::fmt::Debug for Evidence {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Evidence")
-            .field("element", &self.element)
-            .field("signature", &self.signature)
-            .field("received_at", &self.received_at)
-            .finish_non_exhaustive()
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_first(element: &usize) -> bool {
+    *element == 0
+}
+
+impl Evidence {
+    /// The list, if it is in the row itself.
+    #[must_use]
+    pub fn own_list(&self) -> Option<&SignedList> {
+        match &self.place {
+            ListPlace::Here(list) => Some(list),
+            ListPlace::Stored { .. } => None,
+        }
+    }
+
+    /// Whether both are the same element of the same list.
+    fn is_same(&self, other: &Self) -> bool {
+        let is_same_list = match (&self.place, &other.place) {
+            (ListPlace::Here(own), ListPlace::Here(other)) => own.signature == other.signature,
+            (ListPlace::Stored { list }, ListPlace::Stored { list: other }) => list == other,
+            (ListPlace::Here(_), ListPlace::Stored { .. }) | (ListPlace::Stored { .. }, ListPlace::Here(_)) => false,
+        };
+        is_same_list && self.element == other.element
     }
 }
 
@@ -44,7 +59,7 @@ pub struct SignedFacts {
     /// The unsigned label, only ever compared with the stored one. `None` when it was unreadable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label: Option<Label>,
-    /// The signed text.
+    /// What proves it.
     pub evidence: Evidence,
 }
 
@@ -95,6 +110,10 @@ pub enum Mismatch {
     OrderCurrencyCode,
     /// The signed wallet is not the order's.
     OrderWalletType,
+    /// The order was credited already for this number, in another spelling or another wallet.
+    SameNumber,
+    /// The order's row cannot be read, or has no room: the payment is stored by itself.
+    OrderUnwritable,
     /// A user of another label entered the payment's number with the signed amount.
     Contested,
     /// A person took the payment's number away from the signed order.
@@ -136,20 +155,24 @@ impl Contradiction {
         if !has_room || known.iter().any(|it| it.is_same(&self)) {
             return false;
         }
-        let text = |it: &Self| it.facts.as_ref().map_or(0, |facts| facts.evidence.additional_data.len());
+        let text = |it: &Self| {
+            let list = it.facts.as_ref().and_then(|facts| facts.evidence.own_list());
+            list.map_or(0, |list| list.additional_data.len())
+        };
         let bytes = known.iter().map(text).fold(text(&self), usize::saturating_add);
-        if let Some(facts) = self.facts.as_mut().filter(|_| bytes > Self::MAX_BYTES) {
-            facts.evidence.additional_data.clear();
+        let place = self.facts.as_mut().map(|facts| &mut facts.evidence.place);
+        if let Some(ListPlace::Here(list)) = place.filter(|_| bytes > Self::MAX_BYTES) {
+            list.additional_data.clear();
         }
         known.push(self);
         true
     }
 
     fn is_same(&self, other: &Self) -> bool {
-        let said = |it: &Self| {
-            let facts = it.facts.as_ref()?;
-            Some((facts.evidence.signature.clone(), facts.evidence.element))
+        let is_said_by_same = match (&self.facts, &other.facts) {
+            (Some(own), Some(other)) => own.evidence.is_same(&other.evidence),
+            (own, other) => own.is_none() && other.is_none(),
         };
-        self.mismatch == other.mismatch && said(self) == said(other)
+        self.mismatch == other.mismatch && is_said_by_same
     }
 }

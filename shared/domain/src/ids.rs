@@ -181,6 +181,14 @@ impl Label {
     }
 }
 
+impl TransactionId {
+    /// Whether it has only visible ASCII characters, as the numbers of all wallets have. Others may look the same and differ.
+    #[must_use]
+    pub fn is_visible_ascii(&self) -> bool {
+        self.0.bytes().all(|byte| byte.is_ascii_graphic())
+    }
+}
+
 /// One real payment: its number within its wallet.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct PaymentKey {

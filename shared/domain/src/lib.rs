@@ -4,6 +4,7 @@ mod amount;
 mod attempt_id;
 mod attention;
 mod claim;
+mod credited_number;
 mod deposit;
 mod entry_count;
 mod event;
@@ -15,17 +16,20 @@ mod payment;
 mod payment_system;
 mod report;
 mod resolution;
+mod signed_list;
 mod unchanged_text;
 mod unreadable;
+mod waiting;
 mod withdrawal;
 
-pub use amount::Amount;
+pub use amount::{Amount, Sum};
 pub use attempt_id::{AttemptId, Separator};
 pub use attention::{Attention, AttentionKind};
 pub use claim::{CLAIM_BLOCKS_MS, Call, Claim, Entered, Entering, Entry, Journal, MAX_LABELS};
+pub use credited_number::{CreditedNumber, CreditedNumberId, NormalisedNumber};
 pub use deposit::{
-    Attempt, AttemptState, CallResult, Called, Credit, Deposit, DepositRow, DepositState, MAX_ATTEMPTS, Order,
-    Recorded, Unregistered,
+    Attempt, AttemptState, CallResult, Called, Credit, Deposit, DepositRow, DepositState, MAX_ATTEMPTS, MAX_CREDITS,
+    Order, Recorded, Totals, Unregistered,
 };
 pub use entry_count::{EntryCount, LabelHash};
 pub use event::{
@@ -38,11 +42,13 @@ pub use ids::{
     TransactionId, WalletType, WithdrawalId,
 };
 pub use mask::mask;
-pub use payment::{Decision, ExpectedCredit, Payment, PaymentState, decide, match_waiting};
+pub use payment::{CreditedRows, Decision, ExpectedCredit, Noted, Payment, PaymentState, Rows, decide, match_waiting};
 pub use payment_system::{Limits, PaymentSystem, PaymentSystems, TextRule};
 pub use report::{DepositReport, Direction, Unsigned, WithdrawalReport};
-pub use resolution::{NotResolved, Outcome, Resolution};
-pub use unreadable::{Unreadable, UnreadableId};
+pub use resolution::{Decided, MAX_RESOLUTIONS, NotResolved, Outcome, Resolution};
+pub use signed_list::{ListHash, ListPlace, ListProgress, ListState, SignedList, StoredList};
+pub use unreadable::{OddPayment, Unreadable, UnreadableId};
+pub use waiting::{Waiting, WaitingPage, WaitingPageId};
 pub use withdrawal::{
     ArmedMessage, Effect, Ended, ForeignWithdrawal, Submission, SubmissionAttempt, Withdrawal, WithdrawalRequest,
     WithdrawalRow, WithdrawalState,

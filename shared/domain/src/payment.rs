@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Contradiction, Credit, CurrencyCode, CustomTransactionId, Deposit, DepositReport, DepositRow, Entry, Journal,
-    Label, Mismatch, PaymentKey, Resolution, SignedFacts, Unregistered,
+    Contradiction, Credit, CreditedNumber, CurrencyCode, CustomTransactionId, Deposit, DepositReport, DepositRow,
+    DepositState, Entry, Journal, Label, Mismatch, PaymentKey, Resolution, SignedFacts, Unregistered, Waiting,
+    WaitingPage,
 };
 
 /// What is known about a payment.
@@ -123,11 +124,12 @@ impl Payment {
         Self { state, ..self.clone() }
     }
 
-    /// Both rows as they are once the signed amount is the order's, under the label that is stored with it.
-    pub(crate) fn credited_to(&self, deposit: &Deposit, facts: &SignedFacts) -> (Self, Deposit) {
-        let credited = self.with(PaymentState::credited(deposit, facts));
+    /// The rows as they are once the signed amount is the order's, under the label that is stored with it.
+    pub(crate) fn credited_to(&self, deposit: &Deposit, facts: &SignedFacts) -> CreditedRows {
+        let payment = self.with(PaymentState::credited(deposit, facts));
         let credit = Credit { payment: self.key.clone(), amount: facts.amount };
-        (credited, deposit.clone().credit(credit))
+        let (deposit, numbers) = deposit.clone().credit(credit);
+        CreditedRows { payment, deposit, numbers }
     }
 
     pub(crate) fn is_final(&self) -> bool {
@@ -154,28 +156,48 @@ impl Payment {
     }
 }
 
-/// Registers an order for which payments wait: those that agree with it are credited to it, the others quarantined. Gives
-/// the order and the payments that change.
+/// The rows that change with a credit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CreditedRows {
+    /// The payment.
+    pub payment: Payment,
+    /// The order.
+    pub deposit: Deposit,
+    /// Rows that must not exist yet.
+    pub numbers: Vec<CreditedNumber>,
+}
+
+/// Matches payments that wait for an order with it: those that agree with it are credited to it, the others quarantined. Gives
+/// the order, the payments that change, and the credited numbers that are new. `known` are the credited numbers of these
+/// payments that have a row.
 #[must_use]
-pub fn match_waiting(deposit: Deposit, waiting: &[Payment]) -> (Deposit, Vec<Payment>) {
+pub fn match_waiting(
+    deposit: Deposit,
+    waiting: &[Payment],
+    known: &[CreditedNumber],
+) -> (Deposit, Vec<Payment>, Vec<CreditedNumber>) {
     let mut row = DepositRow::Registered(deposit.clone());
-    let mut matched = (deposit, Vec::new());
+    let (mut matched, mut payments, mut numbers) = (deposit, Vec::new(), Vec::new());
     for payment in waiting {
         let PaymentState::Unmatched { facts, labels } = &payment.state else { continue };
-        let own = labels.iter().find(|label| **label == matched.0.order.label).cloned();
+        let own = labels.iter().find(|label| **label == matched.order.label).cloned();
         let facts = SignedFacts { label: own.or(facts.label.clone()), ..facts.clone() };
         let report = DepositReport { payment: payment.key.clone(), facts, mismatch: None };
-        match decide(Some(payment), Some(&row), &report) {
-            Decision::Credit(payment, deposit) => {
-                row = DepositRow::Registered((*deposit).clone());
-                matched.0 = *deposit;
-                matched.1.push(payment);
+        let number = matched.number_to_read(&payment.key.transaction_id);
+        let number = known.iter().find(|it| Some(it.id()) == number);
+        let rows = Rows { payment: Some(payment), order: Some(&row), number, ..Rows::default() };
+        match decide(&rows, &report) {
+            Decision::Credit(credited) => {
+                row = DepositRow::Registered(credited.deposit.clone());
+                matched = credited.deposit;
+                payments.push(credited.payment);
+                numbers.extend(credited.numbers);
             }
-            Decision::Quarantine(payment, _) => matched.1.push(payment),
+            Decision::Quarantine(payment, _) => payments.push(payment),
             Decision::Unmatched(..) | Decision::Repeat | Decision::Conflict(..) => {}
         }
     }
-    matched
+    (matched, payments, numbers)
 }
 
 /// What the credit of a report will be if the stored order says what the postback says: written under that condition, it
@@ -202,15 +224,16 @@ impl ExpectedCredit {
     }
 
     /// Both rows after the credit; `None` where the condition does not hold. This is the rule that a store applies in one
-    /// conditional transaction.
+    /// conditional transaction. It is an order's first credit: the second one needs a look at the numbers.
     #[must_use]
     pub fn credited(&self, payment: Option<&Payment>, deposit: &Deposit) -> Option<(Payment, Deposit)> {
-        let is_same = deposit.order.label == self.label
+        let is_same = deposit.state == DepositState::Created
+            && deposit.order.label == self.label
             && deposit.order.currency_code == self.currency_code
             && deposit.order.wallet_type == self.payment.key.wallet_type;
         (payment.is_none_or(|it| self.may_replace(it)) && is_same).then(|| {
             let credited = payment.unwrap_or(&self.payment).with(self.payment.state.clone());
-            (credited, deposit.clone().credit(self.credit.clone()))
+            (credited, deposit.clone().credit(self.credit.clone()).0)
         })
     }
 }
@@ -237,13 +260,35 @@ impl DepositReport {
     }
 }
 
+/// The place of an order in which an unmatched payment is noted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Noted {
+    /// The place.
+    pub place: Unregistered,
+    /// A page that it has filled.
+    pub page: Option<WaitingPage>,
+}
+
+/// The current rows on which is decided about a payment.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Rows<'a> {
+    /// The payment's.
+    pub payment: Option<&'a Payment>,
+    /// The row of the order that the signed id names.
+    pub order: Option<&'a DepositRow>,
+    /// That this order was credited for the number. Where nobody has looked, the write fails if there is such a row.
+    pub number: Option<&'a CreditedNumber>,
+    /// The order's row cannot be read, or has no room: nothing can be written to it.
+    pub is_order_unwritable: bool,
+}
+
 /// The decision about a verified report of a payment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision {
-    /// Credit: both rows change, together.
-    Credit(Payment, Box<Deposit>),
-    /// Verified, but its order is not registered: it is stored, and noted under the order's key if the id can be one of ours.
-    Unmatched(Payment, Option<Unregistered>),
+    /// Credit: the rows change together.
+    Credit(Box<CreditedRows>),
+    /// Verified, but its order is not registered: it is stored, and noted in the order's place if the id can be one of ours.
+    Unmatched(Payment, Option<Noted>),
     /// Verified, but something differs: it is held.
     Quarantine(Payment, Mismatch),
     /// It is recorded already.
@@ -283,22 +328,24 @@ pub enum Decision {
 /// # };
 /// let report = DepositReport { payment: key, facts, mismatch: None };
 /// // Nobody has registered the order that the postback names.
-/// let Decision::Unmatched(waiting, _) = decide(None, None, &report) else { panic!() };
+/// let Decision::Unmatched(waiting, _) = decide(&Rows::default(), &report) else { panic!() };
 ///
 /// // The order is registered, and the provider repeats the postback.
 /// let order = DepositRow::Registered(Deposit::new(order, "{}".into(), Timestamp(0)));
-/// let Decision::Credit(credited, deposit) = decide(Some(&waiting), Some(&order), &report) else { panic!() };
-/// assert_eq!(deposit.credited[0].amount, report.facts.amount);
+/// let rows = Rows { payment: Some(&waiting), order: Some(&order), ..Rows::default() };
+/// let Decision::Credit(credited) = decide(&rows, &report) else { panic!() };
+/// assert_eq!(credited.deposit.credited[0].amount, report.facts.amount);
 ///
 /// // A payment is credited once.
-/// let order = DepositRow::Registered(*deposit);
-/// assert_eq!(decide(Some(&credited), Some(&order), &report), Decision::Repeat);
+/// let order = DepositRow::Registered(credited.deposit);
+/// let rows = Rows { payment: Some(&credited.payment), order: Some(&order), ..Rows::default() };
+/// assert_eq!(decide(&rows, &report), Decision::Repeat);
 /// # Ok::<(), InvalidValue>(())
 /// ```
 #[must_use]
-pub fn decide(current: Option<&Payment>, order: Option<&DepositRow>, report: &DepositReport) -> Decision {
-    let Some((payment, facts)) = current.and_then(|payment| Some((payment, payment.facts()?))) else {
-        return decide_first(current, order, report);
+pub fn decide(rows: &Rows<'_>, report: &DepositReport) -> Decision {
+    let Some((payment, facts)) = rows.payment.and_then(|payment| Some((payment, payment.facts()?))) else {
+        return decide_first(rows, report);
     };
     if !facts.agree_with(&report.facts) {
         return conflict(payment, report, Mismatch::EarlierPostback);
@@ -309,16 +356,14 @@ pub fn decide(current: Option<&Payment>, order: Option<&DepositRow>, report: &De
             None => Decision::Repeat,
         };
     }
-    match (&payment.state, judge(Some(payment), order, report)) {
-        (_, Verdict::Credit(deposit)) => {
-            let (payment, deposit) = payment.credited_to(deposit, &report.facts);
-            Decision::Credit(payment, Box::new(deposit))
-        }
+    match (&payment.state, judge(rows, report)) {
+        (_, Verdict::Credit(deposit)) => Decision::Credit(Box::new(payment.credited_to(deposit, &report.facts))),
         (PaymentState::Unmatched { facts, labels }, Verdict::Unmatched) => match with_label(facts, labels, report) {
-            Some(state) => unmatched(payment.with(state), order, report),
+            // It is noted already.
+            Some(state) => Decision::Unmatched(payment.with(state), None),
             None => Decision::Repeat,
         },
-        (_, Verdict::Unmatched) => unmatched(payment.with(waits(report.facts.clone())), order, report),
+        (_, Verdict::Unmatched) => unmatched(payment.with(waits(report.facts.clone())), rows.order, report),
         (PaymentState::Quarantined { mismatch: known, .. }, Verdict::Quarantine(mismatch)) if mismatch == *known => {
             Decision::Repeat
         }
@@ -328,17 +373,18 @@ pub fn decide(current: Option<&Payment>, order: Option<&DepositRow>, report: &De
 }
 
 /// Decides about a payment of which nothing is proved yet: there is no row, or only a claim.
-fn decide_first(claim: Option<&Payment>, order: Option<&DepositRow>, report: &DepositReport) -> Decision {
-    let row = |state: PaymentState| match claim {
+fn decide_first(rows: &Rows<'_>, report: &DepositReport) -> Decision {
+    let row = |state: PaymentState| match rows.payment {
         Some(claim) => claim.with(state),
         None => Payment::new(report.payment.clone(), state),
     };
-    match judge(claim, order, report) {
+    match judge(rows, report) {
         Verdict::Credit(deposit) => {
-            let credited = row(PaymentState::credited(deposit, &report.facts));
-            Decision::Credit(credited, Box::new(deposit.clone().credit(report.credit())))
+            let payment = row(PaymentState::credited(deposit, &report.facts));
+            let (deposit, numbers) = deposit.clone().credit(report.credit());
+            Decision::Credit(Box::new(CreditedRows { payment, deposit, numbers }))
         }
-        Verdict::Unmatched => unmatched(row(waits(report.facts.clone())), order, report),
+        Verdict::Unmatched => unmatched(row(waits(report.facts.clone())), rows.order, report),
         Verdict::Quarantine(mismatch) => Decision::Quarantine(row(held(report, mismatch)), mismatch),
     }
 }
@@ -349,11 +395,16 @@ enum Verdict<'a> {
     Unmatched,
 }
 
-fn judge<'a>(payment: Option<&Payment>, order: Option<&'a DepositRow>, report: &DepositReport) -> Verdict<'a> {
+fn judge<'a>(rows: &Rows<'a>, report: &DepositReport) -> Verdict<'a> {
+    let Rows { payment, order, number, is_order_unwritable } = *rows;
     if let Some(mismatch) = report.mismatch {
         return Verdict::Quarantine(mismatch);
     }
+    if is_order_unwritable {
+        return Verdict::Quarantine(Mismatch::OrderUnwritable);
+    }
     let Some(DepositRow::Registered(deposit)) = order else { return Verdict::Unmatched };
+    let is_of_another = |number: &CreditedNumber| number.payment != report.payment;
     if deposit.order.currency_code != report.facts.currency_code {
         Verdict::Quarantine(Mismatch::OrderCurrencyCode)
     } else if deposit.order.wallet_type != report.payment.wallet_type {
@@ -364,6 +415,8 @@ fn judge<'a>(payment: Option<&Payment>, order: Option<&'a DepositRow>, report: &
         Verdict::Quarantine(Mismatch::Contested)
     } else if Some(&deposit.order.label) != report.facts.label.as_ref() {
         Verdict::Quarantine(Mismatch::Label)
+    } else if number.is_some_and(is_of_another) || deposit.has_number_of_another(&report.payment) {
+        Verdict::Quarantine(Mismatch::SameNumber)
     } else {
         Verdict::Credit(deposit)
     }
@@ -388,17 +441,15 @@ fn with_label(facts: &SignedFacts, labels: &[Label], report: &DepositReport) -> 
 }
 
 fn unmatched(row: Payment, order: Option<&DepositRow>, report: &DepositReport) -> Decision {
-    let place = report.facts.order().map(|custom_transaction_id| {
-        let mut unmatched = match order {
-            Some(DepositRow::Unregistered(place)) => place.unmatched.clone(),
-            Some(DepositRow::Registered(_)) | None => Vec::new(),
+    let noted = report.facts.order().map(|custom_transaction_id| {
+        let mut waiting = match order {
+            Some(DepositRow::Unregistered(place)) => place.waiting.clone(),
+            Some(DepositRow::Registered(_)) | None => Waiting::default(),
         };
-        if !unmatched.contains(&report.payment) && unmatched.len() < Unregistered::MAX {
-            unmatched.push(report.payment.clone());
-        }
-        Unregistered { custom_transaction_id, unmatched }
+        let page = waiting.add(&custom_transaction_id, &report.payment);
+        Noted { place: Unregistered { custom_transaction_id, waiting }, page }
     });
-    Decision::Unmatched(row, place)
+    Decision::Unmatched(row, noted)
 }
 
 fn conflict(payment: &Payment, report: &DepositReport, mismatch: Mismatch) -> Decision {

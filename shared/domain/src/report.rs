@@ -1,9 +1,12 @@
 //! What one element of a verified postback reports, beside the unsigned copies that travel with it.
 
+use serde::{Deserialize, Serialize};
+
 use crate::{Amount, CurrencyCode, Label, Mismatch, PaymentKey, SignedFacts, WalletType, WithdrawalId};
 
 /// Which way the money goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Direction {
     /// A deposit.
     Ingoing,
@@ -12,17 +15,22 @@ pub enum Direction {
 }
 
 /// The top level of a postback, which the signature does not cover. A field is `None` when it is absent or unreadable.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unsigned {
     /// The wallet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wallet_type: Option<WalletType>,
     /// The amount; compared with the element's only when there is one element.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amount: Option<Amount>,
     /// The currency.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub currency_code: Option<CurrencyCode>,
     /// The user, as the provider says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label: Option<Label>,
     /// The direction.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub direction: Option<Direction>,
 }
 

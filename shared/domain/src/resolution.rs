@@ -4,9 +4,12 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Contradiction, CustomTransactionId, Deposit, ForeignWithdrawal, Payment, PaymentState, Remark, SignedFacts,
-    Timestamp, Withdrawal, WithdrawalState,
+    Contradiction, CreditedNumber, CreditedRows, CustomTransactionId, Deposit, ForeignWithdrawal, Payment,
+    PaymentState, Remark, SignedFacts, Timestamp, Withdrawal, WithdrawalState,
 };
+
+/// Most decisions that a row stores, beside the one that ends it.
+pub const MAX_RESOLUTIONS: usize = 20;
 
 /// What a person found out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,6 +66,9 @@ pub struct Resolution {
     /// The order from which it takes a number that was only claimed: no credit to this order goes without a person now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub taken_from: Option<CustomTransactionId>,
+    /// The person states that it is a different payment than the one which the order was credited for with the same number.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_different_payment: bool,
 }
 
 /// Why a person's decision is not taken.
@@ -89,6 +95,15 @@ pub enum NotResolved {
     /// The order has another currency.
     #[error("the signed currency is not the order's")]
     CurrencyOfAnother,
+    /// The order was credited for the number.
+    #[error("the order was credited for this number already: if it is a different payment, that must be stated")]
+    SameNumber,
+    /// The number of an element that was not understood is missing, or is not a number that the element may have.
+    #[error("{0}")]
+    Number(&'static str),
+    /// A row has no room for further decisions.
+    #[error("the row has {MAX_RESOLUTIONS} decisions, and this one ends nothing")]
+    TooMany,
 }
 
 impl Withdrawal {
@@ -109,6 +124,7 @@ impl Withdrawal {
                 if !has_open(&self.contradictions, &self.resolutions) {
                     return Err(NotResolved::NothingOpen);
                 }
+                has_room(&self.resolutions)?;
                 self.clone()
             }
         };
@@ -128,6 +144,7 @@ impl ForeignWithdrawal {
             Outcome::Credited | Outcome::Rejected => Err(NotResolved::OutcomeOfAnotherKind),
             Outcome::Paid | Outcome::Failed if !self.is_open() => Err(NotResolved::NothingOpen),
             Outcome::Paid | Outcome::Failed => {
+                has_room(&self.resolutions)?;
                 let mut row = self.clone();
                 row.resolutions.push(Resolution { closes: self.contradictions.len(), ..resolution });
                 Ok(row)
@@ -143,7 +160,7 @@ impl ForeignWithdrawal {
 
 impl Payment {
     /// Credits a held payment to an order or rejects it, takes a number from an order that only claims it, or closes what
-    /// contradicts an end. Gives the order too where it changes: both rows change together.
+    /// contradicts an end. `number` is the row that [`Deposit::number_to_read`] names, if there is one.
     ///
     /// # Errors
     /// [`NotResolved`] when the state, the signed order id or the signed currency does not allow it.
@@ -178,68 +195,101 @@ impl Payment {
     /// let order = Deposit::new(order, "{}".into(), Timestamp(0));
     /// let held = Payment::new(key, PaymentState::Quarantined { facts, mismatch: Mismatch::Amount });
     ///
-    /// let (payment, deposit) = held.resolve(Some(&order), decision(Outcome::Credited)).unwrap();
-    /// assert_eq!(deposit.unwrap().state, DepositState::Credited);
+    /// let Decided::Credited(rows) = held.resolve(Some(&order), None, decision(Outcome::Credited)).unwrap() else { panic!() };
+    /// assert_eq!(rows.deposit.state, DepositState::Credited);
     ///
     /// // Nobody can take the credit back.
-    /// assert_eq!(payment.resolve(None, decision(Outcome::Rejected)), Err(NotResolved::NothingOpen));
+    /// assert_eq!(rows.payment.resolve(None, None, decision(Outcome::Rejected)), Err(NotResolved::NothingOpen));
     /// # Ok::<(), InvalidValue>(())
     /// ```
     pub fn resolve(
         &self,
         order: Option<&Deposit>,
+        number: Option<&CreditedNumber>,
         resolution: Resolution,
-    ) -> Result<(Self, Option<Deposit>), NotResolved> {
+    ) -> Result<Decided, NotResolved> {
         if matches!(resolution.outcome, Outcome::Paid | Outcome::Failed) {
             return Err(NotResolved::OutcomeOfAnotherKind);
         }
         let mut taken_from = None;
-        let (mut row, credited) = match &self.state {
+        let mut row = match &self.state {
             PaymentState::Unmatched { facts, .. } | PaymentState::Quarantined { facts, .. } => {
-                if resolution.outcome == Outcome::Rejected {
-                    (self.with(PaymentState::Rejected { facts: facts.clone() }), None)
-                } else {
+                if resolution.outcome == Outcome::Credited {
                     let order = order.ok_or(NotResolved::NoOrder)?;
-                    let (row, order) = self.credited_by_person(order, facts)?;
-                    (row, Some(order))
+                    let is_named = self.is_named_by_person(order, facts);
+                    return self.credited_by_person(order, facts, number, is_named, resolution);
                 }
+                self.with(PaymentState::Rejected { facts: facts.clone() })
             }
             PaymentState::Claimed { order, .. } if resolution.outcome == Outcome::Rejected => {
+                has_room(&self.resolutions)?;
                 let mut row = self.clone();
                 row.lose_claim();
                 taken_from = Some(order.clone());
-                (row.with(PaymentState::Released { order: order.clone() }), None)
+                row.with(PaymentState::Released { order: order.clone() })
             }
             PaymentState::Claimed { .. } | PaymentState::Released { .. } => return Err(NotResolved::NotProved),
             PaymentState::Credited { .. } | PaymentState::Rejected { .. } => {
                 if !has_open(&self.contradictions, &self.resolutions) {
                     return Err(NotResolved::NothingOpen);
                 }
-                (self.clone(), None)
+                has_room(&self.resolutions)?;
+                self.clone()
             }
         };
         row.resolutions.push(Resolution { closes: self.contradictions.len(), taken_from, ..resolution });
-        Ok((row, credited))
+        Ok(Decided::Payment(row))
     }
 
     /// The signed order id decides, where there is such an order. A payment is credited to another order that the person names
     /// only if a user entered its number for that order, which the row does not say of every order where it has no room for all
     /// labels, or if the signed order is not known or cannot be ours.
-    fn credited_by_person(&self, order: &Deposit, facts: &SignedFacts) -> Result<(Self, Deposit), NotResolved> {
+    fn is_named_by_person(&self, order: &Deposit, facts: &SignedFacts) -> bool {
         let id = &order.order.custom_transaction_id;
-        let is_named = facts.names(id)
+        facts.names(id)
             || self.was_entered_for(id)
             || self.has_more_entries
             || matches!(self.state, PaymentState::Unmatched { .. })
-            || facts.order().is_none();
+            || facts.order().is_none()
+    }
+
+    /// A credit by a person. `number` is the row that says that the order was credited for the number.
+    pub(crate) fn credited_by_person(
+        &self,
+        order: &Deposit,
+        facts: &SignedFacts,
+        number: Option<&CreditedNumber>,
+        is_named: bool,
+        resolution: Resolution,
+    ) -> Result<Decided, NotResolved> {
         if !is_named {
             return Err(NotResolved::OrderOfAnother);
         }
         if order.order.currency_code != facts.currency_code {
             return Err(NotResolved::CurrencyOfAnother);
         }
-        Ok(self.credited_to(order, facts))
+        let is_of_another = number.is_some_and(|it| it.payment != self.key) || order.has_number_of_another(&self.key);
+        if is_of_another && !resolution.is_different_payment {
+            return Err(NotResolved::SameNumber);
+        }
+        let mut rows = self.credited_to(order, facts);
+        rows.numbers.retain(|it| number.is_none_or(|known| known.id() != it.id()));
+        rows.payment.resolutions.push(Resolution { closes: self.contradictions.len(), ..resolution });
+        Ok(Decided::Credited(Box::new(rows)))
     }
+}
+
+/// What changes with a person's decision about a payment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decided {
+    /// The payment alone.
+    Payment(Payment),
+    /// The payment is credited.
+    Credited(Box<CreditedRows>),
+}
+
+fn has_room(resolutions: &[Resolution]) -> Result<(), NotResolved> {
+    if resolutions.len() < MAX_RESOLUTIONS { Ok(()) } else { Err(NotResolved::TooMany) }
 }
 
 /// Whether something contradicts a decision that no person has looked at yet.

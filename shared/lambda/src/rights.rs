@@ -5,6 +5,8 @@
 pub enum Right {
     /// Read rows whose key begins with this kind.
     ReadRows(&'static str),
+    /// Read many rows at a time whose keys begin with this kind.
+    ReadManyRows(&'static str),
     /// Put rows whose key begins with this kind.
     PutRows(&'static str),
     /// Update rows whose key begins with this kind without reading them.

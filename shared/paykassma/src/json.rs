@@ -24,6 +24,14 @@ pub(crate) fn text(token: &RawValue) -> Option<Cow<'_, str>> {
     }
 }
 
+/// The content of a string, or the digits of an integer. Any other number has several spellings (`4.775e22`, `47750.0`) and is
+/// no id.
+pub(crate) fn id(token: &RawValue) -> Option<Cow<'_, str>> {
+    let token_text = token.get();
+    let is_odd_number = !token_text.starts_with('"') && !token_text.bytes().all(|byte| byte.is_ascii_digit());
+    if is_odd_number { None } else { text(token) }
+}
+
 /// Reads an amount from a number or a string that is a plain decimal. An exponent gives `None`, because nobody writes money like that.
 pub(crate) fn amount(token: &RawValue) -> Option<Amount> {
     Amount::parse(&text(token)?).ok()

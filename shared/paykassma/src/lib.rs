@@ -19,7 +19,7 @@ mod written_amount;
 pub use client::{CONNECT_TIMEOUT, Client, Unbuildable, tls};
 pub use deposits::{ActivateTransaction, Activation, ActivationRequest, CreateTransaction, Creation};
 pub use json_object::{JsonObject, JsonToken};
-pub use postback::{Element, SignedElements, read_postback, signed_elements};
+pub use postback::{Element, Postback, SignedElements, read_postback, signed_elements};
 pub use postback_writer::{
     PostbackBody, UnsignedFields, WrittenMoney, blank_element, deposit_element, withdrawal_element, write_list,
 };

@@ -4,15 +4,15 @@ use std::borrow::Cow;
 use std::fmt;
 
 use domain::{
-    Amount, AttemptId, CurrencyCode, DepositReport, Direction, Evidence, Label, PaymentKey, Separator, SignedFacts,
-    Timestamp, TransactionId, Unsigned, WalletType, WithdrawalId, WithdrawalReport,
+    Amount, AttemptId, CurrencyCode, DepositReport, Direction, Evidence, Label, ListPlace, OddPayment, PaymentKey,
+    Separator, SignedFacts, Timestamp, TransactionId, Unsigned, WalletType, WithdrawalId, WithdrawalReport,
 };
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use signing::Verified;
 
-use crate::json::{amount, object, text};
+use crate::json::{amount, id, object, text};
 
 /// One element of the signed list.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,37 +23,54 @@ pub enum Element {
     Withdrawal(WithdrawalReport),
     /// The element is signed but cannot be understood. It must be stored for a person.
     Unreadable {
-        /// The signed text.
+        /// What proves it.
         evidence: Evidence,
         /// What is wrong. Never quotes the content.
         reason: &'static str,
+        /// The payment, if that is what it is about and all else is readable.
+        payment: Option<OddPayment>,
     },
 }
 
-/// Reads the elements in order. It reads each only when it is asked for, because each contains a copy of the whole signed text.
-/// `separator` is the one with which the ids of attempts are made.
+/// A verified postback.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Postback<'a> {
+    /// What the signature covers.
+    pub list: SignedElements<'a>,
+    /// What it does not cover.
+    pub unsigned: Unsigned,
+}
+
+/// Reads a verified postback. Its elements are read by [`Postback::elements`], once it is known where their list is stored.
 #[must_use]
-pub fn read_postback<'a>(
-    verified: &Verified<'a>,
-    received_at: Timestamp,
-    separator: Separator,
-) -> impl ExactSizeIterator<Item = Element> + use<'a> {
-    let verified = *verified;
-    let unsigned = object::<TopLevel<'_>>(verified.body()).map_or(TopLevel::default().read(), |top| top.read());
-    let SignedElements { texts, fault } = signed_elements(verified.additional_data());
-    let is_only_element = texts.len() == 1;
-    texts.into_iter().enumerate().map(move |(element, text)| {
-        let evidence = Evidence {
-            additional_data: verified.additional_data().into(),
-            element,
-            signature: verified.signature().into(),
-            received_at,
-        };
-        match fault.map_or_else(|| Facts::read(text), Err) {
-            Ok(facts) => facts.report(evidence, &unsigned, is_only_element, separator),
-            Err(reason) => Element::Unreadable { evidence, reason },
-        }
-    })
+pub fn read_postback<'a>(verified: &Verified<'a>) -> Postback<'a> {
+    let unsigned = object::<TopLevel<'_>>(verified.body()).map_or_else(Unsigned::default, |top| top.read());
+    Postback { list: signed_elements(verified.additional_data()), unsigned }
+}
+
+impl Postback<'_> {
+    /// Reads the elements in order. `place` says where their list is stored; `separator` is the one with which the ids of attempts
+    /// are made.
+    pub fn elements(
+        &self,
+        place: &ListPlace,
+        received_at: Timestamp,
+        separator: Separator,
+    ) -> impl ExactSizeIterator<Item = Element> {
+        let is_only_element = self.list.texts.len() == 1;
+        self.list.texts.iter().enumerate().map(move |(element, text)| {
+            let evidence = Evidence { place: place.clone(), element, received_at };
+            let read = self.list.fault.map_or_else(|| Facts::read(text), |fault| Err(Odd::wholly(fault)));
+            match read {
+                Ok(facts) => facts.report(evidence, &self.unsigned, is_only_element, separator),
+                Err(Odd { reason, payment }) => {
+                    let label = self.unsigned.label.clone();
+                    let payment = payment.map(|payment| OddPayment { label, ..*payment });
+                    Element::Unreadable { evidence, reason, payment }
+                }
+            }
+        })
+    }
 }
 
 /// The elements of a signed `additional_data`.
@@ -87,18 +104,17 @@ pub struct SignedElements<'a> {
 /// ```
 #[must_use]
 pub fn signed_elements(additional_data: &str) -> SignedElements<'_> {
-    match serde_json::from_str::<Vec<&RawValue>>(additional_data) {
-        Ok(elements) => SignedElements { texts: elements.into_iter().map(RawValue::get).collect(), fault: None },
-        Err(_) => elements_of_object(additional_data),
-    }
-}
-
-fn elements_of_object(additional_data: &str) -> SignedElements<'_> {
-    if let Ok(Numbered(Some(texts))) = serde_json::from_str(additional_data) {
-        return SignedElements { texts, fault: None };
-    }
-    let fault = Some("`additional_data` is neither a list nor an object with only numbers as keys");
-    SignedElements { texts: vec![additional_data], fault }
+    let list = serde_json::from_str::<Vec<&RawValue>>(additional_data);
+    let texts = list.map_or_else(
+        |_| serde_json::from_str(additional_data).map_or(None, |Numbered(texts)| texts),
+        |elements| Some(elements.into_iter().map(RawValue::get).collect()),
+    );
+    let fault = match texts {
+        Some(texts) if !texts.is_empty() => return SignedElements { texts, fault: None },
+        Some(_) => "the list is empty",
+        None => "`additional_data` is neither a list nor an object with only numbers as keys",
+    };
+    SignedElements { texts: vec![additional_data], fault: Some(fault) }
 }
 
 /// The values of an object, in the order in which they stand. `None` if a key is no number.
@@ -139,7 +155,7 @@ fn is_place(key: &str) -> bool {
 type Token<'a> = Option<&'a RawValue>;
 
 /// The unsigned copies.
-#[derive(Default, Deserialize)]
+#[derive(Deserialize)]
 struct TopLevel<'a> {
     #[serde(borrow)]
     wallet_type: Token<'a>,
@@ -203,20 +219,52 @@ struct Facts {
     custom_transaction_id: String,
 }
 
+/// Why an element cannot be read.
+struct Odd {
+    reason: &'static str,
+    /// What is readable all the same, if it is about a payment.
+    payment: Option<Box<OddPayment>>,
+}
+
+impl Odd {
+    fn wholly(reason: &'static str) -> Self {
+        Self { reason, payment: None }
+    }
+}
+
 impl Facts {
-    fn read(element: &str) -> Result<Self, &'static str> {
-        let signed: Signed<'_> = object(element).ok_or("the element is not an object")?;
+    fn read(element: &str) -> Result<Self, Odd> {
+        let signed: Signed<'_> = object(element).ok_or(Odd::wholly("the element is not an object"))?;
         let wallet_type = signed.wallet_type.and_then(text).and_then(|it| WalletType::parse(it).ok());
         let currency_code = signed.currency_code.and_then(text).and_then(|it| CurrencyCode::parse(it).ok());
-        Ok(Self {
-            subject: signed.subject()?,
-            wallet_type: wallet_type.ok_or("`wallet_type` cannot be read")?,
-            amount: signed.amount.and_then(amount).ok_or("`amount` cannot be read")?,
-            currency_code: currency_code.ok_or("`currency_code` cannot be read")?,
-            custom_transaction_id: text_or_empty(signed.plugin_custom_order_id)
-                .ok_or("`plugin_custom_order_id` cannot be read")?
-                .into(),
-        })
+        let withdrawal = signed.withdrawal()?;
+        let wallet_type = wallet_type.ok_or(Odd::wholly("`wallet_type` cannot be read"))?;
+        let amount = signed.amount.and_then(amount).ok_or(Odd::wholly("`amount` cannot be read"))?;
+        let currency_code = currency_code.ok_or(Odd::wholly("`currency_code` cannot be read"))?;
+        if let Some(subject) = withdrawal {
+            let custom_transaction_id = String::new();
+            return Ok(Self { subject, wallet_type, amount, currency_code, custom_transaction_id });
+        }
+        match (signed.number(), signed.order_id()) {
+            (Ok(number), Ok(order)) => {
+                let (subject, custom_transaction_id) = (Subject::Payment(number), order.into());
+                Ok(Self { subject, wallet_type, amount, currency_code, custom_transaction_id })
+            }
+            (number, order) => {
+                let reason = number.as_ref().err().or(order.as_ref().err()).copied().unwrap_or_default();
+                let (transaction_id, order) = (number.ok(), order.unwrap_or_default());
+                let custom_transaction_id = order.into();
+                let payment = OddPayment {
+                    wallet_type,
+                    transaction_id,
+                    custom_transaction_id,
+                    amount,
+                    currency_code,
+                    label: None,
+                };
+                Err(Odd { reason, payment: Some(Box::new(payment)) })
+            }
+        }
     }
 
     fn report(self, evidence: Evidence, unsigned: &Unsigned, is_only_element: bool, separator: Separator) -> Element {
@@ -244,29 +292,42 @@ impl Facts {
 }
 
 impl Signed<'_> {
+    /// The longest `plugin_custom_order_id` that is read, in bytes. The provider's limit is 190 characters.
+    const MAX_ORDER_ID: usize = 1_000;
+
     /// With a `withdrawal_id` the element is about a withdrawal, and its `transaction_id` is empty. Otherwise it is about a deposit.
-    fn subject(&self) -> Result<Subject, &'static str> {
-        let withdrawal_id = text_or_empty(self.withdrawal_id).ok_or("`withdrawal_id` cannot be read")?;
-        if !withdrawal_id.is_empty() {
-            let id = WithdrawalId::parse(withdrawal_id).map_err(|_| "`withdrawal_id` is none of ours")?;
-            return Ok(Subject::Withdrawal(id, self.status()?));
+    fn withdrawal(&self) -> Result<Option<Subject>, Odd> {
+        let withdrawal_id = id_or_empty(self.withdrawal_id).ok_or(Odd::wholly("`withdrawal_id` cannot be read"))?;
+        if withdrawal_id.is_empty() {
+            return Ok(None);
         }
-        let transaction_id = text_or_empty(self.transaction_id).ok_or("`transaction_id` cannot be read")?;
-        if transaction_id.is_empty() {
-            return Err("neither `withdrawal_id` nor `transaction_id` is set");
-        }
-        let id = TransactionId::parse(transaction_id).map_err(|_| "`transaction_id` cannot be read")?;
-        Ok(Subject::Payment(id))
+        let id = WithdrawalId::parse(withdrawal_id).map_err(|_| Odd::wholly("`withdrawal_id` is none of ours"))?;
+        Ok(Some(Subject::Withdrawal(id, self.status()?)))
     }
 
-    fn status(&self) -> Result<Option<i64>, &'static str> {
+    /// A payment's number has only visible ASCII characters: no two such numbers look alike.
+    fn number(&self) -> Result<TransactionId, &'static str> {
+        let number = id_or_empty(self.transaction_id).ok_or("`transaction_id` cannot be read")?;
+        if number.is_empty() {
+            return Err("neither `withdrawal_id` nor `transaction_id` is set");
+        }
+        let number = TransactionId::parse(number).ok().filter(TransactionId::is_visible_ascii);
+        number.ok_or("`transaction_id` cannot be read")
+    }
+
+    fn order_id(&self) -> Result<Cow<'_, str>, &'static str> {
+        let id = id_or_empty(self.plugin_custom_order_id).filter(|id| id.len() <= Self::MAX_ORDER_ID);
+        id.ok_or("`plugin_custom_order_id` cannot be read")
+    }
+
+    fn status(&self) -> Result<Option<i64>, Odd> {
         let Some(token) = self.withdrawal_status else { return Ok(None) };
         let status = text(token).filter(|text| !text.starts_with('+')).and_then(|text| text.parse().ok());
-        status.map(Some).ok_or("`withdrawal_status` cannot be read")
+        status.map(Some).ok_or(Odd::wholly("`withdrawal_status` cannot be read"))
     }
 }
 
-/// A token that is absent or null is an empty text. `None` means that it is neither a string nor a number.
-fn text_or_empty(token: Token<'_>) -> Option<Cow<'_, str>> {
-    token.map_or(Some(Cow::Borrowed("")), text)
+/// A token that is absent or null is an empty id. `None` means that it cannot be an id.
+fn id_or_empty(token: Token<'_>) -> Option<Cow<'_, str>> {
+    token.map_or(Some(Cow::Borrowed("")), id)
 }

@@ -6,6 +6,7 @@ use std::fmt;
 use md5::Md5;
 use secrecy::{ExposeSecret, SecretString};
 use sha1::{Digest, Sha1};
+use sha2::Sha256;
 use subtle::ConstantTimeEq;
 
 use crate::envelope::{Envelope, signed_list};
@@ -62,6 +63,14 @@ impl<'a> Verified<'a> {
     #[must_use]
     pub fn signature(&self) -> &'a str {
         self.signature
+    }
+
+    /// The SHA-256 of the flagged spelling of the signed list. Copies that differ only in whitespace or escapes have the same.
+    #[must_use]
+    pub fn list_hash(&self) -> [u8; 32] {
+        let mut sha256 = Sha256::new();
+        respell(self.additional_data, Spelling::Flagged, |piece| sha256.update(piece));
+        sha256.finalize().into()
     }
 }
 

@@ -1,25 +1,100 @@
 //! A row of any kind.
 
 use domain::{
-    Attention, CustomTransactionId, DepositRow, EntryCount, LabelHash, Payment, PaymentKey, TransactionId, Unreadable,
-    UnreadableId, WalletType, WithdrawalId, WithdrawalRow,
+    Attention, CreditedNumber, CreditedNumberId, CustomTransactionId, DepositRow, EntryCount, LabelHash, ListHash,
+    ListProgress, NormalisedNumber, Payment, PaymentKey, StoredList, TransactionId, Unreadable, UnreadableId,
+    WaitingPage, WaitingPageId, WalletType, WithdrawalId, WithdrawalRow,
 };
+use serde::Serialize;
+use serde_dynamo::Item;
 
-use crate::{Read, Row, RowKey, StoreError, Stored};
+use crate::row::from_item;
+use crate::{ListProgressId, Read, Row, RowKey, StoreError, Stored, StoredListId};
 
-/// What names a row of any kind.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum RowId {
+macro_rules! any_row {
+    ($($(#[$doc:meta])* $kind:ident($row:ty, $id:ty, $prefix:literal);)*) => {
+        /// What names a row of any kind.
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub enum RowId {
+            $($(#[$doc])* $kind($id),)*
+        }
+
+        /// A stored row of any kind.
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub enum AnyRow {
+            $($(#[$doc])* $kind(Stored<$row>),)*
+        }
+
+        impl AnyRow {
+            /// The value of the partition key.
+            #[must_use]
+            pub fn key(&self) -> String {
+                match self { $(Self::$kind(it) => it.row.id().key(),)* }
+            }
+
+            /// How many times the row was written.
+            #[must_use]
+            pub fn version(&self) -> u64 {
+                match self { $(Self::$kind(it) => it.version,)* }
+            }
+
+            /// Whether somebody must look at the row.
+            #[must_use]
+            pub fn attention(&self) -> Option<Attention> {
+                match self { $(Self::$kind(it) => Row::attention(&it.row),)* }
+            }
+
+            /// Hands the row to a serializer.
+            ///
+            /// # Errors
+            /// The serializer's own.
+            pub fn serialize_row<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                match self { $(Self::$kind(it) => it.row.serialize(serializer),)* }
+            }
+
+            /// Reads an item as a row of the kind that its key begins with; `None` when there is no such kind.
+            pub(crate) fn from_item(kind: &str, item: Item) -> Option<Result<Self, StoreError>> {
+                match kind {
+                    $($prefix => Some(from_item(item).map(Self::$kind)),)*
+                    _ => None,
+                }
+            }
+        }
+
+        /// The right to read rows of all kinds.
+        pub trait ReadAny: $(Read<$id> +)* {}
+
+        impl<T: $(Read<$id> +)*> ReadAny for T {}
+
+        /// Reads the row of this name; `None` when there is none.
+        ///
+        /// # Errors
+        /// [`StoreError`] when the table fails.
+        pub async fn read_any(table: &impl ReadAny, id: &RowId) -> Result<Option<AnyRow>, StoreError> {
+            Ok(match id { $(RowId::$kind(id) => table.read(id).await?.map(AnyRow::$kind),)* })
+        }
+    };
+}
+
+any_row! {
     /// An order, registered or not.
-    Deposit(CustomTransactionId),
+    Deposit(DepositRow, CustomTransactionId, "deposit");
     /// A payment.
-    Payment(PaymentKey),
+    Payment(Payment, PaymentKey, "payment");
     /// A withdrawal, of ours or not.
-    Withdrawal(WithdrawalId),
+    Withdrawal(WithdrawalRow, WithdrawalId, "withdrawal");
     /// A verified element that could not be understood.
-    Unreadable(UnreadableId),
+    Unreadable(Unreadable, UnreadableId, "unreadable");
     /// How many numbers a label enters.
-    EntryCount(LabelHash),
+    EntryCount(EntryCount, LabelHash, "entries");
+    /// A number for which an order was credited.
+    CreditedNumber(CreditedNumber, CreditedNumberId, "number");
+    /// A page of payments that wait for an order.
+    WaitingPage(WaitingPage, WaitingPageId, "waiting");
+    /// A signed list.
+    StoredList(StoredList, StoredListId, "evidence");
+    /// How far the elements of a list are.
+    ListProgress(ListProgress, ListProgressId, "list");
 }
 
 impl RowId {
@@ -36,43 +111,29 @@ impl RowId {
             }
             "withdrawal" => Some(Self::Withdrawal(WithdrawalId::parse(rest).ok()?)),
             "unreadable" => {
-                let (signature, element) = rest.split_once('#')?;
-                Some(Self::Unreadable(UnreadableId { signature: signature.to_owned(), element: element.parse().ok()? }))
+                let (list, element) = rest.split_once('#')?;
+                let list = ListHash::parse(list)?;
+                Some(Self::Unreadable(UnreadableId { list, element: element.parse().ok()? }))
             }
             "entries" => Some(Self::EntryCount(LabelHash::parse(rest)?)),
+            "number" => {
+                let (order, number) = rest.split_once('#')?;
+                let (order, number) = (CustomTransactionId::parse(order).ok()?, TransactionId::parse(number).ok()?);
+                Some(Self::CreditedNumber(CreditedNumberId { order, number: NormalisedNumber::of(&number) }))
+            }
+            "waiting" => {
+                let (order, page) = rest.split_once('#')?;
+                let order = CustomTransactionId::parse(order).ok()?;
+                Some(Self::WaitingPage(WaitingPageId { order, page: page.parse().ok()? }))
+            }
+            "evidence" => Some(Self::StoredList(StoredListId(ListHash::parse(rest)?))),
+            "list" => Some(Self::ListProgress(ListProgressId(ListHash::parse(rest)?))),
             _ => None,
         }
     }
 }
 
-/// A stored row of any kind.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum AnyRow {
-    /// An order, registered or not.
-    Deposit(Stored<DepositRow>),
-    /// A payment.
-    Payment(Stored<Payment>),
-    /// A withdrawal, of ours or not.
-    Withdrawal(Stored<WithdrawalRow>),
-    /// An element that could not be understood.
-    Unreadable(Stored<Unreadable>),
-    /// How many numbers a label enters.
-    EntryCount(Stored<EntryCount>),
-}
-
 impl AnyRow {
-    /// The value of the partition key.
-    #[must_use]
-    pub fn key(&self) -> String {
-        match self {
-            Self::Deposit(it) => it.row.id().key(),
-            Self::Payment(it) => it.row.key.key(),
-            Self::Withdrawal(it) => it.row.id().key(),
-            Self::Unreadable(it) => it.row.id().key(),
-            Self::EntryCount(it) => it.row.id().key(),
-        }
-    }
-
     /// The name of its state in the table.
     #[must_use]
     pub fn state_name(&self) -> &'static str {
@@ -82,55 +143,10 @@ impl AnyRow {
             Self::Withdrawal(it) => it.row.state_name(),
             Self::Unreadable(_) => "unreadable",
             Self::EntryCount(_) => "counted",
+            Self::CreditedNumber(_) => "credited",
+            Self::WaitingPage(_) => "waiting",
+            Self::StoredList(_) => "stored",
+            Self::ListProgress(it) => it.row.state.name(),
         }
     }
-
-    /// How many times the row was written.
-    #[must_use]
-    pub fn version(&self) -> u64 {
-        match self {
-            Self::Deposit(it) => it.version,
-            Self::Payment(it) => it.version,
-            Self::Withdrawal(it) => it.version,
-            Self::Unreadable(it) => it.version,
-            Self::EntryCount(it) => it.version,
-        }
-    }
-
-    /// Whether somebody must look at the row.
-    #[must_use]
-    pub fn attention(&self) -> Option<Attention> {
-        match self {
-            Self::Deposit(it) => Row::attention(&it.row),
-            Self::Payment(it) => Row::attention(&it.row),
-            Self::Withdrawal(it) => Row::attention(&it.row),
-            Self::Unreadable(it) => Row::attention(&it.row),
-            Self::EntryCount(it) => Row::attention(&it.row),
-        }
-    }
-}
-
-/// The right to read rows of all kinds.
-pub trait ReadAny:
-    Read<CustomTransactionId> + Read<PaymentKey> + Read<WithdrawalId> + Read<UnreadableId> + Read<LabelHash>
-{
-}
-
-impl<T> ReadAny for T where
-    T: Read<CustomTransactionId> + Read<PaymentKey> + Read<WithdrawalId> + Read<UnreadableId> + Read<LabelHash>
-{
-}
-
-/// Reads the row of this name; `None` when there is none.
-///
-/// # Errors
-/// [`StoreError`] when the table fails.
-pub async fn read_any(table: &impl ReadAny, id: &RowId) -> Result<Option<AnyRow>, StoreError> {
-    Ok(match id {
-        RowId::Deposit(id) => table.read(id).await?.map(AnyRow::Deposit),
-        RowId::Payment(key) => table.read(key).await?.map(AnyRow::Payment),
-        RowId::Withdrawal(id) => table.read(id).await?.map(AnyRow::Withdrawal),
-        RowId::Unreadable(id) => table.read(id).await?.map(AnyRow::Unreadable),
-        RowId::EntryCount(label) => table.read(label).await?.map(AnyRow::EntryCount),
-    })
 }

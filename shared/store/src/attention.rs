@@ -45,7 +45,7 @@ pub trait FindAttention: Sync {
 fn page(found: &[Cursor], has_more: bool) -> Result<AttentionPage, StoreError> {
     let next = found.last().filter(|_| has_more).cloned();
     let rows = found.iter().map(|it| RowId::parse(&it.key)).collect::<Option<_>>();
-    let rows = rows.ok_or_else(|| StoreError("the index has a row of an unknown kind".into()))?;
+    let rows = rows.ok_or_else(|| StoreError::transient("the index has a row of an unknown kind"))?;
     Ok(AttentionPage { rows, first_at: found.first().map(|it| it.at), next })
 }
 
@@ -75,7 +75,7 @@ impl FindAttention for DynamoDb {
             .limit(i32::try_from(PAGE).unwrap_or(i32::MAX));
         let answer = query.send().await.map_err(|error| unavailable(&error))?;
         let found = answer.items.unwrap_or_default().iter().map(cursor).collect::<Option<_>>();
-        let found: Vec<_> = found.ok_or_else(|| StoreError("the index has a row without its keys".into()))?;
+        let found: Vec<_> = found.ok_or_else(|| StoreError::transient("the index has a row without its keys"))?;
         page(&found, answer.last_evaluated_key.is_some())
     }
 }

@@ -1,5 +1,6 @@
 //! The table in DynamoDB. Every write is conditional, and asks for the current row where the condition fails.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -8,20 +9,27 @@ use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{
-    CancellationReason, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
+    CancellationReason, KeysAndAttributes, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
 };
-use domain::{DepositRow, ExpectedCredit, Payment, PaymentState, WithdrawalReport, WithdrawalRow, WithdrawalState};
+use domain::{ExpectedCredit, PaymentState, WithdrawalReport, WithdrawalRow, WithdrawalState};
 
-use crate::aws_error::{has_lost, is_race, unavailable};
-use crate::row::{ATTENTION, ATTENTION_AT, Item, KEY, VERSION, attribute, from_item, number, text, to_item};
+use crate::aws_error::{Meaning, meaning, meaning_of, too_large, unavailable};
+use crate::row::{
+    ATTENTION, ATTENTION_AT, FORMAT, Item, KEY, NEWER, OUR_FORMAT, VERSION, attribute, from_item, is_newer, number,
+    text, to_item,
+};
 use crate::{
-    BackOff, Change, Credit, EndWithdrawal, Read, Row, RowKey, StoreError, Stored, Transact, Transacted, Write,
-    Written, longest_wait_ms,
+    BackOff, Change, Credit, EndWithdrawal, MAX_TRIES, Read, ReadMany, Row, RowKey, StoreError, Stored, Transact,
+    Transacted, Transaction, Write, Written, longest_wait_ms,
 };
 
 const ALL_OLD: ReturnValuesOnConditionCheckFailure = ReturnValuesOnConditionCheckFailure::AllOld;
 const IS_ABSENT: &str = "attribute_not_exists(transaction_id)";
 const IS_VERSION: &str = "version = :expected_version";
+/// No newer release has written the row: what it wrote must not be erased.
+const IS_NOT_NEWER: &str = "(attribute_not_exists(#format) OR #format <= :format)";
+/// Most rows of one `BatchGetItem`.
+const BATCH: usize = 100;
 
 /// The table in DynamoDB.
 #[derive(Clone, Debug)]
@@ -44,48 +52,44 @@ impl DynamoDb {
         let _ = get.send().await;
     }
 
-    async fn send_transaction(
-        &self,
-        items: Vec<TransactWriteItem>,
-    ) -> Result<Option<Vec<CancellationReason>>, StoreError> {
+    async fn send_transaction(&self, rows: Vec<WrittenRow>) -> Result<Option<Vec<CancellationReason>>, StoreError> {
+        let (keys, items): (Vec<_>, Vec<_>) = rows.into_iter().map(|row| (row.key, row.item)).unzip();
         let sent = self.client.transact_write_items().set_transact_items(Some(items)).send().await;
         let Err(error) = sent else { return Ok(None) };
         match error.as_service_error() {
             Some(TransactWriteItemsError::TransactionCanceledException(canceled)) => {
                 let reasons = canceled.cancellation_reasons();
-                let is_other = |code: &&str| *code != "None" && !is_race(code);
-                match reasons.iter().filter_map(CancellationReason::code).find(is_other) {
-                    None => Ok(Some(reasons.to_vec())),
-                    Some(code) => Err(StoreError(format!("transaction cancelled: {code}"))),
+                for (key, reason) in keys.into_iter().zip(reasons) {
+                    check_reason(key, reason)?;
                 }
+                Ok(Some(reasons.to_vec()))
             }
-            _ if has_lost(&error) => Ok(Some(Vec::new())),
+            _ if meaning_of(&error) == Meaning::Race => Ok(Some(Vec::new())),
             _ => Err(unavailable(&error)),
         }
     }
 
-    fn put<R: Row>(&self, change: &Change<R>) -> Result<TransactWriteItem, StoreError> {
+    fn put<R: Row>(&self, change: &Change<R>) -> Result<WrittenRow, StoreError> {
         let put = Put::builder()
             .table_name(&self.table)
             .set_item(Some(to_item(change)?))
             .return_values_on_condition_check_failure(ALL_OLD);
         let put = match change.expected_version {
             0 => put.condition_expression(IS_ABSENT),
-            version => {
-                put.condition_expression(IS_VERSION).expression_attribute_values(":expected_version", number(version))
-            }
+            version => put
+                .condition_expression(format!("{IS_VERSION} AND {IS_NOT_NEWER}"))
+                .expression_attribute_names("#format", FORMAT)
+                .expression_attribute_values(":format", number(OUR_FORMAT))
+                .expression_attribute_values(":expected_version", number(version)),
         };
-        let put = put.build().map_err(|error| StoreError(error.to_string()))?;
-        Ok(TransactWriteItem::builder().put(put).build())
+        let put = put.build().map_err(StoreError::transient)?;
+        Ok(WrittenRow { key: change.row.id().key(), item: TransactWriteItem::builder().put(put).build() })
     }
 
     /// The payment's state is written. What else is in the row stays: who entered the number, and what was said against it.
-    fn credit_payment(
-        &self,
-        ExpectedCredit { payment, label, .. }: &ExpectedCredit,
-    ) -> Result<TransactWriteItem, StoreError> {
-        let item: Item = serde_dynamo::to_item(payment).map_err(|error| StoreError(error.to_string()))?;
-        let mut set = String::from("SET version = if_not_exists(version, :zero) + :one");
+    fn credit_payment(&self, ExpectedCredit { payment, label, .. }: &ExpectedCredit) -> Result<WrittenRow, StoreError> {
+        let item: Item = serde_dynamo::to_item(payment).map_err(StoreError::transient)?;
+        let mut set = String::from("SET #format = :format, version = if_not_exists(version, :zero) + :one");
         let mut values = named("unproved", PaymentState::UNPROVED);
         let mut update = Update::builder();
         for (index, (name, value)) in item.into_iter().enumerate() {
@@ -101,37 +105,75 @@ impl DynamoDb {
             .table_name(&self.table)
             .key(KEY, text(payment.key.key()))
             .update_expression(format!("{set} REMOVE journal"))
-            .condition_expression(format!("{IS_ABSENT} OR (#state IN (:unproved0, :unproved1) AND {is_undisputed})"))
+            .condition_expression(format!(
+                "{IS_ABSENT} OR (#state IN (:unproved0, :unproved1) AND {is_undisputed} AND {IS_NOT_NEWER})"
+            ))
             .expression_attribute_names("#state", "state")
+            .expression_attribute_names("#format", FORMAT)
+            .expression_attribute_values(":format", number(OUR_FORMAT))
             .set_expression_attribute_values(Some(values))
             .expression_attribute_values(":label", text(label.as_str()))
             .expression_attribute_values(":zero", number(0))
             .expression_attribute_values(":one", number(1))
             .return_values_on_condition_check_failure(ALL_OLD)
             .build()
-            .map_err(|error| StoreError(error.to_string()))?;
-        Ok(TransactWriteItem::builder().update(update).build())
+            .map_err(StoreError::transient)?;
+        Ok(WrittenRow { key: payment.key.key(), item: TransactWriteItem::builder().update(update).build() })
     }
 
-    fn credit_order(&self, expected: &ExpectedCredit) -> Result<TransactWriteItem, StoreError> {
+    /// An order's first credit. A further one needs a look at its credited numbers.
+    fn credit_order(&self, expected: &ExpectedCredit) -> Result<WrittenRow, StoreError> {
         let update = Update::builder()
             .table_name(&self.table)
             .key(KEY, text(expected.order.key()))
             .update_expression(
-                "SET #state = :credited, credited = list_append(credited, :credit), version = version + :one",
+                "SET #state = :credited, credited = :credit, #format = :format, version = version + :one",
             )
-            .condition_expression("label = :label AND currency_code = :currency_code AND wallet_type = :wallet_type")
+            .condition_expression(format!(
+                "#state = :created AND label = :label AND currency_code = :currency_code \
+                 AND wallet_type = :wallet_type AND {IS_NOT_NEWER}"
+            ))
             .expression_attribute_names("#state", "state")
+            .expression_attribute_names("#format", FORMAT)
+            .expression_attribute_values(":format", number(OUR_FORMAT))
+            .expression_attribute_values(":created", attribute(domain::DepositState::Created)?)
             .expression_attribute_values(":credited", attribute(domain::DepositState::Credited)?)
             .expression_attribute_values(":credit", attribute([&expected.credit])?)
             .expression_attribute_values(":one", number(1))
             .expression_attribute_values(":label", text(expected.label.as_str()))
             .expression_attribute_values(":currency_code", text(expected.currency_code.as_str()))
             .expression_attribute_values(":wallet_type", text(expected.payment.key.wallet_type.as_str()))
+            .return_values_on_condition_check_failure(ALL_OLD)
             .build()
-            .map_err(|error| StoreError(error.to_string()))?;
-        Ok(TransactWriteItem::builder().update(update).build())
+            .map_err(StoreError::transient)?;
+        Ok(WrittenRow { key: expected.order.key(), item: TransactWriteItem::builder().update(update).build() })
     }
+}
+
+/// One row of a transaction.
+struct WrittenRow {
+    key: String,
+    item: TransactWriteItem,
+}
+
+/// What cancelled a transaction: a race, or an error of one row.
+fn check_reason(key: String, reason: &CancellationReason) -> Result<(), StoreError> {
+    let code = reason.code().unwrap_or("None");
+    if reason.item().is_some_and(|item| is_newer(&item.clone().into())) {
+        return Err(StoreError::transient(NEWER));
+    }
+    match meaning(code, reason.message().unwrap_or_default()) {
+        Meaning::Race => Ok(()),
+        Meaning::TooLarge => Err(too_large(key)),
+        Meaning::Transient if code == "None" => Ok(()),
+        Meaning::Transient => Err(StoreError::Transient(format!("transaction cancelled: {code}"))),
+    }
+}
+
+/// The current row after a condition has failed. A row that a newer release has written is not ours to change.
+fn current<R: Row>(item: Option<Item>) -> Result<Option<Stored<R>>, StoreError> {
+    let Some(item) = item.map(serde_dynamo::Item::from) else { return Ok(None) };
+    if is_newer(&item) { Err(StoreError::transient(NEWER)) } else { from_item(item).map(Some) }
 }
 
 /// The values `:{name}0`, `:{name}1` and so on of an expression.
@@ -154,6 +196,31 @@ impl<I: RowKey> Read<I> for DynamoDb {
     }
 }
 
+impl<I: RowKey> ReadMany<I> for DynamoDb {
+    async fn read_many(&self, ids: &[I]) -> Result<BTreeMap<I, Stored<I::Row>>, StoreError> {
+        let mut found = BTreeMap::new();
+        for ids in ids.chunks(BATCH) {
+            let keys = ids.iter().map(|id| Item::from([(KEY.to_owned(), text(id.key()))])).collect();
+            let mut asked = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true).build().ok();
+            for race in 0..MAX_TRIES {
+                let Some(keys) = asked.take() else { break };
+                let answer = self.client.batch_get_item().request_items(&self.table, keys).send().await;
+                let answer = answer.map_err(|error| unavailable(&error))?;
+                let rows = answer.responses.unwrap_or_default().into_values().flatten();
+                found.extend(rows.filter_map(|item| from_item::<I::Row>(item).ok()).map(|it| (it.row.id(), it)));
+                asked = answer.unprocessed_keys.unwrap_or_default().into_values().next();
+                if asked.is_some() {
+                    self.back_off(race).await;
+                }
+            }
+            if asked.is_some() {
+                return Err(StoreError::transient("some rows of a batch were not read"));
+            }
+        }
+        Ok(found)
+    }
+}
+
 impl<R: Row> Write<R> for DynamoDb {
     async fn write(&self, change: Change<R>) -> Result<Written<R>, StoreError> {
         let put = self
@@ -164,36 +231,36 @@ impl<R: Row> Write<R> for DynamoDb {
             .return_values_on_condition_check_failure(ALL_OLD);
         let put = match change.expected_version {
             0 => put.condition_expression(IS_ABSENT),
-            version => {
-                put.condition_expression(IS_VERSION).expression_attribute_values(":expected_version", number(version))
-            }
+            version => put
+                .condition_expression(format!("{IS_VERSION} AND {IS_NOT_NEWER}"))
+                .expression_attribute_names("#format", FORMAT)
+                .expression_attribute_values(":format", number(OUR_FORMAT))
+                .expression_attribute_values(":expected_version", number(version)),
         };
         let Err(error) = put.send().await else { return Ok(Written::Done) };
-        match error.as_service_error() {
-            Some(PutItemError::ConditionalCheckFailedException(failed)) => {
-                let current = failed.item().cloned().map(from_item).transpose()?;
-                Ok(change.or_own(current))
-            }
-            _ if has_lost(&error) => {
+        if let Some(PutItemError::ConditionalCheckFailedException(failed)) = error.as_service_error() {
+            return Ok(change.or_own(current(failed.item().cloned())?));
+        }
+        match meaning_of(&error) {
+            Meaning::Race => {
                 let current = self.read(&change.row.id()).await?;
                 Ok(change.or_own(current))
             }
-            _ => Err(unavailable(&error)),
+            Meaning::TooLarge => Err(too_large(change.row.id().key())),
+            Meaning::Transient => Err(unavailable(&error)),
         }
     }
 }
 
 impl Transact for DynamoDb {
-    async fn transact(
-        &self,
-        deposit: Change<DepositRow>,
-        payments: Vec<Change<Payment>>,
-    ) -> Result<Transacted, StoreError> {
-        let mut items = vec![self.put(&deposit)?];
-        for payment in &payments {
-            items.push(self.put(payment)?);
-        }
-        Ok(match self.send_transaction(items).await? {
+    async fn transact(&self, transaction: Transaction) -> Result<Transacted, StoreError> {
+        let (numbers, page) = transaction.new_rows();
+        let mut rows = vec![self.put(&transaction.deposit)?];
+        rows.extend(transaction.payments.iter().map(|it| self.put(it)).collect::<Result<Vec<_>, _>>()?);
+        rows.extend(numbers.iter().map(|it| self.put(it)).collect::<Result<Vec<_>, _>>()?);
+        rows.extend(page.as_ref().map(|it| self.put(it)).transpose()?);
+        rows.extend(transaction.unreadable.as_ref().map(|it| self.put(it)).transpose()?);
+        Ok(match self.send_transaction(rows).await? {
             None => Transacted::Done,
             Some(_) => Transacted::Conflict { payment: None },
         })
@@ -215,23 +282,27 @@ impl EndWithdrawal for DynamoDb {
         let (Some(outcome), Some(label), None) = (report.outcome(), label, report.mismatch) else {
             return Ok(Written::Conflict { current: self.read(&report.withdrawal_id).await? });
         };
-        let item: Item = serde_dynamo::to_item(&outcome).map_err(|error| StoreError(error.to_string()))?;
-        let value = |name: &str| item.get(name).cloned().ok_or_else(|| StoreError(format!("an outcome has no {name}")));
+        let item: Item = serde_dynamo::to_item(&outcome).map_err(StoreError::transient)?;
+        let missing = |name: &str| StoreError::Transient(format!("an outcome has no {name}"));
+        let value = |name: &str| item.get(name).cloned().ok_or_else(|| missing(name));
         let update = self
             .client
             .update_item()
             .table_name(&self.table)
             .key(KEY, text(report.withdrawal_id.key()))
             .update_expression(format!(
-                "SET #state = :state, facts = :facts, changed_at = :changed_at, {VERSION} = {VERSION} + :one \
+                "SET #state = :state, facts = :facts, changed_at = :changed_at, #format = :format, \
+                 {VERSION} = {VERSION} + :one \
                  REMOVE needs_review, {ATTENTION}, {ATTENTION_AT}"
             ))
-            .condition_expression(
+            .condition_expression(format!(
                 "#state IN (:open0, :open1, :open2, :open3) AND amount = :amount \
                  AND currency_code = :currency_code AND payment_system = :payment_system AND label = :label \
-                 AND attribute_not_exists(contradictions)",
-            )
+                 AND attribute_not_exists(contradictions) AND {IS_NOT_NEWER}"
+            ))
             .expression_attribute_names("#state", "state")
+            .expression_attribute_names("#format", FORMAT)
+            .expression_attribute_values(":format", number(OUR_FORMAT))
             .set_expression_attribute_values(Some(named("open", WithdrawalState::OPEN)))
             .expression_attribute_values(":state", value("state")?)
             .expression_attribute_values(":facts", value("facts")?)
@@ -243,12 +314,13 @@ impl EndWithdrawal for DynamoDb {
             .expression_attribute_values(":label", text(label.as_str()))
             .return_values_on_condition_check_failure(ALL_OLD);
         let Err(error) = update.send().await else { return Ok(Written::Done) };
-        match error.as_service_error() {
-            Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
-                Ok(Written::Conflict { current: failed.item().cloned().map(from_item).transpose()? })
-            }
-            _ if has_lost(&error) => Ok(Written::Conflict { current: self.read(&report.withdrawal_id).await? }),
-            _ => Err(unavailable(&error)),
+        if let Some(UpdateItemError::ConditionalCheckFailedException(failed)) = error.as_service_error() {
+            return Ok(Written::Conflict { current: current(failed.item().cloned())? });
+        }
+        match meaning_of(&error) {
+            Meaning::Race => Ok(Written::Conflict { current: self.read(&report.withdrawal_id).await? }),
+            Meaning::TooLarge => Err(too_large(report.withdrawal_id.key())),
+            Meaning::Transient => Err(unavailable(&error)),
         }
     }
 }

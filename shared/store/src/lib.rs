@@ -15,13 +15,17 @@ pub use attention::{AttentionPage, Cursor, FindAttention, PAGE};
 pub use dynamodb::DynamoDb;
 pub use memory::Memory;
 pub use outbox::{RowEvents, row_events};
-pub use row::{Row, RowKey};
+pub use row::{ListProgressId, Row, RowKey, StoredListId};
 pub use scan::{Scan, ScanPage, ScannedRow, Segment, UnreadableRow};
 pub use update::{BackOff, MAX_TRIES, Updated, longest_wait_ms, retry, update, update_from};
 
+use std::collections::BTreeMap;
 use std::future::Future;
 
-use domain::{DepositRow, ExpectedCredit, Payment, WithdrawalReport, WithdrawalRow};
+use domain::{
+    CreditedNumber, Deposit, DepositRow, ExpectedCredit, Payment, Unreadable, WaitingPage, WithdrawalReport,
+    WithdrawalRow,
+};
 
 /// The body of DynamoDB's `CreateTable` for the table, without its name: its key and its index. The deployed table is
 /// described in template.yaml; a test compares the two.
@@ -29,8 +33,33 @@ pub const CREATE_TABLE: &str = include_str!("create_table.json");
 
 /// The table could not do it, or did not say that it did. What was asked may have been done all the same.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the table failed: {0}")]
-pub struct StoreError(pub String);
+pub enum StoreError {
+    /// It may pass by itself or with the next deployment: throttling, an outage, a missing right, a row of a newer format.
+    #[error("the table failed: {0}")]
+    Transient(String),
+    /// It happens every time: the row is larger than a row may be, or was read completely and cannot be decoded, although its
+    /// format is not newer than ours.
+    #[error("the row {key} cannot be used: {reason}")]
+    Permanent {
+        /// The key of the row.
+        key: String,
+        /// Why not.
+        reason: String,
+    },
+}
+
+impl StoreError {
+    /// A failure that may pass.
+    pub fn transient(reason: impl ToString) -> Self {
+        Self::Transient(reason.to_string())
+    }
+
+    /// Whether it is about this row, and happens every time.
+    #[must_use]
+    pub fn is_permanent_of(&self, id: &impl RowKey) -> bool {
+        matches!(self, Self::Permanent { key, .. } if *key == id.key())
+    }
+}
 
 /// A stored row. Its version grows by one with every write.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +68,17 @@ pub struct Stored<R> {
     pub row: R,
     /// How many times it was written.
     pub version: u64,
+}
+
+impl Stored<DepositRow> {
+    /// The order, if it is registered.
+    #[must_use]
+    pub fn registered(self) -> Option<Stored<Deposit>> {
+        match self.row {
+            DepositRow::Registered(row) => Some(Stored { row, version: self.version }),
+            DepositRow::Unregistered(_) => None,
+        }
+    }
 }
 
 impl<R> Stored<R> {
@@ -69,6 +109,11 @@ impl<R> Change<R> {
     #[must_use]
     pub fn of(row: R, current: Option<&Stored<R>>) -> Self {
         Self { row, expected_version: current.map_or(0, |stored| stored.version) }
+    }
+
+    /// The same change of a row in another type.
+    pub fn map<T>(self, into: impl FnOnce(R) -> T) -> Change<T> {
+        Change { row: into(self.row), expected_version: self.expected_version }
     }
 
     /// The row as it is stored once it is written.
@@ -108,6 +153,12 @@ pub trait Read<I: RowKey>: Sync {
     fn read(&self, id: &I) -> impl Future<Output = Result<Option<Stored<I::Row>>, StoreError>> + Send;
 }
 
+/// The right to read many rows at a time.
+pub trait ReadMany<I: RowKey>: Read<I> {
+    /// Reads those rows that there are. A row that cannot be decoded is left out: whoever needs it reads it alone.
+    fn read_many(&self, ids: &[I]) -> impl Future<Output = Result<BTreeMap<I, Stored<I::Row>>, StoreError>> + Send;
+}
+
 /// The right to write rows of a kind.
 pub trait Write<R: Row>: BackOff {
     /// Writes a row if the version that it replaces is current. If the very row is current one version later, that is `Done`: it
@@ -115,14 +166,38 @@ pub trait Write<R: Row>: BackOff {
     fn write(&self, change: Change<R>) -> impl Future<Output = Result<Written<R>, StoreError>> + Send;
 }
 
-/// The right to change an order and its payments in one transaction.
+/// An order and the rows that change together with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Transaction {
+    /// The order.
+    pub deposit: Change<DepositRow>,
+    /// Payments.
+    pub payments: Vec<Change<Payment>>,
+    /// Credited numbers, none of which may have a row.
+    pub numbers: Vec<CreditedNumber>,
+    /// A page of waiting payments that the order's place has filled. It may not have a row.
+    pub page: Option<WaitingPage>,
+    /// The element that a person credits.
+    pub unreadable: Option<Change<Unreadable>>,
+}
+
+impl Transaction {
+    /// An order and payments.
+    #[must_use]
+    pub fn new(deposit: Change<DepositRow>, payments: Vec<Change<Payment>>) -> Self {
+        Self { deposit, payments, numbers: Vec::new(), page: None, unreadable: None }
+    }
+
+    /// The new rows that must not exist yet.
+    fn new_rows(&self) -> (Vec<Change<CreditedNumber>>, Option<Change<WaitingPage>>) {
+        (self.numbers.iter().cloned().map(Change::new).collect(), self.page.clone().map(Change::new))
+    }
+}
+
+/// The right to change an order and other rows in one transaction.
 pub trait Transact: BackOff {
     /// Writes all or nothing.
-    fn transact(
-        &self,
-        deposit: Change<DepositRow>,
-        payments: Vec<Change<Payment>>,
-    ) -> impl Future<Output = Result<Transacted, StoreError>> + Send;
+    fn transact(&self, transaction: Transaction) -> impl Future<Output = Result<Transacted, StoreError>> + Send;
 }
 
 /// The right to credit a payment without reading anything first.

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use domain::{DepositRow, ExpectedCredit, Payment, WithdrawalReport, WithdrawalRow};
+use domain::{DepositRow, ExpectedCredit, WithdrawalReport, WithdrawalRow};
 
 use crate::{
-    AnyRow, BackOff, Change, Credit, EndWithdrawal, Read, Row, RowKey, StoreError, Stored, Transact, Transacted, Write,
-    Written,
+    AnyRow, BackOff, Change, Credit, EndWithdrawal, Read, ReadMany, Row, RowKey, StoreError, Stored, Transact,
+    Transacted, Transaction, Write, Written,
 };
 
 type Rows = BTreeMap<String, AnyRow>;
@@ -50,6 +50,13 @@ impl<I: RowKey> Read<I> for Memory {
     }
 }
 
+impl<I: RowKey> ReadMany<I> for Memory {
+    async fn read_many(&self, ids: &[I]) -> Result<BTreeMap<I, Stored<I::Row>>, StoreError> {
+        let rows = self.lock();
+        Ok(ids.iter().filter_map(|id| Some((id.clone(), get(&rows, id)?))).collect())
+    }
+}
+
 impl<R: Row> Write<R> for Memory {
     async fn write(&self, change: Change<R>) -> Result<Written<R>, StoreError> {
         let mut rows = self.lock();
@@ -63,19 +70,23 @@ impl<R: Row> Write<R> for Memory {
 }
 
 impl Transact for Memory {
-    async fn transact(
-        &self,
-        deposit: Change<DepositRow>,
-        payments: Vec<Change<Payment>>,
-    ) -> Result<Transacted, StoreError> {
+    async fn transact(&self, transaction: Transaction) -> Result<Transacted, StoreError> {
         let mut rows = self.lock();
-        if !is_expected(&rows, &deposit) || !payments.iter().all(|payment| is_expected(&rows, payment)) {
+        let (numbers, page) = transaction.new_rows();
+        let Transaction { deposit, payments, unreadable, .. } = transaction;
+        let is_as_expected = is_expected(&rows, &deposit)
+            && payments.iter().all(|it| is_expected(&rows, it))
+            && numbers.iter().all(|it| is_expected(&rows, it))
+            && page.iter().all(|it| is_expected(&rows, it))
+            && unreadable.iter().all(|it| is_expected(&rows, it));
+        if !is_as_expected {
             return Ok(Transacted::Conflict { payment: None });
         }
         put(&mut rows, deposit);
-        for payment in payments {
-            put(&mut rows, payment);
-        }
+        payments.into_iter().for_each(|it| put(&mut rows, it));
+        numbers.into_iter().for_each(|it| put(&mut rows, it));
+        page.into_iter().for_each(|it| put(&mut rows, it));
+        unreadable.into_iter().for_each(|it| put(&mut rows, it));
         Ok(Transacted::Done)
     }
 }

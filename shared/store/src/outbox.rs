@@ -23,7 +23,7 @@ pub struct RowEvents {
 /// [`StoreError`] when a row cannot be read.
 pub fn row_events(old: Option<Item>, new: Item) -> Result<Option<RowEvents>, StoreError> {
     let Some(AttributeValue::S(key)) = new.get(KEY).cloned() else {
-        return Err(StoreError("a row has no key".into()));
+        return Err(StoreError::transient("a row has no key"));
     };
     let (version, events) = match key.split('#').next().unwrap_or_default() {
         "deposit" => compare(old, new, DepositRow::events),

@@ -4,18 +4,24 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{
-    Attention, CustomTransactionId, DepositRow, EntryCount, LabelHash, Payment, PaymentKey, Unreadable, UnreadableId,
-    WithdrawalId, WithdrawalRow,
+    Attention, CreditedNumber, CreditedNumberId, CustomTransactionId, DepositRow, EntryCount, LabelHash, ListHash,
+    ListProgress, Payment, PaymentKey, StoredList, Unreadable, UnreadableId, WaitingPage, WaitingPageId, WithdrawalId,
+    WithdrawalRow,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::aws_error::too_large;
 use crate::{AnyRow, Change, StoreError, Stored};
 
 /// The table's partition key.
 pub(crate) const KEY: &str = "transaction_id";
 /// How many times a row was written.
 pub(crate) const VERSION: &str = "version";
+/// The row format of the last writer; absent in the oldest rows.
+pub(crate) const FORMAT: &str = "format";
+/// The format that this code writes. It reads the next one too, and never writes over it.
+pub(crate) const OUR_FORMAT: u64 = 1;
 /// Why somebody must look at the row; absent when nobody must. The hash key of the index of the same name.
 pub(crate) const ATTENTION: &str = "attention";
 /// Since when it must; the index's range key.
@@ -100,7 +106,7 @@ row!(
     Unreadable,
     UnreadableId,
     Unreadable,
-    |id| format!("unreadable#{}#{}", id.signature, id.element),
+    |id| format!("unreadable#{}#{}", id.list.as_str(), id.element),
     |row| row.id(),
     |row| row.attention()
 );
@@ -114,6 +120,48 @@ row!(
     |_row| None
 );
 
+row!(
+    CreditedNumber,
+    CreditedNumberId,
+    CreditedNumber,
+    |id| format!("number#{}#{}", id.order, id.number),
+    |row| row.id(),
+    |_row| None
+);
+row!(
+    WaitingPage,
+    WaitingPageId,
+    WaitingPage,
+    |id| format!("waiting#{}#{}", id.order, id.page),
+    |row| row.id(),
+    |_row| { None }
+);
+
+/// Names the row of a stored list.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct StoredListId(pub ListHash);
+
+/// Names the row that says how far a list is.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ListProgressId(pub ListHash);
+
+row!(
+    StoredList,
+    StoredListId,
+    StoredList,
+    |id| format!("evidence#{}", id.0.as_str()),
+    |row| StoredListId(row.hash.clone()),
+    |_row| None
+);
+row!(
+    ListProgress,
+    ListProgressId,
+    ListProgress,
+    |id| format!("list#{}", id.0.as_str()),
+    |row| ListProgressId(row.hash.clone()),
+    |row| row.attention()
+);
+
 pub(crate) fn text(value: impl Into<String>) -> AttributeValue {
     AttributeValue::S(value.into())
 }
@@ -123,29 +171,72 @@ pub(crate) fn number(value: u64) -> AttributeValue {
 }
 
 pub(crate) fn attribute(value: impl Serialize) -> Result<AttributeValue, StoreError> {
-    serde_dynamo::to_attribute_value(value).map_err(|error| StoreError(format!("a value does not fit: {error}")))
+    serde_dynamo::to_attribute_value(value).map_err(StoreError::transient)
 }
 
 pub(crate) fn to_item<R: Row>(change: &Change<R>) -> Result<Item, StoreError> {
-    let mut item: Item =
-        serde_dynamo::to_item(&change.row).map_err(|error| StoreError(format!("a row does not fit: {error}")))?;
+    let mut item: Item = serde_dynamo::to_item(&change.row).map_err(StoreError::transient)?;
     item.insert(KEY.into(), text(change.row.id().key()));
     item.insert(VERSION.into(), number(change.expected_version.saturating_add(1)));
+    item.insert(FORMAT.into(), number(OUR_FORMAT));
     if let Some(Attention { kind, at }) = change.row.attention() {
         item.insert(ATTENTION.into(), text(kind.as_str()));
         item.insert(ATTENTION_AT.into(), number(at.0));
     }
-    Ok(item)
+    // DynamoDB refuses a transaction with such a put without saying which row it is.
+    if size(&item) > MAX_BYTES { Err(too_large(change.row.id().key())) } else { Ok(item) }
 }
 
-/// Reads a row. A row that we cannot read is as good as a table that does not answer: nothing is decided on it.
+/// The largest row, in bytes.
+const MAX_BYTES: usize = 400 * 1024;
+
+/// A row's size as DynamoDB counts it: names and values, and what lists and maps add.
+fn size(item: &Item) -> usize {
+    item.iter().fold(0, |sum, (name, value)| sum.saturating_add(name.len()).saturating_add(size_of_value(value)))
+}
+
+fn size_of_value(value: &AttributeValue) -> usize {
+    match value {
+        AttributeValue::S(text) => text.len(),
+        AttributeValue::N(digits) => digits.len().div_ceil(2).saturating_add(1),
+        AttributeValue::L(values) => {
+            values.iter().fold(3, |sum, value| sum.saturating_add(size_of_value(value)).saturating_add(1))
+        }
+        AttributeValue::M(item) => size(item).saturating_add(item.len()).saturating_add(3),
+        // Our rows have no sets and no binary values.
+        _ => 1,
+    }
+}
+
+/// Reads a complete row. Nothing is decided on a row that we cannot read. If its format is newer than ours, the next
+/// deployment can read it.
 pub(crate) fn from_item<R: Row>(item: impl Into<serde_dynamo::Item>) -> Result<Stored<R>, StoreError> {
     let item: serde_dynamo::Item = item.into();
-    let version = match item.get(VERSION) {
-        Some(serde_dynamo::AttributeValue::N(digits)) => digits.parse().ok(),
-        Some(_) | None => None,
-    };
-    let version = version.ok_or_else(|| StoreError("a row has no version".into()))?;
-    let row = serde_dynamo::from_item(item).map_err(|error| StoreError(format!("a row is unreadable: {error}")))?;
-    Ok(Stored { row, version })
+    let (key, is_newer) = (key_of(&item), is_newer(&item));
+    let version = number_of(&item, VERSION).ok_or_else(|| "it has no version".to_owned());
+    let read = version.and_then(|version| {
+        let row = serde_dynamo::from_item(item).map_err(|error| error.to_string())?;
+        Ok(Stored { row, version })
+    });
+    read.map_err(
+        |reason| {
+            if is_newer { StoreError::Transient(NEWER.into()) } else { StoreError::Permanent { key, reason } }
+        },
+    )
+}
+
+/// Why a row of a newer format is neither read, if it cannot be decoded, nor written over.
+pub(crate) const NEWER: &str = "a row has a newer format";
+
+/// Whether a newer release has written the row.
+pub(crate) fn is_newer(item: &serde_dynamo::Item) -> bool {
+    number_of(item, FORMAT).is_some_and(|format| format > OUR_FORMAT)
+}
+
+fn number_of(item: &serde_dynamo::Item, name: &str) -> Option<u64> {
+    if let Some(serde_dynamo::AttributeValue::N(digits)) = item.get(name) { digits.parse().ok() } else { None }
+}
+
+fn key_of(item: &serde_dynamo::Item) -> String {
+    if let Some(serde_dynamo::AttributeValue::S(key)) = item.get(KEY) { key.clone() } else { String::new() }
 }

@@ -11,7 +11,7 @@ use domain::{Attention, AttentionKind, Timestamp};
 
 use crate::attention::PAGE;
 use crate::aws_error::unavailable;
-use crate::row::{ATTENTION, ATTENTION_AT, Item, KEY, from_item, text};
+use crate::row::{ATTENTION, ATTENTION_AT, Item, KEY, text};
 use crate::{AnyRow, DynamoDb, Memory, StoreError};
 
 /// One of the equal parts of a table, which may be scanned at the same time.
@@ -88,15 +88,11 @@ fn scanned_row(item: Item) -> Result<ScannedRow, UnreadableRow> {
     let key = of_text(&item, KEY).to_owned();
     let unreadable_row = |reason: String| UnreadableRow { key: key.clone(), reason };
     let indexed = indexed(&item).map_err(|name| unreadable_row(format!("`{name}` can't be read")))?;
-    let row = match key.split('#').next().unwrap_or_default() {
-        "deposit" => from_item(item).map(AnyRow::Deposit),
-        "payment" => from_item(item).map(AnyRow::Payment),
-        "withdrawal" => from_item(item).map(AnyRow::Withdrawal),
-        "unreadable" => from_item(item).map(AnyRow::Unreadable),
-        "entries" => from_item(item).map(AnyRow::EntryCount),
-        _ => return Err(unreadable_row("a row of an unknown kind".into())),
-    };
-    let row = row.map_err(|StoreError(reason)| unreadable_row(reason))?;
+    let row = AnyRow::from_item(key.split('#').next().unwrap_or_default(), item.into());
+    let row = row.ok_or_else(|| unreadable_row("a row of an unknown kind".into()))?;
+    let row = row.map_err(|error| match error {
+        StoreError::Transient(reason) | StoreError::Permanent { reason, .. } => unreadable_row(reason),
+    })?;
     if row.key() != key {
         return Err(unreadable_row(format!("the row of {}", row.key())));
     }

@@ -94,5 +94,5 @@ where
 }
 
 fn all_races_lost() -> StoreError {
-    StoreError(format!("{MAX_TRIES} races were lost"))
+    StoreError::Transient(format!("{MAX_TRIES} races were lost"))
 }

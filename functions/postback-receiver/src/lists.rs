@@ -1,0 +1,199 @@
+//! A postback whose list has a row of its own: it completes, however large it is, after a few deliveries at most.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, PoisonError};
+
+use domain::{
+    CustomTransactionId, ListHash, ListPlace, ListProgress, ListState, SignedList, StoredList, Timestamp, Unreadable,
+    WithdrawalId,
+};
+use futures_util::future::join_all;
+use lambda::Clock;
+use paykassma::{Element, Postback};
+use store::{Change, ListProgressId, MAX_TRIES, RowKey, StoreError, Stored, Written, retry};
+
+use crate::deposits::{Known, NewOrder};
+use crate::{ApiError, Deps, Table, deposits, store_unreadable, withdrawals};
+
+/// Orders whose elements are stored at the same time.
+const LANES: usize = 16;
+
+/// What must not happen at the same time: it changes one row.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Group {
+    Order(CustomTransactionId),
+    Withdrawal(WithdrawalId),
+    Alone(usize),
+}
+
+impl Group {
+    fn of(place: usize, element: &Element) -> Self {
+        match element {
+            Element::Deposit(report) => report.facts.order().map_or(Self::Alone(place), Self::Order),
+            Element::Withdrawal(report) => Self::Withdrawal(report.withdrawal_id.clone()),
+            Element::Unreadable { .. } => Self::Alone(place),
+        }
+    }
+}
+
+/// The rows of all elements, read at once.
+#[derive(Default)]
+struct Rows {
+    known: BTreeMap<usize, Known>,
+    withdrawals: BTreeMap<WithdrawalId, Stored<domain::WithdrawalRow>>,
+    /// Elements that were not understood, and have their rows.
+    stored: BTreeSet<usize>,
+}
+
+impl<S: Table, K: Sync, A: Clock> Deps<S, K, A> {
+    /// Stores the list once, then its elements. Those that are decided already cost nothing but a part of a batch read.
+    pub(crate) async fn store_list(
+        &self,
+        (list, hash): (SignedList, ListHash),
+        postback: &Postback<'_>,
+        received_at: Timestamp,
+        may_start: impl Fn() -> bool + Sync,
+    ) -> Result<(), ApiError> {
+        let first = ListProgress::new(hash.clone(), postback.list.texts.len(), received_at, postback.unsigned.clone());
+        let progress = self.begin(first, list).await?;
+        let place = ListPlace::Stored { list: hash.clone() };
+        let elements: Vec<_> = postback.elements(&place, received_at, self.separator).collect();
+        let rows = self.read_rows(&hash, &elements).await?;
+        let mut groups = BTreeMap::<_, Vec<_>>::new();
+        for (place, element) in elements.into_iter().enumerate() {
+            groups.entry(Group::of(place, &element)).or_default().push((place, element));
+        }
+        let groups = Mutex::new(groups.into_values());
+        let lane = || async {
+            let mut stored = Ok(());
+            loop {
+                let next = groups.lock().unwrap_or_else(PoisonError::into_inner).next();
+                let Some(group) = next else { return stored };
+                stored = stored.and(self.store_group(&hash, group, &rows, &may_start).await);
+            }
+        };
+        join_all(std::iter::repeat_with(lane).take(LANES)).await.into_iter().collect::<Result<(), _>>()?;
+        self.end(progress).await
+    }
+
+    /// Stores the list, and notes that it is unfinished: a provider that gives up leaves a trace.
+    async fn begin(&self, first: ListProgress, list: SignedList) -> Result<Stored<ListProgress>, StoreError> {
+        if let Some(known) = self.table.read(&ListProgressId(first.hash.clone())).await? {
+            return Ok(known);
+        }
+        let list = StoredList { hash: first.hash.clone(), list };
+        retry(&self.table, |_| async {
+            let written = self.table.write(Change::new(list.clone())).await?;
+            Ok::<_, StoreError>((written != Written::Conflict { current: None }).then_some(()))
+        })
+        .await?;
+        retry(&self.table, |_| async {
+            let change = Change::new(first.clone());
+            Ok(match self.table.write(change.clone()).await? {
+                Written::Done => Some(change.written()),
+                Written::Conflict { current } => current,
+            })
+        })
+        .await
+    }
+
+    async fn end(&self, progress: Stored<ListProgress>) -> Result<(), ApiError> {
+        let decide = |current: Option<&ListProgress>| {
+            let unfinished = current.filter(|it| it.state == ListState::Unfinished);
+            (unfinished.map(ListProgress::done), ())
+        };
+        store::update_from(&self.table, Some(progress), decide).await?;
+        Ok(())
+    }
+
+    async fn read_rows(&self, hash: &ListHash, elements: &[Element]) -> Result<Rows, StoreError> {
+        let (mut payments, mut orders) = (BTreeSet::new(), BTreeSet::new());
+        let (mut withdrawals, mut unreadable) = (BTreeSet::new(), BTreeMap::new());
+        for (place, element) in elements.iter().enumerate() {
+            match element {
+                Element::Deposit(report) => {
+                    payments.insert(report.payment.clone());
+                    orders.extend(report.facts.order());
+                }
+                Element::Withdrawal(report) => drop(withdrawals.insert(report.withdrawal_id.clone())),
+                Element::Unreadable { .. } => {
+                    let list = hash.clone();
+                    unreadable.insert(domain::UnreadableId { list, element: place }, place);
+                }
+            }
+        }
+        let payments = self.read_many(payments).await?;
+        let orders = self.read_many(orders).await?;
+        let withdrawals = self.read_many(withdrawals).await?;
+        let read = self.read_many(unreadable.keys().cloned()).await?;
+        let known = elements.iter().enumerate().filter_map(|(place, element)| {
+            let Element::Deposit(report) = element else { return None };
+            let order = report.facts.order().and_then(|id| orders.get(&id).cloned());
+            Some((place, Known { payment: payments.get(&report.payment).cloned(), order, ..Known::default() }))
+        });
+        let stored = read.keys().filter_map(|id| unreadable.get(id).copied()).collect();
+        Ok(Rows { known: known.collect(), withdrawals, stored })
+    }
+
+    async fn read_many<I: RowKey>(
+        &self,
+        ids: impl IntoIterator<Item = I>,
+    ) -> Result<BTreeMap<I, Stored<I::Row>>, StoreError>
+    where
+        S: store::ReadMany<I>,
+    {
+        let ids: Vec<_> = ids.into_iter().collect();
+        if ids.is_empty() { Ok(BTreeMap::new()) } else { self.table.read_many(&ids).await }
+    }
+
+    /// Stores elements that change one row, one after the other. If one of them cannot be stored, the others are all the same.
+    async fn store_group(
+        &self,
+        hash: &ListHash,
+        group: Vec<(usize, Element)>,
+        rows: &Rows,
+        may_start: &(impl Fn() -> bool + Sync),
+    ) -> Result<(), ApiError> {
+        let mut stored = Ok(());
+        let mut order: Option<NewOrder> = None;
+        for (place, element) in group {
+            if !may_start() {
+                return Err(ApiError::Unfinished);
+            }
+            let known = rows.known.get(&place).cloned().unwrap_or_default();
+            let known = Known { order: order.take().unwrap_or(known.order.clone()), ..known };
+            for tries in 0..MAX_TRIES {
+                let written = match &element {
+                    Element::Deposit(report) if tries == 0 => {
+                        deposits::store_known(&self.table, report, &known).await.map(Some)
+                    }
+                    Element::Deposit(report) => deposits::read_and_store(&self.table, report).await.map(Some),
+                    Element::Withdrawal(report) => {
+                        let current = rows.withdrawals.get(&report.withdrawal_id).filter(|_| tries == 0);
+                        withdrawals::store_known(&self.table, report, current).await.map(|()| None)
+                    }
+                    Element::Unreadable { .. } if rows.stored.contains(&place) => Ok(None),
+                    Element::Unreadable { evidence, reason, payment } => {
+                        let row = Unreadable::new(hash.clone(), evidence.clone(), *reason, payment.clone());
+                        store_unreadable(&self.table, row).await.map(|()| None)
+                    }
+                };
+                match written {
+                    Ok(written) => {
+                        order = written;
+                        break;
+                    }
+                    // The table may be throttled: it is asked again, more slowly.
+                    Err(StoreError::Transient(_)) if tries.saturating_add(1) < MAX_TRIES && may_start() => {
+                        self.table.back_off(tries).await;
+                    }
+                    Err(error) => {
+                        stored = stored.and(Err(error.into()));
+                        break;
+                    }
+                }
+            }
+        }
+        stored
+    }
+}
