@@ -171,10 +171,11 @@ async fn a_disputed_payment_is_not_credited_without_a_look(table: &impl Table) {
     }
     let mut older = claimed("4", "o9");
     older.entries.clear();
-    for undisputed in [claimed("5", "o9"), older] {
+    for (undisputed, order) in [(claimed("5", "o9"), "o1"), (older, "o3")] {
+        table.write(Change::new(deposit(order, "u1"))).await.ok();
         table.write(Change::new(undisputed.clone())).await.unwrap();
         let number = undisputed.key.transaction_id.as_str();
-        let expected = deposit_report(number, "o1", "u1", "5").expected_credit().unwrap();
+        let expected = deposit_report(number, order, "u1", "5").expected_credit().unwrap();
         assert_eq!(table.credit(&expected).await.unwrap(), Transacted::Done);
         let credited = read_payment(table, &undisputed.key).await.unwrap();
         assert_eq!((credited.state, credited.entries), (expected.payment.state, undisputed.entries));
