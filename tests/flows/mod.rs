@@ -17,5 +17,6 @@ mod publishing;
 mod queries;
 mod reference;
 mod support;
+mod upstream;
 mod wallets;
 mod withdrawals;
