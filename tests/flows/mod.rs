@@ -17,6 +17,7 @@ mod publishing;
 mod queries;
 mod reference;
 mod support;
+mod throttle;
 mod upstream;
 mod wallets;
 mod withdrawals;
