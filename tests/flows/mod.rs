@@ -7,6 +7,7 @@ mod calls;
 mod deposits;
 mod events;
 mod injector;
+mod large_postbacks;
 mod load;
 mod openapi;
 mod operator;

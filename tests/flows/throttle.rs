@@ -4,7 +4,7 @@
 #![expect(clippy::disallowed_methods, reason = "the limit is per second of a real clock")]
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use axum::Router;
@@ -56,6 +56,11 @@ impl Bucket {
         Self { per_second, most, left: most, filled_at: now }
     }
 
+    /// A bucket with so many units that is never filled again.
+    fn only(units: u32, now: Instant) -> Self {
+        Self { per_second: Some(0), ..Self::full(Some(units), now) }
+    }
+
     /// `false` when it is empty.
     fn take(&mut self, units: usize, now: Instant) -> bool {
         let Some(per_second) = self.per_second.map(i128::from) else { return true };
@@ -73,6 +78,7 @@ impl Bucket {
 /// The server in front.
 pub(crate) struct Throttle {
     upstream: Upstream,
+    url: OnceLock<String>,
     bucket: Mutex<Bucket>,
     used: Mutex<Used>,
 }
@@ -82,10 +88,12 @@ impl Throttle {
     pub(crate) async fn in_front_of(options: StackOptions, per_second: Option<u32>) -> (Site, Arc<Self>) {
         let throttle = Arc::new(Self {
             upstream: Upstream::default(),
+            url: OnceLock::new(),
             bucket: Mutex::new(Bucket::full(per_second, Instant::now())),
             used: Mutex::default(),
         });
         let url = serve(Router::new().fallback(answer).with_state(Arc::clone(&throttle))).await;
+        throttle.url.set(url.clone()).unwrap();
         let mut environment = options.environment;
         environment.push(("postback-receiver".into(), "AWS_ENDPOINT_URL_DYNAMODB".into(), url));
         let site = Site::start_with(StackOptions { environment, ..options }).await;
@@ -93,9 +101,19 @@ impl Throttle {
         (site, throttle)
     }
 
+    /// Where the receiver finds it.
+    pub(crate) fn url(&self) -> &str {
+        self.url.get().unwrap()
+    }
+
     /// Changes the limit from now on. The bucket is full.
     pub(crate) fn limit(&self, per_second: Option<u32>) {
         *self.bucket.lock().unwrap() = Bucket::full(per_second, Instant::now());
+    }
+
+    /// Allows only so many more units.
+    pub(crate) fn limit_to(&self, units: u32) {
+        *self.bucket.lock().unwrap() = Bucket::only(units, Instant::now());
     }
 
     /// What was used since this was last asked.
@@ -234,6 +252,8 @@ fn a_bucket_gives_what_its_limit_allows() {
     assert!(bucket.take(1, start + Duration::from_millis(1_001)));
     assert!(bucket.take(10, start + Duration::from_mins(1)) && !bucket.take(1, start + Duration::from_mins(1)));
     assert!(!Bucket::full(Some(0), start).take(1, start + Duration::from_mins(1)));
+    let mut last = Bucket::only(1, start);
+    assert!(last.take(1, start) && !last.take(1, start + Duration::from_mins(1)));
     assert!(Bucket::full(None, start).take(1_000_000, start));
 }
 
