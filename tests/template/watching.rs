@@ -67,7 +67,7 @@ fn an_alarm_watches_only_what_is_reported() {
     let events = Metric::ALL.map(Metric::name);
     let malformed = postback_receiver::ApiError::TooLarge;
     let unsigned = postback_receiver::ApiError::from(NotVerified::Signature);
-    let unstored = postback_receiver::ApiError::from(StoreError("throttled".into()));
+    let unstored = postback_receiver::ApiError::from(StoreError::transient("throttled"));
     let codes = [malformed.code(), unsigned.code(), unstored.code(), authorizer::UNAUTHORIZED];
     for (name, alarm) in alarms(&template) {
         for event in dimension(alarm, "event") {
