@@ -295,7 +295,7 @@ fn another_withdrawal_under_the_same_id_differs_by_the_names_of_its_fields() {
 }
 
 #[test]
-fn a_row_keeps_what_contradicts_it_once_and_64_kib_of_its_text() {
+fn a_row_keeps_what_contradicts_it_once_and_16_kib_of_its_text() {
     let said = |signature: &str, bytes: usize| {
         let mut facts = report(Some(3), "1000", "user-1").facts;
         let list =
@@ -307,19 +307,19 @@ fn a_row_keeps_what_contradicts_it_once_and_64_kib_of_its_text() {
         let facts = row.contradictions.last().unwrap().facts.clone().unwrap();
         facts.evidence.own_list().unwrap().additional_data.clone()
     };
-    let half = recorded(&journalled(), Mismatch::Status, said("first", 32 * 1024).as_ref()).unwrap();
+    let half = recorded(&journalled(), Mismatch::Status, said("first", 8 * 1024).as_ref()).unwrap();
     assert_eq!(recorded(&half, Mismatch::Status, said("first", 1).as_ref()), None, "known already");
     assert!(recorded(&half, Mismatch::Outcome, said("first", 1).as_ref()).is_some(), "another mismatch");
-    let full = recorded(&half, Mismatch::Status, said("second", 32 * 1024).as_ref()).unwrap();
-    assert_eq!(text(&full).len(), 32 * 1024);
+    let full = recorded(&half, Mismatch::Status, said("second", 8 * 1024).as_ref()).unwrap();
+    assert_eq!(text(&full).len(), 8 * 1024);
     let mut row = recorded(&full, Mismatch::Status, said("third", 1).as_ref()).unwrap();
     assert_eq!(text(&row), "", "there is no room for the text, and the word is kept");
-    for number in 4..=100 {
+    for number in 4..=40 {
         row = recorded(&row, Mismatch::Status, said(&number.to_string(), 1).as_ref()).unwrap();
     }
-    assert_eq!(recorded(&row, Mismatch::Status, said("101", 1).as_ref()), None);
-    let against = recorded(&row, Mismatch::Outcome, said("101", 1).as_ref()).unwrap();
-    assert_eq!(against.contradictions.len(), 101, "the first of its kind always has room");
+    assert_eq!(recorded(&row, Mismatch::Status, said("41", 1).as_ref()), None);
+    let against = recorded(&row, Mismatch::Outcome, said("41", 1).as_ref()).unwrap();
+    assert_eq!(against.contradictions.len(), 41, "the first of its kind always has room");
     let shown = format!("{:?}", report(Some(1), "1000", "user-1").facts.evidence);
     assert!(shown.contains("signature") && !shown.contains("[Some(1)1000]"), "{shown}");
 }
