@@ -3,7 +3,7 @@
 use domain::Amount;
 use paykassma::Activation;
 
-use super::provider::{Fact, Money, Subject, report};
+use super::provider::{Fact, Money, Subject, Written, report};
 use super::world::World;
 
 /// A user pays.
@@ -88,15 +88,30 @@ fn report_money(world: &World, number: String) {
             let money = state.provider.money.get(&number)?;
             let (order, label) = money.bound.clone()?;
             let subject = Subject::Payment { number: number.clone(), order };
-            Some((Fact { subject, amount: money.amount.clone(), label }, format!("{number} contradicted")))
+            let written = Written::AsItIs;
+            Some((Fact { subject, amount: money.amount.clone(), label, written }, format!("{number} contradicted")))
         }) else {
             return;
         };
+        report_respelled(world, &number, &fact);
         report(world, fact.clone());
         if world.happens(&name, 6) {
             contradict(world, &number, fact);
         }
     });
+}
+
+/// It reports the same payment in another spelling, or under another wallet, before or after the right one.
+fn report_respelled(world: &World, number: &str, fact: &Fact) {
+    const SPELLINGS: [Written; 4] = [Written::Longer, Written::Spaced, Written::Fraction, Written::OtherWallet];
+    let name = format!("{number} respelled");
+    if !world.happens(&name, 12) {
+        return;
+    }
+    world.with(|state| state.reached.insert("a respelled payment"));
+    let fact = Fact { written: world.chance.one_of(&name, &SPELLINGS), ..fact.clone() };
+    let wait = world.chance.below(&format!("{name} at"), 600_000) * world.chance.below(&format!("{name} waits"), 2);
+    world.after(wait, move |world| report(world, fact));
 }
 
 /// It says something else of the same payment.

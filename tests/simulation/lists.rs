@@ -3,8 +3,9 @@
 use domain::{
     CreditedNumber, Evidence, ListPlace, ListProgress, ListState, PaymentState, StoredList, Unreadable, WaitingPage,
 };
-use store::StoredListId;
+use store::{ListProgressId, StoredListId};
 
+use super::provider::Subject;
 use super::rules::{break_rule, check, durable};
 use super::table::row;
 use super::world::World;
@@ -23,11 +24,13 @@ pub(super) fn name(evidence: &Evidence) -> String {
     }
 }
 
-/// The list of an evidence is stored.
-pub(super) fn is_stored(world: &World, evidence: &Evidence) -> bool {
+/// The list of an evidence is stored, and a row says how far it is.
+fn is_stored(world: &World, evidence: &Evidence) -> bool {
     match &evidence.place {
         ListPlace::Here(_) => true,
-        ListPlace::Stored { list } => row(world, &StoredListId(list.clone())).is_some(),
+        ListPlace::Stored { list } => {
+            row(world, &StoredListId(list.clone())).is_some() && row(world, &ListProgressId(list.clone())).is_some()
+        }
     }
 }
 
@@ -71,8 +74,19 @@ pub(super) fn waiting_page(world: &World, old: Option<&WaitingPage>, new: Option
     world.with(|state| state.reached.insert("a full page of waiting payments"));
 }
 
-pub(super) fn unreadable(world: &World, _: Option<&Unreadable>, new: Option<&Unreadable>) {
+/// Only an odd spelling is not read, and what is readable of it is as it was signed.
+pub(super) fn unreadable(world: &World, old: Option<&Unreadable>, new: Option<&Unreadable>) {
     let Some(new) = new else { return break_rule(world, READ, "its row is gone") };
     evidence(world, &new.evidence);
-    break_rule(world, READ, "an element was unreadable");
+    let fact =
+        world.with(|state| state.provider.signed.get(&(new.hash.as_str().into(), new.evidence.element)).cloned());
+    let is_odd = fact.zip(new.payment.as_ref()).is_some_and(|(fact, payment)| {
+        fact.written.is_odd()
+            && payment.amount.to_string() == fact.amount
+            && matches!(&fact.subject, Subject::Payment { order, .. } if *order == payment.custom_transaction_id)
+    });
+    check(world, READ, is_odd, || format!("{new:?}"));
+    let is_kept = old.is_none_or(|old| old.evidence == new.evidence && new.resolutions.starts_with(&old.resolutions));
+    check(world, READ, is_kept, || format!("{old:?} -> {new:?}"));
+    world.with(|state| state.reached.insert("an odd number"));
 }

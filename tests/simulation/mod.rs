@@ -12,6 +12,7 @@ mod faults;
 mod functions;
 mod guarantees;
 mod lists;
+mod many_payments;
 mod operators;
 mod orders;
 mod output;

@@ -6,6 +6,7 @@ use domain::{
 };
 use store::{AnyRow, Read, RowId, StoreError, read_any};
 
+use super::many_payments;
 use super::table::Table;
 use super::world::{Answer, Job, World};
 
@@ -127,11 +128,14 @@ fn resolve(world: &World, case: RowId, outcome: Outcome) -> Job {
 /// Decides with the code of the operator's tool, and writes once the person has confirmed.
 async fn decide_with_tool(table: &Table, case: &RowId, resolution: Resolution) -> Result<Resolved, StoreError> {
     let Some(row) = read_any(table, case).await? else { return Ok(Resolved::NotAllowed) };
-    let named = match &row {
-        AnyRow::Payment(stored) if resolution.outcome == Outcome::Credited => order_for(table, &stored.row).await?,
-        _ => None,
+    let is_credit = resolution.outcome == Outcome::Credited;
+    let stated = match &row {
+        AnyRow::Payment(stored) if is_credit => Stated { order: order_for(table, &stored.row).await?, number: None },
+        AnyRow::Unreadable(stored) if is_credit => {
+            Stated { order: None, number: many_payments::number_of(&table.0, &stored.row) }
+        }
+        _ => Stated::default(),
     };
-    let stated = Stated { order: named, number: None };
     let decision = match Decision::make(table, row, &stated, resolution).await {
         Ok(decision) => decision,
         Err(NotDecided::Table(error)) => return Err(error),

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::faults::{Fault, Faults};
 use super::functions::{LIMIT_MS, create_withdrawal};
-use super::provider::{Fact, Model, Subject, report};
+use super::provider::{Fact, Model, Subject, Written, report};
 use super::run::{broken, in_parallel, number, settings};
 use super::table::row;
 use super::world::{Settings, World};
@@ -85,7 +85,7 @@ fn run(order: &[Thing], variant: Variant, is_traced: bool) -> World {
     world.start("create", at(Thing::TimeOut), create_withdrawal(&world, body.to_string()), |_, _| {});
     for (thing, status) in [(Thing::Paid, 1), (Thing::Failed, 5)] {
         let subject = Subject::Withdrawal { id: "w".into(), status };
-        let fact = Fact { subject, amount: "1000".into(), label: "person-0".into() };
+        let fact = Fact { subject, amount: "1000".into(), label: "person-0".into(), written: Written::AsItIs };
         world.after(at(thing), move |world| {
             contradicts(world);
             report(world, fact);

@@ -5,15 +5,15 @@ use std::sync::Arc;
 
 use domain::{Direction, ListHash};
 use paykassma::{
-    JsonObject, PostbackBody, UnsignedFields, WrittenAmount, WrittenMoney, deposit_element, withdrawal_element,
-    write_list,
+    JsonObject, JsonToken, PostbackBody, UnsignedFields, WrittenAmount, WrittenMoney, deposit_element,
+    withdrawal_element, write_list,
 };
 use secrecy::SecretString;
 use signing::{PostbackKeys, Spelling, verify};
 
 use super::functions::{LIMIT_MS, PRIVATE_KEY, receive_postback};
 use super::world::{Answer, World};
-use super::{rules, wrong};
+use super::{many_payments, rules, wrong};
 
 pub(super) const ACCESS_KEY: &str = "FQ9jMwrNSkFbyMNqYFf6Ed4xeKmjHK";
 
@@ -71,6 +71,41 @@ pub(super) struct Fact {
     pub subject: Subject,
     pub amount: String,
     pub label: String,
+    pub written: Written,
+}
+
+/// How the provider writes a payment's number and wallet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Written {
+    AsItIs,
+    /// With a zero in front.
+    Longer,
+    /// With a space behind.
+    Spaced,
+    /// As a number with a fraction.
+    Fraction,
+    /// Under another wallet.
+    OtherWallet,
+}
+
+impl Written {
+    /// The spellings in which it is no number that we take.
+    pub(super) fn is_odd(self) -> bool {
+        matches!(self, Self::Spaced | Self::Fraction)
+    }
+
+    pub(super) fn number(self, number: &str) -> String {
+        match self {
+            Self::AsItIs | Self::OtherWallet => number.to_owned(),
+            Self::Longer => format!("0{number}"),
+            Self::Spaced => format!("{number} "),
+            Self::Fraction => format!("{number}.0"),
+        }
+    }
+
+    pub(super) fn wallet(self) -> &'static str {
+        if self == Self::OtherWallet { "bkash" } else { "paytm" }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -117,7 +152,9 @@ pub(super) struct Provider {
     pub signed: BTreeMap<(String, usize), Fact>,
     /// The postbacks by the names of their lists.
     pub lists: BTreeMap<String, Arc<Postback>>,
-    outbox: BTreeMap<(String, bool), Vec<Fact>>,
+    /// When each postback was sent first.
+    pub sent: BTreeMap<String, u64>,
+    outbox: BTreeMap<(String, bool, &'static str), Vec<Fact>>,
     postbacks: u64,
 }
 
@@ -134,6 +171,7 @@ impl Provider {
             used_ids: BTreeSet::new(),
             signed: BTreeMap::new(),
             lists: BTreeMap::new(),
+            sent: BTreeMap::new(),
             outbox: BTreeMap::new(),
             postbacks: 0,
         }
@@ -184,9 +222,16 @@ pub(super) fn spelled(top: &Top, list: &str, signature: &str) -> Vec<u8> {
 impl Fact {
     fn element(&self) -> JsonObject {
         let amount = WrittenAmount::parse(&self.amount).unwrap();
-        let money = WrittenMoney { amount: &amount, currency_code: "INR", wallet_type: "paytm" };
+        let money = WrittenMoney { amount: &amount, currency_code: "INR", wallet_type: self.written.wallet() };
         let element = match &self.subject {
-            Subject::Payment { number, order } => deposit_element(number, order, money),
+            Subject::Payment { number, order } => {
+                let number = self.written.number(number);
+                let element = deposit_element(&number, order, money);
+                match self.written {
+                    Written::Fraction => element.with("transaction_id", JsonToken::parse(&number).unwrap()),
+                    _ => element,
+                }
+            }
             Subject::Withdrawal { id, status } => withdrawal_element(id, *status, money),
         };
         let account = format!("person-account of {}", self.label);
@@ -212,15 +257,26 @@ fn list_hash(top: &Top, list: &str, signature: &str) -> String {
 /// Reports a fact: at once, or with others of the same user in one postback.
 pub(super) fn report(world: &World, mut fact: Fact) {
     fact.label = world.with(|state| state.provider.model.labels.reported(&fact.label));
-    let key = (fact.label.clone(), matches!(fact.subject, Subject::Withdrawal { .. }));
-    let name = format!("{:?}", fact.subject);
+    let key = (fact.label.clone(), matches!(fact.subject, Subject::Withdrawal { .. }), fact.written.wallet());
+    let name = match fact.written {
+        Written::AsItIs => format!("{:?}", fact.subject),
+        written => format!("{:?} {written:?}", fact.subject),
+    };
     let outbox = key.clone();
     world.with(|state| state.provider.outbox.entry(key).or_default().push(fact));
     let wait = if world.happens(&format!("several: {name}"), 20) { 200_000 } else { 0 };
     world.after(wait, move |world| post(world, &outbox));
 }
 
-fn post(world: &World, outbox: &(String, bool)) {
+/// Reports many facts of one user in one postback.
+pub(super) fn report_all(world: &World, facts: Vec<Fact>) {
+    let Some(Fact { label, .. }) = facts.first() else { return };
+    let outbox = (label.clone(), false, "paytm");
+    world.with(|state| state.provider.outbox.entry(outbox.clone()).or_default().extend(facts));
+    post(world, &outbox);
+}
+
+fn post(world: &World, outbox: &(String, bool, &'static str)) {
     let Some(facts) = world.with(|state| state.provider.outbox.remove(outbox)) else { return };
     let number = world.with(|state| {
         state.provider.postbacks += 1;
@@ -233,7 +289,7 @@ fn post(world: &World, outbox: &(String, bool)) {
         label: outbox.0.clone(),
         amount: facts[0].amount.clone(),
         currency_code: "INR",
-        wallet_type: "paytm",
+        wallet_type: outbox.2,
         direction: if outbox.1 { Direction::Outgoing } else { Direction::Ingoing },
     };
     let hash = list_hash(&top, &list, &signature);
@@ -269,20 +325,27 @@ fn post(world: &World, outbox: &(String, bool)) {
     }
 }
 
-/// Sends it until it is answered ok.
+/// Sends it until it is answered ok. After one answer that is not ok the provider may give up, if the list is on record.
 fn deliver(world: &World, postback: &Arc<Postback>, attempt: u64) {
     let name = format!("{} try {attempt}", postback.name);
     let again = Arc::clone(postback);
+    world.with(|state| {
+        let now_ms = state.now_ms;
+        state.provider.sent.entry(postback.name.clone()).or_insert(now_ms);
+    });
     send(world, &name, postback.body(&postback.top), postback.top.clone(), postback, move |world, is_ok| {
         if is_ok {
             return rules::delivered(world, &again);
+        }
+        if many_payments::is_given_up(world, &again) {
+            return;
         }
         let wait = 5_000 * attempt * attempt;
         world.after(wait, move |world| deliver(world, &again, attempt + 1));
     });
 }
 
-fn send(
+pub(super) fn send(
     world: &World,
     name: &str,
     body: Vec<u8>,

@@ -1,11 +1,13 @@
 //! What must hold once faults are over and the provider has said what it will.
 
-use domain::{DepositRow, Mismatch, PaymentState, WithdrawalRow, WithdrawalState};
+use domain::{DepositRow, ListState, Mismatch, PaymentState, WithdrawalRow, WithdrawalState};
 use store::{AnyRow, Stored};
 
 use super::activations;
 use super::decisions::{is_contradicted, is_open};
-use super::rules::{DURABLE, FINAL, ONCE, RELEASED, TWICE, break_rule, check, order_of, payment_row, withdrawal_row};
+use super::rules::{
+    DURABLE, FINAL, ONCE, RELEASED, TWICE, break_rule, check, credits_of, order_of, payment_row, withdrawal_row,
+};
 use super::stream;
 use super::table::row;
 use super::world::World;
@@ -20,10 +22,11 @@ pub(super) fn at_rest(world: &World) {
         let order = order_of(&order).and_then(|id| row(world, &id));
         let is_due = matches!(&order, Some(DepositRow::Registered(it)) if it.order.label.as_str() == label);
         let row = payment_row(world, &number);
-        let is_credited = matches!(row.as_ref().map(|row| &row.state), Some(PaymentState::Credited { facts, .. })
-            if facts.amount.to_string() == money.amount);
+        let credits = credits_of(world, &number);
+        check(world, ONCE, credits.len() <= 1, || format!("{number} is credited {} times", credits.len()));
+        let is_credited = credits.iter().any(|row| row.facts().is_some_and(|it| it.amount.to_string() == money.amount));
         let is_rejected = matches!(row.as_ref().map(|row| &row.state), Some(PaymentState::Rejected { .. }));
-        let is_a_persons = row.as_ref().is_some_and(|row| !row.resolutions.is_empty());
+        let is_a_persons = row.iter().chain(&credits).any(|row| !row.resolutions.is_empty());
         // What is contested is a person's: the rules of entered numbers say what may not be credited.
         let is_contested = row.as_ref().is_some_and(|row| {
             matches!(row.state, PaymentState::Quarantined { mismatch: Mismatch::Contested, .. })
@@ -38,6 +41,12 @@ pub(super) fn at_rest(world: &World) {
     stream::at_rest(world);
     let rows = world.table.rows();
     for row in rows.values() {
+        if let AnyRow::Unreadable(Stored { row, .. }) = row {
+            check(world, FINAL, row.resolutions.is_empty() == row.attention().is_some(), || format!("{row:?}"));
+        }
+        if let AnyRow::ListProgress(Stored { row, .. }) = row {
+            check(world, DURABLE, row.state == ListState::Done, || format!("{row:?}"));
+        }
         let AnyRow::Payment(Stored { row, .. }) = row else { continue };
         let is_open = matches!(row.state, PaymentState::Unmatched { .. } | PaymentState::Quarantined { .. });
         let needs_a_person = is_open || is_contradicted(&row.contradictions, &row.resolutions);

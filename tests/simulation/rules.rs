@@ -3,15 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
-    Contradiction, Credit, CustomTransactionId, Deposit, DepositRow, Mismatch, NormalisedNumber, Payment, PaymentKey,
-    PaymentState, SignedFacts, SubmissionAttempt, Totals, TransactionId, Unregistered, WaitingPageId, WalletType,
-    Withdrawal, WithdrawalId, WithdrawalRow, WithdrawalState,
+    Contradiction, Credit, CustomTransactionId, Deposit, DepositRow, ListHash, MAX_CREDITS, Mismatch, NormalisedNumber,
+    Payment, PaymentKey, PaymentState, SignedFacts, SubmissionAttempt, Totals, TransactionId, UnreadableId,
+    Unregistered, WaitingPageId, WalletType, Withdrawal, WithdrawalId, WithdrawalRow, WithdrawalState,
 };
 
 use super::activations::{self, Activations};
+use store::AnyRow;
+
 use super::decisions;
 use super::lists;
-use super::provider::{Fact, Postback, Subject, Top};
+use super::many_payments;
+use super::provider::{Fact, Postback, Subject, Top, Written};
 use super::table::row;
 use super::withdrawals::Send;
 use super::world::World;
@@ -116,6 +119,7 @@ fn credits(world: &World, old: Option<&Deposit>, deposit: &Deposit) {
     });
     let total = Totals { count: u64::try_from(all.len()).unwrap(), sum: all.iter().map(|it| it.amount).collect() };
     let is_counted = deposit.total_credits() == total && all.ends_with(&deposit.credited);
+    let is_counted = is_counted && deposit.credited.len() <= MAX_CREDITS;
     check(world, COUNTED, is_counted, || format!("{all:?} and {:?}", deposit.total_credits()));
     let numbers: BTreeSet<_> = all.iter().map(|it| NormalisedNumber::of(&it.payment.transaction_id)).collect();
     check(world, ONCE, numbers.len() == all.len(), || format!("{all:?}"));
@@ -160,15 +164,25 @@ pub(super) fn payment(world: &World, old: Option<&Payment>, new: Option<&Payment
     });
     let Some(facts) = new.facts() else { return };
     let is_signed = signed(world, facts).is_some_and(|fact| {
+        let Subject::Payment { number: signed, order } = &fact.subject else { return false };
+        // A person states the number of an odd payment.
+        let is_stated = fact.written.is_odd() && signed == number.as_str() && !new.resolutions.is_empty();
+        let is_written = fact.written.number(signed) == number.as_str() && !fact.written.is_odd();
         is_amount(facts, &fact)
-            && fact.subject
-                == Subject::Payment { number: number.as_str().into(), order: facts.custom_transaction_id.clone() }
+            && *order == facts.custom_transaction_id
+            && fact.written.wallet() == new.key.wallet_type.as_str()
+            && (is_stated || is_written)
     });
     check(world, EVIDENCE, is_signed, || format!("{number}: {facts:?}"));
+    many_payments::payment(world, old, new);
     if let Credited { order, credited_label, facts } = &new.state {
-        let holds = matches!(row(world, order), Some(DepositRow::Registered(deposit))
-            if deposit.order.label == *credited_label
-                && deposit.credited.iter().any(|it| it.payment == new.key && it.amount == facts.amount));
+        let is_labelled = matches!(row(world, order), Some(DepositRow::Registered(deposit))
+            if deposit.order.label == *credited_label);
+        let is_of_order = world.with(|state| {
+            let mut credits = state.rules.credits.get(order).into_iter().flatten();
+            credits.any(|it| it.payment == new.key && it.amount == facts.amount)
+        });
+        let holds = is_labelled && is_of_order;
         check(world, CREDIT, holds, || format!("{number} to {order}"));
     }
 }
@@ -272,8 +286,26 @@ pub(super) fn order_of(attempt: &str) -> Option<CustomTransactionId> {
 }
 
 pub(super) fn payment_row(world: &World, number: &str) -> Option<Payment> {
-    let wallet_type = WalletType::parse("paytm").unwrap();
-    row(world, &PaymentKey { wallet_type, transaction_id: TransactionId::parse(number).unwrap() })
+    written_row(world, number, Written::AsItIs)
+}
+
+fn written_row(world: &World, number: &str, written: Written) -> Option<Payment> {
+    let wallet_type = WalletType::parse(written.wallet()).unwrap();
+    let transaction_id = TransactionId::parse(written.number(number)).unwrap();
+    row(world, &PaymentKey { wallet_type, transaction_id })
+}
+
+/// The rows by which money is credited, whatever its spelling.
+pub(super) fn credits_of(world: &World, number: &str) -> Vec<Payment> {
+    let rows = world.table.rows().into_values().filter_map(|row| match row {
+        AnyRow::Payment(it) => Some(it.row),
+        _ => None,
+    });
+    let is_of = |facts: &SignedFacts| {
+        signed(world, facts)
+            .is_some_and(|it| matches!(&it.subject, Subject::Payment { number: it, .. } if it == number))
+    };
+    rows.filter(|row| matches!(&row.state, PaymentState::Credited { facts, .. } if is_of(facts))).collect()
 }
 
 pub(super) fn withdrawal_row(world: &World, id: &str) -> Option<WithdrawalRow> {
@@ -292,7 +324,11 @@ fn is_recorded(contradictions: &[Contradiction], postback: &Postback, element: u
 /// Which elements of a postback are in the table.
 pub(super) fn durable(world: &World, postback: &Postback) -> Vec<bool> {
     let is_durable = |(element, fact): (usize, &Fact)| match &fact.subject {
-        Subject::Payment { number, order } => payment_row(world, number).is_some_and(|row| {
+        Subject::Payment { .. } if fact.written.is_odd() => {
+            let list = ListHash::parse(postback.hash.as_str()).unwrap();
+            row(world, &UnreadableId { list, element }).is_some()
+        }
+        Subject::Payment { number, order } => written_row(world, number, fact.written).is_some_and(|row| {
             let Some(facts) = row.facts() else { return false };
             let is_same = facts.custom_transaction_id == *order && is_amount(facts, fact);
             is_same || is_recorded(&row.contradictions, postback, element)
@@ -341,7 +377,7 @@ fn released_and_paid(world: &World, id: &str, status: i64) {
 pub(super) fn delivered(world: &World, postback: &Postback) {
     world.with(|state| {
         for fact in &postback.facts {
-            if let Subject::Payment { number, .. } = &fact.subject {
+            if let (Subject::Payment { number, .. }, Written::AsItIs) = (&fact.subject, fact.written) {
                 state.provider.money.entry(number.clone()).and_modify(|it| it.is_acknowledged = true);
             }
         }

@@ -12,13 +12,22 @@ use super::provider::{Labels, Model};
 use super::random::Chance;
 use super::world::{Settings, World};
 use super::wrong::Wrong;
-use super::{operators, rest, users};
+use super::{many_payments, operators, rest, users};
 
 /// Until then things go wrong.
 const QUIET_FROM_MS: u64 = 3_600_000;
 
 /// What some seed must reach, or the runs show nothing.
-const REACHED: [&str; 40] = [
+const REACHED: [&str; 49] = [
+    "a full page of waiting payments",
+    "a list is done",
+    "a list is sent again by a person",
+    "a payment is held by itself",
+    "a respelled payment",
+    "a same number is held",
+    "a second credit of an order",
+    "a write is throttled",
+    "an odd number",
     "a conflict is closed",
     "a contested payment",
     "a contested payment is held",
@@ -81,6 +90,8 @@ pub(super) fn settings(seed: u64, wrong: Option<Wrong>) -> Settings {
         max_receive_count: chance.one_of("receives", &[2, 4, 8]),
         has_publisher: true,
         has_operators: chance.percent("operators", 60),
+        units_per_second: chance.one_of("units per second", &[None, None, None, Some(60), Some(20)]),
+        unwritable: many_payments::unwritable(chance),
         is_strict: true,
     }
 }
@@ -92,6 +103,7 @@ pub(super) fn run(settings: Settings) -> World {
     if world.with(|state| state.settings.has_operators) {
         operators::plan(&world);
     }
+    many_payments::watch(&world);
     world.run();
     if world.with(|state| state.rules.broken.is_empty()) {
         rest::at_rest(&world);

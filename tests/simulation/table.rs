@@ -19,7 +19,7 @@ use super::expected_events::ExpectedEvent;
 use super::faults::{Fault, Patience};
 use super::world::World;
 use super::wrong::Wrong;
-use super::{activations, expected_events, lists, rules, stream, wrong};
+use super::{activations, expected_events, lists, many_payments, rules, stream, wrong};
 
 /// The table of a run.
 #[derive(Clone)]
@@ -126,8 +126,34 @@ macro_rules! quiet {
 quiet! {
     CreditedNumber: lists::credited_number;
     WaitingPage: lists::waiting_page;
-    StoredList: lists::stored_list;
-    ListProgress: lists::progress;
+}
+
+impl Ruled for StoredList {
+    fn changed(world: &World, old: Option<&Self>, new: Option<&Self>) {
+        lists::stored_list(world, old, new);
+    }
+
+    fn expected_events(_: Option<&Self>, _: &Self) -> Vec<ExpectedEvent> {
+        Vec::new()
+    }
+
+    fn spoil(world: &World, change: Change<Self>, _: Option<&Stored<Self>>) -> Option<Change<Self>> {
+        (!world.is(Wrong::ForgetList)).then_some(change)
+    }
+}
+
+impl Ruled for ListProgress {
+    fn changed(world: &World, old: Option<&Self>, new: Option<&Self>) {
+        lists::progress(world, old, new);
+    }
+
+    fn expected_events(_: Option<&Self>, _: &Self) -> Vec<ExpectedEvent> {
+        Vec::new()
+    }
+
+    fn spoil(world: &World, change: Change<Self>, _: Option<&Stored<Self>>) -> Option<Change<Self>> {
+        wrong::progress(world, change)
+    }
 }
 
 impl Ruled for EntryCount {
@@ -252,8 +278,33 @@ impl Table {
         apply: impl FnMut(&World) -> T + Send + 'static,
     ) -> Result<T, StoreError> {
         let called = self.0.call(&what, Patience::Endless, apply).await;
-        called.map_err(|fault: Fault| StoreError::Transient(format!("{fault:?}")))
+        called.map_err(|fault: Fault| wrong::failed(&self.0, &what, StoreError::Transient(format!("{fault:?}"))))
     }
+
+    /// A write of so many units, by which the order of this key changes.
+    async fn write_units<T: Send + 'static>(
+        &self,
+        what: String,
+        units: usize,
+        order: Option<String>,
+        apply: impl FnMut(&World) -> T + Send + 'static,
+    ) -> Result<T, StoreError> {
+        if !self.0.with(|state| state.take_units(units.try_into().unwrap())) {
+            self.0.with(|state| state.reached.insert("a write is throttled"));
+            self.0.sleep(20).await;
+            return Err(StoreError::transient("throttled"));
+        }
+        if let Some(key) = order.filter(|key| many_payments::is_unwritable(&self.0, key)) {
+            self.0.sleep(5).await;
+            return Err(wrong::permanent(&self.0, key));
+        }
+        self.call(what, apply).await
+    }
+}
+
+/// The write units of a row.
+fn units<R: Row>(row: &R) -> usize {
+    1 + serde_json::to_string(row).unwrap().len() / 1_024
 }
 
 impl BackOff for Table {
@@ -266,6 +317,10 @@ impl BackOff for Table {
 impl<I: RowKey<Row: Ruled>> Read<I> for Table {
     async fn read(&self, id: &I) -> Result<Option<Stored<I::Row>>, StoreError> {
         let id = id.clone();
+        if many_payments::is_unwritable(&self.0, &id.key()) {
+            self.0.sleep(5).await;
+            return Err(wrong::permanent(&self.0, id.key()));
+        }
         let read = self.call(format!("read {}", id.key()), move |world| stored(world, &id)).await?;
         Ok(read.map(|stored| I::Row::misread(&self.0, stored)))
     }
@@ -274,7 +329,8 @@ impl<I: RowKey<Row: Ruled>> Read<I> for Table {
 impl<I: RowKey<Row: Ruled>> ReadMany<I> for Table {
     async fn read_many(&self, ids: &[I]) -> Result<BTreeMap<I, Stored<I::Row>>, StoreError> {
         let Some(first) = ids.first() else { return Ok(BTreeMap::new()) };
-        let (what, ids) = (format!("read {} rows from {}", ids.len(), first.key()), ids.to_vec());
+        let what = format!("read {} rows from {}", ids.len(), first.key());
+        let ids: Vec<_> = ids.iter().filter(|id| !many_payments::is_unwritable(&self.0, &id.key())).cloned().collect();
         let read = self.call(what, move |world| now(world.table.read_many(&ids)).unwrap()).await?;
         Ok(read.into_iter().map(|(id, stored)| (id, I::Row::misread(&self.0, stored))).collect())
     }
@@ -286,8 +342,8 @@ impl<R: Ruled> Write<R> for Table {
             self.0.after(30, move |world| drop(put(world, change)));
             return Ok(Written::Done);
         }
-        let what = format!("write {}", change.row.id().key());
-        self.call(what, move |world| {
+        let (key, units) = (change.row.id().key(), units(&change.row));
+        self.write_units(format!("write {key}"), units, Some(key), move |world| {
             if is_in_transaction(world, &change.row.id()) {
                 let current = stored(world, &change.row.id());
                 let is_own = current.as_ref() == Some(&change.clone().written());
@@ -323,21 +379,26 @@ fn once(mut transact: impl FnMut(&World) -> Transacted + Send) -> impl FnMut(&Wo
 
 impl Transact for Table {
     async fn transact(&self, transaction: Transaction) -> Result<Transacted, StoreError> {
-        let what = format!("transact {}", transaction.deposit.row.id().key());
-        self.call(what, once(move |world| put_all(world, transaction.clone()))).await
+        let key = transaction.deposit.row.id().key();
+        let rows = transaction.payments.iter().map(|it| units(&it.row)).sum::<usize>() + transaction.numbers.len();
+        let units = 2 * (units(&transaction.deposit.row) + rows);
+        let write = once(move |world| put_all(world, transaction.clone()));
+        self.write_units(format!("transact {key}"), units, Some(key), write).await
     }
 }
 
 impl Credit for Table {
     async fn credit(&self, expected: &ExpectedCredit) -> Result<Transacted, StoreError> {
         let expected = expected.clone();
-        self.call(format!("credit {}", expected.order), once(move |world| credit(world, &expected))).await
+        let (what, key) = (format!("credit {}", expected.order), expected.order.key());
+        self.write_units(what, 4, Some(key), once(move |world| credit(world, &expected))).await
     }
 }
 
 impl EndWithdrawal for Table {
     async fn end_withdrawal(&self, report: &WithdrawalReport) -> Result<Written<WithdrawalRow>, StoreError> {
         let report = report.clone();
-        self.call(format!("end {}", report.withdrawal_id), move |world| end_withdrawal(world, &report)).await
+        let what = format!("end {}", report.withdrawal_id);
+        self.write_units(what, 1, None, move |world| end_withdrawal(world, &report)).await
     }
 }

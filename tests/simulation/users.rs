@@ -7,7 +7,7 @@ use super::functions::{LIMIT_MS, activate, create_deposit, create_withdrawal};
 use super::table::row;
 use super::withdrawals;
 use super::world::{Answer, Job, World};
-use super::{activations, deposits, queue, rules, wrong};
+use super::{activations, deposits, many_payments, queue, rules, wrong};
 
 /// What a merchant asks for.
 #[derive(Clone, Debug)]
@@ -80,7 +80,7 @@ pub(super) fn ask(world: &World, name: String, asked: Ask, attempt: u64) {
 }
 
 /// Asks at a time, and perhaps twice.
-fn ask_at(world: &World, ms: u64, name: &str, asked: Ask) {
+pub(super) fn ask_at(world: &World, ms: u64, name: &str, asked: Ask) {
     if world.happens(&format!("{name} double"), 15) {
         let (twin, name) = (asked.clone(), format!("{name} twin"));
         let gap = world.chance.one_of(&name, &[0, 5, 300, 70_000]);
@@ -102,6 +102,9 @@ pub(super) fn plan(world: &World) {
     }
     if world.happens("a flood of numbers", 10) {
         flood(world);
+    }
+    if world.happens("many payments", 8) {
+        many_payments::plan(world);
     }
     for jump in 0..2 {
         let name = format!("clock jump {jump}");

@@ -3,7 +3,7 @@
 use domain::{Submission, WithdrawalRow, WithdrawalState};
 use serde_json::Value;
 
-use super::provider::{Fact, Said, Subject, Withdrawal, report};
+use super::provider::{Fact, Said, Subject, Withdrawal, Written, report};
 use super::rules::break_rule;
 use super::table::row;
 use super::world::World;
@@ -125,7 +125,12 @@ fn end_withdrawal(world: &World, index: usize, label: String, name: &str) {
         if status == 5 {
             state.provider.balance += amount;
         }
-        Fact { subject: Subject::Withdrawal { id, status }, amount: amount.to_string(), label }
+        Fact {
+            subject: Subject::Withdrawal { id, status },
+            amount: amount.to_string(),
+            label,
+            written: Written::AsItIs,
+        }
     });
     let said = |status: i64| {
         let mut fact = fact.clone();
@@ -157,7 +162,12 @@ pub(super) fn report_foreign(world: &World, number: u64, at: u64, label: &str) {
         let of = |what: &str| format!("{id} {what} {word}");
         let status = world.chance.one_of(&of("status"), &[1, 3, 5]);
         let amount = world.chance.one_of(&of("amount"), &["1000", "1000", "77"]).to_owned();
-        let fact = Fact { subject: Subject::Withdrawal { id: id.clone(), status }, amount, label: label.to_owned() };
+        let fact = Fact {
+            subject: Subject::Withdrawal { id: id.clone(), status },
+            amount,
+            label: label.to_owned(),
+            written: Written::AsItIs,
+        };
         world.after(at + world.chance.below(&of("said"), 300_000), move |world| report(world, fact));
     }
 }

@@ -66,6 +66,10 @@ pub(super) struct Settings {
     /// Whether the table's stream has a reader. It writes nothing: without it a run is the same, and shorter.
     pub has_publisher: bool,
     pub has_operators: bool,
+    /// How many units the table can write in a second. `None`: any number.
+    pub units_per_second: Option<u64>,
+    /// The order whose row cannot be used, from and until when.
+    pub unwritable: Option<(&'static str, u64, u64)>,
     /// Whether a run ends with the first rule that is broken.
     pub is_strict: bool,
 }
@@ -86,6 +90,8 @@ pub(super) struct State {
     pub reached: BTreeSet<&'static str>,
     /// What a wrong variant remembers.
     pub kept_in_mind: BTreeSet<String>,
+    /// The table's units that are left, and since when.
+    units: (i64, u64),
     events: BTreeMap<(u64, u64), Event>,
     tasks: BTreeMap<u64, Task>,
     current: u64,
@@ -117,6 +123,7 @@ impl World {
             effects: 0,
             reached: BTreeSet::new(),
             kept_in_mind: BTreeSet::new(),
+            units: (0, 0),
             events: BTreeMap::new(),
             tasks: BTreeMap::new(),
             current: 0,
@@ -296,6 +303,22 @@ impl World {
 }
 
 impl State {
+    /// Takes units from the table, which has room for one second's worth. `false`: it is throttled, and nothing is taken.
+    pub(super) fn take_units(&mut self, units: u64) -> bool {
+        let is_limited = self.settings.faults.are_by_chance() && self.now_ms < self.settings.quiet_from_ms;
+        let Some(per_second) = self.settings.units_per_second.filter(|_| is_limited) else { return true };
+        let (left, since) = self.units;
+        let most = i64::try_from(per_second).unwrap();
+        let gained = most * i64::try_from(self.now_ms - since).unwrap() / 1_000;
+        let left = (left + gained).min(most);
+        let has_room = left > 0;
+        let taken = if has_room { i64::try_from(units).unwrap() } else { 0 };
+        if gained > 0 || taken > 0 {
+            self.units = (left - taken, self.now_ms);
+        }
+        has_room
+    }
+
     fn schedule(&mut self, at: u64, event: Event) {
         self.last_event += 1;
         self.events.insert((at, self.last_event), event);

@@ -1,13 +1,14 @@
 //! Deliberately wrong variants of our own code, each made at a port: the rules must find every one of them.
 
 use domain::{
-    Credit, CustomTransactionId, DepositRow, Submission, Withdrawal, WithdrawalId, WithdrawalRow, WithdrawalState,
+    Credit, CustomTransactionId, DepositRow, ListProgress, Submission, Withdrawal, WithdrawalId, WithdrawalRow,
+    WithdrawalState,
 };
 use lambda::{AwsError, RowChange};
 use paykassma::{Activation, ActivationRequest};
 use serde_json::Value;
 use signing::Spelling;
-use store::{Change, Stored};
+use store::{Change, StoreError, Stored};
 
 mod rows;
 
@@ -15,7 +16,7 @@ pub(super) use rows::{
     credit, deposit, end_withdrawal, is_order_forgotten, misread, misread_deposit, misread_payment, payment, withdrawal,
 };
 
-use super::provider::{Fact, Postback, Subject, Top, sign, spelled};
+use super::provider::{Fact, Postback, Subject, Top, Written, sign, spelled};
 use super::table::{put, stored};
 use super::world::{Answer, Job, World};
 
@@ -86,6 +87,24 @@ wrongs! {
     DuplicateIsAccepted
     /// Retry until it works; a duplicate is ours.
     RetryAndDuplicateIsAccepted
+    /// The signed list of several elements is not stored.
+    ForgetList
+    /// That a list is unfinished is not noted.
+    ForgetUnfinished
+    /// A list is done as soon as it comes.
+    DoneAtOnce
+    /// Of the payments that wait for an order, only the last page is matched.
+    ForgetPages
+    /// Each spelling of a number is credited.
+    CreditEachSpelling
+    /// A number is read in any spelling.
+    ReadAnySpelling
+    /// The credits of an order are counted by the length of the list that its row remembers.
+    CountRemembered
+    /// What can never succeed is tried again for ever.
+    RetryForEver
+    /// Whatever fails at an order's row counts as if it could never succeed.
+    GiveUpAtOnce
     /// Insufficient balance releases, even after an unknown attempt.
     ReleaseOnPoorBalance
     /// Each attempt is signed anew.
@@ -154,8 +173,34 @@ wrongs! {
     OverrulePerson
 }
 
+/// The error of a row that cannot be used.
+pub(super) fn permanent(world: &World, key: String) -> StoreError {
+    let reason = "it cannot be decoded".to_owned();
+    if world.is(Wrong::RetryForEver) { StoreError::Transient(reason) } else { StoreError::Permanent { key, reason } }
+}
+
+/// A failure as a wrong store gives it.
+pub(super) fn failed(world: &World, what: &str, error: StoreError) -> StoreError {
+    match what.strip_prefix("read deposit#") {
+        Some(order) if world.is(Wrong::GiveUpAtOnce) => {
+            StoreError::Permanent { key: format!("deposit#{order}"), reason: error.to_string() }
+        }
+        _ => error,
+    }
+}
+
+pub(super) fn progress(world: &World, change: Change<ListProgress>) -> Option<Change<ListProgress>> {
+    let row = if world.is(Wrong::DoneAtOnce) { change.row.done() } else { change.row };
+    (!world.is(Wrong::ForgetUnfinished)).then_some(Change { row, ..change })
+}
+
 /// The change as a publisher sees it that is published of new rows alone.
-pub(super) fn image(wrong: Option<Wrong>, change: RowChange) -> RowChange {
+pub(super) fn image(wrong: Option<Wrong>, mut change: RowChange) -> RowChange {
+    if wrong == Some(Wrong::CountRemembered) {
+        for image in [&mut change.old, &mut change.new].into_iter().flatten() {
+            image.remove("totals");
+        }
+    }
     if wrong == Some(Wrong::TellWithoutOld) { RowChange { old: None, ..change } } else { change }
 }
 
@@ -304,6 +349,14 @@ pub(super) fn postback(world: &World, postback: &Postback, top: &Top, body: Vec<
             if let Subject::Withdrawal { status, .. } = &mut fact.subject {
                 *status = if *status == 1 { 1 } else { 5 };
             }
+        }
+    }
+    if world.is(Wrong::ReadAnySpelling) {
+        for fact in facts.iter_mut().filter(|fact| fact.written.is_odd()) {
+            if let Subject::Payment { number, .. } = &mut fact.subject {
+                *number = fact.written.number(number).trim().replace('.', "-");
+            }
+            fact.written = Written::AsItIs;
         }
     }
     if facts == postback.facts {

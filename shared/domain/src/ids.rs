@@ -198,6 +198,22 @@ pub struct PaymentKey {
     pub transaction_id: TransactionId,
 }
 
+impl PaymentKey {
+    /// The key of its row.
+    #[must_use]
+    pub fn row_key(&self) -> String {
+        format!("payment#{}#{}", self.wallet_type, self.transaction_id)
+    }
+
+    /// Reads the key of a row; `None` if it is not a payment's.
+    #[must_use]
+    pub fn of_row(key: &str) -> Option<Self> {
+        let (wallet_type, number) = key.strip_prefix("payment#")?.split_once('#')?;
+        let wallet_type = WalletType::parse(wallet_type).ok()?;
+        Some(Self { wallet_type, transaction_id: TransactionId::parse(number).ok()? })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -13,6 +13,7 @@ mod hash;
 mod ids;
 mod mask;
 mod payment;
+mod payment_row;
 mod payment_system;
 mod report;
 mod resolution;

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::payment_row::PaymentRow;
 use crate::{
     Contradiction, Credit, CreditedNumber, CurrencyCode, CustomTransactionId, Deposit, DepositReport, DepositRow,
     DepositState, Entry, Journal, Label, Mismatch, PaymentKey, Resolution, SignedFacts, Unregistered, Waiting,
@@ -9,15 +10,13 @@ use crate::{
 };
 
 /// What is known about a payment.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "state", rename_all = "snake_case")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PaymentState {
     /// A user of this order entered its number; nothing is proved.
     Claimed {
         /// Who claims it.
         order: CustomTransactionId,
         /// Its calls. `None` in old rows: then nobody knows of them.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
         journal: Option<Journal>,
     },
     /// The claim was given up, because no call of it had an effect or a person took it away: any order may claim the number.
@@ -30,7 +29,6 @@ pub enum PaymentState {
         /// What the provider said.
         facts: SignedFacts,
         /// Labels of further copies that agree in all that is signed: the order, once it is known, must have one of them.
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
         labels: Vec<Label>,
     },
     /// Verified money that is not credited, because something differs.
@@ -85,24 +83,19 @@ impl PaymentState {
 
 /// One real payment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "PaymentRow", into = "PaymentRow")]
 pub struct Payment {
     /// Which payment.
-    #[serde(rename = "payment")]
     pub key: PaymentKey,
     /// What is known about it.
-    #[serde(flatten)]
     pub state: PaymentState,
     /// Who entered the number: one entry for each label, at most [`MAX_LABELS`](crate::MAX_LABELS).
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub entries: Vec<Entry>,
     /// Whether users of further labels entered it too.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub has_more_entries: bool,
     /// What contradicted the decision later.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub contradictions: Vec<Contradiction>,
     /// What people decided.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub resolutions: Vec<Resolution>,
 }
 

@@ -3,7 +3,7 @@
 use domain::{
     Attention, CreditedNumber, CreditedNumberId, CustomTransactionId, DepositRow, EntryCount, LabelHash, ListHash,
     ListProgress, NormalisedNumber, Payment, PaymentKey, StoredList, TransactionId, Unreadable, UnreadableId,
-    WaitingPage, WaitingPageId, WalletType, WithdrawalId, WithdrawalRow,
+    WaitingPage, WaitingPageId, WithdrawalId, WithdrawalRow,
 };
 use serde::Serialize;
 use serde_dynamo::Item;
@@ -104,11 +104,7 @@ impl RowId {
         let (kind, rest) = key.split_once('#')?;
         match kind {
             "deposit" => Some(Self::Deposit(CustomTransactionId::parse(rest).ok()?)),
-            "payment" => {
-                let (wallet_type, number) = rest.split_once('#')?;
-                let wallet_type = WalletType::parse(wallet_type).ok()?;
-                Some(Self::Payment(PaymentKey { wallet_type, transaction_id: TransactionId::parse(number).ok()? }))
-            }
+            "payment" => Some(Self::Payment(PaymentKey::of_row(key)?)),
             "withdrawal" => Some(Self::Withdrawal(WithdrawalId::parse(rest).ok()?)),
             "unreadable" => {
                 let (list, element) = rest.split_once('#')?;

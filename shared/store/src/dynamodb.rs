@@ -93,7 +93,7 @@ impl DynamoDb {
         let mut set = String::from("SET #format = :format, version = if_not_exists(version, :zero) + :one");
         let mut values = named("unproved", PaymentState::UNPROVED);
         let mut update = Update::builder();
-        for (index, (name, value)) in item.into_iter().enumerate() {
+        for (index, (name, value)) in item.into_iter().filter(|(name, _)| name != KEY).enumerate() {
             // Writing to a String does not fail.
             let _ = write!(set, ", #{index} = :{index}");
             update = update.expression_attribute_names(format!("#{index}"), name);
@@ -105,7 +105,8 @@ impl DynamoDb {
         let update = update
             .table_name(&self.table)
             .key(KEY, text(payment.key.key()))
-            .update_expression(format!("{set} REMOVE journal"))
+            .update_expression(format!("{set} REMOVE journal, #order"))
+            .expression_attribute_names("#order", "order")
             .condition_expression(format!(
                 "{IS_ABSENT} OR (#state IN (:unproved0, :unproved1) AND {is_undisputed} AND {IS_NOT_NEWER})"
             ))

@@ -92,14 +92,7 @@ macro_rules! row {
 }
 
 row!(DepositRow, CustomTransactionId, Deposit, |id| format!("deposit#{id}"), |row| row.id().clone(), |_row| None);
-row!(
-    Payment,
-    PaymentKey,
-    Payment,
-    |id| format!("payment#{}#{}", id.wallet_type, id.transaction_id),
-    |row| row.key.clone(),
-    |row| row.attention()
-);
+row!(Payment, PaymentKey, Payment, |id| id.row_key(), |row| row.key.clone(), |row| row.attention());
 row!(WithdrawalRow, WithdrawalId, Withdrawal, |id| format!("withdrawal#{id}"), |row| row.id().clone(), |row| row
     .attention());
 row!(

@@ -1,8 +1,8 @@
 //! Wrong tables, and wrong people who write to them.
 
 use domain::{
-    Amount, AttemptState, Deposit, DepositRow, ExpectedCredit, Label, Outcome, Payment, PaymentState, Resolution,
-    Timestamp, Withdrawal, WithdrawalReport, WithdrawalRow, WithdrawalState,
+    Amount, AttemptState, Deposit, DepositRow, ExpectedCredit, Label, Mismatch, Outcome, Payment, PaymentState,
+    Resolution, Timestamp, Withdrawal, WithdrawalReport, WithdrawalRow, WithdrawalState,
 };
 use store::{Change, Row, Stored, Transacted, Written};
 
@@ -25,6 +25,9 @@ pub(in super::super) fn misread(world: &World, stored: Stored<WithdrawalRow>) ->
 
 /// What a wrong function reads of an order: nothing that was answered ok, or no fail.
 pub(in super::super) fn misread_deposit(world: &World, mut stored: Stored<DepositRow>) -> Stored<DepositRow> {
+    if let (DepositRow::Unregistered(place), true) = (&mut stored.row, world.is(Wrong::ForgetPages)) {
+        place.waiting.pages = 0;
+    }
     if let DepositRow::Registered(deposit) = &mut stored.row {
         for attempt in &mut deposit.attempts {
             if attempt.outcome == AttemptState::Activated && world.is(Wrong::SendActivatedAgain) {
@@ -154,6 +157,14 @@ pub(in super::super) fn payment(
     }
     if let Some(current) = current.filter(|_| world.is(Wrong::CreditContested) && change.row.entries.is_empty()) {
         change.row.entries.clone_from(&current.row.entries);
+    }
+    if let PaymentState::Quarantined { facts, mismatch: Mismatch::SameNumber } = change.row.state.clone()
+        && let Some(order) = facts.order().filter(|_| world.is(Wrong::CreditEachSpelling))
+    {
+        let credited_label = facts.label.clone()?;
+        let credit = domain::Credit { payment: change.row.key.clone(), amount: facts.amount };
+        change.row.state = PaymentState::Credited { order: order.clone(), credited_label, facts };
+        add_credit(world, &order, credit);
     }
     if let PaymentState::Claimed { journal: Some(journal), .. } = &mut change.row.state
         && world.is(Wrong::FailEndsAnyAttempt)
