@@ -16,7 +16,7 @@ use crate::flows::support::{Site, options};
 use crate::template::rights::{DECLARED, actions};
 
 /// What DynamoDB counts as one unit of writing.
-const UNIT: usize = 1024;
+pub(crate) const UNIT: usize = 1024;
 
 /// Stands between the functions and the stack's services, and writes down which function called what.
 struct Counter {
@@ -121,7 +121,7 @@ fn bytes(value: &Value) -> usize {
     }
 }
 
-fn row_bytes(row: &Value) -> usize {
+pub(crate) fn row_bytes(row: &Value) -> usize {
     row.as_object().unwrap().iter().map(|(name, value)| name.len() + bytes(value)).sum()
 }
 

@@ -2,17 +2,18 @@
 #![expect(clippy::arithmetic_side_effects, reason = "small numbers of a test")]
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use local::StackOptions;
 use serde_json::{Value, json};
 
 use crate::flows::support::Site;
+use crate::flows::upstream::{Upstream, cancel, refuse, serve};
 
 /// How a call goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,7 +36,7 @@ const WRITERS: [&str; 5] =
 pub(crate) struct Injector {
     percent: u8,
     /// The stack's own server.
-    upstream: OnceLock<(reqwest::Client, String)>,
+    upstream: Upstream,
     /// How often each fault was injected; `None`: how often a call went through.
     counts: Mutex<BTreeMap<Option<Fault>, u64>>,
 }
@@ -49,18 +50,14 @@ impl Injector {
         environment.extend(WRITERS.map(|name| (name.into(), "AWS_ENDPOINT_URL_DYNAMODB".into(), table_url.clone())));
         environment.push(("event-publisher".into(), "AWS_ENDPOINT_URL_EVENTBRIDGE".into(), bus_url));
         let site = Site::start_with(StackOptions { environment, ..options }).await;
-        let http = reqwest::Client::builder().no_proxy().tls_certs_only([]).build().unwrap();
-        table.upstream.set((http.clone(), site.stack.dynamodb_url().into())).unwrap();
-        bus.upstream.set((http, site.stack.event_bus_url().into())).unwrap();
+        table.upstream.set(site.stack.dynamodb_url());
+        bus.upstream.set(site.stack.event_bus_url());
         (site, [table, bus])
     }
 
     async fn start(percent: u8) -> (Arc<Self>, String) {
-        let injector = Arc::new(Self { percent, upstream: OnceLock::new(), counts: Mutex::default() });
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let routes = Router::new().fallback(answer).with_state(Arc::clone(&injector));
-        tokio::spawn(async { axum::serve(listener, routes).await });
+        let injector = Arc::new(Self { percent, upstream: Upstream::default(), counts: Mutex::default() });
+        let url = serve(Router::new().fallback(answer).with_state(Arc::clone(&injector))).await;
         (injector, url)
     }
 
@@ -78,10 +75,7 @@ impl Injector {
     }
 
     async fn forward(&self, headers: HeaderMap, body: Bytes) -> Response {
-        let (http, url) = self.upstream.get().unwrap();
-        let sent = http.post(url).headers(headers).body(body).send().await.unwrap();
-        let (status, headers) = (sent.status(), sent.headers().clone());
-        (status, headers, sent.bytes().await.unwrap()).into_response()
+        self.upstream.forward(headers, body).await.into_response()
     }
 }
 
@@ -103,14 +97,16 @@ impl Injector {
     }
 }
 
-async fn answer(State(injector): State<Arc<Injector>>, mut headers: HeaderMap, body: Bytes) -> Response {
-    headers.remove(header::HOST);
-    headers.remove(header::CONTENT_LENGTH);
+async fn answer(State(injector): State<Arc<Injector>>, headers: HeaderMap, body: Bytes) -> Response {
     let operation = headers["x-amz-target"].to_str().unwrap().to_owned();
     match injector.draw() {
         None => injector.forward(headers, body).await,
         Some(Fault::Throttled) => refuse("ProvisionedThroughputExceededException"),
-        Some(Fault::Conflicting) if operation.ends_with("TransactWriteItems") => cancel(&body),
+        Some(Fault::Conflicting) if operation.ends_with("TransactWriteItems") => {
+            // One item of the transaction is being written by another one, or there are too many writes.
+            let codes = ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"];
+            cancel(&body, codes[fastrand::usize(..codes.len())])
+        }
         Some(Fault::Conflicting) if operation.ends_with("PutEvents") => injector.take_a_part(headers, &body).await,
         Some(Fault::Conflicting) if operation.ends_with("GetItem") => refuse("ThrottlingException"),
         Some(Fault::Conflicting) => refuse("TransactionConflictException"),
@@ -124,21 +120,4 @@ async fn answer(State(injector): State<Arc<Injector>>, mut headers: HeaderMap, b
             Body::from_stream(broken).into_response()
         }
     }
-}
-
-fn refuse(kind: &str) -> Response {
-    let kind = format!("com.amazonaws.dynamodb.v20120810#{kind}");
-    (StatusCode::BAD_REQUEST, json!({"__type": kind, "message": "injected"}).to_string()).into_response()
-}
-
-/// One item of the transaction is being written by another one, or there are too many writes.
-fn cancel(body: &[u8]) -> Response {
-    let asked: Value = serde_json::from_slice(body).unwrap();
-    let mut codes = vec!["None"; asked["TransactItems"].as_array().unwrap().len()];
-    let place = fastrand::usize(..codes.len());
-    codes[place] = ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"][fastrand::usize(..3)];
-    let reasons: Vec<_> = codes.iter().map(|code| json!({"Code": code})).collect();
-    let kind = "com.amazonaws.dynamodb.v20120810#TransactionCanceledException";
-    let text = json!({"__type": kind, "Message": "injected", "CancellationReasons": reasons}).to_string();
-    (StatusCode::BAD_REQUEST, text).into_response()
 }

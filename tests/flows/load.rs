@@ -20,7 +20,7 @@ use crate::simulation::number;
 /// Postbacks on their way at a time.
 const AT_A_TIME: usize = 32;
 
-fn count(full: usize, usual: usize) -> usize {
+pub(crate) fn count(full: usize, usual: usize) -> usize {
     if number("FULL").is_some() { full } else { usual }
 }
 

@@ -110,7 +110,7 @@ async fn every_kind_of_row_that_is_listed_is_described() {
     let api = Api { description: description(), site: Site::start().await };
     let stray = json!({"transaction_id": "1", "amount": "700", "custom_transaction_id": "o1", "label": "x"});
     api.site.control("payments", &stray).await;
-    let unreadable = postback(&api.site, &[("2", "o1", "much")]);
+    let unreadable = postback(&api.site, &[("2", "o1", "much"), ("2 2", "o1", "7")]);
     api.site.postback(unreadable.to_string().into()).await;
     let held = json!({"transaction_id": "3", "custom_transaction_id": "o1", "label": "x", "amount": "7",
         "direction": "ingoing", "tamper": {"amount": 8}});
@@ -122,7 +122,7 @@ async fn every_kind_of_row_that_is_listed_is_described() {
     api.site.withdraw("w2").await;
     api.site.until("payment#paytm#1", "unmatched").await;
     let mut kinds = BTreeSet::new();
-    for state in ["unmatched", "quarantined", "unreadable", "unknown", "conflict", "needs_review"] {
+    for state in ["unmatched", "quarantined", "unreadable", "unknown", "conflict", "needs_review", "unfinished"] {
         let found = api.get("/transactions", &format!("/transactions?state={state}")).await;
         assert_eq!(found.status, 200);
         kinds.extend(found.body["transactions"].as_array().unwrap().iter().map(|row| row["kind"].to_string()));

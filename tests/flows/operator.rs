@@ -42,7 +42,7 @@ impl Tool {
     }
 
     /// The JSON that it prints, a line each.
-    async fn json(&self, arguments: &[&str]) -> Vec<Value> {
+    pub(crate) async fn json(&self, arguments: &[&str]) -> Vec<Value> {
         let (status, said) = self.run(&[&["--json"], arguments].concat()).await;
         assert!(status < 2, "{arguments:?}: {said}");
         said.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {said}"))).collect()

@@ -17,7 +17,8 @@ pub(crate) fn postback(site: &Site, payments: &[(&str, &str, &str)]) -> Value {
     serde_json::from_str(&signed(site, &json!(elements(payments)).to_string())).unwrap()
 }
 
-fn elements(payments: &[(&str, &str, &str)]) -> Vec<Value> {
+/// The elements of a list of payments: number, order, amount.
+pub(crate) fn elements(payments: &[(&str, &str, &str)]) -> Vec<Value> {
     payments
         .iter()
         .map(|(number, order, amount)| {
@@ -28,7 +29,7 @@ fn elements(payments: &[(&str, &str, &str)]) -> Vec<Value> {
 }
 
 /// A postback around any `additional_data`, signed.
-fn signed(site: &Site, additional_data: &str) -> String {
+pub(crate) fn signed(site: &Site, additional_data: &str) -> String {
     let secrets = &site.stack.credentials().secrets;
     let key = SecretString::from(secrets.postback_private_key.as_str());
     let body = PostbackBody::sign(additional_data, Spelling::Flagged, &secrets.access_key, &key).unwrap();

@@ -131,9 +131,7 @@ impl Site {
 
     /// The amounts that were credited to an order.
     pub(crate) async fn credits(&self, order: &str) -> Vec<String> {
-        let item = self.stack.item(&format!("deposit#{order}")).await.unwrap().unwrap_or_default();
-        let credited = item["credited"]["L"].as_array().cloned().unwrap_or_default();
-        credited.iter().map(|credit| text(&credit["M"]["amount"])).collect()
+        credits(&self.stack.item(&format!("deposit#{order}")).await.unwrap().unwrap_or_default())
     }
 
     /// Waits until a row is in a state.
@@ -151,15 +149,22 @@ impl Site {
 
     /// How many rows there are.
     pub(crate) async fn rows(&self) -> u64 {
-        let mut scan = json!({"TableName": self.stack.table_name(), "Select": "COUNT"});
-        let mut counted = 0_u64;
+        let pages = self.scan(json!({"Select": "COUNT"})).await;
+        pages.iter().map(|page| page["Count"].as_u64().unwrap()).sum()
+    }
+
+    /// All pages of a scan.
+    pub(crate) async fn scan(&self, mut scan: Value) -> Vec<Value> {
+        scan["TableName"] = self.stack.table_name().into();
+        let mut pages = Vec::new();
         loop {
-            let page = self.stack.dynamodb("Scan", &scan).await.unwrap();
-            counted = counted.saturating_add(page["Count"].as_u64().unwrap());
-            if page["LastEvaluatedKey"].is_null() {
-                return counted;
+            let mut page = self.stack.dynamodb("Scan", &scan).await.unwrap();
+            let last = page["LastEvaluatedKey"].take();
+            pages.push(page);
+            if last.is_null() {
+                return pages;
             }
-            scan["ExclusiveStartKey"] = page["LastEvaluatedKey"].clone();
+            scan["ExclusiveStartKey"] = last;
         }
     }
 
@@ -212,6 +217,12 @@ impl Site {
     pub(crate) async fn settle(&self, id: &str, status: i64) {
         self.control(&format!("withdrawals/{id}/settle"), &json!({"status": status})).await;
     }
+}
+
+/// The amounts that an order's row says were credited.
+pub(crate) fn credits(row: &Value) -> Vec<String> {
+    let credited = row["credited"]["L"].as_array().cloned().unwrap_or_default();
+    credited.iter().map(|credit| text(&credit["M"]["amount"])).collect()
 }
 
 fn text(attribute: &Value) -> String {

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::mem::discriminant;
 
 use domain::{
-    Attempt, AttemptState, DepositRow, Outcome, Payment, PaymentState, Resolution, WithdrawalRow, WithdrawalState,
+    Attempt, AttemptState, DepositRow, Outcome, Payment, PaymentState, Resolution, Unreadable, WithdrawalRow,
+    WithdrawalState,
 };
 use serde_json::Value;
 
@@ -70,6 +71,13 @@ pub(super) fn payment(old: Option<&Payment>, new: &Payment) -> Vec<ExpectedEvent
     let is_contested = labels(new).len() > 1 && old.map(labels) != Some(labels(new)) && !is_end;
     let state = state.into_iter().chain(is_contested.then(|| plain("payment.contested")));
     state.into_iter().chain(conflicts).chain(resolved(&new.resolutions, old.map(|it| &it.resolutions[..]))).collect()
+}
+
+pub(super) fn unreadable(old: Option<&Unreadable>, new: &Unreadable) -> Vec<ExpectedEvent> {
+    match old {
+        None => vec![plain("postback.unreadable")],
+        Some(old) => resolved(&new.resolutions, Some(&old.resolutions)).collect(),
+    }
 }
 
 pub(super) fn withdrawal(old: Option<&WithdrawalRow>, new: &WithdrawalRow) -> Vec<ExpectedEvent> {

@@ -11,6 +11,7 @@ mod expected_events;
 mod faults;
 mod functions;
 mod guarantees;
+mod lists;
 mod operators;
 mod orders;
 mod output;

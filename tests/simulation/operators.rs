@@ -1,6 +1,6 @@
 //! Operators: they decide what is open and close what contradicts; late, wrongly, again, and several at a time.
 
-use ::operator::decision::{Decision, NotDecided};
+use ::operator::decision::{Decision, NotDecided, Stated};
 use domain::{
     CustomTransactionId, Mismatch, Outcome, Payment, PaymentState, Remark, Resolution, SignedFacts, Timestamp,
 };
@@ -59,7 +59,8 @@ fn look(world: &World, name: &str) {
     let cases = rows.filter_map(|row| match row {
         AnyRow::Payment(it) => Some(RowId::Payment(it.row.key)),
         AnyRow::Withdrawal(it) => Some(RowId::Withdrawal(it.row.id().clone())),
-        AnyRow::Deposit(_) | AnyRow::Unreadable(_) | AnyRow::EntryCount(_) => None,
+        AnyRow::Unreadable(it) => Some(RowId::Unreadable(it.row.id())),
+        _ => None,
     });
     let cases: Vec<_> = cases.collect();
     if let Some(case) = world.chance.any_of(name, &cases) {
@@ -72,8 +73,7 @@ fn look(world: &World, name: &str) {
 fn finding(world: &World, name: &str, case: &RowId) -> Outcome {
     let is_wrong = world.chance.percent(&format!("{name} is wrong"), 25);
     match case {
-        RowId::Payment(_) if is_wrong => Outcome::Rejected,
-        RowId::Payment(_) | RowId::Deposit(_) | RowId::Unreadable(_) | RowId::EntryCount(_) => Outcome::Credited,
+        RowId::Payment(_) | RowId::Unreadable(_) if is_wrong => Outcome::Rejected,
         RowId::Withdrawal(id) => {
             let is_paid = world.with(|state| {
                 let withdrawal = state.provider.withdrawals.iter().find(|it| it.id == id.as_str());
@@ -81,6 +81,7 @@ fn finding(world: &World, name: &str, case: &RowId) -> Outcome {
             });
             if is_paid == is_wrong { Outcome::Failed } else { Outcome::Paid }
         }
+        _ => Outcome::Credited,
     }
 }
 
@@ -101,8 +102,16 @@ pub(super) fn decide(world: &World, name: String, case: RowId, outcome: Outcome,
 fn resolve(world: &World, case: RowId, outcome: Outcome) -> Job {
     let remark = |text: &str| Remark::parse(text).unwrap();
     let (by, reason, evidence) = (remark("an operator"), remark("statement"), remark("line 7"));
-    let resolution =
-        Resolution { outcome, by, reason, evidence, at: Timestamp(world.clock_ms()), closes: 0, taken_from: None };
+    let resolution = Resolution {
+        outcome,
+        by,
+        reason,
+        evidence,
+        at: Timestamp(world.clock_ms()),
+        closes: 0,
+        taken_from: None,
+        is_different_payment: false,
+    };
     let table = Table(world.clone());
     Box::pin(async move {
         let resolved = decide_with_tool(&table, &case, resolution).await;
@@ -122,7 +131,8 @@ async fn decide_with_tool(table: &Table, case: &RowId, resolution: Resolution) -
         AnyRow::Payment(stored) if resolution.outcome == Outcome::Credited => order_for(table, &stored.row).await?,
         _ => None,
     };
-    let decision = match Decision::make(table, row, named.as_ref(), resolution).await {
+    let stated = Stated { order: named, number: None };
+    let decision = match Decision::make(table, row, &stated, resolution).await {
         Ok(decision) => decision,
         Err(NotDecided::Table(error)) => return Err(error),
         Err(_) => return Ok(Resolved::NotAllowed),

@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use domain::Direction;
+use domain::{Direction, ListHash};
 use paykassma::{
     JsonObject, PostbackBody, UnsignedFields, WrittenAmount, WrittenMoney, deposit_element, withdrawal_element,
     write_list,
 };
 use secrecy::SecretString;
-use signing::Spelling;
+use signing::{PostbackKeys, Spelling, verify};
 
 use super::functions::{LIMIT_MS, PRIVATE_KEY, receive_postback};
 use super::world::{Answer, World};
@@ -115,6 +115,8 @@ pub(super) struct Provider {
     /// The ids under which it was asked to look for a number.
     pub used_ids: BTreeSet<String>,
     pub signed: BTreeMap<(String, usize), Fact>,
+    /// The postbacks by the names of their lists.
+    pub lists: BTreeMap<String, Arc<Postback>>,
     outbox: BTreeMap<(String, bool), Vec<Fact>>,
     postbacks: u64,
 }
@@ -131,6 +133,7 @@ impl Provider {
             wishes: BTreeMap::new(),
             used_ids: BTreeSet::new(),
             signed: BTreeMap::new(),
+            lists: BTreeMap::new(),
             outbox: BTreeMap::new(),
             postbacks: 0,
         }
@@ -153,6 +156,8 @@ pub(super) struct Postback {
     pub facts: Vec<Fact>,
     pub list: String,
     pub signature: String,
+    /// The name of the list, where it is stored by itself.
+    pub hash: String,
     pub top: Top,
 }
 
@@ -196,6 +201,14 @@ pub(super) fn sign(facts: &[Fact], spelling: Spelling) -> (String, String) {
     (list, body.signature().to_owned())
 }
 
+/// The name of a signed list.
+fn list_hash(top: &Top, list: &str, signature: &str) -> String {
+    let private_key = SecretString::from(PRIVATE_KEY);
+    let keys = PostbackKeys { access_key: ACCESS_KEY, private_key: &private_key, previous_private_key: None };
+    let body = spelled(top, list, signature);
+    ListHash::from(verify(&body, &keys).unwrap().list_hash()).as_str().to_owned()
+}
+
 /// Reports a fact: at once, or with others of the same user in one postback.
 pub(super) fn report(world: &World, mut fact: Fact) {
     fact.label = world.with(|state| state.provider.model.labels.reported(&fact.label));
@@ -223,15 +236,19 @@ fn post(world: &World, outbox: &(String, bool)) {
         wallet_type: "paytm",
         direction: if outbox.1 { Direction::Outgoing } else { Direction::Ingoing },
     };
+    let hash = list_hash(&top, &list, &signature);
     world.with(|state| {
         for (element, fact) in facts.iter().enumerate() {
-            state.provider.signed.insert((signature.clone(), element), fact.clone());
+            for name in [&signature, &hash] {
+                state.provider.signed.insert((name.clone(), element), fact.clone());
+            }
         }
         if facts.len() > 1 {
             state.reached.insert("several elements");
         }
     });
-    let postback = Arc::new(Postback { name, facts, list, signature, top });
+    let postback = Arc::new(Postback { name, facts, list, signature, hash, top });
+    world.with(|state| state.provider.lists.insert(postback.hash.clone(), Arc::clone(&postback)));
     let late = if world.happens(&format!("{} late", postback.name), 30) {
         world.chance.below(&postback.name, 600_000)
     } else {

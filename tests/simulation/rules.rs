@@ -1,14 +1,16 @@
 //! What must hold after every change of a row and at every answer.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
-    Contradiction, CustomTransactionId, Deposit, DepositRow, Mismatch, Payment, PaymentKey, PaymentState, SignedFacts,
-    SubmissionAttempt, TransactionId, WalletType, Withdrawal, WithdrawalId, WithdrawalRow, WithdrawalState,
+    Contradiction, Credit, CustomTransactionId, Deposit, DepositRow, Mismatch, NormalisedNumber, Payment, PaymentKey,
+    PaymentState, SignedFacts, SubmissionAttempt, Totals, TransactionId, Unregistered, WaitingPageId, WalletType,
+    Withdrawal, WithdrawalId, WithdrawalRow, WithdrawalState,
 };
 
 use super::activations::{self, Activations};
 use super::decisions;
+use super::lists;
 use super::provider::{Fact, Postback, Subject, Top};
 use super::table::row;
 use super::withdrawals::Send;
@@ -22,6 +24,8 @@ pub(super) struct Rules {
     /// The bodies sent for each withdrawal, and what came of each send.
     pub sends: BTreeMap<String, Vec<(String, Send)>>,
     pub activations: Activations,
+    /// All credits of each order.
+    credits: BTreeMap<CustomTransactionId, Vec<Credit>>,
 }
 
 impl Rules {
@@ -44,6 +48,7 @@ pub(super) fn check(world: &World, rule: &'static str, holds: bool, how: impl Fn
 const BACKWARDS: &str = "no state goes backwards";
 const EVIDENCE: &str = "only what the provider signed is believed";
 const CREDIT: &str = "what is credited is the signed amount to the stored label";
+const COUNTED: &str = "an order counts its credits and remembers the last of them";
 const FORGOTTEN: &str = "an attempt that may have arrived is never forgotten";
 pub(super) const DURABLE: &str = "what was answered ok is durable";
 pub(super) const RELEASED: &str = "no withdrawal is released and paid without a conflict raised";
@@ -59,7 +64,8 @@ fn grows(old: &[Contradiction], new: &[Contradiction]) -> bool {
 
 fn signed(world: &World, facts: &SignedFacts) -> Option<Fact> {
     let evidence = &facts.evidence;
-    world.with(|state| state.provider.signed.get(&(evidence.signature.clone(), evidence.element)).cloned())
+    lists::evidence(world, evidence);
+    world.with(|state| state.provider.signed.get(&(lists::name(evidence), evidence.element)).cloned())
 }
 
 fn is_amount(facts: &SignedFacts, fact: &Fact) -> bool {
@@ -73,13 +79,13 @@ pub(super) fn deposit(world: &World, old: Option<&DepositRow>, new: Option<&Depo
             break_rule(world, BACKWARDS, "a registered order is unknown again");
         }
         (Some(DepositRow::Unregistered(old)), Some(DepositRow::Unregistered(new))) => {
-            let holds = new.unmatched.starts_with(&old.unmatched);
-            check(world, BACKWARDS, holds, || "a waiting payment is forgotten".into());
+            let (old, new) = (waiting(world, old), waiting(world, new));
+            check(world, BACKWARDS, new.starts_with(&old), || format!("waiting: {old:?} -> {new:?}"));
         }
         (Some(DepositRow::Registered(old)), Some(DepositRow::Registered(new))) => {
             let holds = old.order == new.order
                 && old.params == new.params
-                && new.credited.starts_with(&old.credited)
+                && new.total_credits().count >= old.total_credits().count
                 && old.attempts.iter().zip(&new.attempts).all(|(old, new)| old.transaction_id == new.transaction_id)
                 && new.attempts.len() >= old.attempts.len();
             check(world, BACKWARDS, holds, || format!("{old:?} -> {new:?}"));
@@ -87,13 +93,32 @@ pub(super) fn deposit(world: &World, old: Option<&DepositRow>, new: Option<&Depo
         (_, Some(_)) => {}
     }
     if let Some(DepositRow::Registered(deposit)) = new {
-        credits(world, deposit);
+        credits(world, old.and_then(DepositRow::registered), deposit);
         activations::deposit(world, old.and_then(DepositRow::registered), deposit);
     }
 }
 
-/// Each credit of an order is the credit of its payment's own row.
-fn credits(world: &World, deposit: &Deposit) {
+/// The payments that wait for an order, the oldest first.
+fn waiting(world: &World, row: &Unregistered) -> Vec<PaymentKey> {
+    let id = |page| WaitingPageId { order: row.custom_transaction_id.clone(), page };
+    let pages = (1..=row.waiting.pages).filter_map(|page| super::table::row(world, &id(page)));
+    pages.flat_map(|page| page.payments).chain(row.waiting.newest.clone()).collect()
+}
+
+/// Each credit of an order is the credit of its payment's own row, the row counts all of them, and no number is among them twice.
+fn credits(world: &World, old: Option<&Deposit>, deposit: &Deposit) {
+    let known = old.map(|it| it.credited.clone()).unwrap_or_default();
+    let new = deposit.credited.iter().filter(|it| !known.contains(it)).cloned();
+    let all = world.with(|state| {
+        let all = state.rules.credits.entry(deposit.order.custom_transaction_id.clone()).or_default();
+        all.extend(new);
+        all.clone()
+    });
+    let total = Totals { count: u64::try_from(all.len()).unwrap(), sum: all.iter().map(|it| it.amount).collect() };
+    let is_counted = deposit.total_credits() == total && all.ends_with(&deposit.credited);
+    check(world, COUNTED, is_counted, || format!("{all:?} and {:?}", deposit.total_credits()));
+    let numbers: BTreeSet<_> = all.iter().map(|it| NormalisedNumber::of(&it.payment.transaction_id)).collect();
+    check(world, ONCE, numbers.len() == all.len(), || format!("{all:?}"));
     for credit in &deposit.credited {
         let times = deposit.credited.iter().filter(|it| it.payment == credit.payment).count();
         check(world, ONCE, times == 1, || format!("{} times {}", times, credit.payment.transaction_id));
@@ -257,37 +282,43 @@ pub(super) fn withdrawal_row(world: &World, id: &str) -> Option<WithdrawalRow> {
 
 fn is_recorded(contradictions: &[Contradiction], postback: &Postback, element: usize) -> bool {
     contradictions.iter().any(|it| {
-        it.facts
-            .as_ref()
-            .is_some_and(|facts| facts.evidence.signature == postback.signature && facts.evidence.element == element)
+        it.facts.as_ref().is_some_and(|facts| {
+            let list = lists::name(&facts.evidence);
+            (list == postback.signature || list == postback.hash) && facts.evidence.element == element
+        })
     })
+}
+
+/// Which elements of a postback are in the table.
+pub(super) fn durable(world: &World, postback: &Postback) -> Vec<bool> {
+    let is_durable = |(element, fact): (usize, &Fact)| match &fact.subject {
+        Subject::Payment { number, order } => payment_row(world, number).is_some_and(|row| {
+            let Some(facts) = row.facts() else { return false };
+            let is_same = facts.custom_transaction_id == *order && is_amount(facts, fact);
+            is_same || is_recorded(&row.contradictions, postback, element)
+        }),
+        Subject::Withdrawal { id, status } => withdrawal_row(world, id).is_some_and(|row| match row {
+            WithdrawalRow::Foreign(row) => {
+                let is_same = row.withdrawal_status == Some(*status) && is_amount(&row.facts, fact);
+                is_same || is_recorded(&row.contradictions, postback, element)
+            }
+            WithdrawalRow::Registered(row) => {
+                let is_same = match row.state {
+                    WithdrawalState::Paid { facts: Some(_) } => *status == 1,
+                    WithdrawalState::Failed { facts: Some(_) } | WithdrawalState::Rejected { .. } => *status == 5,
+                    _ => false,
+                };
+                is_same || is_recorded(&row.contradictions, postback, element)
+            }
+        }),
+    };
+    postback.facts.iter().enumerate().map(is_durable).collect()
 }
 
 /// A postback was answered ok: all that it says must be in the table.
 pub(super) fn acknowledged(world: &World, postback: &Postback, top: &Top) {
-    for (element, fact) in postback.facts.iter().enumerate() {
-        let current = match &fact.subject {
-            Subject::Payment { number, order } => payment_row(world, number).is_some_and(|row| {
-                let Some(facts) = row.facts() else { return false };
-                let is_same = facts.custom_transaction_id == *order && is_amount(facts, fact);
-                is_same || is_recorded(&row.contradictions, postback, element)
-            }),
-            Subject::Withdrawal { id, status } => withdrawal_row(world, id).is_some_and(|row| match row {
-                WithdrawalRow::Foreign(row) => {
-                    let is_same = row.withdrawal_status == Some(*status) && is_amount(&row.facts, fact);
-                    is_same || is_recorded(&row.contradictions, postback, element)
-                }
-                WithdrawalRow::Registered(row) => {
-                    let is_same = match row.state {
-                        WithdrawalState::Paid { facts: Some(_) } => *status == 1,
-                        WithdrawalState::Failed { facts: Some(_) } | WithdrawalState::Rejected { .. } => *status == 5,
-                        _ => false,
-                    };
-                    is_same || is_recorded(&row.contradictions, postback, element)
-                }
-            }),
-        };
-        check(world, DURABLE, current, || format!("{} as {top:?}: {fact:?}", postback.name));
+    for (fact, is_durable) in postback.facts.iter().zip(durable(world, postback)) {
+        check(world, DURABLE, is_durable, || format!("{} as {top:?}: {fact:?}", postback.name));
         if let Subject::Withdrawal { id, status } = &fact.subject {
             released_and_paid(world, id, *status);
         }

@@ -4,17 +4,22 @@ use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
-use domain::{DepositRow, EntryCount, ExpectedCredit, Payment, Unreadable, WithdrawalReport, WithdrawalRow};
+use std::collections::BTreeMap;
+
+use domain::{
+    CreditedNumber, DepositRow, EntryCount, ExpectedCredit, ListProgress, Payment, StoredList, Unreadable, WaitingPage,
+    WithdrawalReport, WithdrawalRow,
+};
 use store::{
-    BackOff, Change, Credit, EndWithdrawal, Read, Row, RowKey, StoreError, Stored, Transact, Transacted, Write,
-    Written, longest_wait_ms,
+    BackOff, Change, Credit, EndWithdrawal, Read, ReadMany, Row, RowKey, StoreError, Stored, Transact, Transacted,
+    Transaction, Write, Written, longest_wait_ms,
 };
 
 use super::expected_events::ExpectedEvent;
 use super::faults::{Fault, Patience};
 use super::world::World;
 use super::wrong::Wrong;
-use super::{activations, expected_events, rules, stream, wrong};
+use super::{activations, expected_events, lists, rules, stream, wrong};
 
 /// The table of a run.
 #[derive(Clone)]
@@ -94,13 +99,35 @@ impl Ruled for WithdrawalRow {
 }
 
 impl Ruled for Unreadable {
-    fn changed(world: &World, _: Option<&Self>, _: Option<&Self>) {
-        rules::break_rule(world, "what the provider signs is read", "an element was unreadable");
+    fn changed(world: &World, old: Option<&Self>, new: Option<&Self>) {
+        lists::unreadable(world, old, new);
     }
 
-    fn expected_events(_: Option<&Self>, _: &Self) -> Vec<ExpectedEvent> {
-        Vec::new()
+    fn expected_events(old: Option<&Self>, new: &Self) -> Vec<ExpectedEvent> {
+        expected_events::unreadable(old, new)
     }
+}
+
+/// A row that publishes nothing.
+macro_rules! quiet {
+    ($($row:ty: $changed:path;)*) => {$(
+        impl Ruled for $row {
+            fn changed(world: &World, old: Option<&Self>, new: Option<&Self>) {
+                $changed(world, old, new);
+            }
+
+            fn expected_events(_: Option<&Self>, _: &Self) -> Vec<ExpectedEvent> {
+                Vec::new()
+            }
+        }
+    )*};
+}
+
+quiet! {
+    CreditedNumber: lists::credited_number;
+    WaitingPage: lists::waiting_page;
+    StoredList: lists::stored_list;
+    ListProgress: lists::progress;
 }
 
 impl Ruled for EntryCount {
@@ -154,10 +181,11 @@ fn judge<R: Ruled>(world: &World, id: &R::Id, old: Option<&Stored<R>>) {
     }
 }
 
-fn put_all(world: &World, deposit: Change<DepositRow>, payments: Vec<Change<Payment>>) -> Transacted {
+fn put_all(world: &World, transaction: Transaction) -> Transacted {
     if wrong::is_torn(world) {
-        return tear(world, deposit, payments);
+        return tear(world, transaction);
     }
+    let Transaction { deposit, payments, numbers, page, unreadable } = transaction;
     let order = deposit.row.id().clone();
     let old_deposit = stored(world, &order);
     let Some(deposit) = DepositRow::spoil(world, deposit, old_deposit.as_ref()) else { return Transacted::Done };
@@ -174,18 +202,25 @@ fn put_all(world: &World, deposit: Change<DepositRow>, payments: Vec<Change<Paym
         let all = spoilt.into_iter().all(|payment| put(world, payment) == Written::Done);
         return if all { Transacted::Done } else { Transacted::Conflict { payment: None } };
     }
-    let written = now(world.table.transact(deposit, spoilt)).unwrap();
-    judge(world, &order, old_deposit.as_ref());
-    for (key, current) in old {
-        judge(world, &key, current.as_ref());
+    let old_unreadable = unreadable.as_ref().map(|it| (it.row.id(), stored(world, &it.row.id())));
+    let new_rows = (numbers.iter().map(CreditedNumber::id).collect::<Vec<_>>(), page.as_ref().map(WaitingPage::id));
+    let written = now(world.table.transact(Transaction { deposit, payments: spoilt, numbers, page, unreadable }));
+    let written = written.unwrap();
+    if written == Transacted::Done {
+        new_rows.1.iter().for_each(|id| judge::<WaitingPage>(world, id, None));
+        judge(world, &order, old_deposit.as_ref());
+        old.iter().for_each(|(key, current)| judge(world, key, current.as_ref()));
+        new_rows.0.iter().for_each(|id| judge::<CreditedNumber>(world, id, None));
+        old_unreadable.iter().for_each(|(id, current)| judge(world, id, current.as_ref()));
     }
     written
 }
 
 /// A wrong variant: the payments first, and the order later, unless the process dies.
-fn tear(world: &World, deposit: Change<DepositRow>, payments: Vec<Change<Payment>>) -> Transacted {
-    let all = payments.into_iter().all(|payment| put(world, payment) == Written::Done);
-    if all && put(world, deposit) == Written::Done { Transacted::Done } else { Transacted::Conflict { payment: None } }
+fn tear(world: &World, transaction: Transaction) -> Transacted {
+    let all = transaction.payments.into_iter().all(|payment| put(world, payment) == Written::Done);
+    let is_done = all && put(world, transaction.deposit) == Written::Done;
+    if is_done { Transacted::Done } else { Transacted::Conflict { payment: None } }
 }
 
 fn credit(world: &World, expected: &ExpectedCredit) -> Transacted {
@@ -217,7 +252,7 @@ impl Table {
         apply: impl FnMut(&World) -> T + Send + 'static,
     ) -> Result<T, StoreError> {
         let called = self.0.call(&what, Patience::Endless, apply).await;
-        called.map_err(|fault: Fault| StoreError(format!("{fault:?}")))
+        called.map_err(|fault: Fault| StoreError::Transient(format!("{fault:?}")))
     }
 }
 
@@ -233,6 +268,15 @@ impl<I: RowKey<Row: Ruled>> Read<I> for Table {
         let id = id.clone();
         let read = self.call(format!("read {}", id.key()), move |world| stored(world, &id)).await?;
         Ok(read.map(|stored| I::Row::misread(&self.0, stored)))
+    }
+}
+
+impl<I: RowKey<Row: Ruled>> ReadMany<I> for Table {
+    async fn read_many(&self, ids: &[I]) -> Result<BTreeMap<I, Stored<I::Row>>, StoreError> {
+        let Some(first) = ids.first() else { return Ok(BTreeMap::new()) };
+        let (what, ids) = (format!("read {} rows from {}", ids.len(), first.key()), ids.to_vec());
+        let read = self.call(what, move |world| now(world.table.read_many(&ids)).unwrap()).await?;
+        Ok(read.into_iter().map(|(id, stored)| (id, I::Row::misread(&self.0, stored))).collect())
     }
 }
 
@@ -278,13 +322,9 @@ fn once(mut transact: impl FnMut(&World) -> Transacted + Send) -> impl FnMut(&Wo
 }
 
 impl Transact for Table {
-    async fn transact(
-        &self,
-        deposit: Change<DepositRow>,
-        payments: Vec<Change<Payment>>,
-    ) -> Result<Transacted, StoreError> {
-        let what = format!("transact {}", deposit.row.id().key());
-        self.call(what, once(move |world| put_all(world, deposit.clone(), payments.clone()))).await
+    async fn transact(&self, transaction: Transaction) -> Result<Transacted, StoreError> {
+        let what = format!("transact {}", transaction.deposit.row.id().key());
+        self.call(what, once(move |world| put_all(world, transaction.clone()))).await
     }
 }
 

@@ -244,7 +244,7 @@ pub(super) fn activated(world: &World, request: &ActivationRequest<'_>, said: Ac
 
 fn add_credit(world: &World, order: &CustomTransactionId, credit: Credit) {
     if let Some(Stored { row: DepositRow::Registered(deposit), version }) = stored(world, order) {
-        put(world, Change { row: DepositRow::Registered(deposit.credit(credit)), expected_version: version });
+        put(world, Change { row: DepositRow::Registered(deposit.credit(credit).0), expected_version: version });
     }
 }
 

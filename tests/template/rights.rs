@@ -111,6 +111,10 @@ fn who_may_do_what_to_money() {
     assert_eq!(may("dynamodb:UpdateItem", "deposit#*"), ["postback-receiver"]);
     assert_eq!(may("dynamodb:PutItem", "entries#*"), ["activate"]);
     assert_eq!(may("dynamodb:PutItem", "payment#*"), ["activate", "create-deposit", "postback-receiver"]);
+    assert_eq!(may("dynamodb:PutItem", "number#*"), ["create-deposit", "postback-receiver"], "who credits");
+    assert_eq!(may("dynamodb:PutItem", "waiting#*"), ["postback-receiver"]);
+    assert_eq!(may("dynamodb:PutItem", "evidence#*"), ["postback-receiver"]);
+    assert_eq!(may("dynamodb:PutItem", "list#*"), ["postback-receiver"]);
     let payers = ["create-withdrawal", "postback-receiver", "withdrawal-submitter"];
     assert_eq!(may("dynamodb:PutItem", "withdrawal#*"), payers);
     let readers = ["activate", "authorizer", "create-deposit", "create-withdrawal", "postback-receiver"];

@@ -115,6 +115,14 @@ fn the_time_limits_are_one_ladder() {
 }
 
 #[test]
+fn a_postback_is_answered_before_the_receiver_reaches_its_time_limit() {
+    let limit_s = Template::read().time_limit("postback-receiver");
+    let (last_start, last_answer) = (postback_receiver::LAST_START, postback_receiver::LAST_ANSWER);
+    assert!(last_start < last_answer, "what is begun last has time to end");
+    assert!(last_answer.as_secs() < limit_s, "an answer is better than being killed");
+}
+
+#[test]
 fn the_queue_and_the_submitter_agree() {
     let template = Template::read();
     let (queue, dead) = (template.properties("SubmissionQueue"), template.properties("DeadLetterQueue"));

@@ -67,7 +67,7 @@ fn an_alarm_watches_only_what_is_reported() {
     let events = Metric::ALL.map(Metric::name);
     let malformed = postback_receiver::ApiError::TooLarge;
     let unsigned = postback_receiver::ApiError::from(NotVerified::Signature);
-    let unstored = postback_receiver::ApiError::from(StoreError("throttled".into()));
+    let unstored = postback_receiver::ApiError::from(StoreError::transient("throttled"));
     let codes = [malformed.code(), unsigned.code(), unstored.code(), authorizer::UNAUTHORIZED];
     for (name, alarm) in alarms(&template) {
         for event in dimension(alarm, "event") {
@@ -87,7 +87,11 @@ fn what_nobody_looks_at_sets_off_an_alarm_by_its_age() {
     assert_eq!(unknown["TreatMissingData"], "breaching", "a reporter that is silent does not calm anybody");
     let others = template.properties("AttentionAgeAlarm");
     assert_eq!(others["Metrics"][0]["Expression"], "MAX(METRICS())");
-    let watched = [unknown, others].into_iter().flat_map(|alarm| dimension(alarm, "attention"));
+    let unfinished = template.properties("PostbackUnfinishedAlarm");
+    assert_eq!(dimension(unfinished, "attention"), ["unfinished"]);
+    let threshold_s = unfinished["Threshold"].as_u64();
+    assert!(threshold_s.is_some_and(|it| it <= 900), "a provider may give up: a person has to complete it soon");
+    let watched = [unknown, unfinished, others].into_iter().flat_map(|alarm| dimension(alarm, "attention"));
     let watched: BTreeSet<_> = watched.map(|kind| kind.as_str().unwrap()).collect();
     assert_eq!(watched, AttentionKind::ALL.map(AttentionKind::as_str).into());
     let schedule = &template.properties("AttentionReporter")["Events"]["Report"];
@@ -96,7 +100,8 @@ fn what_nobody_looks_at_sets_off_an_alarm_by_its_age() {
         (&json!("Schedule"), &json!("rate(10 minutes)"))
     );
     let periods = others["Metrics"].as_array().unwrap()[1..].iter().map(|metric| &metric["MetricStat"]["Period"]);
-    assert!(periods.chain([&unknown["Period"]]).all(|period| *period == 1_800), "three reports fit into each period");
+    let mut periods = periods.chain([&unknown["Period"], &unfinished["Period"]]);
+    assert!(periods.all(|period| *period == 1_800), "three reports fit into each period");
 }
 
 #[test]

@@ -21,6 +21,9 @@ use store::{
 };
 use tracing::info;
 
+/// No further waiting payments are matched later than this after the order was registered.
+const LAST_MATCH_MS: u64 = 8_000;
+
 /// The settings that this function reads, beside those that all functions have.
 pub const SETTINGS: &[&str] = &[
     "TABLE_NAME",
@@ -157,15 +160,28 @@ where
         .await
     }
 
-    /// Matches all payments that wait for an order. After a crash the order's row says which are left.
-    async fn match_all(&self, order: Stored<Deposit>) -> Result<(), ApiError> {
-        let mut order = Some(order);
-        while let Some(stored) = order.take().filter(|it| !it.row.waiting.is_empty()) {
-            let id = stored.row.order.custom_transaction_id.clone();
-            order = match self.match_some(stored).await? {
-                Some(matched) => Some(matched),
-                None => self.table.read(&id).await?.and_then(Stored::registered),
-            };
+    /// Matches all payments that wait for an order. After a crash, or where the time is too short, the order's row says which are
+    /// left: the same request again goes on with them.
+    async fn match_all(&self, mut order: Stored<Deposit>) -> Result<(), ApiError> {
+        let began_ms = self.clock.now_ms();
+        let id = order.row.order.custom_transaction_id.clone();
+        while !order.row.waiting.is_empty() {
+            if self.clock.now_ms().saturating_sub(began_ms) >= LAST_MATCH_MS {
+                return Err(StoreError::transient("payments are left that wait for the order").into());
+            }
+            let (known, id) = (&order, &id);
+            order = retry(&self.table, |race| async move {
+                let current = match race {
+                    0 => Some(known.clone()),
+                    _ => self.table.read(id).await?.and_then(Stored::registered),
+                };
+                match current {
+                    Some(current) if current.row.waiting.is_empty() => Ok(Some(current)),
+                    Some(current) => self.match_some(current).await,
+                    None => Ok(None),
+                }
+            })
+            .await?;
         }
         Ok(())
     }

@@ -30,7 +30,7 @@ const MAX_BYTES: usize = 256 * 1024;
 
 /// No element is started later than this after the postback has come.
 pub const LAST_START: Duration = Duration::from_secs(12);
-/// By then it is answered, whatever is not finished: an answer is better than being killed at the time limit.
+/// By then it is answered.
 pub const LAST_ANSWER: Duration = Duration::from_secs(18);
 
 /// The settings that this function reads, beside those that all functions have.
@@ -132,23 +132,14 @@ impl<S> Table for S where
 impl<S: Table, K: SecretStore<Keys> + Send, A: Clock + Send> Handler for Deps<S, K, A> {
     type Error = ApiError;
 
+    /// Answers in time, whatever is not finished: an answer is better than being killed at the time limit.
     async fn handle(&self, request: Request<'_>) -> Result<Reply, ApiError> {
-        let keys = self.keys.current().await?;
-        let token = keys.postback_token.expose_secret();
-        let given = request.path_parameter("token").unwrap_or_default();
-        if token.is_empty() || !bool::from(token.as_bytes().ct_eq(given.as_bytes())) {
-            return Err(ApiError::NotFound);
+        let receive = pin!(self.receive(request));
+        match select(receive, pin!(self.clock.sleep(LAST_ANSWER))).await {
+            Either::Left((received, _)) => received?,
+            Either::Right(_) => return Err(ApiError::Unfinished),
         }
-        if request.body.len() > MAX_BYTES {
-            return Err(ApiError::TooLarge);
-        }
-        match verify(request.body, &postback_keys(&keys)) {
-            Ok(verified) => self.store_in_time(&verified, &keys).await,
-            Err(error @ (NotVerified::AccessKey | NotVerified::Signature)) => {
-                self.verify_again(request.body, error).await
-            }
-            Err(error @ NotVerified::Malformed(_)) => Err(error.into()),
-        }
+        Ok(Reply { status: StatusCode::OK, body: r#"{"status":"ok"}"#.into() })
     }
 }
 
@@ -161,24 +152,34 @@ fn postback_keys(keys: &Keys) -> PostbackKeys<'_> {
 }
 
 impl<S: Table, K: SecretStore<Keys>, A: Clock> Deps<S, K, A> {
+    async fn receive(&self, request: Request<'_>) -> Result<(), ApiError> {
+        let received_at = Timestamp(self.clock.now_ms());
+        let keys = self.keys.current().await?;
+        let token = keys.postback_token.expose_secret();
+        let given = request.path_parameter("token").unwrap_or_default();
+        if token.is_empty() || !bool::from(token.as_bytes().ct_eq(given.as_bytes())) {
+            return Err(ApiError::NotFound);
+        }
+        if request.body.len() > MAX_BYTES {
+            return Err(ApiError::TooLarge);
+        }
+        match verify(request.body, &postback_keys(&keys)) {
+            Ok(verified) => self.store(&verified, &keys, received_at).await,
+            Err(error @ (NotVerified::AccessKey | NotVerified::Signature)) => {
+                self.verify_again(request.body, error, received_at).await
+            }
+            Err(error @ NotVerified::Malformed(_)) => Err(error.into()),
+        }
+    }
+
     /// The keys may have been rotated since they were read.
-    async fn verify_again(&self, body: &[u8], error: NotVerified) -> Result<Reply, ApiError> {
+    async fn verify_again(&self, body: &[u8], error: NotVerified, received_at: Timestamp) -> Result<(), ApiError> {
         let Some(keys) = self.keys.renewed().await? else { return Err(error.into()) };
         let verified = verify(body, &postback_keys(&keys))?;
-        self.store_in_time(&verified, &keys).await
+        self.store(&verified, &keys, received_at).await
     }
 
-    async fn store_in_time(&self, verified: &Verified<'_>, keys: &Keys) -> Result<Reply, ApiError> {
-        let store = pin!(self.store(verified, keys));
-        match select(store, pin!(self.clock.sleep(LAST_ANSWER))).await {
-            Either::Left((stored, _)) => stored?,
-            Either::Right(_) => return Err(ApiError::Unfinished),
-        }
-        Ok(Reply { status: StatusCode::OK, body: r#"{"status":"ok"}"#.into() })
-    }
-
-    async fn store(&self, verified: &Verified<'_>, keys: &Keys) -> Result<(), ApiError> {
-        let received_at = Timestamp(self.clock.now_ms());
+    async fn store(&self, verified: &Verified<'_>, keys: &Keys, received_at: Timestamp) -> Result<(), ApiError> {
         let list = SignedList {
             additional_data: verified.additional_data().into(),
             signature: verified.signature().into(),

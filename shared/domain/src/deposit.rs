@@ -402,14 +402,13 @@ impl Deposit {
         if !self.credited.is_empty() {
             let Totals { count, sum } = self.total_credits();
             let order = &self.order.custom_transaction_id;
-            let number = |credit: &Credit| CreditedNumber { order: order.clone(), payment: credit.payment.clone() };
-            if self.totals.is_none() {
-                numbers.extend(self.credited.iter().rev().take(MAX_CREDITS).map(number));
-            }
-            let own = number(&credit);
-            // A person may have stated that it is a different payment with the same number: then the first one's row stays.
-            if numbers.iter().all(|it: &CreditedNumber| it.id() != own.id()) {
-                numbers.push(own);
+            let known = self.credited.iter().take(if self.totals.is_none() { MAX_CREDITS } else { 0 });
+            for credit in known.chain([&credit]) {
+                let number = CreditedNumber { order: order.clone(), payment: credit.payment.clone() };
+                // A person may have stated that it is a different payment with the same number: the first one has the row.
+                if numbers.iter().all(|it: &CreditedNumber| it.id() != number.id()) {
+                    numbers.push(number);
+                }
             }
             self.totals = Some(Totals { count: count.saturating_add(1), sum: sum.plus(credit.amount) });
         }

@@ -144,9 +144,9 @@ pub struct Contradiction {
 
 impl Contradiction {
     /// Most bytes of signed text that a row stores with its contradictions. Further ones are stored without it.
-    const MAX_BYTES: usize = 64 * 1024;
+    const MAX_BYTES: usize = 16 * 1024;
     /// Most contradictions that a row stores, beside the first of each kind. Further ones only raise an alarm.
-    const MAX: usize = 100;
+    const MAX: usize = 40;
 
     /// Adds it to those a row has. `false` when it is known already, or when the row has no room for more.
     #[must_use]

@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 
 use domain::{
     Amount, Attempt, AttemptId, AttemptState, Call, CallResult, Called, Claim, CurrencyCode, CustomTransactionId,
-    Decision, Deposit, DepositReport, DepositRow, Entering, Event, Evidence, Label, MAX_ATTEMPTS, MAX_LABELS, Mismatch,
-    NotResolved, Order, Outcome, Payment, PaymentKey, PaymentState, Recorded, Remark, Resolution, Separator,
-    SignedFacts, Timestamp, TransactionId, WalletType, decide, match_waiting,
+    Decided, Decision, Deposit, DepositReport, DepositRow, Entering, Event, Evidence, Label, ListPlace, MAX_ATTEMPTS,
+    MAX_LABELS, Mismatch, NotResolved, Order, Outcome, Payment, PaymentKey, PaymentState, Recorded, Remark, Resolution,
+    Rows, Separator, SignedFacts, SignedList, Timestamp, TransactionId, WalletType, decide, match_waiting,
 };
 use proptest::prelude::*;
 use serde_json::json;
@@ -47,12 +47,12 @@ fn deposit(order: &str, label: &str) -> Deposit {
 }
 
 fn report(order: &str, label: &str, signed: &str) -> DepositReport {
-    let evidence = Evidence {
+    let list = SignedList {
         additional_data: format!("[{order}{signed}]"),
-        element: 0,
         signature: format!("{order}{signed}"),
-        received_at: Timestamp(0),
+        access_key: "key".into(),
     };
+    let evidence = Evidence { place: ListPlace::Here(list), element: 0, received_at: Timestamp(0) };
     let facts = SignedFacts {
         custom_transaction_id: order.into(),
         order_before_hyphen: None,
@@ -74,6 +74,7 @@ fn resolution(outcome: Outcome) -> Resolution {
         at: Timestamp(8),
         closes: 0,
         taken_from: None,
+        is_different_payment: false,
     }
 }
 
@@ -212,11 +213,12 @@ impl World {
     fn decide(&mut self, report: &DepositReport) -> Decision {
         let order =
             report.facts.order().and_then(|id| self.orders.get(id.as_str()).cloned()).map(DepositRow::Registered);
-        let decision = decide(self.payment.as_ref(), order.as_ref(), report);
+        let rows = Rows { payment: self.payment.as_ref(), order: order.as_ref(), ..Rows::default() };
+        let decision = decide(&rows, report);
         match &decision {
-            Decision::Credit(payment, deposit) => {
-                self.put(payment.clone());
-                self.put_order((**deposit).clone());
+            Decision::Credit(credited) => {
+                self.put(credited.payment.clone());
+                self.put_order(credited.deposit.clone());
             }
             Decision::Unmatched(payment, _)
             | Decision::Quarantine(payment, _)
@@ -228,10 +230,12 @@ impl World {
 
     fn resolve(&mut self, outcome: Outcome, order: Option<&str>) -> Result<(), NotResolved> {
         let order = order.map(|order| self.orders[order].clone());
-        let (payment, deposit) = self.row().resolve(order.as_ref(), resolution(outcome))?;
-        self.put(payment);
-        if let Some(deposit) = deposit {
-            self.put_order(deposit);
+        match self.row().resolve(order.as_ref(), None, resolution(outcome))? {
+            Decided::Payment(payment) => self.put(payment),
+            Decided::Credited(credited) => {
+                self.put(credited.payment.clone());
+                self.put_order(credited.deposit);
+            }
         }
         Ok(())
     }
@@ -510,7 +514,7 @@ fn paths(world: &World, report: &DepositReport) -> [(&'static str, PaymentState)
     let mut late = world.clone();
     let order = late.orders.remove(report.facts.order().unwrap().as_str()).unwrap();
     assert!(matches!(late.decide(report), Decision::Unmatched(..)));
-    let (_, changed) = match_waiting(order.clone(), &[late.row().clone()]);
+    let (_, changed, _) = match_waiting(order.clone(), &[late.row().clone()], &[]);
     let [changed] = changed.try_into().unwrap();
 
     let expected = report.expected_credit().unwrap().credited(world.payment.as_ref(), &order);

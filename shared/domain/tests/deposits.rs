@@ -3,10 +3,11 @@
 #![cfg(test)]
 
 use domain::{
-    Amount, AttemptId, AttentionKind, Call, CallResult, Called, Claim, CurrencyCode, CustomTransactionId, Decision,
-    Deposit, DepositReport, DepositRow, Direction, Entering, Evidence, Label, Mismatch, NotResolved, Order, Outcome,
-    Payment, PaymentKey, PaymentState, Recorded, Remark, Resolution, Separator, SignedFacts, Timestamp, TransactionId,
-    Unregistered, Unsigned, WalletType, decide, match_waiting,
+    Amount, AttemptId, AttentionKind, Call, CallResult, Called, Claim, CurrencyCode, CustomTransactionId, Decided,
+    Decision, Deposit, DepositReport, DepositRow, Direction, Entering, Evidence, Label, ListPlace, Mismatch,
+    NotResolved, Noted, Order, Outcome, Payment, PaymentKey, PaymentState, Recorded, Remark, Resolution, Rows,
+    Separator, SignedFacts, SignedList, Timestamp, TransactionId, Unregistered, Unsigned, WalletType, decide,
+    match_waiting,
 };
 use proptest::prelude::*;
 
@@ -30,12 +31,12 @@ fn report(id: &str, label: &str, amount: &str, mismatch: Option<Mismatch>) -> De
         wallet_type: WalletType::parse("paytm").unwrap(),
         transaction_id: TransactionId::parse("47752123519").unwrap(),
     };
-    let evidence = Evidence {
+    let list = SignedList {
         additional_data: format!("[{id}{label}{amount}]"),
-        element: 0,
         signature: format!("{id}{amount}"),
-        received_at: Timestamp(0),
+        access_key: "key".into(),
     };
+    let evidence = Evidence { place: ListPlace::Here(list), element: 0, received_at: Timestamp(0) };
     let facts = SignedFacts {
         custom_transaction_id: id.into(),
         order_before_hyphen: None,
@@ -65,15 +66,16 @@ impl World {
 
     fn report(&mut self, report: &DepositReport) -> Decision {
         let order = report.facts.order().and_then(|id| self.orders.get(&id).cloned());
-        let decision = decide(self.payment.as_ref(), order.as_ref(), report);
+        let rows = Rows { payment: self.payment.as_ref(), order: order.as_ref(), ..Rows::default() };
+        let decision = decide(&rows, report);
         match &decision {
-            Decision::Credit(payment, deposit) => {
-                self.payment = Some(payment.clone());
-                self.put(DepositRow::Registered((**deposit).clone()));
+            Decision::Credit(credited) => {
+                self.payment = Some(credited.payment.clone());
+                self.put(DepositRow::Registered(credited.deposit.clone()));
             }
-            Decision::Unmatched(payment, place) => {
+            Decision::Unmatched(payment, noted) => {
                 self.payment = Some(payment.clone());
-                if let Some(place) = place {
+                if let Some(Noted { place, .. }) = noted {
                     self.put(DepositRow::Unregistered(place.clone()));
                 }
             }
@@ -90,7 +92,7 @@ impl World {
             Some(DepositRow::Registered(_)) => {}
             Some(DepositRow::Unregistered(Unregistered { .. })) => {
                 let waiting: Vec<_> = self.payment.clone().into_iter().collect();
-                let (deposit, changed) = match_waiting(deposit, &waiting);
+                let (deposit, changed, _) = match_waiting(deposit, &waiting, &[]);
                 self.payment = changed.into_iter().next().or(self.payment.take());
                 self.put(DepositRow::Registered(deposit));
             }
@@ -137,10 +139,12 @@ impl World {
             DepositRow::Unregistered(_) => None,
         });
         let payment = self.payment.as_ref().ok_or(NotResolved::NothingOpen)?;
-        let (payment, deposit) = payment.resolve(order, resolution(outcome))?;
-        self.payment = Some(payment);
-        if let Some(deposit) = deposit {
-            self.put(DepositRow::Registered(deposit));
+        match payment.resolve(order, None, resolution(outcome))? {
+            Decided::Payment(payment) => self.payment = Some(payment),
+            Decided::Credited(credited) => {
+                self.payment = Some(credited.payment.clone());
+                self.put(DepositRow::Registered(credited.deposit));
+            }
         }
         Ok(())
     }
@@ -161,7 +165,16 @@ impl World {
 fn resolution(outcome: Outcome) -> Resolution {
     let remark = |text: &str| Remark::parse(text).unwrap();
     let (by, reason, evidence) = (remark("an operator"), remark("the user's facts"), remark("ticket 7"));
-    Resolution { outcome, by, reason, evidence, at: Timestamp(8), closes: 0, taken_from: None }
+    Resolution {
+        outcome,
+        by,
+        reason,
+        evidence,
+        at: Timestamp(8),
+        closes: 0,
+        taken_from: None,
+        is_different_payment: false,
+    }
 }
 
 fn with_order(label: &str) -> World {
@@ -301,30 +314,16 @@ fn what_is_held_has_the_latest_reason_and_altered_copies_of_it_are_on_record() {
 }
 
 #[test]
-fn a_place_names_each_waiting_payment_once_and_not_more_than_40() {
-    let mut place = None;
-    for number in 1..=Unregistered::MAX + 1 {
-        for label in ["u", "v"] {
-            let mut said = report("o", label, "700", None);
-            said.payment.transaction_id = TransactionId::parse(number.to_string()).unwrap();
-            let Decision::Unmatched(_, Some(next)) = decide(None, place.as_ref(), &said) else { panic!() };
-            assert_eq!(next.unmatched.len(), number.min(Unregistered::MAX));
-            place = Some(DepositRow::Unregistered(next));
-        }
-    }
-}
-
-#[test]
 fn the_expected_credit_is_what_is_decided_when_the_order_agrees() {
     let said = report("o.2", "u", "700", None);
     let expected = said.expected_credit().unwrap();
     let order = deposit("o", "u", "INR");
-    let Decision::Credit(payment, credited) = decide(None, Some(&DepositRow::Registered(order)), &said) else {
-        panic!()
-    };
-    assert_eq!((&expected.payment, &expected.order), (&payment, &credited.order.custom_transaction_id));
-    assert_eq!((&expected.label, &expected.currency_code), (&credited.order.label, &credited.order.currency_code));
-    assert_eq!([expected.credit], *credited.credited);
+    let rows = Rows { order: Some(&DepositRow::Registered(order)), ..Rows::default() };
+    let Decision::Credit(credited) = decide(&rows, &said) else { panic!() };
+    let order = &credited.deposit.order;
+    assert_eq!((&expected.payment, &expected.order), (&credited.payment, &order.custom_transaction_id));
+    assert_eq!((&expected.label, &expected.currency_code), (&order.label, &order.currency_code));
+    assert_eq!(([expected.credit].as_slice(), 0), (&*credited.deposit.credited, credited.numbers.len()));
     let mut unlabelled = said.clone();
     unlabelled.facts.label = None;
     for other in [unlabelled, report("a/b", "u", "700", None), report("o", "u", "700", Some(Mismatch::Amount))] {

@@ -3,10 +3,10 @@
 #![cfg(test)]
 
 use domain::{
-    AccountNumber, Amount, Attempt, AttemptState, Contradiction, CurrencyCode, CustomTransactionId, Deposit,
-    DepositRow, Entered, Entry, Event, Evidence, ForeignWithdrawal, Label, Mismatch, Order, Outcome, Payment,
-    PaymentKey, PaymentState, Remark, Resolution, SignedFacts, Timestamp, TransactionId, Unregistered, WalletType,
-    Withdrawal, WithdrawalId, WithdrawalRequest, WithdrawalRow, WithdrawalState,
+    AccountNumber, Amount, Attempt, AttemptState, Contradiction, CurrencyCode, CustomTransactionId, Decided, Deposit,
+    DepositRow, Entered, Entry, Event, Evidence, ForeignWithdrawal, Label, ListPlace, Mismatch, Order, Outcome,
+    Payment, PaymentKey, PaymentState, Remark, Resolution, SignedFacts, SignedList, Timestamp, TransactionId,
+    Unregistered, WalletType, Withdrawal, WithdrawalId, WithdrawalRequest, WithdrawalRow, WithdrawalState,
 };
 use serde_json::{Value, json};
 
@@ -24,12 +24,12 @@ fn key(number: &str) -> PaymentKey {
 }
 
 fn facts(received_at: u64) -> SignedFacts {
-    let evidence = Evidence {
+    let list = SignedList {
         additional_data: "[]".into(),
-        element: 0,
         signature: format!("signature {received_at}"),
-        received_at: Timestamp(received_at),
+        access_key: "key".into(),
     };
+    let evidence = Evidence { place: ListPlace::Here(list), element: 0, received_at: Timestamp(received_at) };
     SignedFacts {
         custom_transaction_id: "o".into(),
         order_before_hyphen: None,
@@ -47,7 +47,16 @@ fn against(mismatch: Mismatch) -> Contradiction {
 fn resolution(outcome: Outcome) -> Resolution {
     let remark = |text: &str| Remark::parse(text).unwrap();
     let (by, reason, evidence) = (remark("ann"), remark("statement"), remark("line 7"));
-    Resolution { outcome, by, reason, evidence, at: Timestamp(10), closes: 0, taken_from: None }
+    Resolution {
+        outcome,
+        by,
+        reason,
+        evidence,
+        at: Timestamp(10),
+        closes: 0,
+        taken_from: None,
+        is_different_payment: false,
+    }
 }
 
 fn deposit() -> Deposit {
@@ -88,8 +97,8 @@ fn kinds(events: &[Event]) -> Vec<&'static str> {
 #[test]
 fn a_credit_is_published_once_with_its_number_and_whether_it_is_what_was_asked_for() {
     let credit = |number: &str, text: &str| domain::Credit { payment: key(number), amount: amount(text) };
-    let old = deposit().credit(credit("11", "700.10"));
-    let new = DepositRow::Registered(old.clone().credit(credit("12", "5")));
+    let old = deposit().credit(credit("11", "700.10")).0;
+    let new = DepositRow::Registered(old.clone().credit(credit("12", "5")).0);
     let of = |number: &str, amount: &str, matches: bool, place: usize| {
         json!({"custom_transaction_id": "o", "label": "u", "wallet_type": "paytm", "transaction_id": number,
             "amount": amount, "currency_code": "INR", "requested_amount": "700.1", "amount_matches": matches,
@@ -98,7 +107,8 @@ fn a_credit_is_published_once_with_its_number_and_whether_it_is_what_was_asked_f
     let both = [("deposit.credited", of("11", "700.10", true, 1)), ("deposit.credited", of("12", "5", false, 2))];
     assert_eq!(named(&new.events(None)), both);
     assert_eq!(named(&new.events(Some(&DepositRow::Registered(old)))), both[1..]);
-    let place = Unregistered { custom_transaction_id: new.id().clone(), unmatched: vec![key("11"), key("12")] };
+    let waiting = domain::Waiting { newest: vec![key("11"), key("12")], pages: 0 };
+    let place = Unregistered { custom_transaction_id: new.id().clone(), waiting };
     let place = DepositRow::Unregistered(place);
     assert_eq!((named(&new.events(Some(&place))), place.events(None)), (both.into(), Vec::new()));
     assert_eq!(new.events(Some(&new)), []);
@@ -171,7 +181,9 @@ fn a_held_payment_is_published_when_it_becomes_so_and_each_contradiction_once() 
     data["mismatch"] = json!("earlier_postback");
     assert_eq!(named(&contradicted.events(Some(&quarantined))), [("payment.conflict", data)]);
     assert_eq!(contradicted.events(Some(&contradicted)), []);
-    let (resolved, _) = contradicted.resolve(None, resolution(Outcome::Rejected)).unwrap();
+    let Ok(Decided::Payment(resolved)) = contradicted.resolve(None, None, resolution(Outcome::Rejected)) else {
+        panic!()
+    };
     let data = json!({"outcome": "rejected", "by": "ann", "reason": "statement", "evidence": "line 7"});
     assert_eq!(named(&resolved.events(Some(&contradicted))), [("transaction.resolved", data)]);
     assert_eq!(kinds(&resolved.events(None)), ["payment.conflict", "transaction.resolved"]);
@@ -251,7 +263,7 @@ fn attention_has_the_time_of_the_latest_word_and_its_kinds_have_names() {
     payment.contradictions.push(against(Mismatch::EarlierPostback));
     assert_eq!(payment.attention().unwrap().at, Timestamp(9));
     let names = domain::AttentionKind::ALL.map(domain::AttentionKind::as_str);
-    assert_eq!(names, ["unmatched", "quarantined", "unknown", "needs_review", "conflict", "unreadable"]);
+    assert_eq!(names, ["unmatched", "quarantined", "unknown", "needs_review", "conflict", "unreadable", "unfinished"]);
     assert_eq!(names.map(domain::AttentionKind::named), domain::AttentionKind::ALL.map(Some));
     assert_eq!(domain::AttentionKind::named("xyzzy"), None);
 }

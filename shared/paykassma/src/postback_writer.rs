@@ -283,7 +283,7 @@ impl fmt::Debug for PostbackBody {
 mod tests {
     use super::*;
     use crate::{Element, read_postback};
-    use domain::{Mismatch, Timestamp};
+    use domain::{ListHash, ListPlace, Mismatch, Timestamp};
     use signing::{PostbackKeys, verify};
 
     fn key() -> SecretString {
@@ -298,7 +298,9 @@ mod tests {
         let private_key = key();
         let keys = PostbackKeys { access_key: "key", private_key: &private_key, previous_private_key: None };
         let body = body.to_string();
-        read_postback(&verify(body.as_bytes(), &keys).unwrap(), Timestamp(7), domain::Separator::Dot).next().unwrap()
+        let verified = verify(body.as_bytes(), &keys).unwrap();
+        let place = ListPlace::Stored { list: ListHash::from([0; 32]) };
+        read_postback(&verified).elements(&place, Timestamp(7), domain::Separator::Dot).next().unwrap()
     }
 
     fn element(direction: Direction) -> JsonObject {

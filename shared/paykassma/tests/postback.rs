@@ -2,7 +2,7 @@
 
 #![cfg(test)]
 
-use domain::{Amount, Evidence, Mismatch, Timestamp};
+use domain::{Amount, Evidence, ListHash, ListPlace, Mismatch, OddPayment, SignedList, Timestamp};
 use paykassma::{Element, read_postback, signed_elements};
 use proptest::prelude::*;
 use secrecy::SecretString;
@@ -21,18 +21,18 @@ fn read(top: &str, list: &str) -> Vec<Element> {
     let body = format!(r#"{{"signature":"{signature}",{top}"access_key":"key","additional_data":{list}}}"#);
     let keys = PostbackKeys { access_key: "key", private_key: &private_key, previous_private_key: None };
     let verified = verify(body.as_bytes(), &keys).unwrap();
-    let elements = read_postback(&verified, Timestamp(7), domain::Separator::Dot);
-    let announced = elements.len();
-    let elements: Vec<_> = elements.collect();
-    assert_eq!(elements.len(), announced);
+    let signed = SignedList { additional_data: list.into(), signature: signature.clone(), access_key: "key".into() };
+    let place = ListPlace::Here(signed);
+    let postback = read_postback(&verified);
+    let elements: Vec<_> = postback.elements(&place, Timestamp(7), domain::Separator::Dot).collect();
+    assert_eq!(elements.len(), postback.list.texts.len());
     for (index, element) in elements.iter().enumerate() {
         let evidence = match element {
             Element::Deposit(report) => &report.facts.evidence,
             Element::Withdrawal(report) => &report.facts.evidence,
             Element::Unreadable { evidence, .. } => evidence,
         };
-        let found = (&*evidence.additional_data, evidence.element, &*evidence.signature, evidence.received_at);
-        assert_eq!(found, (list, index, &*signature, Timestamp(7)));
+        assert_eq!((&evidence.place, evidence.element, evidence.received_at), (&place, index, Timestamp(7)));
     }
     elements
 }
@@ -177,7 +177,73 @@ fn elements_keep_their_order_and_an_unreadable_one_touches_no_neighbour() {
     let not_an_object = "the element is not an object";
     // with several elements the top level's amount says nothing
     assert_eq!(outcomes, [Ok(None), Err(not_an_object), Ok(None), Ok(Some(Mismatch::Direction))]);
-    assert!(read(DEPOSIT_TOP, "[]").is_empty() && read(DEPOSIT_TOP, "[ \n ]").is_empty());
+}
+
+#[test]
+fn an_empty_list_is_one_unreadable_element() {
+    for list in ["[]", "[ \n ]", "{}", "{ \n }"] {
+        let outcomes: Vec<_> = read(DEPOSIT_TOP, list).iter().map(outcome).collect();
+        assert_eq!(outcomes, [Err("the list is empty")], "{list}");
+    }
+}
+
+/// What is readable of an element that is not wholly readable.
+fn odd(element: &str) -> (&'static str, OddPayment) {
+    match one(DEPOSIT_TOP, element) {
+        Element::Unreadable { reason, payment: Some(payment), .. } => (reason, payment),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_number_is_a_string_or_an_integer_of_visible_ascii_and_all_else_is_kept_for_a_person() {
+    let with = |token: &str| DEPOSIT.replace(r#""47752123519""#, token);
+    for token in ["47752123519", r#""47752123519""#, "4775212351912346000000", "0", r#""a-B_9.!~""#] {
+        let Element::Deposit(report) = one(DEPOSIT_TOP, &with(token)) else { panic!("{token}") };
+        assert_eq!(report.payment.transaction_id.as_str(), token.trim_matches('"'));
+    }
+    for token in [
+        "4.775212351912346e+22",
+        "47752120004.0",
+        "4e3",
+        "-5",
+        "-0",
+        r#""47752120004 ""#,
+        r#"" 47752120004""#,
+        r#""4775 2120004""#,
+        r#""47752120004\u00a0""#,
+        r#""4775\u200b2120004""#,
+        r#""４７７５""#,
+        "\"\"",
+        "null",
+        "true",
+        "[1]",
+    ] {
+        let (reason, payment) = odd(&with(token));
+        assert!(reason.contains("`transaction_id`"), "{token}: {reason}");
+        let order = payment.custom_transaction_id.as_str();
+        assert_eq!((payment.transaction_id, order), (None, "h8JxcM123DbmAvfn"), "{token}");
+        assert_eq!((payment.amount.to_string().as_str(), payment.currency_code.as_str()), ("700", "INR"));
+        assert_eq!((payment.wallet_type.as_str(), payment.label.unwrap().as_str()), ("paytm", "631317234"));
+    }
+}
+
+#[test]
+fn an_order_id_or_a_withdrawals_id_may_be_an_integer_and_no_other_number() {
+    let with = |token: &str| DEPOSIT.replace(r#""h8JxcM123DbmAvfn""#, token);
+    let Element::Deposit(report) = one(DEPOSIT_TOP, &with("47752120004")) else { panic!("not a deposit") };
+    assert_eq!(report.facts.custom_transaction_id, "47752120004");
+    let long = format!("\"{}\"", "x".repeat(1_001));
+    for token in ["47752120004.0", "4.7e3", "-1", "true", "[]", long.as_str()] {
+        let (reason, payment) = odd(&with(token));
+        assert!(reason.contains("`plugin_custom_order_id`"), "{token}: {reason}");
+        let number = payment.transaction_id.map(String::from);
+        assert_eq!((number.as_deref(), payment.custom_transaction_id.as_str()), (Some("47752123519"), ""), "{token}");
+    }
+    for token in ["1071620.0", "1.071620e6", "-1"] {
+        let element = WITHDRAWAL.replace(r#""1071620""#, token);
+        assert_eq!(outcome(&one(WITHDRAWAL_TOP, &element)), Err("`withdrawal_id` cannot be read"), "{token}");
+    }
 }
 
 #[test]
@@ -190,10 +256,8 @@ fn escapes_are_decoded() {
 
 /// The reports without their evidence, which differs with the spelling of the signed text.
 fn reports(elements: Vec<Element>) -> Vec<Element> {
-    let bare = |evidence: &mut Evidence| {
-        evidence.additional_data.clear();
-        evidence.signature.clear();
-    };
+    let nowhere = ListPlace::Stored { list: ListHash::from([0; 32]) };
+    let bare = |evidence: &mut Evidence| evidence.place.clone_from(&nowhere);
     let without_evidence = |mut element| {
         match &mut element {
             Element::Deposit(report) => bare(&mut report.facts.evidence),
@@ -213,7 +277,6 @@ fn an_object_with_numbers_as_keys_is_read_as_a_list_in_the_order_in_which_it_sta
         let list = format!("[{DEPOSIT},{second}]");
         assert_eq!(reports(read(DEPOSIT_TOP, &object)), reports(read(DEPOSIT_TOP, &list)), "{first_key} {second_key}");
     }
-    assert!(read(DEPOSIT_TOP, "{}").is_empty() && read(DEPOSIT_TOP, "{ \n }").is_empty());
 }
 
 #[test]

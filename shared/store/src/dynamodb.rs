@@ -59,8 +59,9 @@ impl DynamoDb {
         match error.as_service_error() {
             Some(TransactWriteItemsError::TransactionCanceledException(canceled)) => {
                 let reasons = canceled.cancellation_reasons();
-                for (key, reason) in keys.into_iter().zip(reasons) {
-                    check_reason(key, reason)?;
+                let keys = keys.into_iter().map(Some).chain(std::iter::repeat(None));
+                for (key, reason) in keys.zip(reasons) {
+                    check_reason(key.unwrap_or_default(), reason)?;
                 }
                 Ok(Some(reasons.to_vec()))
             }
@@ -110,8 +111,8 @@ impl DynamoDb {
             ))
             .expression_attribute_names("#state", "state")
             .expression_attribute_names("#format", FORMAT)
-            .expression_attribute_values(":format", number(OUR_FORMAT))
             .set_expression_attribute_values(Some(values))
+            .expression_attribute_values(":format", number(OUR_FORMAT))
             .expression_attribute_values(":label", text(label.as_str()))
             .expression_attribute_values(":zero", number(0))
             .expression_attribute_values(":one", number(1))
@@ -302,8 +303,8 @@ impl EndWithdrawal for DynamoDb {
             ))
             .expression_attribute_names("#state", "state")
             .expression_attribute_names("#format", FORMAT)
-            .expression_attribute_values(":format", number(OUR_FORMAT))
             .set_expression_attribute_values(Some(named("open", WithdrawalState::OPEN)))
+            .expression_attribute_values(":format", number(OUR_FORMAT))
             .expression_attribute_values(":state", value("state")?)
             .expression_attribute_values(":facts", value("facts")?)
             .expression_attribute_values(":changed_at", number(report.facts.evidence.received_at.0))

@@ -134,7 +134,7 @@ row!(
     WaitingPage,
     |id| format!("waiting#{}#{}", id.order, id.page),
     |row| row.id(),
-    |_row| { None }
+    |_row| None
 );
 
 /// Names the row of a stored list.

@@ -227,7 +227,8 @@ pub(in super::super) fn credit(world: &World, expected: &ExpectedCredit) -> Opti
     let is_forgotten = decided.as_ref().is_some_and(|evidence| {
         let age_ms = world.clock_ms().abs_diff(evidence.received_at.0);
         (world.is(Wrong::ExpireDedupRow) && age_ms > 120_000)
-            || (world.is(Wrong::DedupBySignature) && evidence.signature != facts.evidence.signature)
+            || (world.is(Wrong::DedupBySignature)
+                && super::super::lists::name(evidence) != super::super::lists::name(&facts.evidence))
     });
     let float: Option<f64> = expected.credit.amount.to_string().parse().ok();
     let float = float.and_then(|it| Amount::parse(&it.to_string()).ok()).filter(|_| world.is(Wrong::CreditAsFloat));

@@ -3,9 +3,9 @@
 use std::sync::LazyLock;
 
 use domain::{
-    Amount, Call, CallResult, Called, CurrencyCode, CustomTransactionId, Decision, Deposit, DepositReport, DepositRow,
-    Entering, Label, Mismatch, Order, Outcome, Payment, PaymentKey, PaymentState, Separator, Timestamp, TransactionId,
-    WalletType, decide, match_waiting,
+    Amount, Call, CallResult, Called, CurrencyCode, CustomTransactionId, Decided, Decision, Deposit, DepositReport,
+    DepositRow, Entering, Label, Mismatch, Noted, Order, Outcome, Payment, PaymentKey, PaymentState, Separator,
+    Timestamp, TransactionId, WalletType, decide, match_waiting,
 };
 
 use crate::{World, essence, facts, resolution, state};
@@ -77,8 +77,8 @@ impl Rows {
             None => Some(self.clone().with_order(DepositRow::Registered(deposit))),
             Some(DepositRow::Registered(_)) => None,
             Some(DepositRow::Unregistered(place)) => {
-                let waiting = self.payment.iter().filter(|payment| place.unmatched.contains(&payment.key));
-                let (deposit, matched) = match_waiting(deposit, &waiting.cloned().collect::<Vec<_>>());
+                let waiting = self.payment.iter().filter(|payment| place.waiting.newest.contains(&payment.key));
+                let (deposit, matched, _) = match_waiting(deposit, &waiting.cloned().collect::<Vec<_>>(), &[]);
                 let rows = matched.into_iter().next().map_or(self.clone(), |payment| self.with_payment(payment));
                 Some(rows.with_order(DepositRow::Registered(deposit)))
             }
@@ -125,10 +125,11 @@ impl Rows {
         let deposit = self.registered(expected.order.as_str())?;
         let Order { label, currency_code, wallet_type, .. } = &deposit.order;
         let is_written = is_undecided
+            && deposit.credited.is_empty()
             && *label == expected.label
             && *currency_code == expected.currency_code
             && *wallet_type == expected.payment.key.wallet_type;
-        let deposit = deposit.clone().credit(expected.credit);
+        let (deposit, _) = deposit.clone().credit(expected.credit);
         is_written.then(|| self.with_payment(expected.payment).with_order(DepositRow::Registered(deposit)))
     }
 
@@ -136,11 +137,12 @@ impl Rows {
     fn decide(&self, report: &DepositReport) -> Option<Self> {
         let named = report.facts.order();
         let order = named.and_then(|id| self.row(id.as_str()));
-        match decide(self.payment.as_ref(), order, report) {
-            Decision::Credit(payment, deposit) => {
-                Some(self.with_payment(payment).with_order(DepositRow::Registered(*deposit)))
+        let rows = domain::Rows { payment: self.payment.as_ref(), order, ..domain::Rows::default() };
+        match decide(&rows, report) {
+            Decision::Credit(credited) => {
+                Some(self.with_payment(credited.payment).with_order(DepositRow::Registered(credited.deposit)))
             }
-            Decision::Unmatched(payment, Some(place)) => {
+            Decision::Unmatched(payment, Some(Noted { place, .. })) => {
                 Some(self.with_payment(payment).with_order(DepositRow::Unregistered(place)))
             }
             Decision::Unmatched(payment, None)
@@ -152,11 +154,11 @@ impl Rows {
 
     /// A person decides.
     fn resolve(&self, order: Option<&Deposit>, outcome: Outcome) -> Option<Self> {
-        let (payment, deposit) = self.payment.as_ref()?.resolve(order, resolution(outcome)).ok()?;
-        let rows = self.with_payment(payment);
-        Some(match deposit {
-            Some(deposit) => rows.with_order(DepositRow::Registered(deposit)),
-            None => rows,
+        Some(match self.payment.as_ref()?.resolve(order, None, resolution(outcome)).ok()? {
+            Decided::Payment(payment) => self.with_payment(payment),
+            Decided::Credited(credited) => {
+                self.with_payment(credited.payment).with_order(DepositRow::Registered(credited.deposit))
+            }
         })
     }
 }

@@ -11,7 +11,8 @@ mod withdrawals;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use domain::{
-    Amount, Contradiction, CurrencyCode, Evidence, Label, Outcome, Remark, Resolution, SignedFacts, Timestamp,
+    Amount, Contradiction, CurrencyCode, Evidence, Label, ListPlace, Outcome, Remark, Resolution, SignedFacts,
+    SignedList, Timestamp,
 };
 use serde::Serialize;
 
@@ -114,12 +115,12 @@ fn essence(contradictions: &[Contradiction], resolutions: &[Resolution]) -> (boo
 }
 
 fn facts(order: &str, amount: &str, currency: &str, label: Option<&str>) -> SignedFacts {
-    let evidence = Evidence {
+    let list = SignedList {
         additional_data: String::new(),
-        element: 0,
         signature: format!("{order} {amount} {currency}"),
-        received_at: Timestamp(0),
+        access_key: "key".into(),
     };
+    let evidence = Evidence { place: ListPlace::Here(list), element: 0, received_at: Timestamp(0) };
     SignedFacts {
         custom_transaction_id: order.into(),
         order_before_hyphen: None,
@@ -133,5 +134,14 @@ fn facts(order: &str, amount: &str, currency: &str, label: Option<&str>) -> Sign
 fn resolution(outcome: Outcome) -> Resolution {
     let remark = Remark::parse("x").unwrap();
     let (by, reason, evidence) = (remark.clone(), remark.clone(), remark);
-    Resolution { outcome, by, reason, evidence, at: Timestamp(0), closes: 0, taken_from: None }
+    Resolution {
+        outcome,
+        by,
+        reason,
+        evidence,
+        at: Timestamp(0),
+        closes: 0,
+        taken_from: None,
+        is_different_payment: false,
+    }
 }

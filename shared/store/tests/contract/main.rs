@@ -6,16 +6,18 @@ mod fixtures;
 mod outbox;
 
 use domain::{
-    AttentionKind, CustomTransactionId, DepositRow, Effect, EntryCount, Label, LabelHash, Payment, PaymentKey,
-    PaymentState, Timestamp, Transition, Withdrawal, WithdrawalRow, WithdrawalState,
+    AttentionKind, CreditedNumber, CustomTransactionId, DepositRow, Effect, EntryCount, Label, LabelHash, ListHash,
+    ListPlace, ListProgress, Payment, PaymentKey, PaymentState, SignedList, StoredList, Timestamp, Transition,
+    Unsigned, WaitingPage, Withdrawal, WithdrawalRow, WithdrawalState,
 };
 use fixtures::{
-    Table, claimed, credited_sum, deposit, deposit_report, embedded, entered, facts, foreign_withdrawal, resolution,
-    unreadable, unreadable_at, withdrawal, withdrawal_report,
+    Table, claimed, credited_sum, deposit, deposit_report, embedded, entered, facts, foreign_withdrawal, list,
+    resolution, unreadable, unreadable_at, withdrawal, withdrawal_report,
 };
 use store::{
-    Change, Credit, DynamoDb, EndWithdrawal, Memory, PAGE, Read, RowId, RowKey, Scan, ScannedRow, Segment, Stored,
-    Transact, Transacted, UnreadableRow, Write, Written, read_any, update, update_from,
+    Change, Credit, DynamoDb, EndWithdrawal, ListProgressId, Memory, PAGE, Read, RowId, RowKey, Scan, ScannedRow,
+    Segment, StoreError, Stored, StoredListId, Transact, Transacted, Transaction, UnreadableRow, Write, Written,
+    read_any, update, update_from,
 };
 
 macro_rules! contract {
@@ -40,10 +42,14 @@ contract! {
     our_own_write_repeated_is_done
     a_credit_needs_no_reading_and_happens_once
     a_credit_wants_the_stored_label_currency_and_wallet
+    only_an_orders_first_credit_needs_no_reading
     a_credit_keeps_what_was_said_against_the_payment
     a_disputed_payment_is_not_credited_without_a_look
     numbers_are_counted_up_to_the_days_limit_however_many_come_at_once
     several_rows_change_together_or_not_at_all
+    a_credited_number_and_a_page_are_written_once_with_their_transaction
+    many_rows_are_read_at_once_however_many
+    a_list_is_found_until_it_is_done
     a_withdrawal_ends_once_and_only_as_it_was_asked
     an_element_that_was_not_understood_is_stored
     a_row_of_any_kind_is_read_by_its_key
@@ -165,14 +171,75 @@ async fn a_disputed_payment_is_not_credited_without_a_look(table: &impl Table) {
     }
     let mut older = claimed("4", "o9");
     older.entries.clear();
-    for undisputed in [claimed("5", "o9"), older] {
+    for (undisputed, order) in [(claimed("5", "o9"), "o1"), (older, "o3")] {
+        table.write(Change::new(deposit(order, "u1"))).await.ok();
         table.write(Change::new(undisputed.clone())).await.unwrap();
         let number = undisputed.key.transaction_id.as_str();
-        let expected = deposit_report(number, "o1", "u1", "5").expected_credit().unwrap();
+        let expected = deposit_report(number, order, "u1", "5").expected_credit().unwrap();
         assert_eq!(table.credit(&expected).await.unwrap(), Transacted::Done);
         let credited = read_payment(table, &undisputed.key).await.unwrap();
         assert_eq!((credited.state, credited.entries), (expected.payment.state, undisputed.entries));
     }
+}
+
+async fn only_an_orders_first_credit_needs_no_reading(table: &impl Table) {
+    table.write(Change::new(deposit("o1", "u1"))).await.unwrap();
+    let first = deposit_report("1", "o1", "u1", "5").expected_credit().unwrap();
+    assert_eq!(table.credit(&first).await.unwrap(), Transacted::Done);
+    let second = deposit_report("2", "o1", "u1", "5");
+    let credited = table.credit(&second.expected_credit().unwrap()).await.unwrap();
+    assert_eq!(credited, Transacted::Conflict { payment: None });
+    assert_eq!(read_payment(table, &second.payment).await, None);
+}
+
+async fn a_credited_number_and_a_page_are_written_once_with_their_transaction(table: &impl Table) {
+    let order = CustomTransactionId::parse("o1").unwrap();
+    let number = |payment| CreditedNumber { order: order.clone(), payment: fixtures::key(payment) };
+    let page = |page| WaitingPage { custom_transaction_id: order.clone(), page, payments: vec![fixtures::key("1")] };
+    let mut current = None;
+    let mut write = async |numbers: Vec<CreditedNumber>, page: Option<WaitingPage>| {
+        let change = Change::of(deposit("o1", "u1"), current.as_ref());
+        let transaction = Transaction { numbers, page, ..Transaction::new(change.clone(), vec![]) };
+        let written = table.transact(transaction).await.unwrap();
+        if written == Transacted::Done {
+            current = Some(change.written());
+        }
+        written
+    };
+    assert_eq!(write(vec![number("00A1"), number("2")], Some(page(1))).await, Transacted::Done);
+    let conflict = Transacted::Conflict { payment: None };
+    assert_eq!(write(vec![number("3"), number("a1")], None).await, conflict, "the same number in another spelling");
+    assert_eq!(write(vec![number("3")], Some(page(1))).await, conflict);
+    assert_eq!(write(vec![number("3")], Some(page(2))).await, Transacted::Done);
+    let row = table.read(&number("0a1").id()).await.unwrap().unwrap();
+    assert_eq!((row.row, row.version), (number("00A1"), 1));
+    assert_eq!(table.read(&page(2).id()).await.unwrap().unwrap().row, page(2));
+}
+
+async fn many_rows_are_read_at_once_however_many(table: &impl Table) {
+    let all: Vec<_> = (0..250).map(|number| claimed(&number.to_string(), "o1")).collect();
+    for row in all.iter().filter(|row| !row.key.transaction_id.as_str().ends_with('7')) {
+        table.write(Change::new(row.clone())).await.unwrap();
+    }
+    let ids: Vec<_> = all.iter().map(|row| row.key.clone()).collect();
+    let read = table.read_many(&ids).await.unwrap();
+    assert_eq!(read.len(), 225);
+    assert!(read.iter().all(|(key, stored)| stored.row.key == *key && stored.version == 1));
+    assert!(table.read_many(&[fixtures::key("7")]).await.unwrap().is_empty());
+}
+
+async fn a_list_is_found_until_it_is_done(table: &impl Table) {
+    let hash = ListHash::from([7; 32]);
+    let stored_list = StoredList { hash: hash.clone(), list: list() };
+    table.write(Change::new(stored_list.clone())).await.unwrap();
+    let row = ListProgress::new(hash.clone(), 3, Timestamp(5), Unsigned::default());
+    table.write(Change::new(row.clone())).await.unwrap();
+    let find = async || table.find_attention(AttentionKind::Unfinished, Timestamp(0), None).await.unwrap();
+    assert_eq!(find().await.rows, [RowId::ListProgress(ListProgressId(hash.clone()))]);
+    let unfinished = stored(table, &ListProgressId(hash.clone())).await;
+    table.write(unfinished.becomes(row.done())).await.unwrap();
+    assert!(find().await.rows.is_empty());
+    assert_eq!(stored(table, &StoredListId(hash)).await.row, stored_list);
 }
 
 /// Counts a number; `None` when the races were lost.
@@ -210,7 +277,8 @@ async fn numbers_are_counted_up_to_the_days_limit_however_many_come_at_once(tabl
 async fn several_rows_change_together_or_not_at_all(table: &impl Table) {
     let (row, payment) = (deposit("o1", "u1"), claimed("1", "o1"));
     let write = |expected_version| {
-        table.transact(Change::new(row.clone()), vec![Change { row: payment.clone(), expected_version }])
+        let payment = Change { row: payment.clone(), expected_version };
+        table.transact(Transaction::new(Change::new(row.clone()), vec![payment]))
     };
     assert_eq!(write(1).await.unwrap(), Transacted::Conflict { payment: None });
     assert_eq!(read_deposit(table, "o1").await, None);
@@ -402,9 +470,7 @@ async fn pages_follow_each_other_without_gap_or_repetition(table: &impl Table) {
         firsts.push(page.first_at.unwrap().0);
         elements.extend(page.rows.into_iter().map(|row| match row {
             RowId::Unreadable(id) => id.element,
-            row @ (RowId::Deposit(_) | RowId::Payment(_) | RowId::Withdrawal(_) | RowId::EntryCount(_)) => {
-                panic!("{row:?}")
-            }
+            row => panic!("{row:?}"),
         }));
         after = page.next;
         if after.is_none() {
@@ -513,12 +579,99 @@ async fn a_transaction_of_dynamodb_is_lost_to_another_or_not_answered() {
         (error("InternalServerError"), false),
     ] {
         let table = fixtures::refusing(&error).await;
-        let written = table.transact(Change::new(deposit("o1", "u1")), vec![]).await;
+        let written = table.transact(Transaction::new(Change::new(deposit("o1", "u1")), vec![])).await;
         let credited = table.credit(&deposit_report("1", "o1", "u1", "700").expected_credit().unwrap()).await;
         for answer in [written, credited] {
             assert_eq!(answer.ok(), is_race.then_some(Transacted::Conflict { payment: None }), "{error}");
         }
     }
+}
+
+/// Only two errors happen every time: the row is too large, if the error names it, and it cannot be decoded although its format
+/// is not newer than ours.
+#[tokio::test]
+async fn only_a_row_that_is_too_large_or_cannot_be_decoded_is_a_permanent_error() {
+    let too_large = [
+        "Item size has exceeded the maximum allowed size",
+        "Item size to update has exceeded the maximum allowed size",
+    ];
+    let canceled = |place: usize, message: &str| {
+        let mut reasons = vec![r#"{"Code":"None"}"#.to_owned(); 2];
+        reasons[place] = format!(r#"{{"Code":"ValidationError","Message":"{message}"}}"#);
+        format!(r#"{{"__type":"TransactionCanceledException","CancellationReasons":[{}]}}"#, reasons.join(","))
+    };
+    let expected = deposit_report("1", "o1", "u1", "700").expected_credit().unwrap();
+    for message in too_large {
+        for (place, key) in [(0, "payment#paytm#1"), (1, "deposit#o1")] {
+            let table = fixtures::refusing(&canceled(place, message)).await;
+            let Err(StoreError::Permanent { key: named, .. }) = table.credit(&expected).await else { panic!() };
+            assert_eq!(named, key);
+        }
+        let single = format!(r#"{{"__type":"ValidationException","message":"{message}"}}"#);
+        let table = fixtures::refusing_writes(&single).await;
+        let written = table.write(Change::new(deposit("o1", "u1"))).await.unwrap_err();
+        assert!(written.is_permanent_of(&expected.order), "{written}");
+        let unnamed = table.transact(Transaction::new(Change::new(deposit("o1", "u1")), vec![])).await;
+        assert!(matches!(unnamed, Err(StoreError::Transient(_))), "the error names no row: {unnamed:?}");
+    }
+    for message in ["The provided expression refers to an attribute that does not exist in the item", ""] {
+        let table = fixtures::refusing(&canceled(1, message)).await;
+        assert!(matches!(table.credit(&expected).await, Err(StoreError::Transient(_))), "{message}");
+    }
+}
+
+#[tokio::test]
+async fn a_row_that_would_be_too_large_is_named_before_it_is_written() {
+    let table = embedded().await;
+    let DepositRow::Registered(order) = deposit("o1", "u1") else { panic!() };
+    let large = |length| DepositRow::Registered(domain::Deposit { params: "x".repeat(length), ..order.clone() });
+    let bytes = 400 * 1024;
+    for (length, is_written) in [(bytes - 1_000, true), (bytes, false)] {
+        let id = CustomTransactionId::parse("o1").unwrap();
+        let current = table.read(&id).await.unwrap();
+        let written = table.write(Change::of(large(length), current.as_ref())).await;
+        assert_eq!(written.is_ok(), is_written, "{length}");
+        let current = table.read(&id).await.unwrap();
+        let transacted = table.transact(Transaction::new(Change::of(large(length), current.as_ref()), vec![])).await;
+        assert_eq!(transacted.as_ref().is_err_and(|error| error.is_permanent_of(&id)), !is_written, "{transacted:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_row_of_a_newer_format_may_pass_and_is_never_written_over() {
+    let client = fixtures::client().await;
+    let table = DynamoDb::new(client.clone(), "paykassma".into());
+    let id = CustomTransactionId::parse("o1").unwrap();
+    table.write(Change::new(deposit("o1", "u1"))).await.unwrap();
+    table.write(Change::new(claimed("1", "o1"))).await.unwrap();
+    table.write(Change::new(withdrawal("w1", "5"))).await.unwrap();
+    let keys = ["deposit#o1", "payment#paytm#1", "withdrawal#w1"];
+    for key in keys {
+        fixtures::set_number(&client, key, "format", 2).await;
+    }
+    let order = table.read(&id).await.unwrap().unwrap();
+    let credit = deposit_report("1", "o1", "u1", "5").expected_credit().unwrap();
+    let fresh = deposit_report("2", "o1", "u1", "5").expected_credit().unwrap();
+    let answers = [
+        table.write(order.becomes(deposit("o1", "u1"))).await.map(drop),
+        table.write(Change::new(deposit("o1", "u2"))).await.map(drop),
+        table.transact(Transaction::new(order.becomes(deposit("o1", "u1")), vec![])).await.map(drop),
+        table.credit(&credit).await.map(drop),
+        table.credit(&fresh).await.map(drop),
+        table.end_withdrawal(&withdrawal_report("w1", "5", Some(1))).await.map(drop),
+    ];
+    for answer in answers {
+        assert!(matches!(answer, Err(StoreError::Transient(_))), "{answer:?}");
+    }
+    for key in keys {
+        let version = fixtures::attribute(&client, key, "version").await;
+        assert_eq!(version.unwrap().as_n().unwrap(), "1", "{key}");
+    }
+    fixtures::damage(&client, "deposit#o2", &[("version", "1"), ("format", "2")]).await;
+    fixtures::damage(&client, "deposit#o3", &[("version", "1"), ("format", "1")]).await;
+    let read = async |id: &str| table.read(&CustomTransactionId::parse(id).unwrap()).await.unwrap_err();
+    assert!(matches!(read("o2").await, StoreError::Transient(_)));
+    assert!(matches!(read("o3").await, StoreError::Permanent { key, .. } if key == "deposit#o3"));
 }
 
 /// A megabyte is a page: the scan goes on after it, and past what it cannot read.
@@ -528,7 +681,7 @@ async fn a_walk_through_dynamodb_goes_on_past_rows_that_cannot_be_read() {
     let table = DynamoDb::new(client.clone(), "paykassma".into());
     for time in 1..=5 {
         let mut row = unreadable_at(time);
-        row.evidence.additional_data = "x".repeat(300_000);
+        row.evidence.place = ListPlace::Here(SignedList { additional_data: "x".repeat(300_000), ..list() });
         table.write(Change::new(row)).await.unwrap();
     }
     fixtures::damage(&client, "deposit#o1", &[]).await;
@@ -539,11 +692,7 @@ async fn a_walk_through_dynamodb_goes_on_past_rows_that_cannot_be_read() {
     let mut unreadable_row: Vec<_> =
         rows.iter().filter_map(|row| row.as_ref().err()).map(ToString::to_string).collect();
     unreadable_row.sort();
-    let named = [
-        "deposit#o1: a row has no version",
-        "gift#1: a row of an unknown kind",
-        "payment#paytm#1: a row is unreadable",
-    ];
+    let named = ["deposit#o1: it has no version", "gift#1: a row of an unknown kind", "payment#paytm#1: missing field"];
     let named = [named.as_slice(), &["withdrawal#w1: `attention` can't be read"]].concat();
     assert_eq!(unreadable_row.len(), named.len(), "{unreadable_row:?}");
     for (unreadable_row, named) in unreadable_row.iter().zip(named) {
