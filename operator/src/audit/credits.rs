@@ -342,13 +342,13 @@ impl OfOrder {
             let unmet = OfNumber::new(&self.order, number.clone());
             self.check_number(table, &unmet, report).await;
         }
-        let counted = self.credits.as_ref().map(|it| it.totals);
-        if counted == Some(self.found) || (counted.is_none() && self.found.count == 0) {
+        // Before the second credit the row counts nothing, and each credit was compared with its payment.
+        let Some(credits) = self.credits.as_ref().filter(|it| it.has_numbers && it.totals != self.found) else {
             return;
-        }
+        };
         let what = match self.count_again(table).await {
             Ok(what) => what,
-            Err(error) => Some(unread(&differ(counted, self.found), &error)),
+            Err(error) => Some(unread(&differ(Some(credits.totals), self.found), &error)),
         };
         if let Some(what) = what {
             report(Break { rule: Rule::Credits, id: self.order.key(), what });

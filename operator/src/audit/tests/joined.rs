@@ -140,7 +140,6 @@ async fn a_credit_is_one_of_its_order_with_the_same_facts() {
         credits("number#o1#2"),
         credits("deposit#o1"),
         credits("payment#paytm#2"),
-        credits("deposit#o2"),
     ];
     assert_eq!(elsewhere, expected);
     let mut twice = of_order(&rows);
