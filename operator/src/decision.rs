@@ -1,8 +1,8 @@
 //! A person's decision: made on the current rows, shown, and written as one conditional change.
 
 use domain::{
-    CreditedNumber, CustomTransactionId, Decided, Deposit, DepositRow, NotResolved, Outcome, Payment, Resolution,
-    SignedFacts, TransactionId, Unreadable, WithdrawalRow,
+    CreditedNumber, CustomTransactionId, Decided, Deposit, DepositRow, NormalisedNumber, NotResolved, Outcome, Payment,
+    PaymentKey, Resolution, SignedFacts, TransactionId, Unreadable, WithdrawalRow,
 };
 use store::{
     AnyRow, Change, Read, ReadAny, Row, RowKey, StoreError, Stored, Transact, Transacted, Transaction, Write, Written,
@@ -19,6 +19,12 @@ pub enum NotDecided {
     /// The row's state does not allow it.
     #[error(transparent)]
     NotResolved(#[from] NotResolved),
+    /// The order was credited for the number.
+    #[error("the order was credited for this number already, by {first}")]
+    SameNumber {
+        /// The key of the payment that was credited.
+        first: String,
+    },
     /// An order has no state of its own.
     #[error("an order is decided by its payments: resolve one of them")]
     IsOrder,
@@ -31,6 +37,9 @@ pub enum NotDecided {
     /// Only the credit of an element that was not understood needs a number.
     #[error("a number is stated only for an unreadable element that is credited")]
     NumberNotNeeded,
+    /// Only a credit needs the statement that it is a different payment.
+    #[error("a different payment is stated only for one that is credited")]
+    DifferenceNotNeeded,
     /// An order that is registered is needed.
     #[error("a payment is credited to a registered order: name one")]
     NoOrder,
@@ -113,6 +122,9 @@ impl Decision {
         if stated.number.is_some() && !(is_credit && is_unreadable) {
             return Err(NotDecided::NumberNotNeeded);
         }
+        if resolution.is_different_payment && !(is_credit && (is_payment || is_unreadable)) {
+            return Err(NotDecided::DifferenceNotNeeded);
+        }
         let change = match &row {
             AnyRow::Deposit(_) => return Err(NotDecided::IsOrder),
             AnyRow::EntryCount(_)
@@ -138,7 +150,8 @@ impl Decision {
                 let order = read_order(table, stated.order.as_ref().or(signed.as_ref())).await?;
                 let number = read_number(table, order.as_ref(), &payment.row.key.transaction_id).await?;
                 let deposit = order.as_ref().map(|it| &it.row);
-                match payment.row.resolve(deposit, number.as_ref(), resolution)? {
+                let decided = payment.row.resolve(deposit, number.as_ref(), resolution);
+                match decided.map_err(|error| named(error, deposit, number.as_ref(), &payment.row.key))? {
                     Decided::Payment(row) => RowChange::Payment(Box::new(payment.becomes(row))),
                     Decided::Credited(rows) => {
                         let order = order.ok_or(NotDecided::NoOrder)?;
@@ -180,6 +193,13 @@ impl Decision {
         Some(transaction.deposit.row.id().key())
     }
 
+    /// The key of the payment that is credited.
+    #[must_use]
+    pub fn payment(&self) -> Option<String> {
+        let RowChange::Credit(transaction) = &self.change else { return None };
+        transaction.payments.first().map(|it| it.row.key.key())
+    }
+
     /// Writes all of it or nothing. `false` when a row has changed since it was read.
     ///
     /// # Errors
@@ -211,17 +231,37 @@ async fn credit_odd(
     };
     let order = order.ok_or(NotDecided::NoOrder)?;
     let (payment, number) = (table.read(&key).await?, read_number(table, Some(&order), &key.transaction_id).await?);
-    let (row, decided) = unreadable.row.credit(
+    let decided = unreadable.row.credit(
         stated.number.as_ref(),
         payment.as_ref().map(|it| &it.row),
         (&order.row, is_order_known),
         number.as_ref(),
         resolution,
-    )?;
+    );
+    let (row, decided) = decided.map_err(|error| named(error, Some(&order.row), number.as_ref(), &key))?;
     let Decided::Credited(rows) = decided else { return Err(NotDecided::NothingToDecide) };
     let deposit = order.becomes(rows.deposit).map(DepositRow::Registered);
     let transaction = Transaction::new(deposit, vec![Change::of(rows.payment, payment.as_ref())]);
     Ok(Transaction { numbers: rows.numbers, unreadable: Some(unreadable.becomes(row)), ..transaction })
+}
+
+/// Names the payment because of which another one is not credited.
+fn named(
+    error: NotResolved,
+    order: Option<&Deposit>,
+    number: Option<&CreditedNumber>,
+    payment: &PaymentKey,
+) -> NotDecided {
+    let is_same = |other: &&PaymentKey| {
+        let of = |key: &PaymentKey| NormalisedNumber::of(&key.transaction_id);
+        *other != payment && of(other) == of(payment)
+    };
+    let remembered = order.into_iter().flat_map(|it| &it.credited).map(|it| &it.payment);
+    let first = number.map(|it| &it.payment).into_iter().chain(remembered).find(is_same);
+    match first {
+        Some(first) if error == NotResolved::SameNumber => NotDecided::SameNumber { first: first.key() },
+        Some(_) | None => error.into(),
+    }
 }
 
 async fn read_order(

@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use domain::NotResolved;
+
 use crate::decision::NotDecided;
 
 /// The end of a command that did what it was asked to do.
@@ -75,7 +77,13 @@ impl From<NotDecided> for Failure {
     fn from(error: NotDecided) -> Self {
         match error {
             NotDecided::Table(error) => error.into(),
-            NotDecided::OrderNotNeeded | NotDecided::NumberNotNeeded => Self::Usage(format!("--order: {error}")),
+            NotDecided::OrderNotNeeded => Self::Usage(format!("--order: {error}")),
+            NotDecided::NumberNotNeeded => Self::Usage(format!("--number: {error}")),
+            NotDecided::DifferenceNotNeeded => Self::Usage(format!("--different-payment: {error}")),
+            NotDecided::NotResolved(NotResolved::Number(_)) => Self::NotAllowed(format!("--number: {error}")),
+            NotDecided::SameNumber { .. } => Self::NotAllowed(format!(
+                "{error}. `show` that payment: if it is the same money, reject this one; if not, repeat the command with --different-payment"
+            )),
             NotDecided::NotResolved(_) | NotDecided::IsOrder | NotDecided::NothingToDecide | NotDecided::NoOrder => {
                 Self::NotAllowed(error.to_string())
             }

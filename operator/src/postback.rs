@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use domain::{Evidence, ListHash, ListPlace, Separator, SignedList};
-use paykassma::{Element, PostbackBody, read_postback};
-use signing::{NotVerified, verify};
+use domain::{Evidence, ListHash, ListPlace, Separator, SignedList, Timestamp, Unsigned};
+use paykassma::{Element, Postback, PostbackBody, SignedElements, signed_elements};
+use signing::{NotVerified, Verified, verify};
 use store::{Read, StoreError, StoredListId};
 
 use crate::deployment::Keys;
@@ -58,25 +58,84 @@ pub(crate) enum Unproved {
     NoEvidence(String),
 }
 
+impl Unproved {
+    /// The list that a row refers to was not found.
+    pub(crate) fn no_list() -> Self {
+        Self::NoEvidence("its signed list has no row".into())
+    }
+
+    fn no_element() -> Self {
+        Self::NoEvidence("the signed list has no such element".into())
+    }
+}
+
 impl From<Unproved> for Failure {
     fn from(error: Unproved) -> Self {
         Self::NotAllowed(error.to_string())
     }
 }
 
-/// Verifies the evidence of a row with the current keys, and reads its element. `None` if the signed list has no such element.
-pub(crate) fn kept(keys: &Keys, lists: &Lists, evidence: &Evidence) -> Result<Option<Element>, Unproved> {
-    let list = lists.of(evidence).ok_or_else(|| Unproved::NoEvidence("its signed list has no row".into()))?;
+/// Verifies a signed list with the current keys.
+pub(crate) fn verified<T>(
+    keys: &Keys,
+    list: &SignedList,
+    then: impl FnOnce(&Verified<'_>) -> T,
+) -> Result<T, Unproved> {
     let bare = body(&keys.access_key, list).map_err(|error| Unproved::NoEvidence(error.to_string()))?.to_string();
     let verified = verify(bare.as_bytes(), &keys.of_postbacks()).map_err(|cause| match cause {
         NotVerified::Signature => Unproved::NoKey,
         NotVerified::Malformed(_) | NotVerified::AccessKey => Unproved::NoEvidence(cause.to_string()),
     })?;
-    let postback = read_postback(&verified);
-    Ok(postback.elements(&evidence.place, evidence.received_at, Separator::Dot).nth(evidence.element))
+    Ok(then(&verified))
 }
 
-/// Verifies the evidence of a row with the current keys, and reads its element.
-pub(crate) fn element(keys: &Keys, lists: &Lists, evidence: &Evidence) -> Result<Element, Unproved> {
-    kept(keys, lists, evidence)?.ok_or_else(|| Unproved::NoEvidence("the signed list has no such element".into()))
+/// Verifies a signed list with the current keys, and reads one of its elements, from 0.
+pub(crate) fn element(keys: &Keys, list: &SignedList, place: usize) -> Result<Element, Unproved> {
+    let read = |verified: &Verified<'_>| {
+        let elements = signed_elements(verified.additional_data());
+        elements.texts.get(place).and_then(|text| read_element(text, elements.fault))
+    };
+    verified(keys, list, read)?.ok_or_else(Unproved::no_element)
+}
+
+/// Reads the text of an element. Its evidence is not the row's.
+fn read_element(text: &str, fault: Option<&'static str>) -> Option<Element> {
+    let postback = Postback { list: SignedElements { texts: vec![text], fault }, unsigned: Unsigned::default() };
+    let nowhere = ListPlace::Stored { list: ListHash::from([0; 32]) };
+    postback.elements(&nowhere, Timestamp(0), Separator::Dot).next()
+}
+
+/// A signed list of several elements that was verified once. Each element is read when it is asked for.
+#[derive(Debug)]
+pub(crate) struct VerifiedList {
+    hash: ListHash,
+    texts: Vec<Box<str>>,
+    fault: Option<&'static str>,
+}
+
+impl VerifiedList {
+    /// Verifies a list with the current keys.
+    pub(crate) fn of(keys: &Keys, list: &SignedList) -> Result<Self, Unproved> {
+        verified(keys, list, |verified| {
+            let SignedElements { texts, fault } = signed_elements(verified.additional_data());
+            let texts = texts.into_iter().map(Box::from).collect();
+            Self { hash: verified.list_hash().into(), texts, fault }
+        })
+    }
+
+    /// The hash that it has.
+    pub(crate) fn hash(&self) -> &ListHash {
+        &self.hash
+    }
+
+    /// How many elements it has.
+    pub(crate) fn elements(&self) -> usize {
+        self.texts.len()
+    }
+
+    /// One of its elements, from 0.
+    pub(crate) fn element(&self, place: usize) -> Result<Element, Unproved> {
+        let text = self.texts.get(place);
+        text.and_then(|text| read_element(text, self.fault)).ok_or_else(Unproved::no_element)
+    }
 }

@@ -35,15 +35,15 @@ pub(crate) struct Resolve {
     #[arg(long, env = "USER")]
     pub(crate) by: String,
 
-    /// The order to credit, where the provider names none that is known
+    /// The order to credit: one that entered the number, or any order if the provider names none that is known
     #[arg(long, value_name = "CUSTOM_TRANSACTION_ID")]
     pub(crate) order: Option<String>,
 
-    /// The number of a payment whose signed number cannot be read
+    /// The number of an unreadable payment, as the back office shows it
     #[arg(long, value_name = "NUMBER")]
     pub(crate) number: Option<String>,
 
-    /// State that it is a different payment, although the order was credited for the same number
+    /// State that it is a different payment than the one which the order was credited for with the same number
     #[arg(long)]
     pub(crate) different_payment: bool,
 
@@ -66,7 +66,10 @@ What may be decided:
   an unreadable element                                  anything, for the record; a payment among them may be
                                                          credited, under the --number that you state
 
-A payment is credited with its signed amount to the label that is stored with its order.";
+A payment is credited with its signed amount to the label that is stored with its order.
+
+An order is credited once for a number, whatever the wallet, the capital letters and the leading zeros. The error names the
+payment that was credited. If the provider's books show two payments, state that with --different-payment.";
 
 fn outcomes() -> impl TypedValueParser<Value = Outcome> {
     let names = PossibleValuesParser::new(Outcome::ALL.map(Outcome::as_str));
@@ -82,6 +85,9 @@ struct Resolved {
     /// The order that is credited.
     #[serde(skip_serializing_if = "Option::is_none")]
     credited: Option<String>,
+    /// The payment that it is credited with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payment: Option<String>,
     /// The version that is replaced.
     version: u64,
     is_written: bool,
@@ -104,6 +110,7 @@ pub(crate) async fn run(deployment: &Deployment, output: Output, arguments: &Res
         before: decision.before().state_name(),
         after: decision.after().state_name(),
         credited: decision.credited(),
+        payment: decision.payment(),
         version: decision.before().version(),
         is_written: !arguments.dry_run,
     };
@@ -130,9 +137,11 @@ fn resolution(arguments: &Resolve) -> Result<Resolution, Failure> {
 
 impl Resolved {
     fn text(&self) -> String {
-        let Self { id, before, after, credited, version, is_written } = self;
+        let Self { id, before, after, credited, payment, version, is_written } = self;
         let change = if before == after { format!("stays {before}") } else { format!("{before} -> {after}") };
-        let credited = credited.as_ref().map(|order| format!("; {order} is credited")).unwrap_or_default();
+        let credited = credited.as_ref().zip(payment.as_ref());
+        let credited =
+            credited.map(|(order, payment)| format!("; {order} is credited with {payment}")).unwrap_or_default();
         let end = if *is_written { "Done." } else { "Nothing was written." };
         format!("{id} (version {version}): {change}{credited}\n{end}")
     }

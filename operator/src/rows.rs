@@ -3,8 +3,8 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use domain::{
-    Amount, CurrencyCode, DepositRow, ListState, Mismatch, PaymentState, Submission, Timestamp, WithdrawalRow,
-    WithdrawalState,
+    Amount, CurrencyCode, DepositRow, ListState, Mismatch, OddPayment, PaymentState, Submission, Timestamp, Unreadable,
+    WithdrawalRow, WithdrawalState,
 };
 use store::{AnyRow, RowKey};
 
@@ -59,7 +59,7 @@ pub(crate) fn why(row: &AnyRow) -> String {
             WithdrawalRow::Registered(row) => why_withdrawal(&row.state, row.needs_review.as_deref()),
             WithdrawalRow::Foreign(_) => "the provider reports on a withdrawal that was never made here".into(),
         },
-        AnyRow::Unreadable(it) => it.row.reason.clone(),
+        AnyRow::Unreadable(it) => why_unreadable(&it.row),
         AnyRow::EntryCount(it) => format!("{} numbers were entered on the last day", it.row.entered),
         AnyRow::CreditedNumber(it) => format!("{} was credited for {}", it.row.order, it.row.payment.key()),
         AnyRow::WaitingPage(it) => {
@@ -67,10 +67,20 @@ pub(crate) fn why(row: &AnyRow) -> String {
         }
         AnyRow::StoredList(_) => "the signed list that other rows refer to".into(),
         AnyRow::ListProgress(it) => match it.row.state {
-            ListState::Unfinished => "some of its elements may not be stored".into(),
-            ListState::Done => "all its elements are stored".into(),
+            ListState::Unfinished => format!("some of its {} elements may not be stored: replay it", it.row.elements),
+            ListState::Done => format!("all its {} elements are stored", it.row.elements),
         },
     }
+}
+
+/// What could not be understood, and what is readable of a payment all the same.
+fn why_unreadable(row: &Unreadable) -> String {
+    let Some(payment) = &row.payment else { return row.reason.clone() };
+    let OddPayment { wallet_type, transaction_id, custom_transaction_id, amount, currency_code, .. } = payment;
+    let number = transaction_id.as_ref().map_or_else(String::new, |number| format!(", number {number}"));
+    let order = if custom_transaction_id.is_empty() { "" } else { ", order " };
+    let reason = &row.reason;
+    format!("{reason}; a payment of {amount} {currency_code} by {wallet_type}{number}{order}{custom_transaction_id}")
 }
 
 fn why_withdrawal(state: &WithdrawalState, needs_review: Option<&str>) -> String {

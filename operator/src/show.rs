@@ -2,9 +2,10 @@
 
 use clap::Args;
 use domain::{
-    Contradiction, DepositRow, Evidence, Resolution, SignedFacts, Timestamp, Withdrawal, WithdrawalRow, WithdrawalState,
+    Contradiction, DepositRow, Evidence, Resolution, SignedFacts, SignedList, Timestamp, Withdrawal, WithdrawalRow,
+    WithdrawalState,
 };
-use paykassma::signed_elements;
+use paykassma::{SignedElements, signed_elements};
 use serde::Serialize;
 use serde_json::Value;
 use store::AnyRow;
@@ -19,7 +20,8 @@ use crate::{id, rows};
 /// What to show.
 #[derive(Debug, Args)]
 pub(crate) struct Show {
-    /// A key of the table (deposit#.., payment#WALLET#NUMBER, withdrawal#.., unreadable#LIST#N), or a merchant's id alone
+    /// A key of the table (deposit#.., payment#WALLET#NUMBER, withdrawal#.., unreadable#LIST#N, list#LIST, evidence#LIST), or a
+    /// merchant's id alone
     pub(crate) id: String,
 
     /// Show people's names, accounts and labels, and the signed text
@@ -53,8 +55,15 @@ struct Happened {
 #[derive(Serialize)]
 struct Signed {
     signature: String,
-    element: usize,
-    received_at_ms: Timestamp,
+    /// The access key of the keys that verified it.
+    access_key: String,
+    /// How many elements the list has.
+    elements: usize,
+    /// Which of them this is, from 0; absent if it is the whole list.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    element: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    received_at_ms: Option<Timestamp>,
     said: Value,
 }
 
@@ -62,11 +71,8 @@ pub(crate) async fn run(deployment: &Deployment, output: Output, arguments: &Sho
     let table = deployment.table()?;
     let row = id::find(&table, &arguments.id).await?;
     let lists = Lists::read(&table, evidence(&row)).await?;
-    let mut shown = Shown::of(&row, &lists)?;
-    if !arguments.reveal {
-        mask(&mut shown.row);
-        shown.evidence.iter_mut().for_each(|it| mask(&mut it.said));
-    }
+    let shown = Shown::of(&row, &lists)?;
+    let shown = if arguments.reveal { shown } else { shown.masked() };
     output.line(&shown, || shown.text());
     Ok(Done::Well)
 }
@@ -83,9 +89,18 @@ impl Shown {
             attention: row.attention().map(|it| it.kind.as_str()),
             version: row.version(),
             history,
-            evidence: evidence(row).into_iter().map(|it| Signed::of(lists, it)).collect(),
+            evidence: signed(row, lists),
             row: json.map_err(|error| Failure::NoAnswer(error.to_string()))?,
         })
+    }
+
+    /// Without what is people's own.
+    fn masked(mut self) -> Self {
+        mask(&mut self.row);
+        for it in &mut self.evidence {
+            hide(&mut it.said);
+        }
+        self
     }
 
     fn text(&self) -> String {
@@ -95,12 +110,7 @@ impl Shown {
         lines.push("\nHistory".into());
         lines.extend(self.history.iter().map(|it| format!("  {}  {}", rows::time(it.at_ms), it.what)));
         for it in &self.evidence {
-            lines.push(format!(
-                "\nSigned, element {} of {}, received {}",
-                it.element,
-                it.signature,
-                rows::time(it.received_at_ms)
-            ));
+            lines.push(it.head());
             lines.push(pretty(&it.said));
         }
         lines.push("\nRow".into());
@@ -115,20 +125,64 @@ fn pretty(value: &Value) -> String {
 }
 
 impl Signed {
+    /// The element that a row is about.
     fn of(lists: &Lists, evidence: &Evidence) -> Self {
+        let list = lists.of(evidence);
+        let texts = list.map(|list| signed_elements(&list.additional_data).texts).unwrap_or_default();
+        let said = texts.get(evidence.element).map(|text| read(text)).unwrap_or_default();
         Self {
-            signature: lists.of(evidence).map(|list| list.signature.clone()).unwrap_or_default(),
-            element: evidence.element,
-            received_at_ms: evidence.received_at,
-            said: element(lists, evidence).unwrap_or_default(),
+            signature: list.map(|list| list.signature.clone()).unwrap_or_default(),
+            access_key: list.map(|list| list.access_key.clone()).unwrap_or_default(),
+            elements: texts.len(),
+            element: Some(evidence.element),
+            received_at_ms: Some(evidence.received_at),
+            said,
         }
+    }
+
+    /// All elements of a list.
+    fn whole(list: &SignedList) -> Self {
+        let SignedElements { texts, .. } = signed_elements(&list.additional_data);
+        Self {
+            signature: list.signature.clone(),
+            access_key: list.access_key.clone(),
+            elements: texts.len(),
+            element: None,
+            received_at_ms: None,
+            said: texts.iter().map(|text| read(text)).collect(),
+        }
+    }
+
+    fn head(&self) -> String {
+        let Self { signature, access_key, elements, .. } = self;
+        let which = self.element.map_or_else(
+            || format!("all {elements} elements"),
+            |element| format!("element {element} (from 0) of {elements}"),
+        );
+        let received = self.received_at_ms.map(|at| format!(", received {}", rows::time(at))).unwrap_or_default();
+        format!("\nSigned, {which}, by {signature} with the access key {access_key}{received}")
     }
 }
 
-/// The signed element that a row is about.
-fn element(lists: &Lists, evidence: &Evidence) -> Option<Value> {
-    let elements = signed_elements(&lists.of(evidence)?.additional_data);
-    serde_json::from_str(elements.texts.get(evidence.element)?).ok()
+fn read(element: &str) -> Value {
+    serde_json::from_str(element).unwrap_or_default()
+}
+
+/// Hides what is people's own in signed elements. What is no object may be anything.
+fn hide(said: &mut Value) {
+    match said {
+        Value::Object(_) => mask(said),
+        Value::Array(elements) => elements.iter_mut().for_each(hide),
+        Value::Null => {}
+        Value::Bool(_) | Value::Number(_) | Value::String(_) => *said = "***".into(),
+    }
+}
+
+fn signed(row: &AnyRow, lists: &Lists) -> Vec<Signed> {
+    if let AnyRow::StoredList(it) = row {
+        return vec![Signed::whole(&it.row.list)];
+    }
+    evidence(row).into_iter().map(|it| Signed::of(lists, it)).collect()
 }
 
 fn evidence(row: &AnyRow) -> Vec<&Evidence> {
@@ -233,4 +287,122 @@ fn resolved(resolutions: &[Resolution]) -> impl Iterator<Item = Happened> {
         at_ms: it.at,
         what: format!("{} decided: {}, because {} ({})", it.by, it.outcome.as_str(), it.reason, it.evidence),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::{
+        Amount, CurrencyCode, CustomTransactionId, Direction, Label, ListHash, ListPlace, ListProgress, OddPayment,
+        Payment, PaymentKey, PaymentState, StoredList, TransactionId, Unreadable, Unsigned, WalletType,
+    };
+    use serde_json::json;
+    use store::{Change, Memory, Row, Write};
+
+    use super::*;
+
+    /// A list that names a person in each of its elements, one of which is no object.
+    fn stored_list() -> StoredList {
+        let element =
+            |number: &str, name: &str| json!({"transaction_id": number, "account_name": name, "amount": "700"});
+        let additional_data = json!([element("1", "Alice"), element("2", "Bob"), "Carol"]).to_string();
+        let list = SignedList { additional_data, signature: "538e".into(), access_key: "public".into() };
+        StoredList { hash: ListHash::from([7; 32]), list }
+    }
+
+    fn evidence(element: usize) -> Evidence {
+        let place = ListPlace::Stored { list: ListHash::from([7; 32]) };
+        Evidence { place, element, received_at: Timestamp(7) }
+    }
+
+    fn odd(label: Option<&str>) -> OddPayment {
+        OddPayment {
+            wallet_type: WalletType::parse("paytm").unwrap(),
+            transaction_id: None,
+            custom_transaction_id: "o1".into(),
+            amount: Amount::parse("700").unwrap(),
+            currency_code: CurrencyCode::parse("INR").unwrap(),
+            label: label.map(|label| Label::parse(label).unwrap()),
+        }
+    }
+
+    /// What is printed about a row: for everyone, and revealed.
+    async fn shown<R: Row>(row: R) -> [String; 2] {
+        let table = Memory::default();
+        table.write(Change::new(stored_list())).await.unwrap();
+        let row = R::into_any(Change::new(row).written());
+        let lists = Lists::read(&table, super::evidence(&row)).await.unwrap();
+        let shown = || Shown::of(&row, &lists).unwrap();
+        [shown().masked().text(), shown().text()]
+    }
+
+    fn has(text: &str, parts: &[&str]) {
+        for part in parts {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+    }
+
+    fn has_not(text: &str, parts: &[&str]) {
+        for part in parts {
+            assert!(!text.contains(part), "{part}: {text}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_list_is_shown_with_its_key_and_all_its_elements_and_without_names() {
+        let [masked, revealed] = shown(stored_list()).await;
+        has(&masked, &["all 3 elements, by 538e with the access key public", r#""transaction_id": "2""#]);
+        has_not(&masked, &["Alice", "Bob", "Carol"]);
+        has(&revealed, &["Alice", "Bob", "Carol"]);
+    }
+
+    #[tokio::test]
+    async fn a_payment_of_a_list_is_shown_with_its_own_element() {
+        let order = CustomTransactionId::parse("o1").unwrap();
+        let facts = odd(Some("u1")).facts(&evidence(1));
+        let credited_label = Label::parse("u1").unwrap();
+        let key = PaymentKey {
+            wallet_type: WalletType::parse("paytm").unwrap(),
+            transaction_id: TransactionId::parse("2").unwrap(),
+        };
+        let row = Payment::new(key, PaymentState::Credited { order, credited_label, facts });
+        let [masked, revealed] = shown(row).await;
+        has(&masked, &["element 1 (from 0) of 3, by 538e", r#""transaction_id": "2""#]);
+        has_not(&masked, &["Alice", "Bob", "u1", r#""transaction_id": "1""#]);
+        has(&revealed, &["Bob", "u1"]);
+        has_not(&revealed, &["Alice"]);
+    }
+
+    #[tokio::test]
+    async fn the_progress_of_a_list_is_shown_with_its_unsigned_fields_and_without_the_label() {
+        let unsigned = Unsigned {
+            wallet_type: None,
+            amount: Some(Amount::parse("1400").unwrap()),
+            currency_code: None,
+            label: Some(Label::parse("user-1").unwrap()),
+            direction: Some(Direction::Ingoing),
+        };
+        let row = ListProgress::new(ListHash::from([7; 32]), 3, Timestamp(7), unsigned);
+        let [masked, revealed] = shown(row.clone()).await;
+        has(
+            &masked,
+            &["unfinished", "some of its 3 elements may not be stored", "1400", "ingoing", "a signed list of 3"],
+        );
+        has_not(&masked, &["user-1"]);
+        has(&revealed, &["user-1"]);
+        let [done, _] = shown(row.done()).await;
+        has(&done, &["done", "all its 3 elements are stored"]);
+    }
+
+    #[tokio::test]
+    async fn an_odd_payment_is_shown_with_what_is_readable_of_it() {
+        let hash = ListHash::from([7; 32]);
+        let reason = "`transaction_id` cannot be read";
+        let [masked, revealed] =
+            shown(Unreadable::new(hash.clone(), evidence(2), reason, Some(odd(Some("user-1"))))).await;
+        has(&masked, &["`transaction_id` cannot be read; a payment of 700 INR by paytm, order o1", "***"]);
+        has_not(&masked, &["user-1", "Carol"]);
+        has(&revealed, &["user-1", "Carol"]);
+        let [masked, _] = shown(Unreadable::new(hash, evidence(2), reason, None)).await;
+        has_not(&masked, &["a payment of"]);
+    }
 }

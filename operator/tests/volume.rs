@@ -10,16 +10,19 @@
     reason = "it counts, it is given their number, and it measures"
 )]
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use domain::*;
+use paykassma::PostbackBody;
 use serde_json::{Value, json};
-use signing::{Spelling, sign_postback};
+use signing::{PostbackKeys, Spelling, sign_postback, verify};
 use store::{Row, RowKey};
 
 const ACCESS_KEY: &str = "FQ9jMwrNSkFbyMNqYFf6Ed4xeKmjHK";
@@ -36,27 +39,67 @@ fn planted(number: u64) -> Option<&'static str> {
     PLANTED.iter().find(|(place, _)| number % OF == *place).map(|(_, kind)| *kind)
 }
 
-fn evidence(signed: &Value) -> Evidence {
-    let additional_data = json!([signed]).to_string();
-    let signature = sign_postback(&additional_data, Spelling::Flagged, ACCESS_KEY, &PRIVATE_KEY.into()).unwrap();
-    Evidence { additional_data, element: 0, signature, received_at: Timestamp(1_692_960_460_000) }
+/// One block of so many transactions in ten has its deposits in one signed list.
+const BLOCK: u64 = 100;
+
+fn is_in_list(number: u64) -> bool {
+    (number / BLOCK).is_multiple_of(10) && number.is_multiple_of(2)
 }
 
-fn facts(order: &str, withdrawal: Option<&str>, number: &str, amount: &str) -> SignedFacts {
-    let evidence = evidence(&json!({
+fn signed_list(elements: &[Value]) -> SignedList {
+    let additional_data = json!(elements).to_string();
+    let signature = sign_postback(&additional_data, Spelling::Flagged, ACCESS_KEY, &PRIVATE_KEY.into()).unwrap();
+    SignedList { additional_data, signature, access_key: ACCESS_KEY.into() }
+}
+
+/// The list of the block that begins with this transaction.
+fn stored_list(first: u64) -> StoredList {
+    let numbers = (first..first + BLOCK).filter(|number| is_in_list(*number));
+    let elements: Vec<_> = numbers.map(|number| deposit_element(number, &amount(number))).collect();
+    let list = signed_list(&elements);
+    let body = PostbackBody::around(&list.additional_data, &list.signature, ACCESS_KEY).unwrap().to_string();
+    let private_key = PRIVATE_KEY.into();
+    let keys = PostbackKeys { access_key: ACCESS_KEY, private_key: &private_key, previous_private_key: None };
+    StoredList { hash: verify(body.as_bytes(), &keys).unwrap().list_hash().into(), list }
+}
+
+/// All lists of several elements, by the first transaction of their block.
+fn stored_lists(count: u64) -> Lists {
+    (0..count / BLOCK / 10).map(|block| (block * BLOCK * 10, stored_list(block * BLOCK * 10))).collect()
+}
+
+type Lists = BTreeMap<u64, StoredList>;
+
+fn element(order: &str, withdrawal: Option<&str>, number: &str, amount: &str) -> Value {
+    json!({
         "activated_datetime": "2023-08-25T10:47:40.000000Z", "exchanger_identifier": "6234234234", "comment": "",
         "amount": amount, "currency_code": "INR", "wallet_type": "paytm", "stockpiling_id": null, "transaction_id": number,
         "transaction_type": null, "plugin_custom_order_id": order, "withdrawal_id": withdrawal,
         "withdrawal_status": withdrawal.map(|_| 1), "account_number": "1234560079", "account_name": "A Name",
         "account_email": "a@example.com", "bank_details": {"bank_code": null, "branch_code": null},
-    }));
+    })
+}
+
+fn deposit_element(number: u64, amount: &str) -> Value {
+    element(&order_id(number), None, &payment_number(number), amount)
+}
+
+fn order_id(number: u64) -> String {
+    format!("order-{number}")
+}
+
+fn payment_number(number: u64) -> String {
+    format!("{:011}", 10_000_000_000 + number)
+}
+
+fn facts(order: &str, place: ListPlace, element: usize, amount: &str) -> SignedFacts {
     SignedFacts {
         custom_transaction_id: order.into(),
         order_before_hyphen: None,
         amount: Amount::parse(amount).unwrap(),
         currency_code: CurrencyCode::parse("INR").unwrap(),
         label: Some(Label::parse("631317234").unwrap()),
-        evidence,
+        evidence: Evidence { place, element, received_at: Timestamp(1_692_960_460_000) },
     }
 }
 
@@ -64,19 +107,30 @@ fn item<R: Row>(row: &R) -> Value {
     let mut item = serde_json::to_value(serde_dynamo::to_item::<_, serde_dynamo::Item>(row).unwrap()).unwrap();
     item["transaction_id"] = json!({"S": row.id().key()});
     item["version"] = json!({"N": "2"});
+    if let Some(attention) = row.attention() {
+        item["attention"] = json!({"S": attention.kind.as_str()});
+        item["attention_at"] = json!({"N": attention.at.0.to_string()});
+    }
     item
 }
 
 /// A deposit that was credited: its order and its payment.
-fn deposit(number: u64, amount: &str) -> [Value; 2] {
-    let (order, id) = (format!("order-{number}"), format!("{:011}", 10_000_000_000 + number));
+fn deposit(number: u64, amount: &str, lists: &Lists) -> [Value; 2] {
+    let (order, id) = (order_id(number), payment_number(number));
     let key = PaymentKey {
         wallet_type: WalletType::parse("paytm").unwrap(),
         transaction_id: TransactionId::parse(&id).unwrap(),
     };
     let label = Label::parse("631317234").unwrap();
     let custom_transaction_id = CustomTransactionId::parse(&order).unwrap();
-    let facts = facts(&order, None, &id, amount);
+    let (place, element) = if is_in_list(number) {
+        let first = number / BLOCK * BLOCK;
+        let place = ListPlace::Stored { list: lists[&first].hash.clone() };
+        (place, usize::try_from((number - first) / 2).unwrap())
+    } else {
+        (ListPlace::Here(signed_list(&[deposit_element(number, amount)])), 0)
+    };
+    let facts = facts(&order, place, element, amount);
     let credit = Credit { payment: key.clone(), amount: facts.amount };
     let asked = Order {
         custom_transaction_id: custom_transaction_id.clone(),
@@ -87,7 +141,7 @@ fn deposit(number: u64, amount: &str) -> [Value; 2] {
         lang: None,
     };
     let state = PaymentState::Credited { order: custom_transaction_id, credited_label: label, facts };
-    let row = Deposit::new(asked, r#"{"identifier":"6234234234"}"#.into(), Timestamp(1)).credit(credit);
+    let row = Deposit::new(asked, r#"{"identifier":"6234234234"}"#.into(), Timestamp(1)).credit(credit).0;
     [item(&DepositRow::Registered(row)), item(&Payment::new(key, state))]
 }
 
@@ -109,7 +163,8 @@ fn withdrawal(number: u64, amount: &str) -> Value {
     let Transition::Move(submitted) = journalled.answered("sender", &Submission::Accepted, Timestamp(2)) else {
         panic!()
     };
-    let facts = Some(facts("", Some(&id), "", amount));
+    let place = ListPlace::Here(signed_list(&[element("", Some(&id), "", amount)]));
+    let facts = Some(facts("", place, 0, amount));
     item(&WithdrawalRow::Registered(Box::new(Withdrawal { state: WithdrawalState::Paid { facts }, ..submitted })))
 }
 
@@ -118,6 +173,11 @@ fn amount(number: u64) -> String {
 }
 
 fn rows_of(number: u64) -> u64 {
+    let of_list = if number.is_multiple_of(BLOCK * 10) { 2 } else { 0 };
+    of_list + rows_of_transaction(number)
+}
+
+fn rows_of_transaction(number: u64) -> u64 {
     match (planted(number), number % 2) {
         (Some("missing_here"), _) => 0,
         (_, 0) => 2,
@@ -125,13 +185,19 @@ fn rows_of(number: u64) -> u64 {
     }
 }
 
-/// The rows of a transaction.
-fn items(number: u64) -> Vec<Value> {
-    match rows_of(number) {
+/// The rows of a transaction, and of the list that begins with it.
+fn items(number: u64, lists: &Lists) -> Vec<Value> {
+    let mut items = match rows_of_transaction(number) {
         0 => Vec::new(),
-        2 => deposit(number, &amount(number)).into(),
+        2 => deposit(number, &amount(number), lists).into(),
         _ => vec![withdrawal(number, &amount(number))],
+    };
+    if let Some(list) = lists.get(&number) {
+        let elements = usize::try_from(BLOCK / 2).unwrap();
+        let progress = ListProgress::new(list.hash.clone(), elements, Timestamp(1), Unsigned::default());
+        items.extend([item(list), item(&progress.done())]);
     }
+    items
 }
 
 /// The lines of a transaction in the export.
@@ -166,17 +232,23 @@ fn export(file: &Path, count: u64) -> (u64, u64) {
 }
 
 /// A page of a scan, of rows that are made when they are asked for: the server of the other tests sorts the whole table for each.
-fn page(request: &Value, count: u64) -> String {
+fn page(request: &Value, count: u64, lists: &Lists) -> String {
     let (segment, of) = (request["Segment"].as_u64().unwrap(), request["TotalSegments"].as_u64().unwrap());
     let (first, end) = (count * segment / of, count * (segment + 1) / of);
     let from = request["ExclusiveStartKey"]["transaction_id"]["S"].as_str().map_or(first, |key| key.parse().unwrap());
     let until = end.min(from + PAGE);
-    let items: Vec<_> = (from..until).flat_map(items).collect();
+    let items: Vec<_> = (from..until).flat_map(|number| items(number, lists)).collect();
     let mut page = json!({"Count": items.len(), "ScannedCount": items.len(), "Items": items});
     if until < end {
         page["LastEvaluatedKey"] = json!({"transaction_id": {"S": until.to_string()}});
     }
     page.to_string()
+}
+
+/// The row of a list: nothing else is read by its key while nothing is wrong.
+fn list(key: &str, lists: &Lists) -> String {
+    let found = lists.values().find(|it| it.id().key() == key);
+    json!({"Item": item(found.unwrap_or_else(|| panic!("{key}")))}).to_string()
 }
 
 /// The stand-ins for AWS, named in an environment file: the table's scan, and the secret.
@@ -185,9 +257,14 @@ async fn serve(count: u64, directory: &Path) -> PathBuf {
     let url = format!("http://{}", listener.local_addr().unwrap());
     let keys = json!({"postback_token": "token", "access_key": ACCESS_KEY, "postback_private_key": PRIVATE_KEY});
     let secret = json!({"Name": "secret", "SecretString": keys.to_string()}).to_string();
+    let lists = Arc::new(stored_lists(count));
     let router = axum::Router::new().fallback(move |body: axum::body::Bytes| async move {
         let request: Value = serde_json::from_slice(&body).unwrap();
-        if request["SecretId"].is_null() { page(&request, count) } else { secret }
+        match (&request["SecretId"], &request["Key"]["transaction_id"]["S"]) {
+            (Value::Null, Value::Null) => page(&request, count, &lists),
+            (Value::Null, key) => list(key.as_str().unwrap(), &lists),
+            _ => secret,
+        }
     });
     tokio::spawn(async move { axum::serve(listener, router).await });
     let file = directory.join("stack.env");

@@ -11,6 +11,7 @@ mod large_postbacks;
 mod load;
 mod openapi;
 mod operator;
+mod operator_held;
 mod operator_reconcile;
 mod postbacks;
 mod privacy;

@@ -93,7 +93,7 @@ async fn an_export_is_distinguished_from_the_table() {
 }
 
 /// Changes a row past the rules.
-async fn damage(site: &Site, key: &str, set: &str, names: Value, value: &Value) {
+pub(crate) async fn damage(site: &Site, key: &str, set: &str, names: Value, value: &Value) {
     let update = json!({
         "TableName": site.stack.table_name(), "Key": {"transaction_id": {"S": key}},
         "UpdateExpression": format!("SET {set} = :value"), "ExpressionAttributeNames": names,

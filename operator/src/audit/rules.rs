@@ -1,21 +1,30 @@
 //! The rules of a single row.
 
 use domain::{
-    AttemptId, Contradiction, Deposit, DepositRow, DepositState, ForeignWithdrawal, Outcome, Payment, PaymentState,
-    Resolution, SignedFacts, Submission, SubmissionAttempt, Withdrawal, WithdrawalId, WithdrawalReport, WithdrawalRow,
-    WithdrawalState,
+    AttemptId, Contradiction, Deposit, DepositRow, DepositState, Evidence, ForeignWithdrawal, ListHash, ListPlace,
+    MAX_CREDITS, Outcome, Payment, PaymentState, Resolution, SignedFacts, Submission, SubmissionAttempt, Unreadable,
+    Withdrawal, WithdrawalRow, WithdrawalState,
 };
-use paykassma::Element;
 use serde_json::Value;
 use store::{AnyRow, ScannedRow};
 
+use super::quote::{Money, Odd, Quote, Quoted, Status};
 use super::{Break, Rule};
 use crate::deployment::Keys;
-use crate::postback::{Lists, Unproved, element, kept};
+use crate::postback::{element, verified};
 
-/// Gives what a row breaks.
-pub(crate) fn check(scanned: &ScannedRow, keys: &Keys, lists: &Lists) -> Vec<Break> {
-    let mut check = Check { keys, lists, found: Vec::new() };
+/// What a row says.
+#[derive(Debug)]
+pub(crate) struct Checked {
+    /// What it breaks.
+    pub(crate) found: Vec<Break>,
+    /// What it quotes of lists that have rows of their own.
+    pub(crate) quotes: Vec<(ListHash, Quote)>,
+}
+
+/// Checks a row by itself.
+pub(crate) fn check(scanned: &ScannedRow, keys: &Keys) -> Checked {
+    let mut check = Check { keys, id: scanned.row.key(), found: Vec::new(), quotes: Vec::new() };
     match &scanned.row {
         AnyRow::Deposit(it) => check.deposit(&it.row),
         AnyRow::Payment(it) => check.payment(&it.row),
@@ -23,10 +32,7 @@ pub(crate) fn check(scanned: &ScannedRow, keys: &Keys, lists: &Lists) -> Vec<Bre
             WithdrawalRow::Registered(row) => check.withdrawal(row),
             WithdrawalRow::Foreign(row) => check.foreign(row),
         },
-        AnyRow::Unreadable(it) => {
-            let kept = kept(keys, lists, &it.row.evidence);
-            check.proved(kept);
-        }
+        AnyRow::Unreadable(it) => check.unreadable(&it.row),
         AnyRow::EntryCount(_)
         | AnyRow::CreditedNumber(_)
         | AnyRow::WaitingPage(_)
@@ -34,38 +40,40 @@ pub(crate) fn check(scanned: &ScannedRow, keys: &Keys, lists: &Lists) -> Vec<Bre
         | AnyRow::ListProgress(_) => {}
     }
     check.must(scanned.indexed == scanned.row.attention(), Rule::Index, "the index does not have what the row says");
-    let id = scanned.row.key();
-    check.found.into_iter().map(|(rule, what)| Break { rule, id: id.clone(), what }).collect()
+    Checked { found: check.found, quotes: check.quotes }
 }
 
 struct Check<'a> {
     keys: &'a Keys,
-    lists: &'a Lists,
-    found: Vec<(Rule, String)>,
+    id: String,
+    found: Vec<Break>,
+    quotes: Vec<(ListHash, Quote)>,
 }
 
 impl Check<'_> {
     fn must(&mut self, holds: bool, rule: Rule, what: &str) {
         if !holds {
-            self.found.push((rule, what.into()));
+            self.found.push(Break { rule, id: self.id.clone(), what: what.into() });
         }
     }
 
-    fn proved<T>(&mut self, kept: Result<T, Unproved>) -> Option<T> {
-        let rule = match kept {
-            Ok(kept) => return Some(kept),
-            Err(Unproved::NoKey) => Rule::Unverifiable,
-            Err(Unproved::NoEvidence(_)) => Rule::Evidence,
-        };
-        self.found.extend(kept.err().map(|error| (rule, error.to_string())));
-        None
+    /// Checks what the row says of an element. A list that has a row of its own is verified later, once for all its elements.
+    fn quotes(&mut self, evidence: &Evidence, quoted: Quoted) {
+        let quote = Quote { element: evidence.element, id: self.id.clone(), quoted };
+        match &evidence.place {
+            ListPlace::Here(list) => self.found.extend(quote.check(element(self.keys, list, evidence.element))),
+            ListPlace::Stored { list } => self.quotes.push((list.clone(), quote)),
+        }
     }
 
     fn deposit(&mut self, row: &DepositRow) {
         match row {
-            DepositRow::Registered(Deposit { state, credited, .. }) => {
+            DepositRow::Registered(deposit) => {
+                let Deposit { state, credited, .. } = deposit;
                 let is_credited = *state == DepositState::Credited;
                 self.must(is_credited != credited.is_empty(), Rule::State, "its state is not that of its credits");
+                let is_counted = has_right_totals(deposit);
+                self.must(is_counted, Rule::State, "its count and its sum are not those of its credits");
             }
             DepositRow::Unregistered(row) => {
                 self.must(!row.waiting.is_empty(), Rule::State, "it waits for an order that no payment names");
@@ -73,17 +81,22 @@ impl Check<'_> {
         }
     }
 
+    fn unreadable(&mut self, row: &Unreadable) {
+        self.quotes(&row.evidence, Quoted::Unreadable(row.payment.as_ref().map(Odd::from)));
+        let is_own = match &row.evidence.place {
+            ListPlace::Stored { list } => *list == row.hash,
+            ListPlace::Here(list) => {
+                verified(self.keys, list, |it| ListHash::from(it.list_hash()) == row.hash).unwrap_or(true)
+            }
+        };
+        self.must(is_own, Rule::Evidence, "its key is of another list");
+    }
+
     fn payment(&mut self, row: &Payment) {
         let by_person = found(&row.resolutions, Outcome::Credited);
         for facts in row.facts().into_iter().chain(against(&row.contradictions)) {
-            let kept = element(self.keys, self.lists, &facts.evidence);
-            if by_person && kept == Err(Unproved::NoKey) {
-                continue;
-            }
-            let said = self.proved(kept);
-            let is_so =
-                |said| matches!(said, Element::Deposit(it) if it.payment == row.key && it.facts.agree_with(facts));
-            self.must(said.is_none_or(is_so), Rule::Evidence, "what is signed is another payment, amount or order");
+            let (key, money) = (row.key.clone(), Money::from(facts));
+            self.quotes(&facts.evidence, Quoted::Payment { key, money, is_by_person: by_person });
             let (id, number) = (&facts.custom_transaction_id, &row.key.transaction_id);
             let read = facts.order_before_hyphen.as_ref();
             let is_read = read.is_none() || read == AttemptId::order_before_hyphen(id, number).as_ref();
@@ -112,9 +125,9 @@ impl Check<'_> {
     }
 
     fn withdrawal(&mut self, row: &Withdrawal) {
-        let id = &row.request.withdrawal_id;
         for facts in against(&row.contradictions) {
-            self.reported(id, facts);
+            let (id, money) = (row.request.withdrawal_id.clone(), Money::from(facts));
+            self.quotes(&facts.evidence, Quoted::Withdrawal { id, money, status: Status::Any });
         }
         match &row.state {
             WithdrawalState::Paid { facts } => self.ended(row, facts.as_ref(), 1, Outcome::Paid),
@@ -146,38 +159,33 @@ impl Check<'_> {
             let is_found = found(&row.resolutions, outcome);
             return self.must(is_found, Rule::Decision, "it has ended with no evidence, and no person has decided");
         };
-        let Some(report) = self.reported(&request.withdrawal_id, facts) else { return };
-        let is_so = report.withdrawal_status == Some(status)
-            && report.wallet_type == request.payment_system
-            && facts.amount == request.amount
+        let (id, status) = (request.withdrawal_id.clone(), Status::Ending(status, request.payment_system.clone()));
+        self.quotes(&facts.evidence, Quoted::Withdrawal { id, money: Money::from(facts), status });
+        let is_so = facts.amount == request.amount
             && facts.currency_code == request.currency_code
             && facts.label.as_ref() == Some(&request.label);
-        self.must(
-            is_so,
-            Rule::Decision,
-            "the evidence of its end is of another status, amount, currency, wallet or label",
-        );
+        self.must(is_so, Rule::Decision, "the evidence of its end is of another amount, currency or label");
     }
 
     fn foreign(&mut self, row: &ForeignWithdrawal) {
-        let report = self.reported(&row.withdrawal_id, &row.facts);
-        let is_so = report.is_none_or(|it| it.withdrawal_status == row.withdrawal_status);
-        self.must(is_so, Rule::Evidence, "what is signed is another status");
-        for facts in against(&row.contradictions) {
-            self.reported(&row.withdrawal_id, facts);
+        let first = std::iter::once((&row.facts, Status::Recorded(row.withdrawal_status)));
+        for (facts, status) in first.chain(against(&row.contradictions).map(|facts| (facts, Status::Any))) {
+            let (id, money) = (row.withdrawal_id.clone(), Money::from(facts));
+            self.quotes(&facts.evidence, Quoted::Withdrawal { id, money, status });
         }
     }
+}
 
-    /// What was signed of a withdrawal. `None` where that is not proved, or is of another one; it is noted then.
-    fn reported(&mut self, id: &WithdrawalId, facts: &SignedFacts) -> Option<WithdrawalReport> {
-        match self.proved(element(self.keys, self.lists, &facts.evidence))? {
-            Element::Withdrawal(it) if it.withdrawal_id == *id && it.facts.agree_with(facts) => Some(it),
-            Element::Withdrawal(_) | Element::Deposit(_) | Element::Unreadable { .. } => {
-                self.must(false, Rule::Evidence, "what is signed is another withdrawal or amount");
-                None
-            }
-        }
-    }
+/// Whether an order's row counts as many credits as it may have, and has the sum of those that it remembers if these are all.
+/// Count and sum are written from the second credit on.
+fn has_right_totals(deposit: &Deposit) -> bool {
+    let remembered = deposit.credited.len();
+    let Some(totals) = deposit.totals else { return remembered <= 1 };
+    let Ok(count) = usize::try_from(totals.count) else { return remembered == MAX_CREDITS };
+    let is_all = count == remembered;
+    count >= 2
+        && remembered == count.min(MAX_CREDITS)
+        && (!is_all || totals.sum == deposit.credited.iter().map(|credit| credit.amount).collect())
 }
 
 /// The contradictions of a row whose signed text it stores.

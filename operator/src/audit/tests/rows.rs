@@ -1,72 +1,16 @@
-//! Each rule, kept and broken.
+//! The rules of a single row.
 
 use domain::{
-    AccountNumber, Amount, AttentionKind, Contradiction, CurrencyCode, CustomTransactionId, Ended, Evidence, Label,
-    Mismatch, Outcome, Payment, PaymentKey, PaymentState, Remark, Resolution, SignedFacts, Submission,
-    SubmissionAttempt, Timestamp, TransactionId, WalletType, Withdrawal, WithdrawalId, WithdrawalRequest,
-    WithdrawalRow, WithdrawalState,
+    AccountNumber, AttentionKind, Contradiction, DepositRow, Ended, ListHash, Mismatch, OddPayment, Submission,
+    SubmissionAttempt, Sum, Totals, Unreadable, Withdrawal, WithdrawalId, WithdrawalRequest, WithdrawalRow,
+    WithdrawalState,
 };
 use secrecy::SecretString;
-use serde_json::json;
-use signing::{Spelling, sign_postback};
-use store::{AnyRow, ScannedRow, Stored};
+use store::Stored;
 
-use super::Rule;
-use super::rules::check;
-use crate::deployment::Keys;
-
-const ACCESS_KEY: &str = "FQ9jMwrNSkFbyMNqYFf6Ed4xeKmjHK";
-
-fn keys(current: &str, previous: Option<&str>) -> Keys {
-    let keys = json!({"postback_token": "token", "access_key": ACCESS_KEY, "postback_private_key": current,
-        "postback_private_key_previous": previous});
-    serde_json::from_value(keys).unwrap()
-}
-
-fn facts(signed: &serde_json::Value) -> SignedFacts {
-    let additional_data = json!([signed]).to_string();
-    let signature = sign_postback(&additional_data, Spelling::Flagged, ACCESS_KEY, &"private".into()).unwrap();
-    SignedFacts {
-        custom_transaction_id: signed["plugin_custom_order_id"].as_str().unwrap_or_default().into(),
-        order_before_hyphen: None,
-        amount: Amount::parse(signed["amount"].as_str().unwrap()).unwrap(),
-        currency_code: CurrencyCode::parse("INR").unwrap(),
-        label: Some(Label::parse("u1").unwrap()),
-        evidence: Evidence { additional_data, element: 0, signature, received_at: Timestamp(7) },
-    }
-}
-
-fn paid_in(number: &str, order: &str, amount: &str) -> SignedFacts {
-    facts(&json!({"amount": amount, "currency_code": "INR", "wallet_type": "paytm", "transaction_id": number,
-        "plugin_custom_order_id": order}))
-}
-
-fn paid_out(id: &str, amount: &str, status: i64) -> SignedFacts {
-    facts(&json!({"amount": amount, "currency_code": "INR", "wallet_type": "paytm", "transaction_id": "",
-        "withdrawal_id": id, "withdrawal_status": status}))
-}
-
-fn credited() -> Payment {
-    let key = PaymentKey {
-        wallet_type: WalletType::parse("paytm").unwrap(),
-        transaction_id: TransactionId::parse("1").unwrap(),
-    };
-    let (order, credited_label) = (CustomTransactionId::parse("o1").unwrap(), Label::parse("u1").unwrap());
-    Payment::new(key, PaymentState::Credited { order, credited_label, facts: paid_in("1", "o1.2", "700") })
-}
-
-fn with_receipt(facts: SignedFacts) -> Payment {
-    let mut row = credited();
-    let PaymentState::Credited { facts: current, .. } = &mut row.state else { panic!() };
-    *current = facts;
-    row
-}
-
-fn found(outcome: Outcome) -> Vec<Resolution> {
-    let remark = Remark::parse("a text").unwrap();
-    let (by, reason, evidence) = (remark.clone(), remark.clone(), remark);
-    vec![Resolution { outcome, by, reason, evidence, at: Timestamp(8), closes: 9, taken_from: None }]
-}
+use super::super::Rule;
+use super::super::rules::check;
+use super::*;
 
 fn withdrawal(state: WithdrawalState, ends: Vec<Option<Submission>>) -> Withdrawal {
     let request = WithdrawalRequest {
@@ -101,10 +45,6 @@ fn rejected(ends: Vec<Option<Submission>>) -> Withdrawal {
     withdrawal(WithdrawalState::Rejected { message: "no".into() }, ends)
 }
 
-fn scanned_row(row: AnyRow) -> ScannedRow {
-    ScannedRow { indexed: row.attention(), row }
-}
-
 fn payment(row: Payment) -> ScannedRow {
     scanned_row(AnyRow::Payment(Stored { row, version: 1 }))
 }
@@ -114,7 +54,7 @@ fn withdrawal_row(row: Withdrawal) -> ScannedRow {
 }
 
 fn broken(scanned: &ScannedRow, keys: &Keys) -> Vec<Rule> {
-    check(scanned, keys).into_iter().map(|it| it.rule).collect()
+    check(scanned, keys).found.into_iter().map(|it| it.rule).collect()
 }
 
 #[test]
@@ -149,7 +89,8 @@ fn evidence_of_a_key_that_was_rotated_away_is_a_matter_of_its_own() {
     let by_person = Payment { resolutions: found(Outcome::Credited), ..credited() };
     assert_eq!(broken(&payment(by_person), &keys("new", None)), []);
     let mut cut = paid_in("1", "o1", "700");
-    cut.evidence.additional_data.pop();
+    let ListPlace::Here(list) = &mut cut.evidence.place else { panic!() };
+    list.additional_data.pop();
     assert_eq!(broken(&payment(with_receipt(cut)), &keys("private", None)), [Rule::Evidence]);
 }
 
@@ -207,4 +148,101 @@ fn the_index_has_what_needs_a_person_and_nothing_else() {
     assert_eq!(broken(&listed, &keys), []);
     assert_eq!(broken(&ScannedRow { indexed: None, ..listed.clone() }, &keys), [Rule::Index]);
     assert_eq!(broken(&ScannedRow { indexed: listed.indexed, ..payment(credited()) }, &keys), [Rule::Index]);
+}
+
+/// A list with an element whose number is no number, and the row of that element.
+fn unreadable(number: &Value, list: ListHash) -> Unreadable {
+    let signed = json!({"amount": "700", "currency_code": "INR", "wallet_type": "paytm", "transaction_id": number,
+        "plugin_custom_order_id": "o1"});
+    let evidence =
+        Evidence { place: ListPlace::Here(signed_list(&json!([signed]))), element: 0, received_at: Timestamp(7) };
+    Unreadable::new(list, evidence, "`transaction_id` cannot be read", Some(odd("700")))
+}
+
+fn odd(amount: &str) -> OddPayment {
+    OddPayment {
+        wallet_type: WalletType::parse("paytm").unwrap(),
+        transaction_id: None,
+        custom_transaction_id: "o1".into(),
+        amount: Amount::parse(amount).unwrap(),
+        currency_code: CurrencyCode::parse("INR").unwrap(),
+        label: Some(Label::parse("u1").unwrap()),
+    }
+}
+
+/// The hash of the list that this row has.
+fn own_hash(row: &Unreadable) -> ListHash {
+    let list = row.evidence.own_list().unwrap();
+    crate::postback::verified(&keys("private", None), list, |it| it.list_hash().into()).unwrap()
+}
+
+#[test]
+fn an_unreadable_element_says_what_its_row_says_of_it() {
+    let keys = keys("private", None);
+    let row = |number: &Value, payment: Option<OddPayment>| {
+        let row = unreadable(number, ListHash::from([0; 32]));
+        Unreadable { hash: own_hash(&row), payment, ..row }
+    };
+    let exponent = serde_json::from_str("4.775212351912346e22").unwrap();
+    for (row, expected) in [
+        (row(&exponent, Some(odd("700"))), vec![]),
+        (row(&exponent, None), vec![]),
+        (row(&exponent, Some(odd("7000"))), vec![Rule::Evidence]),
+        (row(&exponent, Some(OddPayment { custom_transaction_id: "o2".into(), ..odd("700") })), vec![Rule::Evidence]),
+        // The reader of today understands it.
+        (row(&json!("1"), Some(odd("700"))), vec![]),
+        (row(&json!("1"), Some(odd("7000"))), vec![Rule::Evidence]),
+        (unreadable(&exponent, ListHash::from([0; 32])), vec![Rule::Evidence]),
+    ] {
+        let scanned = scanned_row(AnyRow::Unreadable(Stored { row: row.clone(), version: 1 }));
+        assert_eq!(broken(&scanned, &keys), expected, "{row:?}");
+    }
+}
+
+#[test]
+fn an_odd_payment_is_credited_by_a_person_with_its_signed_amount() {
+    let keys = keys("private", None);
+    let exponent = serde_json::from_str("4.775212351912346e22").unwrap();
+    let evidence = unreadable(&exponent, ListHash::from([0; 32])).evidence;
+    let row = |facts, outcome: &[Outcome]| Payment {
+        resolutions: outcome.iter().flat_map(|it| found(*it)).collect(),
+        ..with_receipt(facts)
+    };
+    let signed = || odd("700").facts(&evidence);
+    let other = || SignedFacts { custom_transaction_id: "o2".into(), ..signed() };
+    for (row, expected) in [
+        (row(signed(), &[Outcome::Credited]), vec![]),
+        (row(signed(), &[]), vec![Rule::Decision]),
+        (row(odd("7000").facts(&evidence), &[Outcome::Credited]), vec![Rule::Evidence]),
+        (row(other(), &[Outcome::Credited]), vec![Rule::Evidence]),
+    ] {
+        assert_eq!(broken(&payment(row.clone()), &keys), expected, "{row:?}");
+    }
+}
+
+#[test]
+fn an_order_counts_its_credits_and_remembers_the_last() {
+    let keys = keys("private", None);
+    let with = |credits: u32| {
+        let credits = (0..credits).map(|number| credit(&number.to_string(), "100"));
+        credits.fold(order("o1"), |order, credit| order.credit(credit).0)
+    };
+    let totals = |count, sum: &str| Some(Totals { count, sum: Sum::try_from(sum.to_owned()).unwrap() });
+    let mut forgetful = with(3);
+    forgetful.credited.pop();
+    for (row, expected) in [
+        (with(0), vec![]),
+        (with(1), vec![]),
+        (with(2), vec![]),
+        (with(21), vec![]),
+        (forgetful, vec![Rule::State]),
+        (Deposit { totals: None, ..with(2) }, vec![Rule::State]),
+        (Deposit { totals: totals(1, "100"), ..with(1) }, vec![Rule::State]),
+        (Deposit { totals: totals(2, "300"), ..with(2) }, vec![Rule::State]),
+        (Deposit { totals: totals(20, "2100"), ..with(21) }, vec![Rule::State]),
+        (Deposit { state: domain::DepositState::Created, ..with(1) }, vec![Rule::State]),
+    ] {
+        let scanned = scanned_row(AnyRow::Deposit(Stored { row: DepositRow::Registered(row.clone()), version: 1 }));
+        assert_eq!(broken(&scanned, &keys), expected, "{row:?}");
+    }
 }

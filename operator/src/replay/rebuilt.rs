@@ -1,0 +1,141 @@
+//! The body of a stored postback: its signed list unchanged, with its signature, and the unsigned fields.
+
+use domain::{
+    Amount, CurrencyCode, Direction, Evidence, Label, ListHash, ListPlace, Mismatch, PaymentState, SignedFacts,
+    SignedList, Unsigned, WalletType,
+};
+use paykassma::{Element, UnsignedFields};
+use store::{AnyRow, ListProgressId, ReadAny, StoredListId};
+
+use crate::deployment::Keys;
+use crate::failure::Failure;
+use crate::postback::{body, element, verified};
+
+/// Rebuilds the body of the postback that a row stores. `given` is the label for a row that has none.
+pub(crate) async fn rebuilt(
+    table: &impl ReadAny,
+    row: &AnyRow,
+    given: Option<Label>,
+    keys: &Keys,
+) -> Result<Vec<u8>, Failure> {
+    if let AnyRow::ListProgress(it) = row {
+        let list = read_list(table, &it.row.hash).await?;
+        verified(keys, &list, |_| ())?;
+        return written(&list, &unsigned_fields(&it.row.unsigned, given), keys);
+    }
+    let (evidence, label) = kept(row)?;
+    let label = label.or(given);
+    match &evidence.place {
+        ListPlace::Here(list) => {
+            let copies = understood(keys, list, evidence)?;
+            let label =
+                label.ok_or_else(|| Failure::Usage("the row has no label: give the user's with --label".into()))?;
+            written(list, &UnsignedFields { label: Some(label.into()), ..copies }, keys)
+        }
+        ListPlace::Stored { list: hash } => {
+            let list = read_list(table, hash).await?;
+            understood(keys, &list, evidence)?;
+            let progress = table.read(&ListProgressId(hash.clone())).await?;
+            let progress =
+                progress.ok_or_else(|| Failure::NotAllowed(format!("there is no row list#{}", hash.as_str())))?;
+            written(&list, &unsigned_fields(&progress.row.unsigned, label), keys)
+        }
+    }
+}
+
+async fn read_list(table: &impl ReadAny, hash: &ListHash) -> Result<SignedList, Failure> {
+    let stored = table.read(&StoredListId(hash.clone())).await?;
+    stored
+        .map(|it| it.row.list)
+        .ok_or_else(|| Failure::NotAllowed(format!("there is no row evidence#{}", hash.as_str())))
+}
+
+fn written(list: &SignedList, unsigned: &UnsignedFields, keys: &Keys) -> Result<Vec<u8>, Failure> {
+    Ok(body(&keys.access_key, list)?.with_unsigned(unsigned).to_string().into_bytes())
+}
+
+/// The unsigned fields that came with a list.
+fn unsigned_fields(unsigned: &Unsigned, label: Option<Label>) -> UnsignedFields {
+    UnsignedFields {
+        wallet_type: unsigned.wallet_type.clone().map(String::from),
+        amount: unsigned.amount.map(Into::into),
+        currency_code: unsigned.currency_code.clone().map(String::from),
+        label: unsigned.label.clone().or(label).map(String::from),
+        direction: unsigned.direction,
+        ..UnsignedFields::default()
+    }
+}
+
+/// Repeats what is signed of an element, if that is understood.
+fn understood(keys: &Keys, list: &SignedList, evidence: &Evidence) -> Result<UnsignedFields, Failure> {
+    match element(keys, list, evidence.element)? {
+        Element::Deposit(report) => {
+            let SignedFacts { amount, currency_code, .. } = report.facts;
+            Ok(copies(Direction::Ingoing, &report.payment.wallet_type, amount, &currency_code))
+        }
+        Element::Withdrawal(report) => {
+            let SignedFacts { amount, currency_code, .. } = report.facts;
+            Ok(copies(Direction::Outgoing, &report.wallet_type, amount, &currency_code))
+        }
+        Element::Unreadable { reason, .. } => {
+            Err(Failure::NotAllowed(format!("the element is not understood today either: {reason}")))
+        }
+    }
+}
+
+fn copies(direction: Direction, wallet: &WalletType, amount: Amount, currency_code: &CurrencyCode) -> UnsignedFields {
+    UnsignedFields {
+        wallet_type: Some(wallet.as_str().into()),
+        amount: Some(amount.into()),
+        currency_code: Some(currency_code.as_str().into()),
+        direction: Some(direction),
+        ..UnsignedFields::default()
+    }
+}
+
+/// What is held and may be judged again. Where an unsigned copy differed, its rebuilt twin would be made up.
+fn kept(row: &AnyRow) -> Result<(&Evidence, Option<Label>), Failure> {
+    let refused = |why: &str| Err(Failure::NotAllowed(why.to_owned()));
+    match row {
+        AnyRow::Unreadable(it) => Ok((&it.row.evidence, it.row.payment.as_ref().and_then(|it| it.label.clone()))),
+        AnyRow::Payment(it) => match &it.row.state {
+            PaymentState::Quarantined { mismatch, .. } if is_unsigned(*mismatch) => {
+                refused("an unsigned copy differed, and what is sent again would not have it: resolve the payment")
+            }
+            PaymentState::Unmatched { facts, .. } | PaymentState::Quarantined { facts, .. } => {
+                Ok((&facts.evidence, facts.label.clone()))
+            }
+            PaymentState::Claimed { .. } | PaymentState::Released { .. } => refused("no postback has come for it"),
+            PaymentState::Credited { .. } | PaymentState::Rejected { .. } => refused("it is decided"),
+        },
+        AnyRow::StoredList(it) => {
+            refused(&format!("replay the row that says how far the list is: list#{}", it.row.hash.as_str()))
+        }
+        AnyRow::Deposit(_)
+        | AnyRow::Withdrawal(_)
+        | AnyRow::EntryCount(_)
+        | AnyRow::CreditedNumber(_)
+        | AnyRow::WaitingPage(_)
+        | AnyRow::ListProgress(_) => refused("replay a payment#, an unreadable# or a list# row"),
+    }
+}
+
+pub(super) fn is_unsigned(mismatch: Mismatch) -> bool {
+    match mismatch {
+        Mismatch::Direction | Mismatch::Amount | Mismatch::CurrencyCode | Mismatch::WalletType | Mismatch::Label => {
+            true
+        }
+        Mismatch::OrderCurrencyCode
+        | Mismatch::SameNumber
+        | Mismatch::OrderUnwritable
+        | Mismatch::OrderWalletType
+        | Mismatch::Contested
+        | Mismatch::TakenAway
+        | Mismatch::EarlierPostback
+        | Mismatch::WithdrawalAmount
+        | Mismatch::WithdrawalCurrencyCode
+        | Mismatch::WithdrawalPaymentSystem
+        | Mismatch::Status
+        | Mismatch::Outcome => false,
+    }
+}
