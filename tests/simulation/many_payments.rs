@@ -193,7 +193,7 @@ fn is_held_by_itself(payment: &Payment) -> bool {
 /// A payment is held by itself only where its order cannot be used.
 pub(super) fn payment(world: &World, old: Option<&Payment>, new: &Payment) {
     if is_held_by_itself(new) && old.is_none_or(|old| !is_held_by_itself(old)) {
-        let order = new.facts().and_then(|facts| facts.order());
+        let order = new.facts().and_then(domain::SignedFacts::order);
         // The answer that says so may be a moment old.
         let holds = world.with(|state| {
             let unwritable =

@@ -468,9 +468,9 @@ async fn pages_follow_each_other_without_gap_or_repetition(table: &impl Table) {
         let page = table.find_attention(AttentionKind::Unreadable, Timestamp(4), after.as_ref()).await.unwrap();
         sizes.push(page.rows.len());
         firsts.push(page.first_at.unwrap().0);
-        elements.extend(page.rows.into_iter().map(|row| match row {
-            RowId::Unreadable(id) => id.element,
-            row => panic!("{row:?}"),
+        elements.extend(page.rows.into_iter().map(|row| {
+            let RowId::Unreadable(id) = row else { panic!("{row:?}") };
+            id.element
         }));
         after = page.next;
         if after.is_none() {
