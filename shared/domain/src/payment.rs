@@ -309,8 +309,8 @@ pub enum Decision {
 /// #     lang: None,
 /// # };
 /// # let key = PaymentKey { wallet_type: order.wallet_type.clone(), transaction_id: TransactionId::parse("47752123519")? };
-/// # let (additional_data, signature) = (String::new(), String::new());
-/// # let evidence = Evidence { additional_data, element: 0, signature, received_at: Timestamp(0) };
+/// # let place = ListPlace::Stored { list: ListHash::from([0; 32]) };
+/// # let evidence = Evidence { place, element: 0, received_at: Timestamp(0) };
 /// # let facts = SignedFacts {
 /// #     custom_transaction_id: "order-1".into(),
 /// #     order_before_hyphen: None,

@@ -177,8 +177,8 @@ impl Payment {
     /// #     lang: None,
     /// # };
     /// # let key = PaymentKey { wallet_type: order.wallet_type.clone(), transaction_id: TransactionId::parse("47752123519")? };
-    /// # let (additional_data, signature) = (String::new(), String::new());
-    /// # let evidence = Evidence { additional_data, element: 0, signature, received_at: Timestamp(0) };
+    /// # let place = ListPlace::Stored { list: ListHash::from([0; 32]) };
+    /// # let evidence = Evidence { place, element: 0, received_at: Timestamp(0) };
     /// # let facts = SignedFacts {
     /// #     custom_transaction_id: "order-1".into(),
     /// #     order_before_hyphen: None,
@@ -190,7 +190,7 @@ impl Payment {
     /// # let remark = Remark::parse("ticket 7")?;
     /// # let decision = |outcome| {
     /// #     let (by, reason, evidence) = (remark.clone(), remark.clone(), remark.clone());
-    /// #     Resolution { outcome, by, reason, evidence, at: Timestamp(0), closes: 0, taken_from: None }
+    /// #     Resolution { outcome, by, reason, evidence, at: Timestamp(0), closes: 0, taken_from: None, is_different_payment: false }
     /// # };
     /// let order = Deposit::new(order, "{}".into(), Timestamp(0));
     /// let held = Payment::new(key, PaymentState::Quarantined { facts, mismatch: Mismatch::Amount });

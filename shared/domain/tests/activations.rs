@@ -468,8 +468,9 @@ fn old_rows(outcome: AttemptState) -> World {
     let mut world = World::with(&[("o", "u"), ("p", "v")]);
     world.orders.insert("o".into(), serde_json::from_value(stored).unwrap());
     let state = if is_end(outcome) { "released" } else { "claimed" };
-    world.payment =
-        Some(serde_json::from_value(json!({"payment": key(NUMBER), "state": state, "order": "o"})).unwrap());
+    world.payment = Some(
+        serde_json::from_value(json!({"transaction_id": key(NUMBER).row_key(), "state": state, "order": "o"})).unwrap(),
+    );
     world
 }
 
