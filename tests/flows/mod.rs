@@ -9,6 +9,7 @@ mod events;
 mod injector;
 mod large_postbacks;
 mod load;
+mod numbers;
 mod openapi;
 mod operator;
 mod operator_held;
