@@ -9,6 +9,7 @@ mod events;
 mod injector;
 mod large_postbacks;
 mod load;
+mod many_payments;
 mod numbers;
 mod openapi;
 mod operator;
