@@ -22,6 +22,7 @@ mod queries;
 mod reference;
 mod support;
 mod throttle;
+mod unwritable;
 mod upstream;
 mod wallets;
 mod withdrawals;
