@@ -6,6 +6,7 @@ mod bad_settings;
 mod calls;
 mod deposits;
 mod events;
+mod formats;
 mod injector;
 mod large_postbacks;
 mod load;
