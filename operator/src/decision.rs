@@ -152,7 +152,7 @@ impl Decision {
                 let deposit = order.as_ref().map(|it| &it.row);
                 let decided = payment.row.resolve(deposit, number.as_ref(), resolution);
                 match decided.map_err(|error| named(error, deposit, number.as_ref(), &payment.row.key))? {
-                    Decided::Payment(row) => RowChange::Payment(Box::new(payment.becomes(row))),
+                    Decided::Payment(row) => RowChange::Payment(Box::new(payment.becomes(*row))),
                     Decided::Credited(rows) => {
                         let order = order.ok_or(NotDecided::NoOrder)?;
                         let deposit = order.becomes(rows.deposit).map(DepositRow::Registered);

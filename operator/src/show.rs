@@ -2,8 +2,8 @@
 
 use clap::Args;
 use domain::{
-    Contradiction, DepositRow, Evidence, Resolution, SignedFacts, SignedList, Timestamp, Withdrawal, WithdrawalRow,
-    WithdrawalState,
+    Contradiction, DepositRow, Evidence, ListCopy, Resolution, SignedFacts, SignedList, Timestamp, Withdrawal,
+    WithdrawalRow, WithdrawalState,
 };
 use paykassma::{SignedElements, signed_elements};
 use serde::Serialize;
@@ -247,8 +247,11 @@ fn history(row: &AnyRow) -> Vec<Happened> {
             std::iter::once(came).chain(resolved(&it.row.resolutions)).collect()
         }
         AnyRow::ListProgress(it) => {
-            let what = format!("a signed list of {} elements came", it.row.elements);
-            vec![Happened { at_ms: it.row.received_at, what }]
+            let came = |copy: &ListCopy| Happened {
+                at_ms: copy.received_at,
+                what: format!("a copy of a signed list of {} elements came", it.row.elements),
+            };
+            it.row.copies.iter().map(came).collect()
         }
         AnyRow::EntryCount(_) | AnyRow::CreditedNumber(_) | AnyRow::WaitingPage(_) | AnyRow::StoredList(_) => {
             Vec::new()
@@ -381,15 +384,16 @@ mod tests {
             label: Some(Label::parse("user-1").unwrap()),
             direction: Some(Direction::Ingoing),
         };
-        let row = ListProgress::new(ListHash::from([7; 32]), 3, Timestamp(7), unsigned);
+        let hash = ListHash::from([7; 32]);
+        let row = ListProgress::begin(None, (&hash, 3), &unsigned, Timestamp(7)).unwrap();
         let [masked, revealed] = shown(row.clone()).await;
         has(
             &masked,
-            &["unfinished", "some of its 3 elements may not be stored", "1400", "ingoing", "a signed list of 3"],
+            &["unfinished", "some of its 3 elements may not be stored", "1400", "ingoing", "signed list of 3"],
         );
         has_not(&masked, &["user-1"]);
         has(&revealed, &["user-1"]);
-        let [done, _] = shown(row.done()).await;
+        let [done, _] = shown(row.end(&unsigned).unwrap()).await;
         has(&done, &["done", "all its 3 elements are stored"]);
     }
 

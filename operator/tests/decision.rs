@@ -229,7 +229,7 @@ async fn rows_that_only_serve_others_are_not_decided() {
     let hash = ListHash::from([0; 32]);
     let rows = [
         put(&table, StoredList { hash: hash.clone(), list }).await,
-        put(&table, ListProgress::new(hash, 2, Timestamp(7), Unsigned::default())).await,
+        put(&table, ListProgress::begin(None, (&hash, 2), &Unsigned::default(), Timestamp(7)).unwrap()).await,
         put(&table, CreditedNumber { order: order("o1").order.custom_transaction_id, payment: key("paytm", "1") })
             .await,
     ];

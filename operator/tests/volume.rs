@@ -194,8 +194,8 @@ fn items(number: u64, lists: &Lists) -> Vec<Value> {
     };
     if let Some(list) = lists.get(&number) {
         let elements = usize::try_from(BLOCK / 2).unwrap();
-        let progress = ListProgress::new(list.hash.clone(), elements, Timestamp(1), Unsigned::default());
-        items.extend([item(list), item(&progress.done())]);
+        let progress = ListProgress::begin(None, (&list.hash, elements), &Unsigned::default(), Timestamp(1)).unwrap();
+        items.extend([item(list), item(&progress.end(&Unsigned::default()).unwrap())]);
     }
     items
 }

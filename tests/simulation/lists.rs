@@ -44,16 +44,20 @@ pub(super) fn stored_list(world: &World, old: Option<&StoredList>, new: Option<&
 
 pub(super) fn progress(world: &World, old: Option<&ListProgress>, new: Option<&ListProgress>) {
     let Some(new) = new else { return break_rule(world, DONE, "the row is gone") };
-    let holds = match old {
-        None => new.state == ListState::Unfinished,
-        Some(old) => old.state == ListState::Unfinished && *new == old.done(),
-    };
-    check(world, DONE, holds, || format!("{old:?} -> {new:?}"));
-    if new.state == ListState::Done {
+    let known = old.map(|it| it.copies.as_slice()).unwrap_or_default();
+    let is_kept = known.len() <= new.copies.len()
+        && known
+            .iter()
+            .zip(&new.copies)
+            .all(|(old, new)| old.unsigned == new.unsigned && (new.is_done || !old.is_done));
+    let is_done = new.copies.iter().all(|copy| copy.is_done) == (new.state == ListState::Done);
+    check(world, DONE, is_kept && is_done, || format!("{old:?} -> {new:?}"));
+    let ended = |row: &ListProgress| row.copies.iter().filter(|copy| copy.is_done).count();
+    if ended(new) > old.map_or(0, ended) {
         let postback = world.with(|state| state.provider.lists.get(new.hash.as_str()).cloned());
         let elements = postback.map(|it| durable(world, &it)).unwrap_or_default();
-        let is_done = elements.len() == new.elements && elements.iter().all(|is_durable| *is_durable);
-        check(world, DONE, is_done, || format!("{new:?}: {elements:?}"));
+        let are_durable = elements.len() == new.elements && elements.iter().all(|is_durable| *is_durable);
+        check(world, DONE, are_durable, || format!("{new:?}: {elements:?}"));
         world.with(|state| state.reached.insert("a list is done"));
     }
 }

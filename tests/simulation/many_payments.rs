@@ -3,13 +3,16 @@
 
 use std::sync::Arc;
 
-use domain::{ListHash, ListState, Mismatch, Payment, PaymentState, TransactionId, Unreadable};
+use domain::{
+    Amount, CurrencyCode, Label, ListHash, ListProgress, Mismatch, Payment, PaymentState, TransactionId, Unreadable,
+    Unsigned, WalletType,
+};
 use paykassma::{PostbackBody, UnsignedFields};
 use store::{AnyRow, ListProgressId, StoredListId};
 
 use super::faults::Faults;
 use super::functions::{LIMIT_MS, receive_postback};
-use super::provider::{ACCESS_KEY, Fact, Money, Postback, Subject, Written, report_all, send};
+use super::provider::{ACCESS_KEY, Fact, Money, Postback, Subject, Top, Written, report_all, send};
 use super::random::Chance;
 use super::rules::{self, check};
 use super::table::row;
@@ -48,7 +51,9 @@ pub(super) fn plan(world: &World) {
 /// again later.
 pub(super) fn is_given_up(world: &World, postback: &Arc<Postback>) -> bool {
     let hash = ListHash::parse(postback.hash.as_str()).unwrap();
-    let is_given_up = row(world, &ListProgressId(hash)).is_some()
+    let unsigned = unsigned(&postback.top);
+    let is_on_record = |it: ListProgress| it.copies.iter().any(|copy| copy.unsigned == unsigned);
+    let is_given_up = row(world, &ListProgressId(hash)).is_some_and(is_on_record)
         && world.happens(&format!("the provider gives {} up", postback.name), 30);
     if is_given_up {
         let quiet_ms = world.with(|state| state.settings.quiet_from_ms - state.now_ms);
@@ -58,19 +63,40 @@ pub(super) fn is_given_up(world: &World, postback: &Arc<Postback>) -> bool {
     is_given_up
 }
 
+fn unsigned(Top { label, amount, currency_code, wallet_type, direction }: &Top) -> Unsigned {
+    Unsigned {
+        wallet_type: WalletType::parse(*wallet_type).ok(),
+        amount: Amount::parse(amount).ok(),
+        currency_code: CurrencyCode::parse(*currency_code).ok(),
+        label: Label::parse(label.as_str()).ok(),
+        direction: Some(*direction),
+    }
+}
+
+/// At the end only altered copies may be unfinished: nobody sends those again. A person hears of them.
+pub(super) fn list_at_rest(world: &World, row: &ListProgress) {
+    let genuine = world.with(|state| state.provider.lists.get(row.hash.as_str()).map(|it| unsigned(&it.top)));
+    let is_done = row.unfinished().all(|copy| Some(&copy.unsigned) != genuine.as_ref());
+    check(world, rules::DURABLE, is_done, || format!("{row:?}"));
+    check(world, rules::FINAL, row.unfinished().next().is_some() == row.attention().is_some(), || format!("{row:?}"));
+}
+
 /// `operator replay list#..`: the postback as its rows have it.
 fn send_again(world: &World, postback: &Arc<Postback>, attempt: u64) {
     let hash = ListHash::parse(postback.hash.as_str()).unwrap();
-    let progress = row(world, &ListProgressId(hash.clone())).filter(|it| it.state == ListState::Unfinished);
-    let Some((progress, list)) = progress.zip(row(world, &StoredListId(hash))) else {
+    let progress = row(world, &ListProgressId(hash.clone()));
+    let copy = progress.and_then(|it| it.unfinished().next().cloned());
+    let Some((Unsigned { wallet_type, amount, currency_code, label, direction }, list)) =
+        copy.map(|copy| copy.unsigned).zip(row(world, &StoredListId(hash)))
+    else {
         return rules::delivered(world, postback);
     };
     let unsigned = UnsignedFields {
-        wallet_type: progress.unsigned.wallet_type.map(String::from),
-        amount: progress.unsigned.amount.map(Into::into),
-        currency_code: progress.unsigned.currency_code.map(String::from),
-        label: progress.unsigned.label.map(String::from),
-        direction: progress.unsigned.direction,
+        wallet_type: wallet_type.map(String::from),
+        amount: amount.map(Into::into),
+        currency_code: currency_code.map(String::from),
+        label: label.map(String::from),
+        direction,
         ..UnsignedFields::default()
     };
     let body = PostbackBody::around(&list.list.additional_data, &list.list.signature, ACCESS_KEY).unwrap();
@@ -78,19 +104,12 @@ fn send_again(world: &World, postback: &Arc<Postback>, attempt: u64) {
     let again = Arc::clone(postback);
     let name = format!("{} sent again by a person {attempt}", postback.name);
     world.start(&name.clone(), LIMIT_MS, receive_postback(world, body), move |world, answer| {
-        if let Some(Answer::Reply(200, _)) = answer {
+        let is_stored = matches!(answer, Some(Answer::Reply(200, _)));
+        if is_stored {
             world.with(|state| state.reached.insert("a list is sent again by a person"));
-            // Its unsigned fields may be those of an altered copy: then the genuine ones follow.
-            return send(world, &format!("{name}, as it was"), again.body(&again.top), again.top.clone(), &again, {
-                let again = Arc::clone(&again);
-                move |world, is_ok| {
-                    if is_ok {
-                        rules::delivered(world, &again);
-                    }
-                }
-            });
         }
-        world.after(10_000, move |world| send_again(world, &again, attempt + 1));
+        // Another copy may be unfinished too.
+        world.after(if is_stored { 0 } else { 10_000 }, move |world| send_again(world, &again, attempt + 1));
     });
 }
 
@@ -174,7 +193,7 @@ fn is_held_by_itself(payment: &Payment) -> bool {
 /// A payment is held by itself only where its order cannot be used.
 pub(super) fn payment(world: &World, old: Option<&Payment>, new: &Payment) {
     if is_held_by_itself(new) && old.is_none_or(|old| !is_held_by_itself(old)) {
-        let order = new.facts().and_then(|facts| facts.order());
+        let order = new.facts().and_then(domain::SignedFacts::order);
         // The answer that says so may be a moment old.
         let holds = world.with(|state| {
             let unwritable =

@@ -235,9 +235,13 @@ fn put_all(world: &World, transaction: Transaction) -> Transacted {
     if written == Transacted::Done {
         new_rows.1.iter().for_each(|id| judge::<WaitingPage>(world, id, None));
         judge(world, &order, old_deposit.as_ref());
-        old.iter().for_each(|(key, current)| judge(world, key, current.as_ref()));
+        for (key, current) in &old {
+            judge(world, key, current.as_ref());
+        }
         new_rows.0.iter().for_each(|id| judge::<CreditedNumber>(world, id, None));
-        old_unreadable.iter().for_each(|(id, current)| judge(world, id, current.as_ref()));
+        if let Some((id, current)) = &old_unreadable {
+            judge(world, id, current.as_ref());
+        }
     }
     written
 }

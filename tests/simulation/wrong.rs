@@ -93,6 +93,8 @@ wrongs! {
     ForgetUnfinished
     /// A list is done as soon as it comes.
     DoneAtOnce
+    /// A list is done once any copy of it is, also an altered one.
+    AnyCopyEnds
     /// Of the payments that wait for an order, only the last page is matched.
     ForgetPages
     /// Each spelling of a number is credited.
@@ -190,7 +192,12 @@ pub(super) fn failed(world: &World, what: &str, error: StoreError) -> StoreError
 }
 
 pub(super) fn progress(world: &World, change: Change<ListProgress>) -> Option<Change<ListProgress>> {
-    let row = if world.is(Wrong::DoneAtOnce) { change.row.done() } else { change.row };
+    let mut row = change.row;
+    let ends = world.is(Wrong::AnyCopyEnds) && row.copies.iter().any(|copy| copy.is_done);
+    if ends || world.is(Wrong::DoneAtOnce) {
+        let copies: Vec<_> = row.unfinished().map(|copy| copy.unsigned.clone()).collect();
+        row = copies.iter().fold(row, |row, unsigned| row.end(unsigned).unwrap());
+    }
     (!world.is(Wrong::ForgetUnfinished)).then_some(Change { row, ..change })
 }
 

@@ -27,9 +27,9 @@ fn every_wrong_variant_is_found_within_1000_seeds() {
 }
 
 /// The bugs that these runs or people have found in our own code, each as a wrong variant with a seed that shows it.
-const FOUND: [(Wrong, u64); 10] = [
+const FOUND: [(Wrong, u64); 16] = [
     (Wrong::SharedSender, 12),
-    (Wrong::ForgetLabels, 538),
+    (Wrong::ForgetLabels, 321),
     (Wrong::FirstWordOnly, 18),
     (Wrong::FailEndsAnyAttempt, 15),
     (Wrong::ReuseFailedId, 4),
@@ -38,6 +38,12 @@ const FOUND: [(Wrong, u64); 10] = [
     (Wrong::CreditContested, 57),
     (Wrong::ForgetTakenFrom, 4),
     (Wrong::AcceptAnyLabel, 83),
+    (Wrong::ForgetPages, 210),
+    (Wrong::CreditEachSpelling, 32),
+    (Wrong::ReadAnySpelling, 58),
+    (Wrong::CountRemembered, 1),
+    (Wrong::RetryForEver, 549),
+    (Wrong::AnyCopyEnds, 9),
 ];
 
 #[test]

@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
 use domain::{
-    CustomTransactionId, ListHash, ListPlace, ListProgress, ListState, SignedList, StoredList, Timestamp, Unreadable,
-    WithdrawalId,
+    CustomTransactionId, ListHash, ListPlace, ListProgress, SignedList, StoredList, Timestamp, Unreadable,
+    UnreadableId, Unsigned, WithdrawalId, WithdrawalRow,
 };
 use futures_util::future::join_all;
 use lambda::Clock;
 use paykassma::{Element, Postback};
-use store::{Change, ListProgressId, MAX_TRIES, RowKey, StoreError, Stored, Written, retry};
+use store::{Change, ListProgressId, MAX_TRIES, RowKey, StoreError, Stored, Written, retry, update_from};
 
 use crate::deposits::{Known, NewOrder};
 use crate::{ApiError, Deps, Table, deposits, store_unreadable, withdrawals};
@@ -40,7 +40,7 @@ impl Group {
 #[derive(Default)]
 struct Rows {
     known: BTreeMap<usize, Known>,
-    withdrawals: BTreeMap<WithdrawalId, Stored<domain::WithdrawalRow>>,
+    withdrawals: BTreeMap<WithdrawalId, Stored<WithdrawalRow>>,
     /// Elements that were not understood, and have their rows.
     stored: BTreeSet<usize>,
 }
@@ -54,8 +54,7 @@ impl<S: Table, K: Sync, A: Clock> Deps<S, K, A> {
         received_at: Timestamp,
         may_start: impl Fn() -> bool + Sync,
     ) -> Result<(), ApiError> {
-        let first = ListProgress::new(hash.clone(), postback.list.texts.len(), received_at, postback.unsigned.clone());
-        let progress = self.begin(first, list).await?;
+        let progress = self.begin(&hash, list, postback, received_at).await?;
         let place = ListPlace::Stored { list: hash.clone() };
         let elements: Vec<_> = postback.elements(&place, received_at, self.separator).collect();
         let rows = self.read_rows(&hash, &elements).await?;
@@ -73,36 +72,36 @@ impl<S: Table, K: Sync, A: Clock> Deps<S, K, A> {
             }
         };
         join_all(std::iter::repeat_with(lane).take(LANES)).await.into_iter().collect::<Result<(), _>>()?;
-        self.end(progress).await
+        self.end(progress, &postback.unsigned).await
     }
 
-    /// Stores the list, and notes that it is unfinished: a provider that gives up leaves a trace.
-    async fn begin(&self, first: ListProgress, list: SignedList) -> Result<Stored<ListProgress>, StoreError> {
-        if let Some(known) = self.table.read(&ListProgressId(first.hash.clone())).await? {
-            return Ok(known);
-        }
-        let list = StoredList { hash: first.hash.clone(), list };
-        retry(&self.table, |_| async {
-            let written = self.table.write(Change::new(list.clone())).await?;
-            Ok::<_, StoreError>((written != Written::Conflict { current: None }).then_some(()))
-        })
-        .await?;
-        retry(&self.table, |_| async {
-            let change = Change::new(first.clone());
-            Ok(match self.table.write(change.clone()).await? {
-                Written::Done => Some(change.written()),
-                Written::Conflict { current } => current,
+    /// Stores the list, and notes that this copy of it is unfinished: a provider that gives up leaves a trace.
+    async fn begin(
+        &self,
+        hash: &ListHash,
+        list: SignedList,
+        postback: &Postback<'_>,
+        received_at: Timestamp,
+    ) -> Result<Option<Stored<ListProgress>>, StoreError> {
+        let known = self.table.read(&ListProgressId(hash.clone())).await?;
+        if known.is_none() {
+            let list = StoredList { hash: hash.clone(), list };
+            retry(&self.table, |_| async {
+                let written = self.table.write(Change::new(list.clone())).await?;
+                Ok::<_, StoreError>((written != Written::Conflict { current: None }).then_some(()))
             })
-        })
-        .await
+            .await?;
+        }
+        let decide = |current: Option<&ListProgress>| {
+            let list = (hash, postback.list.texts.len());
+            (ListProgress::begin(current, list, &postback.unsigned, received_at), ())
+        };
+        Ok(update_from(&self.table, known, decide).await?.current)
     }
 
-    async fn end(&self, progress: Stored<ListProgress>) -> Result<(), ApiError> {
-        let decide = |current: Option<&ListProgress>| {
-            let unfinished = current.filter(|it| it.state == ListState::Unfinished);
-            (unfinished.map(ListProgress::done), ())
-        };
-        store::update_from(&self.table, Some(progress), decide).await?;
+    async fn end(&self, progress: Option<Stored<ListProgress>>, unsigned: &Unsigned) -> Result<(), ApiError> {
+        let decide = |current: Option<&ListProgress>| (current.and_then(|it| it.end(unsigned)), ());
+        update_from(&self.table, progress, decide).await?;
         Ok(())
     }
 
@@ -118,7 +117,7 @@ impl<S: Table, K: Sync, A: Clock> Deps<S, K, A> {
                 Element::Withdrawal(report) => drop(withdrawals.insert(report.withdrawal_id.clone())),
                 Element::Unreadable { .. } => {
                     let list = hash.clone();
-                    unreadable.insert(domain::UnreadableId { list, element: place }, place);
+                    unreadable.insert(UnreadableId { list, element: place }, place);
                 }
             }
         }

@@ -290,7 +290,9 @@ pub(crate) struct ListView<'a> {
     list: &'a ListHash,
     state: &'static str,
     elements: usize,
-    received_at_ms: Timestamp,
+    /// When the oldest copy that is not finished was received.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    received_at_ms: Option<Timestamp>,
     version: u64,
 }
 
@@ -300,7 +302,7 @@ impl<'a> ListView<'a> {
             list: &row.hash,
             state: row.state.name(),
             elements: row.elements,
-            received_at_ms: row.received_at,
+            received_at_ms: row.attention().map(|it| it.at),
             version: *version,
         }
     }

@@ -119,13 +119,18 @@ async fn replay_list(
     if !matches!(row.row.state, PaymentState::Quarantined { .. }) {
         return Ok(Ok(()));
     }
-    let body = match rebuilt(table, &AnyRow::Payment(row), None, keys).await {
-        Ok(body) => body,
+    let bodies = match rebuilt(table, &AnyRow::Payment(row), None, keys).await {
+        Ok(bodies) => bodies,
         Err(error @ Failure::NoAnswer(_)) => return Err(error),
         Err(error @ (Failure::Usage(_) | Failure::NotAllowed(_))) => return Ok(Err(error.to_string())),
     };
-    let answer = send(body).await?;
-    Ok(if answer.done() == Done::Well { Ok(()) } else { Err(answer.text()) })
+    for body in bodies {
+        let answer = send(body).await?;
+        if answer.done() != Done::Well {
+            return Ok(Err(answer.text()));
+        }
+    }
+    Ok(Ok(()))
 }
 
 /// The payments that are held for this reason, by the list that has them: all are found before the first is sent.

@@ -39,8 +39,8 @@ pub(crate) struct Replay {
 }
 
 const HELP: &str = "\
-A list of several elements is sent as a whole, with the unsigned fields of its first copy. Elements that are decided stay as they
-are. If the receiver answers 503, because it had not enough time, the list is sent again, at most 5 times.";
+A list of several elements is sent as a whole, with the unsigned fields of each copy that is not finished. Elements that are
+decided stay as they are. If the receiver answers 503, because it had not enough time, the list is sent again, at most 5 times.";
 
 fn reasons() -> impl TypedValueParser<Value = Mismatch> {
     let names = PossibleValuesParser::new(HELD.map(|(name, _)| name));
@@ -63,14 +63,17 @@ pub(crate) async fn run(deployment: &Deployment, output: Output, arguments: &Rep
     let table = deployment.table()?;
     let label = arguments.label.as_deref().map(Label::parse).transpose();
     let label = label.map_err(|rule| Failure::Usage(format!("--label {rule}")))?;
-    let body = rebuilt(&table, &id::find(&table, id).await?, label, &keys).await?;
-    let answer = receiver::send_until_stored(&http, &url, body).await?;
-    output.line(&answer, || answer.text());
-    if answer.done() == Done::Well {
+    let mut done = Done::Well;
+    for body in rebuilt(&table, &id::find(&table, id).await?, label, &keys).await? {
+        let answer = receiver::send_until_stored(&http, &url, body).await?;
+        output.line(&answer, || answer.text());
+        done = if done == Done::Well { answer.done() } else { done };
+    }
+    if done == Done::Well {
         let row = id::find(&table, id).await?;
         output.say(&format!("{} is {}: {}", row.key(), row.state_name(), rows::why(&row)));
     }
-    Ok(answer.done())
+    Ok(done)
 }
 
 fn read(file: &Path) -> Result<Vec<u8>, Failure> {

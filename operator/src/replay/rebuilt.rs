@@ -11,17 +11,23 @@ use crate::deployment::Keys;
 use crate::failure::Failure;
 use crate::postback::{body, element, verified};
 
-/// Rebuilds the body of the postback that a row stores. `given` is the label for a row that has none.
+/// Rebuilds the bodies of the postbacks that a row stores: of a list, each copy that is not finished. `given` is the label for a row
+/// that has none.
 pub(crate) async fn rebuilt(
     table: &impl ReadAny,
     row: &AnyRow,
     given: Option<Label>,
     keys: &Keys,
-) -> Result<Vec<u8>, Failure> {
+) -> Result<Vec<Vec<u8>>, Failure> {
     if let AnyRow::ListProgress(it) = row {
         let list = read_list(table, &it.row.hash).await?;
         verified(keys, &list, |_| ())?;
-        return written(&list, &unsigned_fields(&it.row.unsigned, given), keys);
+        let copies =
+            it.row.unfinished().map(|copy| written(&list, &unsigned_fields(&copy.unsigned, given.clone()), keys));
+        return match copies.collect::<Result<Vec<_>, _>>()? {
+            bodies if bodies.is_empty() => Err(Failure::NotAllowed("all its elements are stored".into())),
+            bodies => Ok(bodies),
+        };
     }
     let (evidence, label) = kept(row)?;
     let label = label.or(given);
@@ -30,7 +36,7 @@ pub(crate) async fn rebuilt(
             let copies = understood(keys, list, evidence)?;
             let label =
                 label.ok_or_else(|| Failure::Usage("the row has no label: give the user's with --label".into()))?;
-            written(list, &UnsignedFields { label: Some(label.into()), ..copies }, keys)
+            Ok(vec![written(list, &UnsignedFields { label: Some(label.into()), ..copies }, keys)?])
         }
         ListPlace::Stored { list: hash } => {
             let list = read_list(table, hash).await?;
@@ -38,7 +44,11 @@ pub(crate) async fn rebuilt(
             let progress = table.read(&ListProgressId(hash.clone())).await?;
             let progress =
                 progress.ok_or_else(|| Failure::NotAllowed(format!("there is no row list#{}", hash.as_str())))?;
-            written(&list, &unsigned_fields(&progress.row.unsigned, label), keys)
+            // The row's label tells which copy it was.
+            let copies = &progress.row.copies;
+            let copy = copies.iter().find(|copy| copy.unsigned.label == label).or(copies.first());
+            let unsigned = copy.map(|copy| copy.unsigned.clone()).unwrap_or_default();
+            Ok(vec![written(&list, &unsigned_fields(&unsigned, label), keys)?])
         }
     }
 }

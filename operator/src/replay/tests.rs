@@ -71,7 +71,7 @@ fn unsigned() -> Unsigned {
 async fn put_list(table: &Memory, mismatch: Mismatch) -> String {
     let (list, hash) = signed(&json!([element("1"), element("2")]));
     table.write(Change::new(StoredList { hash: hash.clone(), list })).await.unwrap();
-    table.write(Change::new(ListProgress::new(hash.clone(), 2, Timestamp(7), unsigned()))).await.unwrap();
+    table.write(Change::new(ListProgress::begin(None, (&hash, 2), &unsigned(), Timestamp(7)).unwrap())).await.unwrap();
     for (place, number) in ["1", "2"].into_iter().enumerate() {
         let row = held(number, ListPlace::Stored { list: hash.clone() }, place, mismatch);
         table.write(Change::new(row)).await.unwrap();
@@ -91,9 +91,9 @@ async fn row(table: &Memory, key: &str) -> AnyRow {
 /// What is sent for a row: the unsigned fields, and how many elements are signed.
 async fn sent(table: &Memory, id: &str, label: Option<&str>) -> Result<(Unsigned, usize), Failure> {
     let label = label.map(|label| Label::parse(label).unwrap());
-    let body = rebuilt(table, &row(table, id).await, label, &keys()).await?;
-    let keys = keys();
-    let verified = verify(&body, &keys.of_postbacks()).unwrap();
+    let bodies = rebuilt(table, &row(table, id).await, label, &keys()).await?;
+    let (keys, [body]) = (keys(), bodies.as_slice()) else { panic!("{bodies:?}") };
+    let verified = verify(body, &keys.of_postbacks()).unwrap();
     let postback = read_postback(&verified);
     Ok((postback.unsigned, postback.list.texts.len()))
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::hash::{hash, is_hash};
-use crate::{CustomTransactionId, InvalidValue, TransactionId};
+use crate::{CustomTransactionId, InvalidValue, NormalisedNumber, TransactionId};
 
 /// What stands between the order and the number in an [`AttemptId`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -81,8 +81,8 @@ impl AttemptId {
         &self.0
     }
 
-    /// The order of an id that was made with [`Separator::Hyphen`], given the number that is signed beside it. `None`: the id
-    /// was made otherwise.
+    /// The order of an id that was made with [`Separator::Hyphen`], given the number that is signed beside it, in whatever
+    /// spelling. `None`: the id was made otherwise.
     ///
     /// ```
     /// # use domain::*;
@@ -94,10 +94,17 @@ impl AttemptId {
     /// ```
     #[must_use]
     pub fn order_before_hyphen(signed: &str, number: &TransactionId) -> Option<CustomTransactionId> {
-        let suffix = format!("-{}", of_number(number));
+        let is_number = |text: &str| {
+            let normalised = |number: &TransactionId| NormalisedNumber::of(number);
+            text == of_number(number)
+                || TransactionId::parse(text).is_ok_and(|it| normalised(&it) == normalised(number))
+        };
+        let before_number = |id: &str| {
+            let (order, last) = id.rsplit_once('-')?;
+            is_number(last).then(|| CustomTransactionId::parse(order).ok())?
+        };
         let unmarked = signed.rsplit_once('-').filter(|(_, mark)| is_hash(mark, MARK)).map(|(before, _)| before);
-        let order = signed.strip_suffix(&suffix).or_else(|| unmarked?.strip_suffix(&suffix))?;
-        CustomTransactionId::parse(order).ok()
+        before_number(signed).or_else(|| before_number(unmarked?))
     }
 }
 
@@ -146,6 +153,17 @@ mod tests {
             assert_eq!(AttemptId::order_before_hyphen(bare, &number), None, "{bare}");
         }
         assert_eq!(AttemptId::order_before_hyphen("-47752123519", &number), None);
+    }
+
+    #[test]
+    fn a_number_that_is_signed_in_another_spelling_ends_the_order_all_the_same() {
+        for (signed, spelled) in [("o-1-477Ab", "00477ab"), ("o-1-00477ab", "477AB"), ("o-1-477AB-0a1b2c", "477ab")] {
+            assert_eq!(
+                AttemptId::order_before_hyphen(signed, &number(spelled)),
+                Some(order("o-1")),
+                "{signed} {spelled}"
+            );
+        }
     }
 
     proptest! {

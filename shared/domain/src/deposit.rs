@@ -434,6 +434,7 @@ pub struct Unregistered {
 /// The row of an order's key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
+#[expect(clippy::large_enum_variant, reason = "nearly all rows are orders")]
 pub enum DepositRow {
     /// The order.
     Registered(Deposit),

@@ -47,7 +47,7 @@ pub use payment::{CreditedRows, Decision, ExpectedCredit, Noted, Payment, Paymen
 pub use payment_system::{Limits, PaymentSystem, PaymentSystems, TextRule};
 pub use report::{DepositReport, Direction, Unsigned, WithdrawalReport};
 pub use resolution::{Decided, MAX_RESOLUTIONS, NotResolved, Outcome, Resolution};
-pub use signed_list::{ListHash, ListPlace, ListProgress, ListState, SignedList, StoredList};
+pub use signed_list::{ListCopy, ListHash, ListPlace, ListProgress, ListState, SignedList, StoredList};
 pub use unreadable::{OddPayment, Unreadable, UnreadableId};
 pub use waiting::{Waiting, WaitingPage, WaitingPageId};
 pub use withdrawal::{

@@ -238,7 +238,7 @@ impl Payment {
             }
         };
         row.resolutions.push(Resolution { closes: self.contradictions.len(), taken_from, ..resolution });
-        Ok(Decided::Payment(row))
+        Ok(Decided::Payment(Box::new(row)))
     }
 
     /// The signed order id decides, where there is such an order. A payment is credited to another order that the person names
@@ -283,7 +283,7 @@ impl Payment {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decided {
     /// The payment alone.
-    Payment(Payment),
+    Payment(Box<Payment>),
     /// The payment is credited.
     Credited(Box<CreditedRows>),
 }

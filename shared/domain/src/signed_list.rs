@@ -88,19 +88,29 @@ pub struct StoredList {
     pub list: SignedList,
 }
 
-/// Whether all elements of a stored list are done. A postback that was not finished is found by this row.
+/// Whether all elements of a stored list are done, as each copy of it says. A postback that was not finished is found by this row.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ListProgress {
     /// Which list.
     pub hash: ListHash,
-    /// How far it is.
+    /// How far it is: done once each copy is.
     pub state: ListState,
     /// How many elements it has.
     pub elements: usize,
-    /// When its first copy was received, by our own clock.
-    pub received_at: Timestamp,
-    /// The unsigned fields of its first copy.
+    /// The copies that differ in what is not signed, in the order in which they came.
+    pub copies: Vec<ListCopy>,
+}
+
+/// A copy of a signed list: one postback, however often it is sent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListCopy {
+    /// Its unsigned fields.
     pub unsigned: Unsigned,
+    /// When it was received first, by our own clock.
+    pub received_at: Timestamp,
+    /// Whether every element is durable, as this copy has it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_done: bool,
 }
 
 /// How far the elements of a list are.
@@ -125,22 +135,73 @@ impl ListState {
 }
 
 impl ListProgress {
-    /// A list of which no element is stored yet.
+    /// Most copies that a row remembers. Further ones are altered, and end or do not end unnoticed.
+    pub const MAX_COPIES: usize = 4;
+
+    /// Notes a copy of which some element may not be stored; `None` when it is known already, or when there is no room.
     #[must_use]
-    pub fn new(hash: ListHash, elements: usize, received_at: Timestamp, unsigned: Unsigned) -> Self {
-        Self { hash, state: ListState::Unfinished, elements, received_at, unsigned }
+    pub fn begin(
+        current: Option<&Self>,
+        (hash, elements): (&ListHash, usize),
+        unsigned: &Unsigned,
+        received_at: Timestamp,
+    ) -> Option<Self> {
+        let mut copies = current.map_or_else(Vec::new, |it| it.copies.clone());
+        if copies.len() >= Self::MAX_COPIES || copies.iter().any(|copy| copy.unsigned == *unsigned) {
+            return None;
+        }
+        copies.push(ListCopy { unsigned: unsigned.clone(), received_at, is_done: false });
+        Some(Self { hash: hash.clone(), state: ListState::Unfinished, elements, copies })
     }
 
-    /// The list once all its elements are stored.
+    /// Notes that all elements are stored, as a copy has them; `None` when that is known already.
     #[must_use]
-    pub fn done(&self) -> Self {
-        Self { state: ListState::Done, ..self.clone() }
+    pub fn end(&self, unsigned: &Unsigned) -> Option<Self> {
+        let mut row = self.clone();
+        row.copies.iter_mut().find(|copy| copy.unsigned == *unsigned && !copy.is_done)?.is_done = true;
+        row.state = if row.unfinished().next().is_none() { ListState::Done } else { ListState::Unfinished };
+        Some(row)
+    }
+
+    /// The copies of which some element may not be stored.
+    pub fn unfinished(&self) -> impl Iterator<Item = &ListCopy> {
+        self.copies.iter().filter(|copy| !copy.is_done)
     }
 
     /// Whether somebody must look at it.
     #[must_use]
     pub fn attention(&self) -> Option<Attention> {
-        let attention = Attention { kind: AttentionKind::Unfinished, at: self.received_at };
-        (self.state == ListState::Unfinished).then_some(attention)
+        let at = self.unfinished().map(|copy| copy.received_at).min()?;
+        Some(Attention { kind: AttentionKind::Unfinished, at })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Label;
+
+    #[test]
+    fn a_list_is_done_once_each_copy_is_however_they_come() {
+        let hash = ListHash::from([7; 32]);
+        let copy = |label: &str| Unsigned { label: Label::parse(label).ok(), ..Unsigned::default() };
+        let begin = |row: Option<&ListProgress>, label: &str, at| {
+            ListProgress::begin(row, (&hash, 3), &copy(label), Timestamp(at))
+        };
+        let genuine = begin(None, "user", 5).unwrap();
+        assert_eq!(begin(Some(&genuine), "user", 6), None, "it is known");
+        let both = begin(Some(&genuine), "thief", 7).unwrap();
+        let attention = |row: &ListProgress| row.attention().map(|it| it.at.0);
+        assert_eq!((attention(&both), both.state), (Some(5), ListState::Unfinished));
+        let altered_is_done = both.end(&copy("thief")).unwrap();
+        assert_eq!((attention(&altered_is_done), altered_is_done.state), (Some(5), ListState::Unfinished));
+        assert_eq!(altered_is_done.end(&copy("thief")), None);
+        let done = altered_is_done.end(&copy("user")).unwrap();
+        assert_eq!((attention(&done), done.state), (None, ListState::Done));
+        let third = begin(Some(&done), "another", 9).unwrap();
+        assert_eq!((attention(&third), third.state), (Some(9), ListState::Unfinished));
+        let fourth = begin(Some(&third), "one more", 9).unwrap();
+        assert_eq!(begin(Some(&fourth), "too many", 9), None);
+        assert_eq!(fourth.end(&copy("too many")), None);
     }
 }

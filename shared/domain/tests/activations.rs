@@ -231,7 +231,7 @@ impl World {
     fn resolve(&mut self, outcome: Outcome, order: Option<&str>) -> Result<(), NotResolved> {
         let order = order.map(|order| self.orders[order].clone());
         match self.row().resolve(order.as_ref(), None, resolution(outcome))? {
-            Decided::Payment(payment) => self.put(payment),
+            Decided::Payment(payment) => self.put(*payment),
             Decided::Credited(credited) => {
                 self.put(credited.payment.clone());
                 self.put_order(credited.deposit);

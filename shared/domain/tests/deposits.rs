@@ -140,7 +140,7 @@ impl World {
         });
         let payment = self.payment.as_ref().ok_or(NotResolved::NothingOpen)?;
         match payment.resolve(order, None, resolution(outcome))? {
-            Decided::Payment(payment) => self.payment = Some(payment),
+            Decided::Payment(payment) => self.payment = Some(*payment),
             Decided::Credited(credited) => {
                 self.payment = Some(credited.payment.clone());
                 self.put(DepositRow::Registered(credited.deposit));

@@ -152,7 +152,7 @@ impl World {
         let deposit = row.as_ref().and_then(DepositRow::registered);
         let resolution = resolution(Outcome::Credited, is_different);
         match self.payments[key].resolve(deposit, number.as_ref(), resolution)? {
-            Decided::Payment(payment) => drop(self.payments.insert(key.clone(), payment)),
+            Decided::Payment(payment) => drop(self.payments.insert(key.clone(), *payment)),
             Decided::Credited(credited) => {
                 self.payments.insert(key.clone(), credited.payment);
                 self.put_order(DepositRow::Registered(credited.deposit));
@@ -338,7 +338,7 @@ fn a_row_has_room_for_the_decision_that_ends_it_however_many_came_before() {
         let Ok(Decided::Payment(freed)) = payment.resolve(None, None, resolution(Outcome::Rejected, false)) else {
             panic!()
         };
-        payment = Payment { state: claimed.clone(), ..freed };
+        payment = Payment { state: claimed.clone(), ..*freed };
     }
     let one_more = payment.resolve(None, None, resolution(Outcome::Rejected, false));
     assert_eq!(one_more.map(drop), Err(NotResolved::TooMany));

@@ -51,6 +51,7 @@ pub fn read_postback<'a>(verified: &Verified<'a>) -> Postback<'a> {
 impl Postback<'_> {
     /// Reads the elements in order. `place` says where their list is stored; `separator` is the one with which the ids of attempts
     /// are made.
+    #[must_use]
     pub fn elements(
         &self,
         place: &ListPlace,

@@ -50,6 +50,7 @@ pub enum StoreError {
 
 impl StoreError {
     /// A failure that may pass.
+    #[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
     pub fn transient(reason: impl ToString) -> Self {
         Self::Transient(reason.to_string())
     }

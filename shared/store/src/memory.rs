@@ -40,6 +40,12 @@ fn put<R: Row>(rows: &mut Rows, change: Change<R>) {
     rows.insert(change.row.id().key(), R::into_any(change.written()));
 }
 
+fn put_all<R: Row>(rows: &mut Rows, changes: impl IntoIterator<Item = Change<R>>) {
+    for change in changes {
+        put(rows, change);
+    }
+}
+
 impl BackOff for Memory {
     async fn back_off(&self, _: u32) {}
 }
@@ -83,10 +89,10 @@ impl Transact for Memory {
             return Ok(Transacted::Conflict { payment: None });
         }
         put(&mut rows, deposit);
-        payments.into_iter().for_each(|it| put(&mut rows, it));
-        numbers.into_iter().for_each(|it| put(&mut rows, it));
-        page.into_iter().for_each(|it| put(&mut rows, it));
-        unreadable.into_iter().for_each(|it| put(&mut rows, it));
+        put_all(&mut rows, payments);
+        put_all(&mut rows, numbers);
+        put_all(&mut rows, page);
+        put_all(&mut rows, unreadable);
         Ok(Transacted::Done)
     }
 }

@@ -155,7 +155,7 @@ impl Rows {
     /// A person decides.
     fn resolve(&self, order: Option<&Deposit>, outcome: Outcome) -> Option<Self> {
         Some(match self.payment.as_ref()?.resolve(order, None, resolution(outcome)).ok()? {
-            Decided::Payment(payment) => self.with_payment(payment),
+            Decided::Payment(payment) => self.with_payment(*payment),
             Decided::Credited(credited) => {
                 self.with_payment(credited.payment).with_order(DepositRow::Registered(credited.deposit))
             }

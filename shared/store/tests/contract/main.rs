@@ -232,12 +232,12 @@ async fn a_list_is_found_until_it_is_done(table: &impl Table) {
     let hash = ListHash::from([7; 32]);
     let stored_list = StoredList { hash: hash.clone(), list: list() };
     table.write(Change::new(stored_list.clone())).await.unwrap();
-    let row = ListProgress::new(hash.clone(), 3, Timestamp(5), Unsigned::default());
+    let row = ListProgress::begin(None, (&hash, 3), &Unsigned::default(), Timestamp(5)).unwrap();
     table.write(Change::new(row.clone())).await.unwrap();
     let find = async || table.find_attention(AttentionKind::Unfinished, Timestamp(0), None).await.unwrap();
     assert_eq!(find().await.rows, [RowId::ListProgress(ListProgressId(hash.clone()))]);
     let unfinished = stored(table, &ListProgressId(hash.clone())).await;
-    table.write(unfinished.becomes(row.done())).await.unwrap();
+    table.write(unfinished.becomes(row.end(&Unsigned::default()).unwrap())).await.unwrap();
     assert!(find().await.rows.is_empty());
     assert_eq!(stored(table, &StoredListId(hash)).await.row, stored_list);
 }
@@ -468,9 +468,9 @@ async fn pages_follow_each_other_without_gap_or_repetition(table: &impl Table) {
         let page = table.find_attention(AttentionKind::Unreadable, Timestamp(4), after.as_ref()).await.unwrap();
         sizes.push(page.rows.len());
         firsts.push(page.first_at.unwrap().0);
-        elements.extend(page.rows.into_iter().map(|row| match row {
-            RowId::Unreadable(id) => id.element,
-            row => panic!("{row:?}"),
+        elements.extend(page.rows.into_iter().map(|row| {
+            let RowId::Unreadable(id) = row else { panic!("{row:?}") };
+            id.element
         }));
         after = page.next;
         if after.is_none() {
