@@ -69,8 +69,8 @@ async fn a_payment_for_an_order_of_a_newer_release_waits_and_is_credited_by_that
     let before = [site.row("deposit#o1").await, site.row("deposit#o2").await];
     let mut newer = before.clone();
     newer[0]["state"] = json!({"S": "settled"});
-    newer.iter_mut().for_each(|row| row["format"] = json!({"N": "2"}));
-    for row in &newer {
+    for row in &mut newer {
+        row["format"] = json!({"N": "2"});
         site.put(row).await;
     }
     let postbacks = [list(&site, &[("1", "o1")]), list(&site, &[("2", "o2")])];

@@ -123,16 +123,16 @@ async fn a_payment_whose_order_cannot_be_decoded_is_held_alone_and_credited_afte
         let (id, key) = (format!("o{index}"), format!("deposit#o{index}"));
         site.order(&id).await;
         let before = site.row(&key).await;
-        let mut damaged = before.clone();
-        damage(&mut damaged);
-        site.put(&damaged).await;
+        let mut row = before.clone();
+        damage(&mut row);
+        site.put(&row).await;
         let number = format!("775{index}");
         let postback = list(&site, &[(&number, &id)]);
         for _ in 0..2 {
-            assert_eq!(send_text(&site, &postback).await, ok(), "{damaged}");
+            assert_eq!(send_text(&site, &postback).await, ok(), "{row}");
             is_held_alone(&site, &number, &id).await;
         }
-        assert_eq!(site.row(&key).await, damaged);
+        assert_eq!(site.row(&key).await, row);
         let (asked, again) = (site.get(&format!("/deposits/{id}")).await, site.order(&id).await);
         assert_eq!([asked.code(), again.code()], ["try_again"; 2], "{asked:?} {again:?}");
         orders.push((id, before, postback));
