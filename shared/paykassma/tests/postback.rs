@@ -189,10 +189,9 @@ fn an_empty_list_is_one_unreadable_element() {
 
 /// What is readable of an element that is not wholly readable.
 fn odd(element: &str) -> (&'static str, OddPayment) {
-    match one(DEPOSIT_TOP, element) {
-        Element::Unreadable { reason, payment: Some(payment), .. } => (reason, payment),
-        other => panic!("{other:?}"),
-    }
+    let read = one(DEPOSIT_TOP, element);
+    let Element::Unreadable { reason, payment: Some(payment), .. } = read else { panic!("{read:?}") };
+    (reason, payment)
 }
 
 #[test]

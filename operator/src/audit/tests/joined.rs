@@ -96,6 +96,11 @@ fn credits(id: &str) -> (Rule, String) {
     (Rule::Credits, id.into())
 }
 
+/// A list of which one copy has come.
+fn begun(hash: &ListHash, elements: usize) -> ListProgress {
+    ListProgress::begin(None, (hash, elements), &Unsigned::default(), Timestamp(7)).unwrap()
+}
+
 #[tokio::test]
 async fn an_order_of_many_credits_is_not_wrong() {
     let numbers: Vec<_> = (1..=25).map(|number| format!("{number}")).collect();
@@ -230,7 +235,7 @@ fn list_rows() -> (Vec<AnyRow>, ListHash) {
         facts.evidence = evidence(element);
     }
     rows.push(any(domain::Unreadable::new(hash.clone(), evidence(2), "the element is not an object", None)));
-    rows.push(any(ListProgress::new(hash.clone(), 3, Timestamp(7), Unsigned::default()).done()));
+    rows.push(any(begun(&hash, 3).end(&Unsigned::default()).unwrap()));
     rows.push(any(StoredList { hash: hash.clone(), list }));
     (rows, hash)
 }
@@ -260,7 +265,7 @@ async fn a_stored_list_has_its_hash_and_says_what_the_rows_of_its_elements_say()
     assert_eq!(unverifiable, expected.map(|id| (Rule::Unverifiable, id.to_owned())));
     assert_eq!(found_later(&rows, &rows, &keys("new", Some("private"))).await, []);
 
-    let few = any(ListProgress::new(hash.clone(), 2, Timestamp(7), Unsigned::default()));
+    let few = any(begun(&hash, 2));
     assert_eq!(found_in(&with(&rows, few)).await, [(Rule::State, progress)]);
 }
 
