@@ -100,10 +100,15 @@ async fn an_order_counts_all_its_credits_and_remembers_the_last_20() {
     is_credited(&site, "o1", &numbers).await;
     // A payment that the row has forgotten is not credited again, in its own spelling or another one.
     send(&site, "o1", &numbers[..1]).await;
-    send(&site, "o1", &[format!("0{}", numbers[0])]).await;
-    assert_eq!(site.attribute(&format!("payment#paytm#0{}", numbers[0]), "mismatch").await, "same_number");
-    is_credited(&site, "o1", &numbers).await;
-    each_is_published_once(&site, "o1", numbers.len()).await;
+    let respelled = ["0", "00"].map(|zeros| format!("{zeros}{}", numbers[0]));
+    send(&site, "o1", &respelled[..1]).await;
+    let all = [&numbers[..], &[number(9_000)]].concat();
+    send(&site, "o1", &[respelled[1].clone(), all[all.len() - 1].clone(), numbers[1].clone()]).await;
+    for respelled in respelled {
+        assert_eq!(site.attribute(&format!("payment#paytm#{respelled}"), "mismatch").await, "same_number");
+    }
+    is_credited(&site, "o1", &all).await;
+    each_is_published_once(&site, "o1", all.len()).await;
     let (status, said) = Tool::of(&site).run(&["audit", "--strict"]).await;
     assert_eq!(status, 0, "{said}");
 }
