@@ -115,14 +115,14 @@ impl Decision {
     ) -> Result<Self, NotDecided> {
         let is_credit = resolution.outcome == Outcome::Credited;
         let is_payment = matches!(row, AnyRow::Payment(_));
-        let is_unreadable = matches!(row, AnyRow::Unreadable(_));
-        if stated.order.is_some() && !(is_credit && (is_payment || is_unreadable)) {
+        let is_odd_payment = matches!(&row, AnyRow::Unreadable(it) if it.row.payment.is_some());
+        if stated.order.is_some() && !(is_credit && (is_payment || is_odd_payment)) {
             return Err(NotDecided::OrderNotNeeded);
         }
-        if stated.number.is_some() && !(is_credit && is_unreadable) {
+        if stated.number.is_some() && !(is_credit && is_odd_payment) {
             return Err(NotDecided::NumberNotNeeded);
         }
-        if resolution.is_different_payment && !(is_credit && (is_payment || is_unreadable)) {
+        if resolution.is_different_payment && !(is_credit && (is_payment || is_odd_payment)) {
             return Err(NotDecided::DifferenceNotNeeded);
         }
         let change = match &row {
@@ -139,7 +139,7 @@ impl Decision {
                 };
                 RowChange::Withdrawal(stored.becomes(row))
             }
-            AnyRow::Unreadable(unreadable) if is_credit && unreadable.row.payment.is_some() => {
+            AnyRow::Unreadable(unreadable) if is_credit && is_odd_payment => {
                 RowChange::Credit(Box::new(credit_odd(table, unreadable, stated, resolution).await?))
             }
             AnyRow::Unreadable(unreadable) => {

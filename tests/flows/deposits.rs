@@ -22,7 +22,9 @@ async fn a_deposit_goes_all_the_way() {
     site.until(PAYMENT, "credited").await;
     assert_eq!(site.state("deposit#o1").await, "credited");
     assert_eq!(site.credits("o1").await, ["700"]);
-    assert_eq!(site.attribute(PAYMENT, "credited_label").await, "631317234");
+    let payment = site.row(PAYMENT).await;
+    assert_eq!(payment["facts"]["M"]["label"]["S"], "631317234");
+    assert_eq!(payment.get("credited_label"), None, "it is the signed order's");
     assert_eq!(site.activate("o1", NUMBER).await.state(), (200, "activated"));
     assert_eq!(site.credits("o1").await, ["700"]);
 }

@@ -81,7 +81,7 @@ async fn deliver(site: &Site, list: &str) -> u16 {
 }
 
 /// Sends the list until it is answered 200, as the provider does.
-async fn deliver_until_ok(site: &Site, list: &str) {
+pub(crate) async fn deliver_until_ok(site: &Site, list: &str) {
     for _ in 0..MOST_DELIVERIES {
         if deliver(site, list).await == 200 {
             return;
@@ -89,13 +89,6 @@ async fn deliver_until_ok(site: &Site, list: &str) {
         tokio::time::sleep(BETWEEN_DELIVERIES).await;
     }
     panic!("unfinished after {MOST_DELIVERIES} deliveries; logs: {:#?}", site.stack.logs("postback-receiver"));
-}
-
-/// All rows by their keys.
-async fn rows(site: &Site) -> BTreeMap<String, Value> {
-    let mut pages = site.scan(json!({"ConsistentRead": true})).await;
-    let rows = pages.iter_mut().flat_map(|page| page["Items"].as_array_mut().unwrap()).map(Value::take);
-    rows.map(|row| (row["transaction_id"]["S"].as_str().unwrap().to_owned(), row)).collect()
 }
 
 fn state<'a>(rows: &'a BTreeMap<String, Value>, key: &str) -> &'a str {
@@ -116,7 +109,7 @@ fn each_order_is_credited_once(rows: &BTreeMap<String, Value>, orders: usize) {
 }
 
 /// How often an order was credited, and with how much in all. The row has this from the second credit on.
-fn totals(order: &Value) -> (String, String) {
+pub(crate) fn totals(order: &Value) -> (String, String) {
     let totals = &order["totals"]["M"];
     let value = |name: &str, kind: &str| totals[name][kind].as_str().unwrap_or_default().to_owned();
     (value("count", "N"), value("sum", "S"))
@@ -198,7 +191,7 @@ async fn deliver_once(what: &str, registered: usize, orders: &[usize]) -> (Site,
     }
     let (cpu, used) = (cpu(&table).saturating_sub(before), table.taken());
     print(what, orders.len(), list.len(), &used, cpu);
-    let rows = rows(&site).await;
+    let rows = site.table().await;
     (site, used, rows)
 }
 
@@ -247,7 +240,7 @@ async fn completes_at(units_per_second: u32) {
     deliver_until_ok(&site, &list).await;
     let (cpu, used) = (cpu(&table).saturating_sub(before), table.taken());
     print(&format!("at {limit} units per second"), payments, list.len(), &used, cpu);
-    let rows = rows(&site).await;
+    let rows = site.table().await;
     each_order_is_credited_once(&rows, payments);
     list_is_done(&rows);
     no_work_was_done_twice(&used, payments, &["list#"]);
@@ -270,7 +263,7 @@ async fn two_copies_of_a_list_at_once_credit_each_payment_once() {
     register(&site, payments).await;
     let list = list(&site, 0..payments, PADDING);
     tokio::join!(deliver_until_ok(&site, &list), deliver_until_ok(&site, &list));
-    let rows = rows(&site).await;
+    let rows = site.table().await;
     each_order_is_credited_once(&rows, payments);
     list_is_done(&rows);
     no_work_was_done_twice(&table.taken(), payments, &["list#"]);
@@ -287,7 +280,7 @@ async fn a_list_that_the_provider_gives_up_is_listed_and_a_replay_completes_it()
     // The list itself takes some 60 units, and 4 for each element. Nothing to speak of comes back.
     table.limit_to(150);
     assert_eq!(deliver(&site, &list).await, 503);
-    let unfinished = rows(&site).await;
+    let unfinished = site.table().await;
     let key = list_key(&unfinished);
     assert_eq!(state(&unfinished, key), "unfinished");
     let credited = (0..payments).filter(|index| state(&unfinished, &payment_key(*index)) == "credited").count();
@@ -303,7 +296,7 @@ async fn a_list_that_the_provider_gives_up_is_listed_and_a_replay_completes_it()
     let (status, said) = tool.run(&["replay", key]).await;
     assert_eq!(status, 0, "{said}");
     assert!(tool.json(&["list"]).await.is_empty());
-    let rows = rows(&site).await;
+    let rows = site.table().await;
     each_order_is_credited_once(&rows, payments);
     list_is_done(&rows);
     no_work_was_done_twice(&table.taken(), payments, &["list#"]);

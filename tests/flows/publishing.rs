@@ -195,10 +195,10 @@ fn change(row: &Value) -> RowChange {
 }
 
 fn unreadable(element: usize) -> Value {
-    let signature = "538e53f8c22edacda31df8caa6a31efc8274c554";
-    json!({"transaction_id": {"S": format!("unreadable#{signature}#{element}")}, "version": {"N": "1"},
-        "state": {"S": "unreadable"}, "reason": {"S": "amount"}, "evidence": {"M": {"additional_data": {"S": "[1]"},
-        "element": {"N": element.to_string()}, "signature": {"S": signature}, "received_at": {"N": "5"}}}})
+    let list = "5e".repeat(32);
+    json!({"transaction_id": {"S": format!("unreadable#{list}#{element}")}, "version": {"N": "1"}, "format": {"N": "1"},
+        "state": {"S": "unreadable"}, "hash": {"S": list}, "reason": {"S": "amount"},
+        "evidence": {"M": {"list": {"S": list}, "element": {"N": element.to_string()}, "received_at": {"N": "5"}}}})
 }
 
 #[tokio::test]

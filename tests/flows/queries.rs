@@ -31,6 +31,8 @@ async fn a_deposit_is_shown_with_its_attempts_and_payments() {
         "attempts",
         "created_at_ms",
         "credited",
+        "credited_count",
+        "credited_sum",
         "currency_code",
         "custom_transaction_id",
         "state",
@@ -40,6 +42,7 @@ async fn a_deposit_is_shown_with_its_attempts_and_payments() {
     assert_eq!(names(found), known);
     let credited = json!([{"wallet_type": "paytm", "transaction_id": NUMBER, "amount": "650.5"}]);
     assert_eq!(found["credited"], credited);
+    assert_eq!((&found["credited_count"], &found["credited_sum"]), (&json!(1), &json!("650.5")));
     let attempts: Vec<_> =
         found["attempts"].as_array().unwrap().iter().map(|it| (&it["key1"], &it["outcome"])).collect();
     assert_eq!(attempts, [(&json!("11111111111"), &json!("failed")), (&json!(NUMBER), &json!("activated"))]);

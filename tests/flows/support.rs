@@ -1,5 +1,6 @@
 //! A running local stack, a merchant who calls it, and the provider's control API.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use local::{Stack, StackOptions, function_names};
@@ -166,6 +167,29 @@ impl Site {
             }
             scan["ExclusiveStartKey"] = last;
         }
+    }
+
+    /// All rows by their keys.
+    pub(crate) async fn table(&self) -> BTreeMap<String, Value> {
+        let mut pages = self.scan(json!({"ConsistentRead": true})).await;
+        let rows = pages.iter_mut().flat_map(|page| page["Items"].as_array_mut().unwrap()).map(Value::take);
+        rows.map(|row| (row["transaction_id"]["S"].as_str().unwrap().to_owned(), row)).collect()
+    }
+
+    /// The keys that begin so.
+    pub(crate) async fn keys(&self, prefix: &str) -> Vec<String> {
+        self.table().await.into_keys().filter(|key| key.starts_with(prefix)).collect()
+    }
+
+    /// A row that there is.
+    pub(crate) async fn row(&self, key: &str) -> Value {
+        self.stack.item(key).await.unwrap().unwrap_or_else(|| panic!("there is no {key}"))
+    }
+
+    /// Writes a row past the functions.
+    pub(crate) async fn put(&self, row: &Value) {
+        let put = json!({"TableName": self.stack.table_name(), "Item": row});
+        self.stack.dynamodb("PutItem", &put).await.unwrap();
     }
 
     /// Everything that any function has printed.

@@ -123,7 +123,8 @@ impl DynamoDb {
         Ok(WrittenRow { key: payment.key.key(), item: TransactWriteItem::builder().update(update).build() })
     }
 
-    /// An order's first credit. A further one needs a look at its credited numbers.
+    /// An order's first credit. A further one needs a look at its credited numbers. Without a version the row cannot be decoded:
+    /// that is an error of the row, not of the expression.
     fn credit_order(&self, expected: &ExpectedCredit) -> Result<WrittenRow, StoreError> {
         let update = Update::builder()
             .table_name(&self.table)
@@ -133,12 +134,13 @@ impl DynamoDb {
             )
             .condition_expression(format!(
                 "#state = :created AND label = :label AND currency_code = :currency_code \
-                 AND wallet_type = :wallet_type AND {IS_NOT_NEWER}"
+                 AND wallet_type = :wallet_type AND attribute_type(version, :number) AND {IS_NOT_NEWER}"
             ))
             .expression_attribute_names("#state", "state")
             .expression_attribute_names("#format", FORMAT)
             .expression_attribute_values(":format", number(OUR_FORMAT))
             .expression_attribute_values(":created", attribute(domain::DepositState::Created)?)
+            .expression_attribute_values(":number", text("N"))
             .expression_attribute_values(":credited", attribute(domain::DepositState::Credited)?)
             .expression_attribute_values(":credit", attribute([&expected.credit])?)
             .expression_attribute_values(":one", number(1))

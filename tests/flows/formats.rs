@@ -1,0 +1,160 @@
+//! The format of rows: each release names the one that it writes, and never writes over a newer one.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use crate::flows::operator::Tool;
+use crate::flows::operator_reconcile::damage;
+use crate::flows::postbacks::{elements, ok, send_text, signed};
+use crate::flows::support::Site;
+
+/// A signed list of payments of 700: number and order.
+fn list(site: &Site, payments: &[(&str, &str)]) -> String {
+    let payments: Vec<_> = payments.iter().map(|(number, order)| (*number, *order, "700")).collect();
+    signed(site, &json!(elements(&payments)).to_string())
+}
+
+fn try_again() -> (u16, String) {
+    (503, "try_again".into())
+}
+
+async fn set_format(site: &Site, key: &str, format: u64) -> Value {
+    damage(site, key, "#value", json!({"#value": "format"}), &json!({"N": format.to_string()})).await;
+    site.row(key).await
+}
+
+/// What the receiver answers to a report of a withdrawal.
+async fn report(site: &Site, id: &str, status: i64) -> Value {
+    let report = json!({"withdrawal_id": id, "withdrawal_status": status, "amount": "1000",
+        "label": "160496026", "direction": "outgoing"});
+    site.control("postbacks", &report).await["statuses"].take()
+}
+
+#[tokio::test]
+async fn every_row_names_the_format_of_its_writer() {
+    let site = Site::start().await;
+    let tool = Tool::of(&site);
+    site.order("o1").await;
+    site.activate("o1", "47752120001").await;
+    for number in ["47752120001", "47752120002", "47752120003"] {
+        assert_eq!(send_text(&site, &list(&site, &[(number, "o1")])).await, ok());
+    }
+    let numbers: Vec<_> = (100..121).map(|number| number.to_string()).collect();
+    let waiting: Vec<_> = numbers.iter().map(|number| (number.as_str(), "unknown")).collect();
+    assert_eq!(send_text(&site, &list(&site, &waiting)).await, ok());
+    assert_eq!(send_text(&site, &signed(&site, "[5]")).await, ok());
+    site.withdraw("w1").await;
+    for (id, status) in [("w1", 1), ("w1", 5), ("w2", 1)] {
+        assert_eq!(report(&site, id, status).await, json!({"200": 1}));
+    }
+    for (id, outcome) in [("w1", "paid"), ("w2", "paid"), ("payment#paytm#100", "rejected")] {
+        assert_eq!(tool.resolve(id, outcome, &[]).await.0, 0);
+    }
+    let table = site.table().await;
+    let kinds: BTreeSet<_> = table.keys().map(|key| key.split('#').next().unwrap()).collect();
+    let all = ["deposit", "entries", "evidence", "list", "number", "payment", "unreadable", "waiting", "withdrawal"];
+    assert_eq!(kinds, BTreeSet::from(all));
+    let others: Vec<_> = table.iter().filter(|(_, row)| row["format"] != json!({"N": "1"})).collect();
+    assert!(others.is_empty(), "{others:?}");
+}
+
+#[tokio::test]
+async fn a_payment_for_an_order_of_a_newer_release_waits_and_is_credited_by_that_release() {
+    let site = Site::start().await;
+    for id in ["o1", "o2", "good"] {
+        site.order(id).await;
+    }
+    // One row can be read all the same, and the other one not.
+    let before = [site.row("deposit#o1").await, site.row("deposit#o2").await];
+    let mut newer = before.clone();
+    newer[0]["state"] = json!({"S": "settled"});
+    for row in &mut newer {
+        row["format"] = json!({"N": "2"});
+        site.put(row).await;
+    }
+    let postbacks = [list(&site, &[("1", "o1")]), list(&site, &[("2", "o2")])];
+    let several = list(&site, &[("3", "o1"), ("4", "good"), ("5", "o2")]);
+    for _ in 0..2 {
+        for postback in &postbacks {
+            assert_eq!(send_text(&site, postback).await, try_again());
+        }
+    }
+    assert_eq!(site.keys("payment#").await, [""; 0]);
+    assert_eq!(send_text(&site, &several).await, try_again());
+    assert_eq!(site.keys("payment#").await, ["payment#paytm#4"]);
+    assert_eq!([site.row("deposit#o1").await, site.row("deposit#o2").await], newer);
+    let progress = site.keys("list#").await.remove(0);
+    assert_eq!((site.state(&progress).await.as_str(), site.credits("good").await.len()), ("unfinished", 1));
+
+    for row in &before {
+        site.put(row).await;
+    }
+    for postback in postbacks.iter().chain([&several]) {
+        assert_eq!(send_text(&site, postback).await, ok());
+    }
+    for (id, credits) in [("o1", 2), ("o2", 2), ("good", 1)] {
+        assert_eq!(site.credits(id).await.len(), credits);
+    }
+    assert_eq!(site.state(&progress).await, "done");
+    let (status, said) = Tool::of(&site).run(&["audit", "--strict"]).await;
+    assert_eq!(status, 0, "{said}");
+}
+
+#[tokio::test]
+async fn a_row_of_a_newer_release_is_never_written_over_although_it_can_be_read() {
+    let site = Site::start().await;
+    let tool = Tool::of(&site);
+    // A registration, and a payment for an order that is not registered.
+    let unregistered = list(&site, &[("1", "o1")]);
+    assert_eq!(send_text(&site, &unregistered).await, ok());
+    let place = set_format(&site, "deposit#o1", 2).await;
+    assert_eq!(send_text(&site, &list(&site, &[("2", "o1")])).await, try_again());
+    let registered = site.order("o1").await;
+    assert_eq!((registered.status, registered.code()), (503, "try_again"));
+    assert_eq!(site.row("deposit#o1").await, place);
+    set_format(&site, "deposit#o1", 1).await;
+    assert_eq!(site.order("o1").await.status, 201);
+    assert_eq!(site.credits("o1").await, ["700"]);
+
+    // A number that a user entered, and a payment that is held.
+    site.order("o2").await;
+    site.activate("o2", "47752120002").await;
+    let claim = set_format(&site, "payment#paytm#47752120002", 2).await;
+    let postback = list(&site, &[("47752120002", "o2")]);
+    assert_eq!(send_text(&site, &postback).await, try_again());
+    assert_eq!(site.activate("o2", "47752120002").await.code(), "try_again");
+    assert_eq!(site.row("payment#paytm#47752120002").await, claim);
+    assert!(site.credits("o2").await.is_empty());
+    set_format(&site, "payment#paytm#47752120002", 1).await;
+    assert_eq!(send_text(&site, &postback).await, ok());
+    assert_eq!(site.credits("o2").await, ["700"]);
+
+    // The provider is asked for an order. Its answer is not recorded, and the call counts as unknown.
+    site.order("o3").await;
+    let order = set_format(&site, "deposit#o3", 2).await;
+    site.activate("o3", "47752120003").await;
+    assert_eq!(site.row("deposit#o3").await, order);
+    assert_eq!(site.state("payment#paytm#47752120003").await, "claimed");
+
+    // A withdrawal: its report, the request again, and a person.
+    site.withdraw("w1").await;
+    let row = set_format(&site, "withdrawal#w1", 2).await;
+    assert_eq!(report(&site, "w1", 1).await, json!({"503": 1}));
+    assert_eq!(site.withdraw("w1").await.code(), "try_again");
+    assert_ne!(tool.resolve("w1", "paid", &[]).await.0, 0);
+    assert_eq!(site.row("withdrawal#w1").await, row);
+    set_format(&site, "withdrawal#w1", 1).await;
+    assert_eq!(report(&site, "w1", 1).await, json!({"200": 1}));
+    assert_eq!(site.state("withdrawal#w1").await, "paid");
+    let contradicted = set_format(&site, "withdrawal#w1", 2).await;
+    assert_eq!(report(&site, "w1", 5).await, json!({"503": 1}));
+    assert_eq!(site.row("withdrawal#w1").await, contradicted);
+
+    // An element that a person would decide about.
+    assert_eq!(send_text(&site, &signed(&site, "[5]")).await, ok());
+    let key = site.keys("unreadable#").await.remove(0);
+    let row = set_format(&site, &key, 2).await;
+    assert_ne!(tool.resolve(&key, "rejected", &[]).await.0, 0);
+    assert_eq!(site.row(&key).await, row);
+}
