@@ -187,14 +187,12 @@ impl<S: Table, K: SecretStore<Keys>, A: Clock> Deps<S, K, A> {
         };
         let hash = || ListHash::from(verified.list_hash());
         let postback = read_postback(verified);
-        match list.clone().place(postback.list.texts.len(), hash) {
-            ListPlace::Stored { list: hash } => {
-                let last_start_ms = u64::try_from(LAST_START.as_millis()).unwrap_or(u64::MAX);
-                let may_start = || self.clock.now_ms().saturating_sub(received_at.0) < last_start_ms;
-                self.store_list((list, hash), &postback, received_at, may_start).await
-            }
-            place @ ListPlace::Here(_) => Ok(self.store_elements(hash, &postback, &place, received_at).await?),
+        if list.fits_row(postback.list.texts.len()) {
+            return Ok(self.store_elements(hash, &postback, &ListPlace::Here(list), received_at).await?);
         }
+        let last_start_ms = u64::try_from(LAST_START.as_millis()).unwrap_or(u64::MAX);
+        let may_start = || self.clock.now_ms().saturating_sub(received_at.0) < last_start_ms;
+        self.store_list((list, hash()), &postback, received_at, may_start).await
     }
 
     /// Stores the only element of a postback.

@@ -38,7 +38,7 @@ impl Group {
 
 /// The rows of all elements, read at once.
 #[derive(Default)]
-struct Rows {
+struct ElementRows {
     known: BTreeMap<usize, Known>,
     withdrawals: BTreeMap<WithdrawalId, Stored<WithdrawalRow>>,
     /// Elements that were not understood, and have their rows.
@@ -105,7 +105,7 @@ impl<S: Table, K: Sync, A: Clock> Deps<S, K, A> {
         Ok(())
     }
 
-    async fn read_rows(&self, hash: &ListHash, elements: &[Element]) -> Result<Rows, StoreError> {
+    async fn read_rows(&self, hash: &ListHash, elements: &[Element]) -> Result<ElementRows, StoreError> {
         let (mut payments, mut orders) = (BTreeSet::new(), BTreeSet::new());
         let (mut withdrawals, mut unreadable) = (BTreeSet::new(), BTreeMap::new());
         for (place, element) in elements.iter().enumerate() {
@@ -131,7 +131,7 @@ impl<S: Table, K: Sync, A: Clock> Deps<S, K, A> {
             Some((place, Known { payment: payments.get(&report.payment).cloned(), order, ..Known::default() }))
         });
         let stored = read.keys().filter_map(|id| unreadable.get(id).copied()).collect();
-        Ok(Rows { known: known.collect(), withdrawals, stored })
+        Ok(ElementRows { known: known.collect(), withdrawals, stored })
     }
 
     async fn read_many<I: RowKey>(
@@ -150,7 +150,7 @@ impl<S: Table, K: Sync, A: Clock> Deps<S, K, A> {
         &self,
         hash: &ListHash,
         group: Vec<(usize, Element)>,
-        rows: &Rows,
+        rows: &ElementRows,
         may_start: &(impl Fn() -> bool + Sync),
     ) -> Result<(), ApiError> {
         let mut stored = Ok(());

@@ -47,14 +47,10 @@ impl SignedList {
     /// written in one transaction.
     const MAX_BYTES_OF_ROW: usize = 4 * 1024;
 
-    /// Where a list of so many elements is stored: with its only element, or in a row of its own.
+    /// Whether a list of so many elements is stored in the row of its only element, and not in a row of its own.
     #[must_use]
-    pub fn place(self, elements: usize, hash: impl FnOnce() -> ListHash) -> ListPlace {
-        if elements == 1 && self.additional_data.len() <= Self::MAX_BYTES_OF_ROW {
-            ListPlace::Here(self)
-        } else {
-            ListPlace::Stored { list: hash() }
-        }
+    pub fn fits_row(&self, elements: usize) -> bool {
+        elements == 1 && self.additional_data.len() <= Self::MAX_BYTES_OF_ROW
     }
 }
 
