@@ -38,7 +38,7 @@ const FOUND: [(Wrong, u64); 16] = [
     (Wrong::CreditContested, 57),
     (Wrong::ForgetTakenFrom, 4),
     (Wrong::AcceptAnyLabel, 83),
-    (Wrong::ForgetPages, 210),
+    (Wrong::ForgetPages, 90),
     (Wrong::CreditEachSpelling, 32),
     (Wrong::ReadAnySpelling, 58),
     (Wrong::CountRemembered, 1),

@@ -1,5 +1,7 @@
 //! Payments: credited once, or held for a reason.
 
+use std::collections::BTreeSet;
+
 use domain::{
     CreditedNumber, CreditedRows, Decision, DepositReport, DepositRow, Noted, Payment, PaymentState, Rows, decide,
 };
@@ -84,6 +86,60 @@ pub(crate) async fn store_known(
         Some(order) => Ok(order),
         None => read_and_store(table, report).await,
     }
+}
+
+/// Decides about reports of one order, one after the other, and writes all of it in one transaction. Gives how many are done, and the
+/// order's row then; `None` where they must be stored one by one, because a row has changed or the order does not change.
+pub(crate) async fn store_together(
+    table: &impl Table,
+    order: NewOrder,
+    reports: &[(&DepositReport, &Known)],
+) -> Result<Option<(usize, NewOrder)>, StoreError> {
+    let mut row = order.as_ref().map(|it| it.row.clone());
+    let (mut payments, mut numbers, mut page, mut is_changed) = (Vec::new(), Vec::new(), None, false);
+    let (mut decisions, mut seen) = (Vec::new(), BTreeSet::new());
+    for (report, known) in reports {
+        // A transaction has each row once.
+        if page.is_some() || !seen.insert(&report.payment) {
+            break;
+        }
+        let decision = decide(&Rows { order: row.as_ref(), ..known.rows() }, report);
+        match &decision {
+            Decision::Repeat | Decision::Conflict(None, _) => {}
+            Decision::Credit(credited) => {
+                payments.push(Change::of(credited.payment.clone(), known.payment.as_ref()));
+                numbers.extend(credited.numbers.iter().cloned());
+                row = Some(DepositRow::Registered(credited.deposit.clone()));
+                is_changed = true;
+            }
+            Decision::Unmatched(payment, noted) => {
+                payments.push(Change::of(payment.clone(), known.payment.as_ref()));
+                if let Some(Noted { place, page: full }) = noted {
+                    page.clone_from(full);
+                    row = Some(DepositRow::Unregistered(place.clone()));
+                    is_changed = true;
+                }
+            }
+            Decision::Quarantine(payment, _) | Decision::Conflict(Some(payment), _) => {
+                payments.push(Change::of(payment.clone(), known.payment.as_ref()));
+            }
+        }
+        decisions.push((decision, report));
+    }
+    let mut written = order.clone();
+    if !payments.is_empty() {
+        let Some(row) = row.filter(|_| is_changed) else { return Ok(None) };
+        let change = Change::of(row, order.as_ref());
+        written = Some(change.clone().written());
+        let transaction = Transaction { numbers, page, ..Transaction::new(change, payments) };
+        if table.transact(transaction).await? != Transacted::Done {
+            return Ok(None);
+        }
+    }
+    for (decision, report) in &decisions {
+        count_decision(decision, report);
+    }
+    Ok(Some((decisions.len(), written)))
 }
 
 /// Stores a report on the current rows.

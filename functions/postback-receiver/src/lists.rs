@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
 use domain::{
-    CustomTransactionId, ListHash, ListPlace, ListProgress, SignedList, StoredList, Timestamp, Unreadable,
-    UnreadableId, Unsigned, WithdrawalId, WithdrawalRow,
+    CustomTransactionId, DepositReport, ListHash, ListPlace, ListProgress, MAX_CREDITS, SignedList, StoredList,
+    Timestamp, Unreadable, UnreadableId, Unsigned, WithdrawalId, WithdrawalRow,
 };
 use futures_util::future::join_all;
 use lambda::Clock;
@@ -17,6 +17,8 @@ use crate::{ApiError, Deps, Table, deposits, store_unreadable, withdrawals};
 
 /// Orders whose elements are stored at the same time.
 const LANES: usize = 16;
+/// Payments of one order that are written in one transaction: the order's row remembers as many credits.
+const TOGETHER: usize = MAX_CREDITS;
 
 /// What must not happen at the same time: it changes one row.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
@@ -43,6 +45,14 @@ struct ElementRows {
     withdrawals: BTreeMap<WithdrawalId, Stored<WithdrawalRow>>,
     /// Elements that were not understood, and have their rows.
     stored: BTreeSet<usize>,
+}
+
+impl ElementRows {
+    /// A payment's report with its rows.
+    fn report<'a>(&'a self, place: usize, element: &'a Element) -> Option<(&'a DepositReport, &'a Known)> {
+        let Element::Deposit(report) = element else { return None };
+        Some((report, self.known.get(&place)?))
+    }
 }
 
 impl<S: Table, K: Sync, A: Clock> Deps<S, K, A> {
@@ -145,7 +155,8 @@ impl<S: Table, K: Sync, A: Clock> Deps<S, K, A> {
         if ids.is_empty() { Ok(BTreeMap::new()) } else { self.table.read_many(&ids).await }
     }
 
-    /// Stores elements that change one row, one after the other. If one of them cannot be stored, the others are all the same.
+    /// Stores elements that change one row, one after the other; payments of one order several at a time, as long as nobody else
+    /// changes their rows. If one of them cannot be stored, the others are all the same.
     async fn store_group(
         &self,
         hash: &ListHash,
@@ -155,14 +166,31 @@ impl<S: Table, K: Sync, A: Clock> Deps<S, K, A> {
     ) -> Result<(), ApiError> {
         let mut stored = Ok(());
         let mut order: Option<NewOrder> = None;
-        for (place, element) in group {
+        let (mut left, mut is_undisturbed) = (group.as_slice(), true);
+        while let [(place, element), others @ ..] = left {
             if !may_start() {
                 return Err(ApiError::Unfinished);
             }
-            let known = rows.known.get(&place).cloned().unwrap_or_default();
+            if is_undisturbed {
+                let reports: Vec<_> =
+                    left.iter().map_while(|(place, it)| rows.report(*place, it)).take(TOGETHER).collect();
+                let current =
+                    order.clone().unwrap_or_else(|| reports.first().and_then(|(_, known)| known.order.clone()));
+                let written = match reports.as_slice() {
+                    [] | [_] => Ok(None),
+                    reports => deposits::store_together(&self.table, current, reports).await,
+                };
+                if let Ok(Some((done, row))) = written {
+                    (left, order) = (left.get(done..).unwrap_or_default(), Some(row));
+                    continue;
+                }
+                is_undisturbed = reports.len() < 2;
+            }
+            left = others;
+            let known = rows.known.get(place).cloned().unwrap_or_default();
             let known = Known { order: order.take().unwrap_or(known.order.clone()), ..known };
             for tries in 0..MAX_TRIES {
-                let written = match &element {
+                let written = match element {
                     Element::Deposit(report) if tries == 0 => {
                         deposits::store_known(&self.table, report, &known).await.map(Some)
                     }
@@ -171,7 +199,7 @@ impl<S: Table, K: Sync, A: Clock> Deps<S, K, A> {
                         let current = rows.withdrawals.get(&report.withdrawal_id).filter(|_| tries == 0);
                         withdrawals::store_known(&self.table, report, current).await.map(|()| None)
                     }
-                    Element::Unreadable { .. } if rows.stored.contains(&place) => Ok(None),
+                    Element::Unreadable { .. } if rows.stored.contains(place) => Ok(None),
                     Element::Unreadable { evidence, reason, payment } => {
                         let row = Unreadable::new(hash.clone(), evidence.clone(), *reason, payment.clone());
                         store_unreadable(&self.table, row).await.map(|()| None)
