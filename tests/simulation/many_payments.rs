@@ -21,7 +21,7 @@ use super::world::{Answer, World};
 
 const HELD: &str = "a payment is held by itself only where its order cannot be used, and never left out then";
 /// A postback that came so long before the end is stored by then.
-const PATIENCE_MS: u64 = 900_000;
+const PATIENCE_MS: u64 = 600_000;
 const PERSON: &str = "person-6";
 
 /// A user pays many times.
@@ -117,8 +117,8 @@ fn send_again(world: &World, postback: &Arc<Postback>, attempt: u64) {
 pub(super) fn unwritable(chance: Chance) -> Option<(&'static str, u64, u64)> {
     let order = chance.one_of("the unwritable order", &["order0", "order1", "order2", "many0"]);
     let from = chance.below("unwritable from", 600_000);
-    let until = from + chance.between("unwritable until", 60_000, 1_800_000);
-    chance.percent("an order is unwritable", 10).then_some((order, from, until))
+    let until = from + chance.between("unwritable until", 60_000, 2_400_000);
+    chance.percent("an order is unwritable", 25).then_some((order, from, until))
 }
 
 /// Whether an order's row cannot be used at this moment.

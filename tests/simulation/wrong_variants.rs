@@ -42,7 +42,7 @@ const FOUND: [(Wrong, u64); 16] = [
     (Wrong::CreditEachSpelling, 32),
     (Wrong::ReadAnySpelling, 58),
     (Wrong::CountRemembered, 1),
-    (Wrong::RetryForEver, 549),
+    (Wrong::RetryForEver, 11),
     (Wrong::AnyCopyEnds, 9),
 ];
 
