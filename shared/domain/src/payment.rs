@@ -360,6 +360,11 @@ pub fn decide(rows: &Rows<'_>, report: &DepositReport) -> Decision {
         (PaymentState::Quarantined { mismatch: known, .. }, Verdict::Quarantine(mismatch)) if mismatch == *known => {
             Decision::Repeat
         }
+        // An altered copy does not take away the reason by which a person finds the payment again.
+        (
+            PaymentState::Quarantined { mismatch: Mismatch::OrderUnwritable, .. },
+            Verdict::Quarantine(Mismatch::Label),
+        ) => conflict(payment, report, Mismatch::Label),
         (_, Verdict::Quarantine(mismatch)) if report.mismatch.is_some() => conflict(payment, report, mismatch),
         (_, Verdict::Quarantine(mismatch)) => Decision::Quarantine(payment.with(held(report, mismatch)), mismatch),
     }

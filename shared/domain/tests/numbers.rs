@@ -278,6 +278,9 @@ fn a_payment_whose_order_cannot_be_written_is_held_and_credited_once_it_can() {
     let rows = Rows { payment: Some(&held), ..rows };
     assert_eq!(decide(&rows, &said), Decision::Repeat);
     world.payments.insert(held.key.clone(), held);
+    let mut altered = said.clone();
+    altered.facts.label = Label::parse("thief").ok();
+    assert!(matches!(world.report(&altered), Decision::Conflict(Some(_), Mismatch::Label)), "the reason stays");
     assert!(matches!(world.report(&said), Decision::Credit(_)));
     let credited = world.payments[&said.payment].clone();
     let rows = Rows { payment: Some(&credited), is_order_unwritable: true, ..Rows::default() };
