@@ -201,20 +201,20 @@ where
         let keys = order.waiting.take();
         let stored = self.table.read_many(&keys).await?;
         let numbers: Vec<_> = keys.iter().filter_map(|it| order.number_to_read(&it.transaction_id)).collect();
-        let numbers = if numbers.is_empty() { BTreeMap::new() } else { self.table.read_many(&numbers).await? };
-        let numbers: Vec<_> = numbers.into_values().map(|it| it.row).collect();
+        let numbers: Vec<_> = self.table.read_many(&numbers).await?.into_values().map(|it| it.row).collect();
         let payments: Vec<_> = keys.iter().filter_map(|key| Some(stored.get(key)?.row.clone())).collect();
         let (deposit, matched, numbers) = match_waiting(order, &payments, &numbers);
         let changes = matched.iter().map(|row| Change::of(row.clone(), stored.get(&row.key))).collect();
-        let change = Change { row: DepositRow::Registered(deposit.clone()), expected_version: version };
-        let transaction = Transaction { numbers, ..Transaction::new(change, changes) };
+        let change = Change { row: deposit, expected_version: version };
+        let transaction =
+            Transaction { numbers, ..Transaction::new(change.clone().map(DepositRow::Registered), changes) };
         if self.table.transact(transaction).await? != Transacted::Done {
             return Ok(None);
         }
         for row in &matched {
-            count_matched(&deposit, row);
+            count_matched(&change.row, row);
         }
-        Ok(Some(Stored { row: deposit, version: version.saturating_add(1) }))
+        Ok(Some(change.written()))
     }
 
     /// The same request again. It completes what an earlier one may have left.

@@ -2,9 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use domain::{
-    CreditedNumber, CreditedRows, Decision, DepositReport, DepositRow, Noted, Payment, PaymentState, Rows, decide,
-};
+use domain::{CreditedNumber, Decision, DepositReport, DepositRow, Noted, Payment, PaymentState, Rows, decide};
 use lambda::{Metric, count};
 use store::{Change, RowKey, StoreError, Stored, Transacted, Transaction, Written, retry};
 
@@ -88,60 +86,6 @@ pub(crate) async fn store_known(
     }
 }
 
-/// Decides about reports of one order, one after the other, and writes all of it in one transaction. Gives how many are done, and the
-/// order's row then; `None` where they must be stored one by one, because a row has changed or the order does not change.
-pub(crate) async fn store_together(
-    table: &impl Table,
-    order: NewOrder,
-    reports: &[(&DepositReport, &Known)],
-) -> Result<Option<(usize, NewOrder)>, StoreError> {
-    let mut row = order.as_ref().map(|it| it.row.clone());
-    let (mut payments, mut numbers, mut page, mut is_changed) = (Vec::new(), Vec::new(), None, false);
-    let (mut decisions, mut seen) = (Vec::new(), BTreeSet::new());
-    for (report, known) in reports {
-        // A transaction has each row once.
-        if page.is_some() || !seen.insert(&report.payment) {
-            break;
-        }
-        let decision = decide(&Rows { order: row.as_ref(), ..known.rows() }, report);
-        match &decision {
-            Decision::Repeat | Decision::Conflict(None, _) => {}
-            Decision::Credit(credited) => {
-                payments.push(Change::of(credited.payment.clone(), known.payment.as_ref()));
-                numbers.extend(credited.numbers.iter().cloned());
-                row = Some(DepositRow::Registered(credited.deposit.clone()));
-                is_changed = true;
-            }
-            Decision::Unmatched(payment, noted) => {
-                payments.push(Change::of(payment.clone(), known.payment.as_ref()));
-                if let Some(Noted { place, page: full }) = noted {
-                    page.clone_from(full);
-                    row = Some(DepositRow::Unregistered(place.clone()));
-                    is_changed = true;
-                }
-            }
-            Decision::Quarantine(payment, _) | Decision::Conflict(Some(payment), _) => {
-                payments.push(Change::of(payment.clone(), known.payment.as_ref()));
-            }
-        }
-        decisions.push((decision, report));
-    }
-    let mut written = order.clone();
-    if !payments.is_empty() {
-        let Some(row) = row.filter(|_| is_changed) else { return Ok(None) };
-        let change = Change::of(row, order.as_ref());
-        written = Some(change.clone().written());
-        let transaction = Transaction { numbers, page, ..Transaction::new(change, payments) };
-        if table.transact(transaction).await? != Transacted::Done {
-            return Ok(None);
-        }
-    }
-    for (decision, report) in &decisions {
-        count_decision(decision, report);
-    }
-    Ok(Some((decisions.len(), written)))
-}
-
 /// Stores a report on the current rows.
 pub(crate) async fn read_and_store(table: &impl Table, report: &DepositReport) -> Result<NewOrder, StoreError> {
     retry(table, |_| async {
@@ -158,50 +102,74 @@ async fn write_decision(
     known: &Known,
     report: &DepositReport,
 ) -> Result<Option<NewOrder>, StoreError> {
-    let written = try_to_write(table, known, report).await;
-    match (written, report.facts.order()) {
-        (Err(error), Some(order)) if error.is_permanent_of(&order) => {
-            let alone = Known { order: None, is_order_unwritable: true, ..known.clone() };
-            try_to_write(table, &alone, report).await
+    let write = async |known: &Known| {
+        let written = write_decisions(table, known.order.clone(), &[(report, known)]).await?;
+        Ok(written.map(|(_, order)| order))
+    };
+    match (write(known).await, report.facts.order()) {
+        (Err(error), Some(order)) if StoreError::is_permanent_of(&error, &order) => {
+            write(&Known { order: None, is_order_unwritable: true, ..known.clone() }).await
         }
         (written, _) => written,
     }
 }
 
-async fn try_to_write(
+/// Decides about reports of one order, one after the other, and writes all of it at once. Gives how many are done, and the order's
+/// row then; `None` where a row has changed meanwhile, or where they must be stored one by one: several payments are written in one
+/// transaction, and that is one with their order.
+pub(crate) async fn write_decisions(
     table: &impl Table,
-    known: &Known,
-    report: &DepositReport,
-) -> Result<Option<NewOrder>, StoreError> {
-    let payment = |row: &Payment| Change::of(row.clone(), known.payment.as_ref());
-    let decision = decide(&known.rows(), report);
-    let transaction = match &decision {
-        Decision::Repeat | Decision::Conflict(None, _) => None,
-        Decision::Credit(credited) => {
-            let CreditedRows { payment: row, deposit, numbers } = &**credited;
-            let order = Change::of(DepositRow::Registered(deposit.clone()), known.order.as_ref());
-            Some(Transaction { numbers: numbers.clone(), ..Transaction::new(order, vec![payment(row)]) })
+    order: NewOrder,
+    reports: &[(&DepositReport, &Known)],
+) -> Result<Option<(usize, NewOrder)>, StoreError> {
+    let mut row = order.as_ref().map(|it| it.row.clone());
+    let (mut payments, mut numbers, mut page, mut is_changed) = (Vec::new(), Vec::new(), None, false);
+    let (mut decisions, mut seen) = (Vec::new(), BTreeSet::new());
+    for (report, known) in reports {
+        // A transaction has each row once.
+        if page.is_some() || !seen.insert(&report.payment) {
+            break;
         }
-        Decision::Unmatched(row, Some(Noted { place, page })) => {
-            let place = Change::of(DepositRow::Unregistered(place.clone()), known.order.as_ref());
-            Some(Transaction { page: page.clone(), ..Transaction::new(place, vec![payment(row)]) })
-        }
-        Decision::Unmatched(row, None) | Decision::Quarantine(row, _) | Decision::Conflict(Some(row), _) => {
-            if table.write(payment(row)).await? != Written::Done {
-                return Ok(None);
+        let decision = decide(&Rows { order: row.as_ref(), ..known.rows() }, report);
+        let payment = |row: &Payment| Change::of(row.clone(), known.payment.as_ref());
+        match &decision {
+            Decision::Repeat | Decision::Conflict(None, _) => {}
+            Decision::Credit(credited) => {
+                payments.push(payment(&credited.payment));
+                numbers.extend(credited.numbers.iter().cloned());
+                row = Some(DepositRow::Registered(credited.deposit.clone()));
+                is_changed = true;
             }
-            None
+            Decision::Unmatched(waits, Some(Noted { place, page: full })) => {
+                payments.push(payment(waits));
+                page.clone_from(full);
+                row = Some(DepositRow::Unregistered(place.clone()));
+                is_changed = true;
+            }
+            Decision::Unmatched(row, None) | Decision::Quarantine(row, _) | Decision::Conflict(Some(row), _) => {
+                payments.push(payment(row));
+            }
         }
-    };
-    let mut order = known.order.clone();
-    if let Some(transaction) = transaction {
-        order = Some(transaction.deposit.clone().written());
-        if table.transact(transaction).await? != Transacted::Done {
-            return Ok(None);
-        }
+        decisions.push((decision, report));
     }
-    count_decision(&decision, report);
-    Ok(Some(order))
+    let change = row.filter(|_| is_changed).map(|row| Change::of(row, order.as_ref()));
+    let written = change.clone().map(Change::written).or(order);
+    let is_written = match (change, payments.as_slice()) {
+        (Some(change), _) => {
+            let transaction = Transaction { numbers, page, ..Transaction::new(change, payments) };
+            table.transact(transaction).await? == Transacted::Done
+        }
+        (None, []) => true,
+        (None, [payment]) => table.write(payment.clone()).await? == Written::Done,
+        (None, _) => false,
+    };
+    if !is_written {
+        return Ok(None);
+    }
+    for (decision, report) in &decisions {
+        count_decision(decision, report);
+    }
+    Ok(Some((decisions.len(), written)))
 }
 
 fn count_credit(report: &DepositReport) {

@@ -10,7 +10,7 @@ use domain::{
 use futures_util::future::join_all;
 use lambda::Clock;
 use paykassma::{Element, Postback};
-use store::{Change, ListProgressId, MAX_TRIES, RowKey, StoreError, Stored, Written, retry, update_from};
+use store::{Change, ListProgressId, MAX_TRIES, StoreError, Stored, Written, retry, update_from};
 
 use crate::deposits::{Known, NewOrder};
 use crate::{ApiError, Deps, Table, deposits, store_unreadable, withdrawals};
@@ -117,7 +117,7 @@ impl<S: Table, K: Sync, A: Clock> Deps<S, K, A> {
 
     async fn read_rows(&self, hash: &ListHash, elements: &[Element]) -> Result<ElementRows, StoreError> {
         let (mut payments, mut orders) = (BTreeSet::new(), BTreeSet::new());
-        let (mut withdrawals, mut unreadable) = (BTreeSet::new(), BTreeMap::new());
+        let (mut withdrawals, mut unreadable) = (BTreeSet::new(), BTreeSet::new());
         for (place, element) in elements.iter().enumerate() {
             match element {
                 Element::Deposit(report) => {
@@ -126,33 +126,21 @@ impl<S: Table, K: Sync, A: Clock> Deps<S, K, A> {
                 }
                 Element::Withdrawal(report) => drop(withdrawals.insert(report.withdrawal_id.clone())),
                 Element::Unreadable { .. } => {
-                    let list = hash.clone();
-                    unreadable.insert(UnreadableId { list, element: place }, place);
+                    unreadable.insert(UnreadableId { list: hash.clone(), element: place });
                 }
             }
         }
-        let payments = self.read_many(payments).await?;
-        let orders = self.read_many(orders).await?;
-        let withdrawals = self.read_many(withdrawals).await?;
-        let read = self.read_many(unreadable.keys().cloned()).await?;
+        let payments = self.table.read_many(&Vec::from_iter(payments)).await?;
+        let orders = self.table.read_many(&Vec::from_iter(orders)).await?;
+        let withdrawals = self.table.read_many(&Vec::from_iter(withdrawals)).await?;
+        let unreadable = self.table.read_many(&Vec::from_iter(unreadable)).await?;
         let known = elements.iter().enumerate().filter_map(|(place, element)| {
             let Element::Deposit(report) = element else { return None };
             let order = report.facts.order().and_then(|id| orders.get(&id).cloned());
             Some((place, Known { payment: payments.get(&report.payment).cloned(), order, ..Known::default() }))
         });
-        let stored = read.keys().filter_map(|id| unreadable.get(id).copied()).collect();
+        let stored = unreadable.into_keys().map(|id| id.element).collect();
         Ok(ElementRows { known: known.collect(), withdrawals, stored })
-    }
-
-    async fn read_many<I: RowKey>(
-        &self,
-        ids: impl IntoIterator<Item = I>,
-    ) -> Result<BTreeMap<I, Stored<I::Row>>, StoreError>
-    where
-        S: store::ReadMany<I>,
-    {
-        let ids: Vec<_> = ids.into_iter().collect();
-        if ids.is_empty() { Ok(BTreeMap::new()) } else { self.table.read_many(&ids).await }
     }
 
     /// Stores elements that change one row, one after the other; payments of one order several at a time, as long as nobody else
@@ -178,7 +166,7 @@ impl<S: Table, K: Sync, A: Clock> Deps<S, K, A> {
                     order.clone().unwrap_or_else(|| reports.first().and_then(|(_, known)| known.order.clone()));
                 let written = match reports.as_slice() {
                     [] | [_] => Ok(None),
-                    reports => deposits::store_together(&self.table, current, reports).await,
+                    reports => deposits::write_decisions(&self.table, current, reports).await,
                 };
                 if let Ok(Some((done, row))) = written {
                     (left, order) = (left.get(done..).unwrap_or_default(), Some(row));
@@ -188,7 +176,7 @@ impl<S: Table, K: Sync, A: Clock> Deps<S, K, A> {
             }
             left = others;
             let known = rows.known.get(place).cloned().unwrap_or_default();
-            let known = Known { order: order.take().unwrap_or(known.order.clone()), ..known };
+            let known = Known { order: order.take().unwrap_or_else(|| known.order.clone()), ..known };
             for tries in 0..MAX_TRIES {
                 let written = match element {
                     Element::Deposit(report) if tries == 0 => {

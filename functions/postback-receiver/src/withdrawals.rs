@@ -12,9 +12,10 @@ pub(crate) async fn store_known(
     report: &WithdrawalReport,
     known: Option<&Stored<WithdrawalRow>>,
 ) -> Result<(), StoreError> {
-    if known.is_some_and(|it| WithdrawalRow::reported(Some(&it.row), report).0.is_none()) {
-        let decide = |current: Option<&WithdrawalRow>| WithdrawalRow::reported(current, report);
-        count_update(report, &update_from(table, known.cloned(), decide).await?);
+    if let Some(known) = known
+        && let (None, outcome) = WithdrawalRow::reported(Some(&known.row), report)
+    {
+        count_update(report, &Updated { current: Some(known.clone()), outcome });
         return Ok(());
     }
     store(table, report).await

@@ -1,6 +1,6 @@
 //! The table in DynamoDB. Every write is conditional, and asks for the current row where the condition fails.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -59,9 +59,8 @@ impl DynamoDb {
         match error.as_service_error() {
             Some(TransactWriteItemsError::TransactionCanceledException(canceled)) => {
                 let reasons = canceled.cancellation_reasons();
-                let keys = keys.into_iter().map(Some).chain(std::iter::repeat(None));
-                for (key, reason) in keys.zip(reasons) {
-                    check_reason(key.unwrap_or_default(), reason)?;
+                for (place, reason) in reasons.iter().enumerate() {
+                    check_reason(keys.get(place).cloned().unwrap_or_default(), reason)?;
                 }
                 Ok(Some(reasons.to_vec()))
             }
@@ -75,14 +74,11 @@ impl DynamoDb {
             .table_name(&self.table)
             .set_item(Some(to_item(change)?))
             .return_values_on_condition_check_failure(ALL_OLD);
-        let put = match change.expected_version {
-            0 => put.condition_expression(IS_ABSENT),
-            version => put
-                .condition_expression(format!("{IS_VERSION} AND {IS_NOT_NEWER}"))
-                .expression_attribute_names("#format", FORMAT)
-                .expression_attribute_values(":format", number(OUR_FORMAT))
-                .expression_attribute_values(":expected_version", number(version)),
-        };
+        let Condition { expression, names, values } = Condition::of(change.expected_version);
+        let put = put
+            .condition_expression(expression)
+            .set_expression_attribute_names(names)
+            .set_expression_attribute_values(values);
         let put = put.build().map_err(StoreError::transient)?;
         Ok(WrittenRow { key: change.row.id().key(), item: TransactWriteItem::builder().put(put).build() })
     }
@@ -151,6 +147,27 @@ impl DynamoDb {
             .build()
             .map_err(StoreError::transient)?;
         Ok(WrittenRow { key: expected.order.key(), item: TransactWriteItem::builder().update(update).build() })
+    }
+}
+
+/// What must hold of the current row when a row is put in its place.
+struct Condition {
+    expression: String,
+    names: Option<HashMap<String, String>>,
+    values: Option<Item>,
+}
+
+impl Condition {
+    fn of(expected_version: u64) -> Self {
+        if expected_version == 0 {
+            return Self { expression: IS_ABSENT.into(), names: None, values: None };
+        }
+        let values = [(":format", OUR_FORMAT), (":expected_version", expected_version)];
+        Self {
+            expression: format!("{IS_VERSION} AND {IS_NOT_NEWER}"),
+            names: Some([("#format".to_owned(), FORMAT.to_owned())].into()),
+            values: Some(values.map(|(name, value)| (name.to_owned(), number(value))).into()),
+        }
     }
 }
 
@@ -233,14 +250,11 @@ impl<R: Row> Write<R> for DynamoDb {
             .table_name(&self.table)
             .set_item(Some(to_item(&change)?))
             .return_values_on_condition_check_failure(ALL_OLD);
-        let put = match change.expected_version {
-            0 => put.condition_expression(IS_ABSENT),
-            version => put
-                .condition_expression(format!("{IS_VERSION} AND {IS_NOT_NEWER}"))
-                .expression_attribute_names("#format", FORMAT)
-                .expression_attribute_values(":format", number(OUR_FORMAT))
-                .expression_attribute_values(":expected_version", number(version)),
-        };
+        let Condition { expression, names, values } = Condition::of(change.expected_version);
+        let put = put
+            .condition_expression(expression)
+            .set_expression_attribute_names(names)
+            .set_expression_attribute_values(values);
         let Err(error) = put.send().await else { return Ok(Written::Done) };
         if let Some(PutItemError::ConditionalCheckFailedException(failed)) = error.as_service_error() {
             return Ok(change.or_own(current(failed.item().cloned())?));
