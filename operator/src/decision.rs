@@ -1,8 +1,8 @@
 //! A person's decision: made on the current rows, shown, and written as one conditional change.
 
 use domain::{
-    CreditedNumber, CustomTransactionId, Decided, Deposit, DepositRow, NormalisedNumber, NotResolved, Outcome, Payment,
-    PaymentKey, Resolution, SignedFacts, TransactionId, Unreadable, WithdrawalRow,
+    CreditedNumber, CreditedRows, CustomTransactionId, Decided, Deposit, DepositRow, NormalisedNumber, NotResolved,
+    Outcome, Payment, PaymentKey, Resolution, SignedFacts, TransactionId, Unreadable, WithdrawalRow,
 };
 use store::{
     AnyRow, Change, Read, ReadAny, Row, RowKey, StoreError, Stored, Transact, Transacted, Transaction, Write, Written,
@@ -114,15 +114,15 @@ impl Decision {
         resolution: Resolution,
     ) -> Result<Self, NotDecided> {
         let is_credit = resolution.outcome == Outcome::Credited;
-        let is_payment = matches!(row, AnyRow::Payment(_));
-        let is_odd_payment = matches!(&row, AnyRow::Unreadable(it) if it.row.payment.is_some());
-        if stated.order.is_some() && !(is_credit && (is_payment || is_odd_payment)) {
+        let credits_payment = is_credit && matches!(row, AnyRow::Payment(_));
+        let credits_odd = is_credit && matches!(&row, AnyRow::Unreadable(it) if it.row.payment.is_some());
+        if stated.order.is_some() && !(credits_payment || credits_odd) {
             return Err(NotDecided::OrderNotNeeded);
         }
-        if stated.number.is_some() && !(is_credit && is_odd_payment) {
+        if stated.number.is_some() && !credits_odd {
             return Err(NotDecided::NumberNotNeeded);
         }
-        if resolution.is_different_payment && !(is_credit && (is_payment || is_odd_payment)) {
+        if resolution.is_different_payment && !(credits_payment || credits_odd) {
             return Err(NotDecided::DifferenceNotNeeded);
         }
         let change = match &row {
@@ -139,7 +139,7 @@ impl Decision {
                 };
                 RowChange::Withdrawal(stored.becomes(row))
             }
-            AnyRow::Unreadable(unreadable) if is_credit && is_odd_payment => {
+            AnyRow::Unreadable(unreadable) if credits_odd => {
                 RowChange::Credit(Box::new(credit_odd(table, unreadable, stated, resolution).await?))
             }
             AnyRow::Unreadable(unreadable) => {
@@ -155,9 +155,7 @@ impl Decision {
                     Decided::Payment(row) => RowChange::Payment(Box::new(payment.becomes(*row))),
                     Decided::Credited(rows) => {
                         let order = order.ok_or(NotDecided::NoOrder)?;
-                        let deposit = order.becomes(rows.deposit).map(DepositRow::Registered);
-                        let transaction = Transaction::new(deposit, vec![payment.becomes(rows.payment)]);
-                        RowChange::Credit(Box::new(Transaction { numbers: rows.numbers, ..transaction }))
+                        RowChange::Credit(Box::new(credit(*rows, &order, Some(payment))))
                     }
                 }
             }
@@ -240,9 +238,14 @@ async fn credit_odd(
     );
     let (row, decided) = decided.map_err(|error| named(error, Some(&order.row), number.as_ref(), &key))?;
     let Decided::Credited(rows) = decided else { return Err(NotDecided::NothingToDecide) };
+    Ok(Transaction { unreadable: Some(unreadable.becomes(row)), ..credit(*rows, &order, payment.as_ref()) })
+}
+
+/// The rows of a credit in place of the current ones.
+fn credit(rows: CreditedRows, order: &Stored<Deposit>, payment: Option<&Stored<Payment>>) -> Transaction {
     let deposit = order.becomes(rows.deposit).map(DepositRow::Registered);
-    let transaction = Transaction::new(deposit, vec![Change::of(rows.payment, payment.as_ref())]);
-    Ok(Transaction { numbers: rows.numbers, unreadable: Some(unreadable.becomes(row)), ..transaction })
+    let transaction = Transaction::new(deposit, vec![Change::of(rows.payment, payment)]);
+    Transaction { numbers: rows.numbers, ..transaction }
 }
 
 /// Names the payment because of which another one is not credited.

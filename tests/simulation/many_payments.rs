@@ -22,7 +22,7 @@ use super::world::{Answer, World};
 const HELD: &str = "a payment is held by itself only where its order cannot be used, and never left out then";
 /// A postback that came so long before the end is stored by then.
 const PATIENCE_MS: u64 = 600_000;
-/// A longer list may be killed again and again.
+/// A longer list may be killed too often.
 const SHORT: usize = 3;
 const PERSON: &str = "person-6";
 
@@ -88,19 +88,10 @@ fn send_again(world: &World, postback: &Arc<Postback>, attempt: u64) {
     let hash = ListHash::parse(postback.hash.as_str()).unwrap();
     let progress = row(world, &ListProgressId(hash.clone()));
     let copy = progress.and_then(|it| it.unfinished().next().cloned());
-    let Some((Unsigned { wallet_type, amount, currency_code, label, direction }, list)) =
-        copy.map(|copy| copy.unsigned).zip(row(world, &StoredListId(hash)))
-    else {
+    let Some((copy, list)) = copy.zip(row(world, &StoredListId(hash))) else {
         return rules::delivered(world, postback);
     };
-    let unsigned = UnsignedFields {
-        wallet_type: wallet_type.map(String::from),
-        amount: amount.map(Into::into),
-        currency_code: currency_code.map(String::from),
-        label: label.map(String::from),
-        direction,
-        ..UnsignedFields::default()
-    };
+    let unsigned = UnsignedFields::from(copy.unsigned);
     let body = PostbackBody::around(&list.list.additional_data, &list.list.signature, ACCESS_KEY).unwrap();
     let body = body.with_unsigned(&unsigned).to_string().into_bytes();
     let again = Arc::clone(postback);

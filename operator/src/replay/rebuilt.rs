@@ -1,8 +1,8 @@
 //! The body of a stored postback: its signed list unchanged, with its signature, and the unsigned fields.
 
 use domain::{
-    Amount, CurrencyCode, Direction, Evidence, Label, ListHash, ListPlace, Mismatch, PaymentState, SignedFacts,
-    SignedList, Unsigned, WalletType,
+    Amount, CurrencyCode, Direction, Evidence, Label, ListHash, ListPlace, PaymentState, SignedFacts, SignedList,
+    Unsigned, WalletType,
 };
 use paykassma::{Element, UnsignedFields};
 use store::{AnyRow, ListProgressId, ReadAny, StoredListId};
@@ -66,14 +66,7 @@ fn written(list: &SignedList, unsigned: &UnsignedFields, keys: &Keys) -> Result<
 
 /// The unsigned fields that came with a list.
 fn unsigned_fields(unsigned: &Unsigned, label: Option<Label>) -> UnsignedFields {
-    UnsignedFields {
-        wallet_type: unsigned.wallet_type.clone().map(String::from),
-        amount: unsigned.amount.map(Into::into),
-        currency_code: unsigned.currency_code.clone().map(String::from),
-        label: unsigned.label.clone().or(label).map(String::from),
-        direction: unsigned.direction,
-        ..UnsignedFields::default()
-    }
+    UnsignedFields::from(Unsigned { label: unsigned.label.clone().or(label), ..unsigned.clone() })
 }
 
 /// Repeats what is signed of an element, if that is understood.
@@ -109,7 +102,7 @@ fn kept(row: &AnyRow) -> Result<(&Evidence, Option<Label>), Failure> {
     match row {
         AnyRow::Unreadable(it) => Ok((&it.row.evidence, it.row.payment.as_ref().and_then(|it| it.label.clone()))),
         AnyRow::Payment(it) => match &it.row.state {
-            PaymentState::Quarantined { mismatch, .. } if is_unsigned(*mismatch) => {
+            PaymentState::Quarantined { mismatch, .. } if mismatch.is_unsigned() => {
                 refused("an unsigned copy differed, and what is sent again would not have it: resolve the payment")
             }
             PaymentState::Unmatched { facts, .. } | PaymentState::Quarantined { facts, .. } => {
@@ -127,25 +120,5 @@ fn kept(row: &AnyRow) -> Result<(&Evidence, Option<Label>), Failure> {
         | AnyRow::CreditedNumber(_)
         | AnyRow::WaitingPage(_)
         | AnyRow::ListProgress(_) => refused("replay a payment#, an unreadable# or a list# row"),
-    }
-}
-
-pub(super) fn is_unsigned(mismatch: Mismatch) -> bool {
-    match mismatch {
-        Mismatch::Direction | Mismatch::Amount | Mismatch::CurrencyCode | Mismatch::WalletType | Mismatch::Label => {
-            true
-        }
-        Mismatch::OrderCurrencyCode
-        | Mismatch::SameNumber
-        | Mismatch::OrderUnwritable
-        | Mismatch::OrderWalletType
-        | Mismatch::Contested
-        | Mismatch::TakenAway
-        | Mismatch::EarlierPostback
-        | Mismatch::WithdrawalAmount
-        | Mismatch::WithdrawalCurrencyCode
-        | Mismatch::WithdrawalPaymentSystem
-        | Mismatch::Status
-        | Mismatch::Outcome => false,
     }
 }

@@ -132,6 +132,28 @@ pub enum Mismatch {
     Outcome,
 }
 
+impl Mismatch {
+    /// Whether it is about what is not signed: an altered copy can bring it about.
+    #[must_use]
+    pub fn is_unsigned(self) -> bool {
+        match self {
+            Self::Direction | Self::Amount | Self::CurrencyCode | Self::WalletType | Self::Label => true,
+            Self::OrderCurrencyCode
+            | Self::SameNumber
+            | Self::OrderUnwritable
+            | Self::OrderWalletType
+            | Self::Contested
+            | Self::TakenAway
+            | Self::EarlierPostback
+            | Self::WithdrawalAmount
+            | Self::WithdrawalCurrencyCode
+            | Self::WithdrawalPaymentSystem
+            | Self::Status
+            | Self::Outcome => false,
+        }
+    }
+}
+
 /// A postback that contradicts what was decided: stored for a person, never applied.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Contradiction {

@@ -361,10 +361,11 @@ pub fn decide(rows: &Rows<'_>, report: &DepositReport) -> Decision {
             Decision::Repeat
         }
         // An altered copy does not take away the reason by which a person finds the payment again.
-        (
-            PaymentState::Quarantined { mismatch: Mismatch::OrderUnwritable, .. },
-            Verdict::Quarantine(Mismatch::Label),
-        ) => conflict(payment, report, Mismatch::Label),
+        (PaymentState::Quarantined { mismatch: known, .. }, Verdict::Quarantine(mismatch))
+            if mismatch.is_unsigned() && !known.is_unsigned() =>
+        {
+            conflict(payment, report, mismatch)
+        }
         (_, Verdict::Quarantine(mismatch)) if report.mismatch.is_some() => conflict(payment, report, mismatch),
         (_, Verdict::Quarantine(mismatch)) => Decision::Quarantine(payment.with(held(report, mismatch)), mismatch),
     }
@@ -378,9 +379,8 @@ fn decide_first(rows: &Rows<'_>, report: &DepositReport) -> Decision {
     };
     match judge(rows, report) {
         Verdict::Credit(deposit) => {
-            let payment = row(PaymentState::credited(deposit, &report.facts));
-            let (deposit, numbers) = deposit.clone().credit(report.credit());
-            Decision::Credit(Box::new(CreditedRows { payment, deposit, numbers }))
+            let unproved = row(waits(report.facts.clone()));
+            Decision::Credit(Box::new(unproved.credited_to(deposit, &report.facts)))
         }
         Verdict::Unmatched => unmatched(row(waits(report.facts.clone())), rows.order, report),
         Verdict::Quarantine(mismatch) => Decision::Quarantine(row(held(report, mismatch)), mismatch),

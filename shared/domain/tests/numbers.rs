@@ -192,6 +192,9 @@ fn a_number_credits_its_order_once_in_whatever_spelling_and_wallet() {
                 "{first}, {other}: {decision:?}"
             );
             assert_eq!(world.report(&report("paytm", other, "o")), Decision::Repeat);
+            let mut altered = report("paytm", other, "o");
+            altered.facts.label = Label::parse("thief").ok();
+            assert!(matches!(world.report(&altered), Decision::Conflict(Some(_), Mismatch::Label)), "the reason stays");
         }
         assert_eq!(world.credited().len(), 2);
     }

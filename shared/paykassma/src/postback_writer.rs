@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use domain::Direction;
+use domain::{Direction, Unsigned};
 use secrecy::SecretString;
 use signing::{Malformed, Spelling, sign_postback};
 
@@ -119,6 +119,20 @@ pub struct UnsignedFields {
     pub direction: Option<Direction>,
     /// The time of sending, without a time zone.
     pub created_datetime: Option<String>,
+}
+
+impl From<Unsigned> for UnsignedFields {
+    /// Writes what was read.
+    fn from(Unsigned { wallet_type, amount, currency_code, label, direction }: Unsigned) -> Self {
+        Self {
+            wallet_type: wallet_type.map(String::from),
+            amount: amount.map(Into::into),
+            currency_code: currency_code.map(String::from),
+            label: label.map(String::from),
+            direction,
+            ..Self::default()
+        }
+    }
 }
 
 impl UnsignedFields {
