@@ -165,10 +165,12 @@ pub struct CreditedRows {
 /// payments that have a row.
 #[must_use]
 pub fn match_waiting(
-    deposit: Deposit,
+    mut deposit: Deposit,
     waiting: &[Payment],
     known: &[CreditedNumber],
 ) -> (Deposit, Vec<Payment>, Vec<CreditedNumber>) {
+    // These payments do not wait any more.
+    let left = std::mem::take(&mut deposit.waiting);
     let mut row = DepositRow::Registered(deposit.clone());
     let (mut matched, mut payments, mut numbers) = (deposit, Vec::new(), Vec::new());
     for payment in waiting {
@@ -190,6 +192,7 @@ pub fn match_waiting(
             Decision::Unmatched(..) | Decision::Repeat | Decision::Conflict(..) => {}
         }
     }
+    matched.waiting = left;
     (matched, payments, numbers)
 }
 
@@ -275,6 +278,13 @@ pub struct Rows<'a> {
     pub is_order_unwritable: bool,
 }
 
+impl Rows<'_> {
+    /// Whether the order is registered, and payments are left that wait for it.
+    fn is_being_matched(&self) -> bool {
+        self.order.and_then(DepositRow::registered).is_some_and(|deposit| !deposit.waiting.is_empty())
+    }
+}
+
 /// The decision about a verified report of a payment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision {
@@ -351,11 +361,16 @@ pub fn decide(rows: &Rows<'_>, report: &DepositReport) -> Decision {
     }
     match (&payment.state, judge(rows, report)) {
         (_, Verdict::Credit(deposit)) => Decision::Credit(Box::new(payment.credited_to(deposit, &report.facts))),
-        (PaymentState::Unmatched { facts, labels }, Verdict::Unmatched) => match with_label(facts, labels, report) {
-            // It is noted already.
-            Some(state) => Decision::Unmatched(payment.with(state), None),
-            None => Decision::Repeat,
-        },
+        // It is noted already. While the payments that wait for an order are being matched, an altered copy is a further label.
+        (
+            PaymentState::Unmatched { facts, labels },
+            verdict @ (Verdict::Unmatched | Verdict::Quarantine(Mismatch::Label)),
+        ) if matches!(verdict, Verdict::Unmatched) || rows.is_being_matched() => {
+            match with_label(facts, labels, report) {
+                Some(state) => Decision::Unmatched(payment.with(state), None),
+                None => Decision::Repeat,
+            }
+        }
         (_, Verdict::Unmatched) => unmatched(payment.with(waits(report.facts.clone())), rows.order, report),
         (PaymentState::Quarantined { mismatch: known, .. }, Verdict::Quarantine(mismatch)) if mismatch == *known => {
             Decision::Repeat

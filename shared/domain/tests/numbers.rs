@@ -256,6 +256,25 @@ fn any_number_of_payments_waits_for_an_order_and_each_is_credited_with_its_regis
 }
 
 #[test]
+fn an_altered_copy_that_comes_while_waiting_payments_are_matched_holds_none_of_them() {
+    let mut world = World::default();
+    world.report(&report("paytm", "1", "o"));
+    let key = report("paytm", "1", "o").payment;
+    let waiting = Waiting { newest: vec![key.clone()], pages: 0 };
+    let registered = DepositRow::Registered(Deposit { waiting, ..deposit("o") });
+    let mut altered = report("paytm", "1", "o");
+    altered.facts.label = Label::parse("thief").ok();
+    let rows = Rows { payment: world.payments.get(&key), order: Some(&registered), ..Rows::default() };
+    let Decision::Unmatched(waits, None) = decide(&rows, &altered) else { panic!() };
+    let (_, changed, _) = match_waiting(deposit("o"), &[waits], &[]);
+    assert!(matches!(changed[0].state, PaymentState::Credited { .. }));
+    let other = Order { label: Label::parse("v").unwrap(), ..deposit("o").order };
+    let waits = world.payments[&key].clone();
+    let (_, changed, _) = match_waiting(Deposit { order: other, ..deposit("o") }, &[waits], &[]);
+    assert!(matches!(changed[0].state, PaymentState::Quarantined { mismatch: Mismatch::Label, .. }));
+}
+
+#[test]
 fn of_two_waiting_payments_with_the_same_number_one_is_credited_wherever_they_wait() {
     let mut world = World::default();
     world.report(&report("paytm", "007", "o"));
