@@ -141,7 +141,10 @@ fn nothing_is_left_out(world: &World, order: &str, from: u64) {
     let (now_ms, lists) = world.with(|state| (state.now_ms, state.provider.lists.clone()));
     for postback in lists.into_values().filter(|it| is_reliable && it.facts.len() <= SHORT) {
         let sent = world.with(|state| state.provider.sent.get(&postback.name).copied());
-        if sent.is_none_or(|sent| sent < from || sent + PATIENCE_MS > now_ms) {
+        let hash = ListHash::parse(postback.hash.as_str()).unwrap();
+        // A list that the provider has given up is found as unfinished.
+        let is_unfinished = row(world, &ListProgressId(hash)).is_some_and(|it| it.attention().is_some());
+        if is_unfinished || sent.is_none_or(|sent| sent < from || sent + PATIENCE_MS > now_ms) {
             continue;
         }
         for (fact, is_durable) in postback.facts.iter().zip(rules::durable(world, &postback)) {
