@@ -77,6 +77,7 @@ fn settings(options: &StackOptions, services: &Services, provider_url: &str) -> 
         ("SUBMISSION_ATTEMPTS", options.max_receive_count.to_string()),
         ("SUBMISSION_DELAY_SECONDS", options.submission_delay_seconds.to_string()),
         ("TABLE_NAME", options.table_name.clone()),
+        ("TABLE_STREAM_ARN", services.stream_arn.clone()),
     ])
 }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use dynoxide::Database;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::aws::{AwsError, Service};
 
@@ -21,15 +21,19 @@ pub(crate) fn open(directory: Option<&Path>) -> Result<Database, dynoxide::Dynox
     }
 }
 
-/// Creates the table with its index and its stream, unless it is there already.
-pub(crate) async fn create_table(dynamodb: &Service, name: &str) -> Result<(), AwsError> {
+/// Creates the table with its index and its stream, unless it is there already. Gives the stream's ARN.
+pub(crate) async fn create_table(dynamodb: &Service, name: &str) -> Result<String, AwsError> {
     let mut table: Value = serde_json::from_str(CREATE_TABLE)
         .map_err(|error| AwsError { kind: "InvalidSchema".into(), message: error.to_string() })?;
     if let Some(table) = table.as_object_mut() {
         table.insert("TableName".into(), name.into());
     }
     match dynamodb.call("CreateTable", &table).await {
-        Err(error) if error.kind != "ResourceInUseException" => Err(error),
-        Ok(_) | Err(_) => Ok(()),
+        Err(error) if error.kind != "ResourceInUseException" => return Err(error),
+        Ok(_) | Err(_) => {}
     }
+    let described = dynamodb.call("DescribeTable", &json!({"TableName": name})).await?;
+    let stream = described.pointer("/Table/LatestStreamArn").and_then(Value::as_str);
+    let missing = || AwsError { kind: "NoStream".into(), message: format!("the table {name} has no stream") };
+    Ok(stream.ok_or_else(missing)?.to_owned())
 }

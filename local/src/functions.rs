@@ -42,7 +42,7 @@ pub(crate) const SUBMITTER: &str = "withdrawal-submitter";
 pub(crate) const PUBLISHER: &str = "event-publisher";
 
 /// The settings that every function gets.
-pub(crate) const SHARED_SETTINGS: [&str; 9] = [
+pub(crate) const SHARED_SETTINGS: [&str; 10] = [
     "AWS_ACCESS_KEY_ID",
     "AWS_ENDPOINT_URL_DYNAMODB",
     "AWS_ENDPOINT_URL_SECRETS_MANAGER",
@@ -52,6 +52,7 @@ pub(crate) const SHARED_SETTINGS: [&str; 9] = [
     "LOG_LEVEL",
     "SECRET_ID",
     "TABLE_NAME",
+    "TABLE_STREAM_ARN",
 ];
 
 /// A route of the HTTP API.

@@ -42,6 +42,7 @@ pub(crate) fn serve(tasks: &mut JoinSet<()>, listener: TcpListener, routes: Rout
 pub(crate) struct Services {
     pub(crate) http: reqwest::Client,
     pub(crate) dynamodb: Service,
+    pub(crate) stream_arn: String,
     pub(crate) sqs: Service,
     pub(crate) secrets_url: String,
     pub(crate) event_bus: Arc<EventBus>,
@@ -57,10 +58,12 @@ impl Services {
     ) -> Result<Services, StartError> {
         let http = http_client()?;
         let (event_bus, event_bus_url) = start_event_bus(options, &http, tasks).await?;
+        let (dynamodb, stream_arn) = start_dynamodb(options, &http, tasks).await?;
         Ok(Services {
             event_bus,
             event_bus_url,
-            dynamodb: start_dynamodb(options, &http, tasks).await?,
+            dynamodb,
+            stream_arn,
             sqs: start_sqs(options, &http, tasks).await?,
             secrets_url: start_secrets_manager(credentials, tasks).await?,
             http,
@@ -72,13 +75,13 @@ async fn start_dynamodb(
     options: &StackOptions,
     http: &reqwest::Client,
     tasks: &mut JoinSet<()>,
-) -> Result<Service, StartError> {
+) -> Result<(Service, String), StartError> {
     let database = dynamodb::open(options.data.as_deref())?;
     let bound = bind(0, "DynamoDB's port").await?;
     tasks.spawn(dynoxide::server::serve_on(bound.listener, database));
     let service = Service::new(http.clone(), bound.url, dynamodb::PREFIX);
-    dynamodb::create_table(&service, &options.table_name).await?;
-    Ok(service)
+    let stream_arn = dynamodb::create_table(&service, &options.table_name).await?;
+    Ok((service, stream_arn))
 }
 
 async fn start_sqs(

@@ -131,7 +131,8 @@ impl Decision {
             | AnyRow::CreditedNumber(_)
             | AnyRow::WaitingPage(_)
             | AnyRow::StoredList(_)
-            | AnyRow::ListProgress(_) => return Err(NotDecided::NothingToDecide),
+            | AnyRow::ListProgress(_)
+            | AnyRow::TableIdentity(_) => return Err(NotDecided::NothingToDecide),
             AnyRow::Withdrawal(stored) => {
                 let row = match &stored.row {
                     WithdrawalRow::Registered(row) => WithdrawalRow::Registered(Box::new(row.resolve(resolution)?)),

@@ -7,9 +7,9 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Region};
 use clap::Args;
 use lambda::{Aws, SecretStore, Secrets, Settings, System, aws_http};
+use paykassma::EvidenceKeys;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
-use signing::PostbackKeys;
 use store::DynamoDb;
 
 use crate::failure::Failure;
@@ -40,24 +40,9 @@ pub(crate) struct Deployment {
 pub(crate) struct Keys {
     /// What only the provider knows of the postback URL.
     postback_token: SecretString,
-    /// The public key that every postback names.
-    pub(crate) access_key: String,
-    /// Signs postbacks.
-    postback_private_key: SecretString,
-    /// Signed postbacks before the last rotation.
-    #[serde(default)]
-    postback_private_key_previous: Option<SecretString>,
-}
-
-impl Keys {
     /// The keys by which a postback is verified.
-    pub(crate) fn of_postbacks(&self) -> PostbackKeys<'_> {
-        PostbackKeys {
-            access_key: &self.access_key,
-            private_key: &self.postback_private_key,
-            previous_private_key: self.postback_private_key_previous.as_ref(),
-        }
-    }
+    #[serde(flatten)]
+    pub(crate) of_postbacks: EvidenceKeys,
 }
 
 impl Deployment {

@@ -31,7 +31,8 @@ pub(crate) fn money(row: &AnyRow) -> Option<(Amount, CurrencyCode)> {
         | AnyRow::CreditedNumber(_)
         | AnyRow::WaitingPage(_)
         | AnyRow::StoredList(_)
-        | AnyRow::ListProgress(_) => return None,
+        | AnyRow::ListProgress(_)
+        | AnyRow::TableIdentity(_) => return None,
     };
     Some((amount, currency.clone()))
 }
@@ -70,6 +71,7 @@ pub(crate) fn why(row: &AnyRow) -> String {
             ListState::Unfinished => format!("some of its {} elements may not be stored: replay it", it.row.elements),
             ListState::Done => format!("all its {} elements are stored", it.row.elements),
         },
+        AnyRow::TableIdentity(it) => format!("generation {}; the stack reads {}", it.row.generation, it.row.stream),
     }
 }
 

@@ -192,7 +192,8 @@ fn evidence(row: &AnyRow) -> Vec<&Evidence> {
         | AnyRow::CreditedNumber(_)
         | AnyRow::WaitingPage(_)
         | AnyRow::StoredList(_)
-        | AnyRow::ListProgress(_) => (None, &[]),
+        | AnyRow::ListProgress(_)
+        | AnyRow::TableIdentity(_) => (None, &[]),
         AnyRow::Payment(it) => (it.row.facts(), &it.row.contradictions),
         AnyRow::Withdrawal(it) => match &it.row {
             WithdrawalRow::Registered(row) => (facts(row), &row.contradictions),
@@ -253,9 +254,11 @@ fn history(row: &AnyRow) -> Vec<Happened> {
             };
             it.row.copies.iter().map(came).collect()
         }
-        AnyRow::EntryCount(_) | AnyRow::CreditedNumber(_) | AnyRow::WaitingPage(_) | AnyRow::StoredList(_) => {
-            Vec::new()
-        }
+        AnyRow::EntryCount(_)
+        | AnyRow::CreditedNumber(_)
+        | AnyRow::WaitingPage(_)
+        | AnyRow::StoredList(_)
+        | AnyRow::TableIdentity(_) => Vec::new(),
     }
 }
 

@@ -9,12 +9,13 @@ use paykassma::{
     ActivateTransaction, Activation, ActivationRequest, BaseUrl, CreateTransaction, Creation, SubmitWithdrawal,
 };
 use secrecy::SecretString;
+use store::TableCheck;
 use withdrawal_submitter::Policy;
 
 use super::faults::{Fault, Patience};
 use super::provider::{ACCESS_KEY, Said};
 use super::table::Table;
-use super::world::{Answer, Job, World};
+use super::world::{Answer, Job, STREAM, World};
 use super::wrong;
 
 pub(super) const PRIVATE_KEY: &str = "secret-of-postbacks";
@@ -153,6 +154,12 @@ impl Ports {
     }
 }
 
+/// A function that is warm has checked its table. One that starts checks it first.
+fn table_check(world: &World) -> TableCheck {
+    let name = format!("{} starts cold", world.with(|state| state.next_start()));
+    if world.happens(&name, 10) { TableCheck::new(STREAM) } else { world.check.clone() }
+}
+
 fn job<H: Handler + 'static>(handler: H, body: Vec<u8>, path: Option<(&'static str, String)>) -> Job {
     Box::pin(async move {
         let path: Vec<_> = path.iter().map(|(name, value)| (*name, value.as_str())).collect();
@@ -191,6 +198,7 @@ pub(super) fn activate(world: &World, order: String, body: String) -> Job {
 pub(super) fn create_withdrawal(world: &World, body: String) -> Job {
     let deps = create_withdrawal::Deps {
         table: Table(world.clone()),
+        check: table_check(world),
         queue: Ports(world.clone()),
         provider: Ports(world.clone()),
         keys: Ports(world.clone()),
@@ -203,6 +211,7 @@ pub(super) fn create_withdrawal(world: &World, body: String) -> Job {
 pub(super) fn receive_postback(world: &World, body: Vec<u8>) -> Job {
     let deps = postback_receiver::Deps {
         table: Table(world.clone()),
+        check: table_check(world),
         keys: Ports(world.clone()),
         clock: Ports(world.clone()),
         separator: world.with(|state| state.settings.separator),
@@ -222,6 +231,7 @@ pub(super) fn submit_withdrawal(world: &World, body: String, receipt_handle: Str
     };
     let deps = withdrawal_submitter::Deps {
         table: Table(world.clone()),
+        check: table_check(world),
         queue: Ports(world.clone()),
         provider: Ports(world.clone()),
         clock: Ports(world.clone()),

@@ -1,7 +1,8 @@
 //! The rules of stored lists, of credited numbers, and of payments that wait.
 
 use domain::{
-    CreditedNumber, Evidence, ListPlace, ListProgress, ListState, PaymentState, StoredList, Unreadable, WaitingPage,
+    CreditedNumber, Evidence, ListPlace, ListProgress, ListState, PaymentState, StoredList, TableIdentity, Unreadable,
+    WaitingPage,
 };
 use store::{ListProgressId, StoredListId};
 
@@ -14,6 +15,7 @@ const STORED: &str = "a signed list is stored before what it proves, and never c
 const DONE: &str = "a list is done once all its elements are durable";
 const NUMBER: &str = "a credited number names its order's credit, and never changes";
 const PAGE: &str = "a page of waiting payments never changes";
+const IDENTITY: &str = "a table has one history, until a person adopts it";
 const READ: &str = "what the provider signs is read";
 
 /// Names the list that an evidence refers to, as the provider's own record does.
@@ -32,6 +34,16 @@ fn is_stored(world: &World, evidence: &Evidence) -> bool {
             row(world, &StoredListId(list.clone())).is_some() && row(world, &ListProgressId(list.clone())).is_some()
         }
     }
+}
+
+/// Which table this is never changes but by an adoption.
+pub(super) fn table_identity(world: &World, old: Option<&TableIdentity>, new: Option<&TableIdentity>) {
+    let holds = match (old, new) {
+        (None, Some(new)) => new.generation == 1,
+        (Some(old), Some(new)) => new.generation == old.generation + 1 && new.stream != old.stream,
+        (_, None) => false,
+    };
+    check(world, IDENTITY, holds, || format!("{old:?} became {new:?}"));
 }
 
 pub(super) fn evidence(world: &World, evidence: &Evidence) {

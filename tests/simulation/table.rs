@@ -7,8 +7,8 @@ use std::task::{Context, Poll, Waker};
 use std::collections::BTreeMap;
 
 use domain::{
-    CreditedNumber, DepositRow, EntryCount, ExpectedCredit, ListProgress, Payment, StoredList, Unreadable, WaitingPage,
-    WithdrawalReport, WithdrawalRow,
+    CreditedNumber, DepositRow, EntryCount, ExpectedCredit, ListProgress, Payment, StoredList, TableIdentity,
+    Unreadable, WaitingPage, WithdrawalReport, WithdrawalRow,
 };
 use store::{
     BackOff, Change, Credit, EndWithdrawal, Read, ReadMany, Row, RowKey, StoreError, Stored, Transact, Transacted,
@@ -124,6 +124,7 @@ macro_rules! quiet {
 }
 
 quiet! {
+    TableIdentity: super::lists::table_identity;
     CreditedNumber: lists::credited_number;
     WaitingPage: lists::waiting_page;
 }

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
-use store::Memory;
+use store::{Memory, TableCheck};
 
 use super::faults::Faults;
 use super::provider::Provider;
@@ -14,10 +14,13 @@ use super::queue::Messages;
 use super::random::Chance;
 use super::rules::Rules;
 use super::stream::Stream;
+use super::table::now;
 use super::wrong::Wrong;
 
 /// The moment at which every run begins.
 const EPOCH_MS: u64 = 1_760_000_000_000;
+/// The stream that the functions are deployed with.
+pub(super) const STREAM: &str = "arn:stream";
 /// More steps than any run needs. Beyond them the run does not end.
 const MAX_EVENTS: u32 = 60_000;
 
@@ -97,6 +100,7 @@ pub(super) struct State {
     current: u64,
     last_task: u64,
     last_event: u64,
+    starts: u64,
 }
 
 /// The world; clones are the same one.
@@ -104,6 +108,8 @@ pub(super) struct State {
 pub(super) struct World {
     state: Arc<Mutex<State>>,
     pub table: Memory,
+    /// What the functions that are warm know of their table.
+    pub check: TableCheck,
     pub chance: Chance,
 }
 
@@ -129,8 +135,11 @@ impl World {
             current: 0,
             last_task: 0,
             last_event: 0,
+            starts: 0,
         };
-        Self { state: Arc::new(Mutex::new(state)), table: Memory::default(), chance }
+        let (table, check) = (Memory::default(), TableCheck::new(STREAM));
+        now(check.generation(&table)).unwrap();
+        Self { state: Arc::new(Mutex::new(state)), table, check, chance }
     }
 
     /// Looks at, or changes, what is true now.
@@ -317,6 +326,12 @@ impl State {
             self.units = (left - taken, self.now_ms);
         }
         has_room
+    }
+
+    /// A number for the next function that is started.
+    pub(super) fn next_start(&mut self) -> u64 {
+        self.starts += 1;
+        self.starts
     }
 
     fn schedule(&mut self, at: u64, event: Event) {

@@ -68,7 +68,8 @@ fn an_alarm_watches_only_what_is_reported() {
     let malformed = postback_receiver::ApiError::TooLarge;
     let unsigned = postback_receiver::ApiError::from(NotVerified::Signature);
     let unstored = postback_receiver::ApiError::from(StoreError::transient("throttled"));
-    let codes = [malformed.code(), unsigned.code(), unstored.code(), authorizer::UNAUTHORIZED];
+    let refused = postback_receiver::ApiError::from(StoreError::WrongTable);
+    let codes = [malformed.code(), unsigned.code(), unstored.code(), refused.code(), authorizer::UNAUTHORIZED];
     for (name, alarm) in alarms(&template) {
         for event in dimension(alarm, "event") {
             assert!(events.contains(&event.as_str().unwrap()), "{name}: no code counts {event}");

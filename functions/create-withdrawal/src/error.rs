@@ -1,6 +1,6 @@
 //! Why a withdrawal is not made.
 
-use lambda::{AwsError, BadRequest, ErrorReply, StatusCode};
+use lambda::{AwsError, BadRequest, ErrorReply, StatusCode, WRONG_TABLE};
 use store::StoreError;
 
 /// Why a withdrawal is not made.
@@ -40,6 +40,7 @@ impl ErrorReply for ApiError {
             Self::BadRequest(bad) => bad.code(),
             Self::IdTaken(_) => "id_taken",
             Self::Rejected(_) => "provider_rejected",
+            Self::Table(StoreError::WrongTable) => WRONG_TABLE,
             Self::Table(_) | Self::Aws(_) => "try_again",
         }
     }

@@ -6,19 +6,20 @@ mod request;
 pub use error::ApiError;
 
 use domain::{
-    ArmedMessage, Effect, PaymentSystems, Timestamp, Withdrawal, WithdrawalId, WithdrawalRequest, WithdrawalRow,
-    WithdrawalState,
+    ArmedMessage, Effect, PaymentSystems, TableIdentity, Timestamp, Withdrawal, WithdrawalId, WithdrawalRequest,
+    WithdrawalRow, WithdrawalState,
 };
 use lambda::{AwsError, Clock, Handler, Metric, Reply, Request, Right, SecretStore, SendLater, StatusCode, count};
 use paykassma::{SubmitWithdrawal, withdrawal_body};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
-use store::{Change, RowKey, StoreError, Stored, Write, Written, update_from};
+use store::{Change, Read, RowKey, StoreError, Stored, TableCheck, TableId, Write, Written, update_from};
 use tracing::{error, info};
 
 /// The settings that this function reads, beside those that all functions have.
 pub const SETTINGS: &[&str] = &[
     "TABLE_NAME",
+    "TABLE_STREAM_ARN",
     "SECRET_ID",
     "QUEUE_URL",
     "SUBMISSION_DELAY_SECONDS",
@@ -28,7 +29,13 @@ pub const SETTINGS: &[&str] = &[
 ];
 
 /// What this function's role allows.
-pub const RIGHTS: &[Right] = &[Right::PutRows("withdrawal"), Right::SendMessages, Right::ReadSecret];
+pub const RIGHTS: &[Right] = &[
+    Right::PutRows("withdrawal"),
+    Right::ReadRows("table"),
+    Right::PutRows("table"),
+    Right::SendMessages,
+    Right::ReadSecret,
+];
 
 /// The secrets that this function needs.
 #[derive(Debug, Deserialize)]
@@ -42,6 +49,8 @@ pub struct Keys {
 pub struct Deps<S, Q, P, K, A> {
     /// The table.
     pub table: S,
+    /// Whether it is the right one.
+    pub check: TableCheck,
     /// The queue, whose delay is longer than this function may run.
     pub queue: Q,
     /// The provider.
@@ -62,7 +71,7 @@ struct Accepted<'a> {
 
 impl<S, Q, P, K, A> Handler for Deps<S, Q, P, K, A>
 where
-    S: Write<WithdrawalRow> + Send,
+    S: Write<WithdrawalRow> + Read<TableId> + Write<TableIdentity> + Send,
     Q: SendLater + Send,
     P: SubmitWithdrawal + Send + Sync,
     K: SecretStore<Keys> + Send,
@@ -72,6 +81,7 @@ where
 
     async fn handle(&self, request: Request<'_>) -> Result<Reply, ApiError> {
         let withdrawal = request::read(request.body, &self.systems)?;
+        self.check.generation(&self.table).await?;
         let secrets = self.keys.current().await?;
         let body = withdrawal_body(&withdrawal, &secrets.withdrawal_private_key);
         self.arm(withdrawal.withdrawal_id.clone()).await?;

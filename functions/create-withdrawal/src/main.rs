@@ -6,7 +6,7 @@ use create_withdrawal::{Deps, Keys, SETTINGS};
 use domain::PaymentSystems;
 use lambda::{Aws, BadSetting, Handler, Queue, SecretStore, Secrets, Settings, System, serve, start_log, warm_up};
 use paykassma::Client;
-use store::DynamoDb;
+use store::{DynamoDb, TableCheck};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
@@ -22,12 +22,13 @@ async fn set_up(settings: &Settings) -> Result<impl Handler + use<>, BadSetting>
     let secret_id = settings.required("SECRET_ID")?.to_owned();
     let deps = Deps {
         table: DynamoDb::new(aws.dynamodb(settings), settings.required("TABLE_NAME")?.to_owned()),
+        check: TableCheck::new(settings.required("TABLE_STREAM_ARN")?),
         queue: Queue::new(aws.sqs(settings), settings.required("QUEUE_URL")?.to_owned(), delay),
         provider: settings.parsed("PROVIDER_API_URL", |url| Client::at(url, timeout))?,
         keys: Secrets::<Keys, _>::new(aws.secrets_manager(settings), secret_id, System),
         clock: System,
         systems: settings.json("PAYMENT_SYSTEMS")?.map(PaymentSystems::with).unwrap_or_default(),
     };
-    warm_up(deps.keys.current()).await;
+    warm_up(async { tokio::join!(deps.keys.current(), deps.check.generation(&deps.table)) }).await;
     Ok(deps)
 }

@@ -1,6 +1,6 @@
 //! Why a postback is not answered ok.
 
-use lambda::{AwsError, ErrorReply, StatusCode};
+use lambda::{AwsError, ErrorReply, StatusCode, WRONG_TABLE};
 use signing::{Malformed, NotVerified};
 use store::StoreError;
 
@@ -57,6 +57,7 @@ impl ErrorReply for ApiError {
             Self::NotFound => "not_found",
             Self::TooLarge | Self::Malformed(_) => "malformed_postback",
             Self::NotOurs(_) => "bad_signature",
+            Self::Table(StoreError::WrongTable) => WRONG_TABLE,
             Self::Table(_) | Self::Unfinished | Self::Secrets(_) => "try_again",
         }
     }

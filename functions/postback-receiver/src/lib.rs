@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use domain::{
     CreditedNumberId, CustomTransactionId, ListHash, ListPlace, ListProgress, Payment, PaymentKey, Separator,
-    SignedList, StoredList, Timestamp, Unreadable, UnreadableId, WithdrawalId, WithdrawalRow,
+    SignedList, StoredList, TableIdentity, Timestamp, Unreadable, UnreadableId, WithdrawalId, WithdrawalRow,
 };
 use futures_util::future::{Either, select};
 use lambda::{Clock, Handler, Metric, Reply, Request, Right, SecretStore, StatusCode, count};
@@ -21,7 +21,8 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use signing::{NotVerified, PostbackKeys, Verified, verify};
 use store::{
-    Change, Credit, EndWithdrawal, ListProgressId, Read, ReadMany, RowKey, StoreError, Transact, Write, Written, retry,
+    Change, Credit, EndWithdrawal, ListProgressId, Read, ReadMany, RowKey, StoreError, TableCheck, TableId, Transact,
+    Write, Written, retry,
 };
 use subtle::ConstantTimeEq;
 
@@ -34,7 +35,7 @@ pub const LAST_START: Duration = Duration::from_secs(12);
 pub const LAST_ANSWER: Duration = Duration::from_secs(18);
 
 /// The settings that this function reads, beside those that all functions have.
-pub const SETTINGS: &[&str] = &["TABLE_NAME", "SECRET_ID", "ATTEMPT_ID_SEPARATOR"];
+pub const SETTINGS: &[&str] = &["TABLE_NAME", "TABLE_STREAM_ARN", "SECRET_ID", "ATTEMPT_ID_SEPARATOR"];
 
 /// What this function's role allows.
 pub const RIGHTS: &[Right] = &[
@@ -60,6 +61,8 @@ pub const RIGHTS: &[Right] = &[
     Right::PutRows("evidence"),
     Right::ReadRows("list"),
     Right::PutRows("list"),
+    Right::ReadRows("table"),
+    Right::PutRows("table"),
     Right::ReadSecret,
 ];
 
@@ -82,6 +85,8 @@ pub struct Keys {
 pub struct Deps<S, K, A> {
     /// The table.
     pub table: S,
+    /// Whether it is the right one.
+    pub check: TableCheck,
     /// The secrets.
     pub keys: K,
     /// Time and chance.
@@ -103,6 +108,8 @@ pub trait Table:
     + Write<StoredList>
     + Read<ListProgressId>
     + Write<ListProgress>
+    + Read<TableId>
+    + Write<TableIdentity>
     + Transact
     + Credit
     + EndWithdrawal
@@ -122,6 +129,8 @@ impl<S> Table for S where
         + Write<StoredList>
         + Read<ListProgressId>
         + Write<ListProgress>
+        + Read<TableId>
+        + Write<TableIdentity>
         + Transact
         + Credit
         + EndWithdrawal
@@ -180,6 +189,7 @@ impl<S: Table, K: SecretStore<Keys>, A: Clock> Deps<S, K, A> {
     }
 
     async fn store(&self, verified: &Verified<'_>, keys: &Keys, received_at: Timestamp) -> Result<(), ApiError> {
+        self.check.generation(&self.table).await?;
         let list = SignedList {
             additional_data: verified.additional_data().into(),
             signature: verified.signature().into(),

@@ -94,7 +94,8 @@ fn open(row: &AnyRow, kind: AttentionKind) -> Option<Entry<'_>> {
         | AnyRow::EntryCount(_)
         | AnyRow::CreditedNumber(_)
         | AnyRow::WaitingPage(_)
-        | AnyRow::StoredList(_) => return None,
+        | AnyRow::StoredList(_)
+        | AnyRow::TableIdentity(_) => return None,
         AnyRow::Payment(stored) => Open::Payment(PaymentView::of(stored)),
         AnyRow::Withdrawal(Stored { row: WithdrawalRow::Registered(row), version }) => {
             Open::Withdrawal(WithdrawalView::of(row, *version))

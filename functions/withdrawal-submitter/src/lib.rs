@@ -5,17 +5,18 @@ mod policy;
 pub use policy::Policy;
 
 use domain::{
-    ArmedMessage, Effect, Submission, SubmissionAttempt, Timestamp, Transition, Withdrawal, WithdrawalId,
-    WithdrawalRow, WithdrawalState,
+    ArmedMessage, Effect, Submission, SubmissionAttempt, TableIdentity, Timestamp, Transition, Withdrawal,
+    WithdrawalId, WithdrawalRow, WithdrawalState,
 };
 use lambda::{Clock, Defer, Handled, Message, MessageHandler, Metric, Right, count};
 use paykassma::SubmitWithdrawal;
-use store::{Change, Read, RowKey, StoreError, Stored, Updated, Write, Written, update_from};
+use store::{Change, Read, RowKey, StoreError, Stored, TableCheck, TableId, Updated, Write, Written, update_from};
 use tracing::{error, info, warn};
 
 /// The settings that this function reads, beside those that all functions have.
 pub const SETTINGS: &[&str] = &[
     "TABLE_NAME",
+    "TABLE_STREAM_ARN",
     "QUEUE_URL",
     "PROVIDER_API_URL",
     "PROVIDER_TIMEOUT_MS",
@@ -27,13 +28,21 @@ pub const SETTINGS: &[&str] = &[
 ];
 
 /// What this function's role allows.
-pub const RIGHTS: &[Right] = &[Right::ReadRows("withdrawal"), Right::PutRows("withdrawal"), Right::TakeMessages];
+pub const RIGHTS: &[Right] = &[
+    Right::ReadRows("withdrawal"),
+    Right::PutRows("withdrawal"),
+    Right::ReadRows("table"),
+    Right::PutRows("table"),
+    Right::TakeMessages,
+];
 
 /// What this function works with. It needs no secret: what it sends was signed when it was journalled.
 #[derive(Debug)]
 pub struct Deps<S, Q, P, A> {
     /// The table.
     pub table: S,
+    /// Whether it is the right one.
+    pub check: TableCheck,
     /// The queue that its messages come from.
     pub queue: Q,
     /// The provider.
@@ -55,7 +64,7 @@ enum Next {
 
 impl<S, Q, P, A> MessageHandler for Deps<S, Q, P, A>
 where
-    S: Read<WithdrawalId> + Write<WithdrawalRow> + Send,
+    S: Read<WithdrawalId> + Write<WithdrawalRow> + Read<TableId> + Write<TableIdentity> + Send,
     Q: Defer + Send,
     P: SubmitWithdrawal + Send + Sync,
     A: Clock + Send,
@@ -65,6 +74,11 @@ where
             error!("a message that is not ours");
             return Handled::Again;
         };
+        // A row of another table says nothing about this withdrawal, and its attempts are not used up.
+        if let Err(cause) = self.check.generation(&self.table).await {
+            error!(reference = withdrawal_id.key(), %cause, "the table was not checked");
+            return Handled::Again;
+        }
         match self.come_back(&withdrawal_id).await {
             Ok(Next::Rest) => return Handled::Done,
             Ok(Next::Retry) => {}

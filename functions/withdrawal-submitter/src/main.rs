@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use lambda::{Aws, BadSetting, MessageHandler, Queue, Settings, System, serve_queue, start_log, warm_up};
 use paykassma::Client;
-use store::DynamoDb;
+use store::{DynamoDb, TableCheck};
 use withdrawal_submitter::{Deps, Policy, SETTINGS};
 
 #[tokio::main(flavor = "current_thread")]
@@ -28,11 +28,12 @@ async fn set_up(settings: &Settings) -> Result<impl MessageHandler + use<>, BadS
     };
     let deps = Deps {
         table: DynamoDb::new(aws.dynamodb(settings), settings.required("TABLE_NAME")?.to_owned()),
+        check: TableCheck::new(settings.required("TABLE_STREAM_ARN")?),
         queue: Queue::new(aws.sqs(settings), settings.required("QUEUE_URL")?.to_owned(), Duration::ZERO),
         provider: settings.parsed("PROVIDER_API_URL", |url| Client::at(url, timeout))?,
         clock: System,
         policy,
     };
-    warm_up(deps.table.warm_up("withdrawal")).await;
+    warm_up(deps.check.generation(&deps.table)).await;
     Ok(deps)
 }

@@ -12,7 +12,7 @@ use domain::{
 };
 use lambda::{AwsError, Clock, Defer, Handled, Message, MessageHandler};
 use paykassma::SubmitWithdrawal;
-use store::{Change, Memory, Read, Write};
+use store::{Change, Memory, Read, TableCheck, Write};
 use withdrawal_submitter::{Deps, Policy};
 
 const NOW_MS: u64 = 1_800_000_000_000;
@@ -75,6 +75,10 @@ fn in_state(state: WithdrawalState) -> Withdrawal {
     Withdrawal { state, ..sending(NOW_MS) }
 }
 
+fn check() -> TableCheck {
+    TableCheck::new("arn:stream")
+}
+
 struct Outcome {
     handled: Handled,
     row: Option<Withdrawal>,
@@ -95,7 +99,8 @@ async fn deliver(row: Option<Withdrawal>, answers: &[Submission], receive_count:
         sender_lifetime_ms: 30_000,
         resend_unknown,
     };
-    let deps = Deps { table: table.clone(), queue: &scripted, provider: &scripted, clock: &scripted, policy };
+    let deps =
+        Deps { table: table.clone(), check: check(), queue: &scripted, provider: &scripted, clock: &scripted, policy };
     let message = Message { body: r#"{"withdrawal_id":"w1"}"#, receipt_handle: "handle", receive_count };
     let handled = deps.handle(message).await;
     let id = WithdrawalId::parse("w1").unwrap();
@@ -185,7 +190,14 @@ async fn a_message_that_is_not_ours_goes_to_the_dead_letters() {
         sender_lifetime_ms: 1,
         resend_unknown: false,
     };
-    let deps = Deps { table: Memory::default(), queue: &scripted, provider: &scripted, clock: &scripted, policy };
+    let deps = Deps {
+        table: Memory::default(),
+        check: check(),
+        queue: &scripted,
+        provider: &scripted,
+        clock: &scripted,
+        policy,
+    };
     for body in ["", "{}", r#"{"withdrawal_id":"a b"}"#, "not json"] {
         assert_eq!(deps.handle(Message { body, receipt_handle: "h", receive_count: 1 }).await, Handled::Again);
     }

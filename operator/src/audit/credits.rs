@@ -74,7 +74,8 @@ impl Said {
             | AnyRow::EntryCount(_)
             | AnyRow::WaitingPage(_)
             | AnyRow::StoredList(_)
-            | AnyRow::ListProgress(_) => return None,
+            | AnyRow::ListProgress(_)
+            | AnyRow::TableIdentity(_) => return None,
         };
         Some(Self { order, what })
     }

@@ -3,7 +3,8 @@
 
 use std::io;
 
-use domain::ListHash;
+use domain::{ListHash, Separator};
+use paykassma::{Unproved, VerifiedList};
 use serde::{Deserialize, Serialize};
 use store::{AnyRow, ListProgressId, Read, RowKey, StoredListId};
 
@@ -11,7 +12,6 @@ use super::quote::Quote;
 use super::{Break, Rule};
 use crate::deployment::Keys;
 use crate::failure::Failure;
-use crate::postback::{Unproved, VerifiedList};
 
 /// What a row says about a list.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -42,7 +42,8 @@ impl OfList {
             | AnyRow::Unreadable(_)
             | AnyRow::EntryCount(_)
             | AnyRow::CreditedNumber(_)
-            | AnyRow::WaitingPage(_) => None,
+            | AnyRow::WaitingPage(_)
+            | AnyRow::TableIdentity(_) => None,
         }
     }
 
@@ -76,7 +77,7 @@ pub(crate) async fn check(
 
 async fn read(table: &impl Read<StoredListId>, keys: &Keys, hash: &ListHash) -> Result<VerifiedList, Unproved> {
     match table.read(&StoredListId(hash.clone())).await {
-        Ok(Some(stored)) => VerifiedList::of(keys, &stored.row.list),
+        Ok(Some(stored)) => VerifiedList::of(&keys.of_postbacks, &stored.row.list),
         Ok(None) => Err(Unproved::no_list()),
         Err(error) => Err(Unproved::NoEvidence(error.to_string())),
     }
@@ -89,7 +90,10 @@ impl Said {
         let progress = || ListProgressId(hash.clone()).key();
         let found = match (self, list) {
             (Self::Quote(quote), list) => {
-                return quote.check(list.map_err(Clone::clone).and_then(|it| it.element(quote.element)));
+                return quote.check(
+                    list.map_err(Clone::clone)
+                        .and_then(|it| it.element(quote.element, quote.received_at, Separator::Dot)),
+                );
             }
             (Self::Stored, Ok(list)) if list.hash() != hash => {
                 Some((Rule::Evidence, evidence(), "the list has another hash".into()))

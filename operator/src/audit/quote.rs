@@ -1,17 +1,20 @@
 //! What a row quotes of a signed element, and whether the element says so.
 
-use domain::{Amount, CurrencyCode, OddPayment, PaymentKey, SignedFacts, TransactionId, WalletType, WithdrawalId};
-use paykassma::Element;
+use domain::{
+    Amount, CurrencyCode, OddPayment, PaymentKey, SignedFacts, Timestamp, TransactionId, WalletType, WithdrawalId,
+};
+use paykassma::{Element, Unproved};
 use serde::{Deserialize, Serialize};
 
 use super::{Break, Rule};
-use crate::postback::Unproved;
 
 /// What a row says that an element of a signed list says.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct Quote {
     /// The element's place in the list, from 0.
     pub(crate) element: usize,
+    /// When it came.
+    pub(crate) received_at: Timestamp,
     /// The key of the row.
     pub(crate) id: String,
     pub(crate) quoted: Quoted,

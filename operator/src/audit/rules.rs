@@ -2,16 +2,17 @@
 
 use domain::{
     AttemptId, Contradiction, Deposit, DepositRow, DepositState, Evidence, ForeignWithdrawal, ListHash, ListPlace,
-    MAX_CREDITS, Outcome, Payment, PaymentState, Resolution, SignedFacts, Submission, SubmissionAttempt, Unreadable,
-    Withdrawal, WithdrawalRow, WithdrawalState,
+    MAX_CREDITS, Outcome, Payment, PaymentState, Resolution, Separator, SignedFacts, Submission, SubmissionAttempt,
+    Unreadable, Withdrawal, WithdrawalRow, WithdrawalState,
 };
+use paykassma::VerifiedList;
 use serde_json::Value;
 use store::{AnyRow, ScannedRow};
 
 use super::quote::{Money, Odd, Quote, Quoted, Status};
 use super::{Break, Rule};
 use crate::deployment::Keys;
-use crate::postback::{element, verified};
+use crate::postback::verified;
 
 /// What a row says.
 #[derive(Debug)]
@@ -37,7 +38,8 @@ pub(crate) fn check(scanned: &ScannedRow, keys: &Keys) -> Checked {
         | AnyRow::CreditedNumber(_)
         | AnyRow::WaitingPage(_)
         | AnyRow::StoredList(_)
-        | AnyRow::ListProgress(_) => {}
+        | AnyRow::ListProgress(_)
+        | AnyRow::TableIdentity(_) => {}
     }
     check.must(scanned.indexed == scanned.row.attention(), Rule::Index, "the index does not have what the row says");
     Checked { found: check.found, quotes: check.quotes }
@@ -59,9 +61,14 @@ impl Check<'_> {
 
     /// Checks what the row says of an element. A list that has a row of its own is verified later, once for all its elements.
     fn quotes(&mut self, evidence: &Evidence, quoted: Quoted) {
-        let quote = Quote { element: evidence.element, id: self.id.clone(), quoted };
+        let Evidence { element, received_at, .. } = *evidence;
+        let quote = Quote { element, received_at, id: self.id.clone(), quoted };
         match &evidence.place {
-            ListPlace::Here(list) => self.found.extend(quote.check(element(self.keys, list, evidence.element))),
+            ListPlace::Here(list) => {
+                let list = VerifiedList::of(&self.keys.of_postbacks, list);
+                let read = list.and_then(|list| list.element(element, received_at, Separator::Dot));
+                self.found.extend(quote.check(read));
+            }
             ListPlace::Stored { list } => self.quotes.push((list.clone(), quote)),
         }
     }

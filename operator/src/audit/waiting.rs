@@ -35,7 +35,8 @@ impl Named {
             | AnyRow::EntryCount(_)
             | AnyRow::CreditedNumber(_)
             | AnyRow::StoredList(_)
-            | AnyRow::ListProgress(_) => return Vec::new(),
+            | AnyRow::ListProgress(_)
+            | AnyRow::TableIdentity(_) => return Vec::new(),
         };
         let page = (page > 0).then(|| page_key(order, page));
         let named = payments.iter().map(PaymentKey::key).chain(page);

@@ -84,7 +84,8 @@ impl Entry {
             | AnyRow::CreditedNumber(_)
             | AnyRow::WaitingPage(_)
             | AnyRow::StoredList(_)
-            | AnyRow::ListProgress(_) => return None,
+            | AnyRow::ListProgress(_)
+            | AnyRow::TableIdentity(_) => return None,
         };
         let standing = found.last().map_or(standing, found_out);
         let ours = OurRecord {

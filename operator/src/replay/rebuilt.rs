@@ -1,15 +1,15 @@
 //! The body of a stored postback: its signed list unchanged, with its signature, and the unsigned fields.
 
 use domain::{
-    Amount, CurrencyCode, Direction, Evidence, Label, ListHash, ListPlace, PaymentState, SignedFacts, SignedList,
-    Unsigned, WalletType,
+    Amount, CurrencyCode, Direction, Evidence, Label, ListHash, ListPlace, PaymentState, Separator, SignedFacts,
+    SignedList, Unsigned, WalletType,
 };
-use paykassma::{Element, UnsignedFields};
+use paykassma::{Element, UnsignedFields, VerifiedList};
 use store::{AnyRow, ListProgressId, ReadAny, StoredListId};
 
 use crate::deployment::Keys;
 use crate::failure::Failure;
-use crate::postback::{body, element, verified};
+use crate::postback::{body, verified};
 
 /// Rebuilds the bodies of the postbacks that a row stores: of a list, each copy that is not finished. `given` is the label for a row
 /// that has none.
@@ -61,7 +61,7 @@ async fn read_list(table: &impl ReadAny, hash: &ListHash) -> Result<SignedList, 
 }
 
 fn written(list: &SignedList, unsigned: &UnsignedFields, keys: &Keys) -> Result<Vec<u8>, Failure> {
-    Ok(body(&keys.access_key, list)?.with_unsigned(unsigned).to_string().into_bytes())
+    Ok(body(&keys.of_postbacks.access_key, list)?.with_unsigned(unsigned).to_string().into_bytes())
 }
 
 /// The unsigned fields that came with a list.
@@ -71,7 +71,8 @@ fn unsigned_fields(unsigned: &Unsigned, label: Option<Label>) -> UnsignedFields 
 
 /// Repeats what is signed of an element, if that is understood.
 fn understood(keys: &Keys, list: &SignedList, evidence: &Evidence) -> Result<UnsignedFields, Failure> {
-    match element(keys, list, evidence.element)? {
+    verified(keys, list, |_| ())?;
+    match VerifiedList::of(&keys.of_postbacks, list)?.element_of(evidence, Separator::Dot)? {
         Element::Deposit(report) => {
             let SignedFacts { amount, currency_code, .. } = report.facts;
             Ok(copies(Direction::Ingoing, &report.payment.wallet_type, amount, &currency_code))
@@ -119,6 +120,7 @@ fn kept(row: &AnyRow) -> Result<(&Evidence, Option<Label>), Failure> {
         | AnyRow::EntryCount(_)
         | AnyRow::CreditedNumber(_)
         | AnyRow::WaitingPage(_)
-        | AnyRow::ListProgress(_) => refused("replay a payment#, an unreadable# or a list# row"),
+        | AnyRow::ListProgress(_)
+        | AnyRow::TableIdentity(_) => refused("replay a payment#, an unreadable# or a list# row"),
     }
 }

@@ -317,7 +317,7 @@ impl Deposit {
         Some(Attempt { id: Some(self.id_of(position, &attempt)), ..attempt })
     }
 
-    fn id_of(&self, position: usize, attempt: &Attempt) -> AttemptId {
+    pub(crate) fn id_of(&self, position: usize, attempt: &Attempt) -> AttemptId {
         let counted = || AttemptId::counted(&self.order.custom_transaction_id, position.saturating_add(1));
         attempt.id.clone().unwrap_or_else(counted)
     }

@@ -1,15 +1,23 @@
 //! The events of a change, derived from the row before and after it, so that a change and its events are
 //! one write.
+//!
+//! An event's id is made of the fact that it tells of, and of nothing that depends on the history of the table: after a restore the
+//! same fact has the same id, and another fact has another one.
 
 use std::mem::discriminant;
 
 use serde::Serialize;
 
+use crate::hash::hash;
 use crate::{
-    Amount, Attempt, AttemptState, CurrencyCode, CustomTransactionId, Deposit, DepositRow, ForeignWithdrawal, Label,
-    ListHash, Mismatch, Outcome, Payment, PaymentKey, PaymentState, Remark, Resolution, TransactionId, WalletType,
-    Withdrawal, WithdrawalId, WithdrawalRow, WithdrawalState,
+    Amount, Attempt, AttemptId, AttemptState, Contradiction, CurrencyCode, CustomTransactionId, Deposit, DepositRow,
+    Evidence, ForeignWithdrawal, Label, ListHash, ListPlace, Mismatch, Outcome, Payment, PaymentKey, PaymentState,
+    Remark, Resolution, SignedFacts, SignedList, Timestamp, TransactionId, WalletType, Withdrawal, WithdrawalId,
+    WithdrawalRow, WithdrawalState,
 };
+
+/// Characters of an event's id: 128 bits.
+const ID_LENGTH: usize = 32;
 
 /// What happened. Serializes as its data alone; [`Event::kind`] is its name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -47,6 +55,14 @@ pub enum Event {
     TransactionResolved(Resolved),
 }
 
+/// Who has decided, where it was not the provider's signed word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DecidedBy {
+    /// A person.
+    Person,
+}
+
 /// A credit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Credited {
@@ -69,6 +85,9 @@ pub struct Credited {
     pub amount_matches: Option<bool>,
     /// 1 for the order's first payment; more marks a further one, which is real money too.
     pub payment_number: u64,
+    /// Who has decided, if it was a person. The order's row does not say it, but the payment's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decided_by: Option<DecidedBy>,
 }
 
 /// A number that the provider refused.
@@ -80,6 +99,9 @@ pub struct FailedActivation {
     pub key1: TransactionId,
     /// What the user said was paid.
     pub amount: Amount,
+    /// The id under which it was sent: of this attempt alone.
+    #[serde(skip)]
+    pub attempt: AttemptId,
 }
 
 /// A payment that somebody must look at.
@@ -97,6 +119,9 @@ pub struct HeldPayment {
     /// What differs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mismatch: Option<Mismatch>,
+    /// What proves it.
+    #[serde(skip)]
+    pub evidence: Evidence,
 }
 
 /// A payment whose number users of different labels entered.
@@ -107,6 +132,24 @@ pub struct ContestedPayment {
     pub payment: PaymentKey,
     /// The orders for which they entered it.
     pub custom_transaction_ids: Vec<CustomTransactionId>,
+}
+
+/// On what a withdrawal's event rests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Basis {
+    /// The answers to our calls, which nobody signs.
+    Calls,
+    /// A postback of this status.
+    Postback {
+        /// 1 or 5, if the postback has ended the withdrawal.
+        status: Option<i64>,
+        /// What it signed.
+        facts: Box<SignedFacts>,
+    },
+    /// A person's decision, which the row has.
+    Person,
+    /// Nothing that the row has: neither signed facts nor a decision.
+    Nothing,
 }
 
 /// A withdrawal.
@@ -126,6 +169,15 @@ pub struct WithdrawalChanged {
     /// What differs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mismatch: Option<Mismatch>,
+    /// Who has decided, if it was a person.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decided_by: Option<DecidedBy>,
+    /// On what this rests.
+    #[serde(skip)]
+    pub basis: Basis,
+    /// How many times it was sent.
+    #[serde(skip)]
+    pub calls: usize,
 }
 
 /// A withdrawal that is not ours.
@@ -142,6 +194,9 @@ pub struct ForeignReported {
     /// What a later postback contradicts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mismatch: Option<Mismatch>,
+    /// What proves it.
+    #[serde(skip)]
+    pub evidence: Evidence,
 }
 
 /// An element that was not understood.
@@ -166,18 +221,64 @@ pub struct Resolved {
     pub reason: Remark,
     /// Where the evidence is.
     pub evidence: Remark,
+    /// Its place among the row's decisions, from 0.
+    #[serde(skip)]
+    pub position: usize,
+    /// When it was made.
+    #[serde(skip)]
+    pub at: Timestamp,
 }
 
 impl Event {
     /// The events of the decisions that `old` did not have.
     pub fn resolved<'a>(new: &'a [Resolution], old: Option<&[Resolution]>) -> impl Iterator<Item = Self> + use<'a> {
-        let decided = new.iter().skip(old.map_or(0, <[_]>::len));
-        decided.map(
-            |Resolution { outcome, by, reason, evidence, at: _, closes: _, taken_from: _, is_different_payment: _ }| {
-                let (by, reason, evidence) = (by.clone(), reason.clone(), evidence.clone());
-                Self::TransactionResolved(Resolved { outcome: *outcome, by, reason, evidence })
+        let decided = new.iter().enumerate().skip(old.map_or(0, <[_]>::len));
+        decided.map(|(position, decision)| {
+            Self::TransactionResolved(Resolved {
+                outcome: decision.outcome,
+                by: decision.by.clone(),
+                reason: decision.reason.clone(),
+                evidence: decision.evidence.clone(),
+                position,
+                at: decision.at,
+            })
+        })
+    }
+
+    /// The event's id: 32 hex digits of a hash of its kind, the key of its row, and the fact. One fact has one id, whatever else has
+    /// happened to the row. `list_hash` gives the hash of a signed list that a row has with it.
+    #[must_use]
+    pub fn id(&self, row_key: &str, list_hash: impl Fn(&SignedList) -> String) -> String {
+        let element = |evidence: &Evidence, mismatch: Option<Mismatch>| {
+            let list = match &evidence.place {
+                ListPlace::Here(list) => list_hash(list),
+                ListPlace::Stored { list } => list.as_str().to_owned(),
+            };
+            format!("{list} {} {mismatch:?}", evidence.element)
+        };
+        let fact = match self {
+            Self::DepositCredited(it) => it.payment.row_key(),
+            Self::DepositActivationFailed(it) => it.attempt.to_string(),
+            Self::DepositQuarantined(it) | Self::PaymentUnmatched(it) | Self::PaymentConflict(it) => {
+                element(&it.evidence, it.mismatch)
+            }
+            // The last order is the one by which the number became contested.
+            Self::PaymentContested(it) => it.custom_transaction_ids.last().map(ToString::to_string).unwrap_or_default(),
+            Self::WithdrawalConflict(it) => match &it.basis {
+                Basis::Postback { facts, .. } => element(&facts.evidence, it.mismatch),
+                Basis::Calls | Basis::Person | Basis::Nothing => format!("{} {:?}", it.calls, it.mismatch),
             },
-        )
+            Self::WithdrawalNeedsReview(it) => it.calls.to_string(),
+            Self::WithdrawalForeign(it) => element(&it.evidence, it.mismatch),
+            Self::TransactionResolved(it) => format!("{} {}", it.position, it.at.0),
+            // A row is in such a state once.
+            Self::WithdrawalSubmitted(_)
+            | Self::WithdrawalPaid(_)
+            | Self::WithdrawalFailed(_)
+            | Self::WithdrawalUnknown(_)
+            | Self::PostbackUnreadable(_) => String::new(),
+        };
+        hash(&format!("{}\n{row_key}\n{fact}", self.kind()), ID_LENGTH)
     }
 
     /// Its name.
@@ -231,6 +332,7 @@ impl Deposit {
                 requested_amount: self.order.amount,
                 amount_matches: self.order.amount.map(|requested| requested == credit.amount),
                 payment_number,
+                decided_by: None,
             })
         })
     }
@@ -243,12 +345,13 @@ impl Deposit {
                 known.is_some_and(|it| it.outcome == AttemptState::Failed && is_same(it))
             })
         };
-        let failed = self.attempts.iter().filter(|it| it.outcome == AttemptState::Failed);
-        failed.filter(move |attempt| !is_known(attempt)).map(|attempt| {
+        let failed = self.attempts.iter().enumerate().filter(|(_, it)| it.outcome == AttemptState::Failed);
+        failed.filter(move |(_, attempt)| !is_known(attempt)).map(|(position, attempt)| {
             Event::DepositActivationFailed(FailedActivation {
                 custom_transaction_id: self.order.custom_transaction_id.clone(),
                 key1: attempt.transaction_id.clone(),
                 amount: attempt.amount,
+                attempt: self.id_of(position, attempt),
             })
         })
     }
@@ -262,7 +365,12 @@ impl Payment {
             old.map_or((0, &[][..]), |old| (old.contradictions.len(), old.resolutions.as_slice()));
         let held = self.held_event().filter(|event| old.and_then(Self::held_event).as_ref() != Some(event));
         let new = self.contradictions.iter().skip(known_conflicts);
-        let conflicts = new.filter_map(|it| self.held(Some(it.mismatch)).map(Event::PaymentConflict));
+        let conflicts = new.filter_map(|it| {
+            let against = it.facts.as_ref();
+            let held = self.held(Some(it.mismatch))?;
+            let evidence = against.map_or(held.evidence, |facts| facts.evidence.clone());
+            Some(Event::PaymentConflict(HeldPayment { evidence, ..held }))
+        });
         let resolved = Event::resolved(&self.resolutions, Some(known_resolutions));
         let contested = self.is_newly_contested(old).then(|| self.contested_event());
         held.into_iter().chain(contested).chain(conflicts).chain(resolved).collect()
@@ -300,6 +408,7 @@ impl Payment {
             amount: facts.amount,
             currency_code: facts.currency_code.clone(),
             mismatch,
+            evidence: facts.evidence.clone(),
         })
     }
 }
@@ -323,10 +432,10 @@ impl Withdrawal {
         let is_new = old.is_none_or(|old| discriminant(&old.state) != discriminant(&self.state));
         let state = if is_new { self.reached() } else { None };
         let known = old.map_or(0, |old| old.contradictions.len());
-        let against =
-            self.contradictions.iter().skip(known).map(|it| {
-                Event::WithdrawalConflict(WithdrawalChanged { mismatch: Some(it.mismatch), ..self.changed() })
-            });
+        let against = self.contradictions.iter().skip(known).map(|Contradiction { mismatch, facts }| {
+            let basis = facts.as_ref().map_or(Basis::Calls, |facts| Basis::of(None, facts));
+            Event::WithdrawalConflict(WithdrawalChanged { mismatch: Some(*mismatch), basis, ..self.changed() })
+        });
         let asked = old.is_none_or(|old| old.needs_review.is_none());
         let review = self.needs_review.as_ref().filter(|_| asked).map(|reason| {
             Event::WithdrawalNeedsReview(WithdrawalChanged { message: Some(reason.clone()), ..self.changed() })
@@ -340,12 +449,27 @@ impl Withdrawal {
             WithdrawalState::Sending | WithdrawalState::Waiting => None,
             WithdrawalState::Unknown => Some(Event::WithdrawalUnknown(self.changed())),
             WithdrawalState::Submitted => Some(Event::WithdrawalSubmitted(self.changed())),
-            WithdrawalState::Paid { .. } => Some(Event::WithdrawalPaid(self.changed())),
-            WithdrawalState::Failed { .. } => Some(Event::WithdrawalFailed(self.changed())),
+            WithdrawalState::Paid { facts } => {
+                Some(Event::WithdrawalPaid(self.ended((1, Outcome::Paid), facts.as_ref())))
+            }
+            WithdrawalState::Failed { facts } => {
+                Some(Event::WithdrawalFailed(self.ended((5, Outcome::Failed), facts.as_ref())))
+            }
             WithdrawalState::Rejected { message } => {
                 Some(Event::WithdrawalFailed(WithdrawalChanged { message: Some(message.clone()), ..self.changed() }))
             }
         }
+    }
+
+    /// The end by a postback of this status, or by a person who found this outcome.
+    fn ended(&self, (status, outcome): (i64, Outcome), facts: Option<&SignedFacts>) -> WithdrawalChanged {
+        let is_decided = self.resolutions.iter().any(|it| it.outcome == outcome);
+        let (basis, decided_by) = match facts {
+            Some(facts) => (Basis::of(Some(status), facts), None),
+            None if is_decided => (Basis::Person, Some(DecidedBy::Person)),
+            None => (Basis::Nothing, None),
+        };
+        WithdrawalChanged { basis, decided_by, ..self.changed() }
     }
 
     fn changed(&self) -> WithdrawalChanged {
@@ -356,26 +480,38 @@ impl Withdrawal {
             payment_system: self.request.payment_system.clone(),
             message: None,
             mismatch: None,
+            decided_by: None,
+            basis: Basis::Calls,
+            calls: self.attempts.len(),
         }
+    }
+}
+
+impl Basis {
+    fn of(status: Option<i64>, facts: &SignedFacts) -> Self {
+        Self::Postback { status, facts: Box::new(facts.clone()) }
     }
 }
 
 impl ForeignWithdrawal {
     fn events(&self, old: Option<&Self>) -> Vec<Event> {
-        let first = old.is_none().then(|| self.reported_event(None));
+        let first = old.is_none().then(|| self.reported_event(None, &self.facts));
         let known = old.map_or(0, |old| old.contradictions.len());
-        let against = self.contradictions.iter().skip(known).map(|it| self.reported_event(Some(it.mismatch)));
+        let against = self.contradictions.iter().skip(known);
+        let against =
+            against.map(|it| self.reported_event(Some(it.mismatch), it.facts.as_ref().unwrap_or(&self.facts)));
         let resolved = Event::resolved(&self.resolutions, old.map(|old| old.resolutions.as_slice()));
         first.into_iter().chain(against).map(Event::WithdrawalForeign).chain(resolved).collect()
     }
 
-    fn reported_event(&self, mismatch: Option<Mismatch>) -> ForeignReported {
+    fn reported_event(&self, mismatch: Option<Mismatch>, facts: &SignedFacts) -> ForeignReported {
         ForeignReported {
             withdrawal_id: self.withdrawal_id.clone(),
             withdrawal_status: self.withdrawal_status,
             amount: self.facts.amount,
             currency_code: self.facts.currency_code.clone(),
             mismatch,
+            evidence: facts.evidence.clone(),
         }
     }
 }

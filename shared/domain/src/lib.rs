@@ -18,6 +18,7 @@ mod payment_system;
 mod report;
 mod resolution;
 mod signed_list;
+mod table_identity;
 mod unchanged_text;
 mod unreadable;
 mod waiting;
@@ -34,8 +35,8 @@ pub use deposit::{
 };
 pub use entry_count::{EntryCount, LabelHash};
 pub use event::{
-    ContestedPayment, Credited, Event, FailedActivation, ForeignReported, HeldPayment, UnreadableElement,
-    WithdrawalChanged,
+    Basis, ContestedPayment, Credited, DecidedBy, Event, FailedActivation, ForeignReported, HeldPayment,
+    UnreadableElement, WithdrawalChanged,
 };
 pub use evidence::{Contradiction, Evidence, Mismatch, SignedFacts};
 pub use ids::{
@@ -48,6 +49,7 @@ pub use payment_system::{Limits, PaymentSystem, PaymentSystems, TextRule};
 pub use report::{DepositReport, Direction, Unsigned, WithdrawalReport};
 pub use resolution::{Decided, MAX_RESOLUTIONS, NotResolved, Outcome, Resolution};
 pub use signed_list::{ListCopy, ListHash, ListPlace, ListProgress, ListState, SignedList, StoredList};
+pub use table_identity::TableIdentity;
 pub use unreadable::{OddPayment, Unreadable, UnreadableId};
 pub use waiting::{Waiting, WaitingPage, WaitingPageId};
 pub use withdrawal::{

@@ -267,3 +267,74 @@ fn attention_has_the_time_of_the_latest_word_and_its_kinds_have_names() {
     assert_eq!(names.map(domain::AttentionKind::named), domain::AttentionKind::ALL.map(Some));
     assert_eq!(domain::AttentionKind::named("xyzzy"), None);
 }
+
+/// An event's id in the row of this key. A list's hash is its signature here.
+fn id(event: &Event, row_key: &str) -> String {
+    event.id(row_key, |list| list.signature.clone())
+}
+
+#[test]
+fn one_fact_has_the_same_id_in_every_history_and_another_fact_another_one() {
+    // Two histories of one order, of which the second lacks what the first one did at first.
+    let credit = |number: &str| domain::Credit { payment: key(number), amount: amount("700") };
+    let credits = |numbers: &[&str]| {
+        let deposit = numbers.iter().fold(deposit(), |deposit, number| deposit.credit(credit(number)).0);
+        DepositRow::Registered(deposit).events(None)
+    };
+    let ids = |events: &[Event]| events.iter().map(|event| id(event, "deposit#o")).collect::<Vec<_>>();
+    let (first, second) = (ids(&credits(&["11", "12"])), ids(&credits(&["12", "13"])));
+    assert_eq!(first[1], second[0], "the same payment");
+    assert!(!second.contains(&first[0]) && !first.contains(&second[1]), "another payment");
+
+    let failed = |number: &str, id: &str| DepositRow::Registered(sent(&deposit(), number, id, AttemptState::Failed));
+    let refused = |number: &str, id: &str| ids(&failed(number, id).events(None)).remove(0);
+    assert_eq!(refused("11", "o.11"), refused("11", "o.11"));
+    assert_ne!(refused("11", "o.11"), refused("12", "o.12"), "the first call of each");
+    assert_ne!(refused("11", "o.11"), refused("11", "o.11.abcdef"), "a second attempt");
+
+    let held = |at: u64, mismatch| {
+        let state = PaymentState::Quarantined { facts: facts(at), mismatch };
+        id(&Payment::new(key("1"), state).events(None)[0], "payment#paytm#1")
+    };
+    assert_eq!(held(1, Mismatch::Label), held(1, Mismatch::Label));
+    assert_ne!(held(1, Mismatch::Label), held(1, Mismatch::Amount));
+    assert_ne!(held(1, Mismatch::Label), held(2, Mismatch::Label), "another list");
+}
+
+#[test]
+fn the_ids_of_a_withdrawals_events_do_not_depend_on_its_version() {
+    let of = |row: &Withdrawal| {
+        let events = WithdrawalRow::Registered(Box::new(row.clone())).events(None);
+        events.iter().map(|event| id(event, "withdrawal#w")).collect::<Vec<_>>()
+    };
+    let states = [
+        WithdrawalState::Unknown,
+        WithdrawalState::Submitted,
+        WithdrawalState::Paid { facts: Some(facts(1)) },
+        WithdrawalState::Failed { facts: Some(facts(1)) },
+    ];
+    let all: Vec<_> = states.iter().flat_map(|state| of(&withdrawal(state.clone()))).collect();
+    assert_eq!(all.iter().collect::<std::collections::BTreeSet<_>>().len(), 4);
+    // By a person in one history, by a postback in the other: it is paid in both.
+    assert_eq!(of(&withdrawal(WithdrawalState::Paid { facts: None })), all[2..3]);
+    let decided = |at: u64| {
+        let decision = Resolution { at: Timestamp(at), ..resolution(Outcome::Paid) };
+        of(&withdrawal(WithdrawalState::Unknown).resolve(decision).unwrap())
+    };
+    assert_eq!(decided(1)[0], decided(2)[0], "it is paid");
+    assert_ne!(decided(1)[1], decided(2)[1], "two people have decided at two times");
+}
+
+#[test]
+fn the_ids_that_were_published_stay_as_they_are() {
+    let credited =
+        DepositRow::Registered(deposit().credit(domain::Credit { payment: key("11"), amount: amount("7") }).0);
+    let quarantined = PaymentState::Quarantined { facts: facts(1), mismatch: Mismatch::Label };
+    let paid = WithdrawalRow::Registered(Box::new(withdrawal(WithdrawalState::Paid { facts: Some(facts(1)) })));
+    assert_eq!(id(&credited.events(None)[0], "deposit#o"), "86953cdf9f1f7cffcb96a0641d955208");
+    assert_eq!(
+        id(&Payment::new(key("1"), quarantined).events(None)[0], "payment#paytm#1"),
+        "559399c18be310ef83c11bba33d6af0f"
+    );
+    assert_eq!(id(&paid.events(None)[0], "withdrawal#w"), "06b776159ba2d28c387db94c4fef764d");
+}

@@ -156,6 +156,9 @@ impl ErrorReply for NotSetUp {
     }
 }
 
+/// The code of an error: the table is not the one that the stack serves. It has an alarm of its own.
+pub const WRONG_TABLE: &str = "wrong_table";
+
 /// What a function does with a request.
 pub trait Handler: Send + Sync {
     /// Why it may fail.

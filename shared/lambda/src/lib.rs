@@ -19,7 +19,7 @@ pub use aws::{Aws, http as aws_http};
 pub use clock::{Clock, System, warm_up};
 pub use event_bus::{EventBus, Publish, Published, SOURCE};
 pub use fields::{BadRequest, Fields};
-pub use http::{ErrorReply, Handler, Parameters, Reply, Request, serve};
+pub use http::{ErrorReply, Handler, Parameters, Reply, Request, WRONG_TABLE, serve};
 pub use lambda_http::http::StatusCode;
 pub use log::start as start_log;
 pub use metrics::{DEFINITIONS, EVENTS, Metric, count_error, report_oldest_seconds};

@@ -6,6 +6,7 @@
 mod answer;
 mod client;
 mod deposits;
+mod evidence;
 mod json;
 mod json_object;
 mod postback;
@@ -18,6 +19,7 @@ mod written_amount;
 
 pub use client::{CONNECT_TIMEOUT, Client, Unbuildable, tls};
 pub use deposits::{ActivateTransaction, Activation, ActivationRequest, CreateTransaction, Creation};
+pub use evidence::{EvidenceKeys, RetiredKeys, Unproved, VerifiedList, verify_list};
 pub use json_object::{JsonObject, JsonToken};
 pub use postback::{Element, Postback, SignedElements, read_postback, signed_elements};
 pub use postback_writer::{

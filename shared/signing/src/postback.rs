@@ -68,10 +68,32 @@ impl<'a> Verified<'a> {
     /// The SHA-256 of the flagged spelling of the signed list. Copies that differ only in whitespace or escapes have the same.
     #[must_use]
     pub fn list_hash(&self) -> [u8; 32] {
-        let mut sha256 = Sha256::new();
-        respell(self.additional_data, Spelling::Flagged, |piece| sha256.update(piece));
-        sha256.finalize().into()
+        hash_of(self.additional_data)
     }
+}
+
+/// The hash of a list, as [`Verified::list_hash`] gives it, whether or not it is signed.
+///
+/// # Errors
+/// [`Malformed`] if [`verify`] would not accept `additional_data` as the `additional_data` of a postback.
+///
+/// # Examples
+/// ```
+/// use signing::{Malformed, list_hash};
+///
+/// // Whitespace and escapes make no difference.
+/// assert_eq!(list_hash(r#"[{"label":"a/b"}]"#)?, list_hash(r#"[ {"label": "a\/b"} ]"#)?);
+/// assert!(list_hash("").is_err());
+/// # Ok::<(), Malformed>(())
+/// ```
+pub fn list_hash(additional_data: &str) -> Result<[u8; 32], Malformed> {
+    Ok(hash_of(signed_list(additional_data)?))
+}
+
+fn hash_of(additional_data: &str) -> [u8; 32] {
+    let mut sha256 = Sha256::new();
+    respell(additional_data, Spelling::Flagged, |piece| sha256.update(piece));
+    sha256.finalize().into()
 }
 
 impl fmt::Debug for Verified<'_> {

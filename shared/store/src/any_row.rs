@@ -2,14 +2,14 @@
 
 use domain::{
     Attention, CreditedNumber, CreditedNumberId, CustomTransactionId, DepositRow, EntryCount, LabelHash, ListHash,
-    ListProgress, NormalisedNumber, Payment, PaymentKey, StoredList, TransactionId, Unreadable, UnreadableId,
-    WaitingPage, WaitingPageId, WithdrawalId, WithdrawalRow,
+    ListProgress, NormalisedNumber, Payment, PaymentKey, StoredList, TableIdentity, TransactionId, Unreadable,
+    UnreadableId, WaitingPage, WaitingPageId, WithdrawalId, WithdrawalRow,
 };
 use serde::Serialize;
 use serde_dynamo::Item;
 
 use crate::row::from_item;
-use crate::{ListProgressId, Read, Row, RowKey, StoreError, Stored, StoredListId};
+use crate::{ListProgressId, Read, Row, RowKey, StoreError, Stored, StoredListId, TableId};
 
 macro_rules! any_row {
     ($($(#[$doc:meta])* $kind:ident($row:ty, $id:ty, $prefix:literal);)*) => {
@@ -95,6 +95,8 @@ any_row! {
     StoredList(StoredList, StoredListId, "evidence");
     /// How far the elements of a list are.
     ListProgress(ListProgress, ListProgressId, "list");
+    /// Which table this is.
+    TableIdentity(TableIdentity, TableId, "table");
 }
 
 impl RowId {
@@ -124,6 +126,7 @@ impl RowId {
             }
             "evidence" => Some(Self::StoredList(StoredListId(ListHash::parse(rest)?))),
             "list" => Some(Self::ListProgress(ListProgressId(ListHash::parse(rest)?))),
+            "table" => rest.is_empty().then_some(Self::TableIdentity(TableId)),
             _ => None,
         }
     }
@@ -143,6 +146,7 @@ impl AnyRow {
             Self::WaitingPage(_) => "waiting",
             Self::StoredList(_) => "stored",
             Self::ListProgress(it) => it.row.state.name(),
+            Self::TableIdentity(_) => "in_service",
         }
     }
 }

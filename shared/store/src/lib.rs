@@ -8,6 +8,7 @@ mod memory;
 mod outbox;
 mod row;
 mod scan;
+mod table_check;
 mod update;
 
 pub use any_row::{AnyRow, ReadAny, RowId, read_any};
@@ -15,8 +16,9 @@ pub use attention::{AttentionPage, Cursor, FindAttention, PAGE};
 pub use dynamodb::DynamoDb;
 pub use memory::Memory;
 pub use outbox::{RowEvents, row_events};
-pub use row::{ListProgressId, Row, RowKey, StoredListId};
+pub use row::{ListProgressId, Row, RowKey, StoredListId, TableId};
 pub use scan::{Scan, ScanPage, ScannedRow, Segment, UnreadableRow};
+pub use table_check::TableCheck;
 pub use update::{BackOff, MAX_TRIES, Updated, longest_wait_ms, retry, update, update_from};
 
 use std::collections::BTreeMap;
@@ -46,6 +48,9 @@ pub enum StoreError {
         /// Why not.
         reason: String,
     },
+    /// The table is not the one that the stack serves: nothing is read or written before a person has adopted it.
+    #[error("the table names another stream than the stack reads: it must be adopted first")]
+    WrongTable,
 }
 
 impl StoreError {

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{
     Attention, CreditedNumber, CreditedNumberId, CustomTransactionId, DepositRow, EntryCount, LabelHash, ListHash,
-    ListProgress, Payment, PaymentKey, StoredList, Unreadable, UnreadableId, WaitingPage, WaitingPageId, WithdrawalId,
-    WithdrawalRow,
+    ListProgress, Payment, PaymentKey, StoredList, TableIdentity, Unreadable, UnreadableId, WaitingPage, WaitingPageId,
+    WithdrawalId, WithdrawalRow,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -138,6 +138,11 @@ pub struct StoredListId(pub ListHash);
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ListProgressId(pub ListHash);
 
+/// Names the row that says which table this is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TableId;
+
+row!(TableIdentity, TableId, TableIdentity, |_id| "table#".to_owned(), |_row| TableId, |_row| None);
 row!(
     StoredList,
     StoredListId,

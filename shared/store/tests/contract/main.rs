@@ -7,8 +7,8 @@ mod outbox;
 
 use domain::{
     AttentionKind, CreditedNumber, CustomTransactionId, DepositRow, Effect, EntryCount, Label, LabelHash, ListHash,
-    ListPlace, ListProgress, Payment, PaymentKey, PaymentState, SignedList, StoredList, Timestamp, Transition,
-    Unsigned, WaitingPage, Withdrawal, WithdrawalRow, WithdrawalState,
+    ListPlace, ListProgress, Payment, PaymentKey, PaymentState, SignedList, StoredList, TableIdentity, Timestamp,
+    Transition, Unsigned, WaitingPage, Withdrawal, WithdrawalRow, WithdrawalState,
 };
 use fixtures::{
     Table, claimed, credited_sum, deposit, deposit_report, embedded, entered, facts, foreign_withdrawal, list,
@@ -16,8 +16,8 @@ use fixtures::{
 };
 use store::{
     Change, Credit, DynamoDb, EndWithdrawal, ListProgressId, Memory, PAGE, Read, RowId, RowKey, Scan, ScannedRow,
-    Segment, StoreError, Stored, StoredListId, Transact, Transacted, Transaction, UnreadableRow, Write, Written,
-    read_any, update, update_from,
+    Segment, StoreError, Stored, StoredListId, TableCheck, TableId, Transact, Transacted, Transaction, UnreadableRow,
+    Write, Written, read_any, update, update_from,
 };
 
 macro_rules! contract {
@@ -50,6 +50,7 @@ contract! {
     a_credited_number_and_a_page_are_written_once_with_their_transaction
     many_rows_are_read_at_once_however_many
     a_list_is_found_until_it_is_done
+    a_table_refuses_to_work_for_another_stream_until_it_is_adopted
     a_withdrawal_ends_once_and_only_as_it_was_asked
     an_element_that_was_not_understood_is_stored
     a_row_of_any_kind_is_read_by_its_key
@@ -240,6 +241,22 @@ async fn a_list_is_found_until_it_is_done(table: &impl Table) {
     table.write(unfinished.becomes(row.end(&Unsigned::default()).unwrap())).await.unwrap();
     assert!(find().await.rows.is_empty());
     assert_eq!(stored(table, &StoredListId(hash)).await.row, stored_list);
+}
+
+async fn a_table_refuses_to_work_for_another_stream_until_it_is_adopted(table: &impl Table) {
+    let check = |stream: &str| TableCheck::new(stream);
+    assert_eq!(check("arn:original").generation(table).await, Ok(1), "the first function to start writes the row");
+    assert_eq!(check("arn:original").generation(table).await, Ok(1));
+    let restored = check("arn:restored");
+    for _ in 0..2 {
+        assert_eq!(restored.generation(table).await, Err(StoreError::WrongTable));
+    }
+    let current = stored(table, &TableId).await;
+    let adopted = TableIdentity::adopted(Some(&current.row), "arn:restored").unwrap();
+    table.write(current.becomes(adopted)).await.unwrap();
+    assert_eq!(restored.generation(table).await, Ok(2), "it is asked again");
+    assert_eq!(restored.clone().generation(&Memory::default()).await, Ok(2), "and then no more");
+    assert_eq!(check("arn:original").generation(table).await, Err(StoreError::WrongTable));
 }
 
 /// Counts a number; `None` when the races were lost.
