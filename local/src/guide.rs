@@ -45,6 +45,7 @@ pub fn env_file(stack: &Stack, file: &Path) -> io::Result<()> {
         ("EVENT_BUS_NAME", BUS),
         ("SECRET_ID", SECRET_ID),
         ("TABLE_NAME", stack.table_name()),
+        ("TABLE_STREAM_ARN", stack.table_stream_arn()),
         ("QUEUE_URL", &stack.queue_url()),
         ("DEAD_LETTER_QUEUE_URL", &stack.dead_letter_queue_url()),
         ("MERCHANT_TOKEN", &credentials.merchant_token),

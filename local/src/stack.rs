@@ -142,6 +142,12 @@ impl Stack {
         &self.table_name
     }
 
+    /// The ARN of its stream.
+    #[must_use]
+    pub fn table_stream_arn(&self) -> &str {
+        &self.services.stream_arn
+    }
+
     /// The queue of withdrawals that may have to be submitted again.
     #[must_use]
     pub fn queue_url(&self) -> String {

@@ -2,6 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
+use crate::adopt::Adopt;
 use crate::audit::Audit;
 use crate::deployment::Where;
 use crate::list::List;
@@ -45,11 +46,13 @@ pub(crate) enum Command {
     Reconcile(Reconcile),
     /// Check the money rules of all rows
     Audit(Audit),
+    /// Put a restored or copied table into service
+    Adopt(Adopt),
 }
 
 const HELP: &str = "\
-Which stack: --local, or --env-file, or the environment variables TABLE_NAME, QUEUE_URL, DEAD_LETTER_QUEUE_URL, SECRET_ID and
-API_URL (each command needs only its own). Credentials and region are found as by all AWS tools: AWS_PROFILE, roles,
+Which stack: --local, or --env-file, or the environment variables TABLE_NAME, TABLE_STREAM_ARN, QUEUE_URL,
+DEAD_LETTER_QUEUE_URL, SECRET_ID and API_URL (each command needs only its own). Credentials and region are found as by all AWS tools: AWS_PROFILE, roles,
 credential_process.
 
 Exit status:

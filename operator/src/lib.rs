@@ -1,6 +1,7 @@
 //! The operator's tool: what needs a person, and what a person may do about it. The program is [`run`]; decisions are a library
 //! of their own, for other programs that decide.
 
+pub mod adopt;
 mod audit;
 mod cli;
 pub mod decision;
@@ -52,6 +53,7 @@ async fn command(cli: &Cli) -> Result<Done, Failure> {
         Command::Replay(arguments) => replay::run(&deployment, output, arguments).await,
         Command::Redrive(arguments) => redrive::run(&deployment, output, arguments).await,
         Command::Reconcile(arguments) => reconcile::run(&deployment, output, arguments).await,
+        Command::Adopt(arguments) => adopt::run(&deployment, output, arguments).await,
         Command::Audit(arguments) => audit::run(&deployment, output, arguments).await,
     }
 }
