@@ -244,7 +244,7 @@ async fn credit_odd(
 
 /// The rows of a credit in place of the current ones.
 fn credit(rows: CreditedRows, order: &Stored<Deposit>, payment: Option<&Stored<Payment>>) -> Transaction {
-    let deposit = order.becomes(rows.deposit).map(DepositRow::Registered);
+    let deposit = order.clone().map(DepositRow::Registered).becomes(DepositRow::Registered(rows.deposit));
     let transaction = Transaction::new(deposit, vec![Change::of(rows.payment, payment)]);
     Transaction { numbers: rows.numbers, ..transaction }
 }

@@ -14,8 +14,7 @@ use paykassma::{ActivateTransaction, Activation, ActivationRequest, NotAnswered}
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use store::{
-    Change, Read, RowKey, Stored, Transact, Transacted, Transaction, Updated, Write, Written, retry, update,
-    update_from,
+    Read, RowKey, Stored, Transact, Transacted, Transaction, Updated, Write, Written, retry, update, update_from,
 };
 use tracing::{error, info, warn};
 
@@ -274,7 +273,7 @@ where
             };
             let current = payment.as_ref().map(|it| &it.row);
             let Recorded { attempt, deposit, released } = order.row.called(called, result, current);
-            let change = Change { row: DepositRow::Registered(deposit), expected_version: order.version };
+            let change = order.clone().map(DepositRow::Registered).becomes(DepositRow::Registered(deposit));
             let is_written = match released.zip(payment) {
                 Some((row, payment)) => {
                     let transaction = Transaction::new(change, vec![payment.becomes(row)]);

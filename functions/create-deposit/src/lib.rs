@@ -188,10 +188,8 @@ where
 
     /// Matches as many waiting payments as one transaction takes, and registers the order with the first of them. `None` when a
     /// row has changed meanwhile.
-    async fn match_some(
-        &self,
-        Stored { row: mut order, version }: Stored<Deposit>,
-    ) -> Result<Option<Stored<Deposit>>, StoreError> {
+    async fn match_some(&self, current: Stored<Deposit>) -> Result<Option<Stored<Deposit>>, StoreError> {
+        let mut order = current.row.clone();
         if order.waiting.newest.is_empty() {
             let id = WaitingPageId { order: order.order.custom_transaction_id.clone(), page: order.waiting.pages };
             let page =
@@ -205,16 +203,16 @@ where
         let payments: Vec<_> = keys.iter().filter_map(|key| Some(stored.get(key)?.row.clone())).collect();
         let (deposit, matched, numbers) = match_waiting(order, &payments, &numbers);
         let changes = matched.iter().map(|row| Change::of(row.clone(), stored.get(&row.key))).collect();
-        let change = Change { row: deposit, expected_version: version };
-        let transaction =
-            Transaction { numbers, ..Transaction::new(change.clone().map(DepositRow::Registered), changes) };
+        // The events are the same, whether the order takes the place of payments that wait or is registered already.
+        let change = current.map(DepositRow::Registered).becomes(DepositRow::Registered(deposit.clone()));
+        let transaction = Transaction { numbers, ..Transaction::new(change.clone(), changes) };
         if self.table.transact(transaction).await? != Transacted::Done {
             return Ok(None);
         }
         for row in &matched {
-            count_matched(&change.row, row);
+            count_matched(&deposit, row);
         }
-        Ok(Some(change.written()))
+        Ok(change.written().registered())
     }
 
     /// The same request again. It completes what an earlier one may have left.

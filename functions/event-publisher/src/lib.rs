@@ -1,26 +1,45 @@
-//! The table's stream: publishes what happened, in order, at least once.
+//! The table's stream: publishes what happened, in order, at least once. What cannot be published is set aside and tried again.
 
-use domain::Event;
-use lambda::{ChangeHandler, Publish, Published, Right, RowChange};
+mod proof;
+mod set_aside;
+
+use domain::{Event, ListHash, PaymentKey, SignedList, TableIdentity};
+use lambda::{ChangeHandler, ChangeRecord, Handled, Publish, Published, Right, SecretStore, SetAside, SetAsideMessage};
+use paykassma::EvidenceKeys;
 use serde::Serialize;
-use sha2::{Digest, Sha256};
-use store::{RowEvents, StoreError, row_events};
-use tracing::{error, info};
+use store::{Read, RowEvents, StoreError, StoredListId, TableCheck, TableId, Write, row_events};
+use tracing::{error, info, warn};
 
-/// Characters of an event's id: 128 bits.
-const ID_LENGTH: usize = 32;
+pub use proof::{NotProved, Proofs};
+pub use set_aside::Reason;
 
 /// The settings that this function reads, beside those that all functions have.
-pub const SETTINGS: &[&str] = &["EVENT_BUS_NAME"];
+pub const SETTINGS: &[&str] =
+    &["TABLE_NAME", "TABLE_STREAM_ARN", "SECRET_ID", "ATTEMPT_ID_SEPARATOR", "EVENT_BUS_NAME", "SET_ASIDE_QUEUE_URL"];
 
 /// What this function's role allows.
-pub const RIGHTS: &[Right] = &[Right::TakeChanges, Right::PublishEvents];
+pub const RIGHTS: &[Right] = &[
+    Right::TakeChanges,
+    Right::PublishEvents,
+    Right::SetChangesAside,
+    Right::ReadRows("payment"),
+    Right::ReadRows("evidence"),
+    Right::ReadRows("table"),
+    Right::PutRows("table"),
+    Right::ReadSecret,
+];
 
 /// What this function works with.
 #[derive(Debug)]
-pub struct Deps<B> {
+pub struct Deps<B, Q, S, K> {
+    /// Whether the table is the right one.
+    pub check: TableCheck,
+    /// What is published as money must be proved.
+    pub proofs: Proofs<S, K>,
     /// Where events leave.
     pub bus: B,
+    /// Where changes wait that cannot be published.
+    pub queue: Q,
 }
 
 /// What every event says beside its own data.
@@ -29,54 +48,158 @@ struct Envelope<'a> {
     id: String,
     r#type: &'static str,
     transaction: &'a str,
+    generation: u64,
     version: u64,
     time_ms: u64,
     data: &'a Event,
 }
 
-impl<B: Publish + Send> ChangeHandler for Deps<B> {
-    /// A change that cannot be read ends the batch there. What came before it is published first.
-    async fn handle(&self, changes: &[RowChange]) -> usize {
-        let mut events = Vec::new();
-        let mut ends = Vec::new();
-        for change in changes {
-            match read(change) {
-                Ok(new) => events.extend(new),
-                Err(cause) => {
-                    error!(%cause, "a change of a row cannot be read");
-                    break;
-                }
+/// What the publisher may do to the table.
+pub trait Table: Read<PaymentKey> + Read<StoredListId> + Read<TableId> + Write<TableIdentity> + Send {}
+
+impl<S: Read<PaymentKey> + Read<StoredListId> + Read<TableId> + Write<TableIdentity> + Send> Table for S {}
+
+impl<B, Q, S, K> ChangeHandler for Deps<B, Q, S, K>
+where
+    B: Publish + Send,
+    Q: SetAside + Send,
+    S: Table,
+    K: SecretStore<EvidenceKeys> + Send,
+{
+    /// A change that cannot be published is set aside once all changes before it are published, and the batch goes on behind it.
+    async fn handle(&self, records: &[ChangeRecord]) -> usize {
+        let mut done = 0_usize;
+        while let Some(rest) = records.get(done..).filter(|rest| !rest.is_empty()) {
+            let Run { events, ends, stopped } = self.run(rest).await;
+            let taken = self.publish(&events).await;
+            let published = ends.partition_point(|end| *end <= taken);
+            done = done.saturating_add(published);
+            let stopped = stopped.filter(|_| published == ends.len());
+            let (Some(Stop::SetAside(reason)), Some(record)) = (stopped, rest.get(published)) else { return done };
+            if !self.set_aside(record, &reason).await {
+                return done;
             }
-            ends.push(events.len());
+            done = done.saturating_add(1);
         }
-        let taken = self.bus.publish(&events).await;
-        for Published { reference, kind, .. } in events.iter().take(taken) {
-            info!(reference, kind, "published");
+        done
+    }
+
+    async fn try_again(&self, message: SetAsideMessage<'_>) -> Handled {
+        let record = ChangeRecord::from_set_aside(message.body);
+        let Some(record) = record else {
+            warn!("a message has the position of a change, or no change: a person must publish it");
+            return self.keep(message).await;
+        };
+        match self.events_of(&record).await {
+            Ok(events) if self.publish(&events).await == events.len() => {
+                info!(reference = record.reference(), "a change that was set aside is published");
+                Handled::Done
+            }
+            Ok(_) | Err(Stop::NotNow) => Handled::Again,
+            Err(Stop::SetAside(reason)) => {
+                warn!(reference = record.reference(), %reason, "a change that was set aside cannot be published yet");
+                self.keep(message).await
+            }
         }
-        ends.partition_point(|end| *end <= taken)
     }
 }
 
-/// Gives the events of a change. A row is never deleted; were one, nothing would be published about it.
-fn read(change: &RowChange) -> Result<Vec<Published>, StoreError> {
-    let Some(new) = change.new.clone() else { return Ok(Vec::new()) };
-    let Some(RowEvents { transaction, version, events }) = row_events(change.old.clone(), new)? else {
-        return Ok(Vec::new());
-    };
-    let published = events.iter().enumerate().map(|(index, data)| {
-        let id = id(&transaction, version, index);
-        let envelope =
-            Envelope { id, r#type: data.kind(), transaction: &transaction, version, time_ms: change.at_ms, data };
-        let detail = serde_json::to_string(&envelope).map_err(StoreError::transient)?;
-        let reference = transaction.clone();
-        Ok(Published { kind: data.kind().to_owned(), reference, detail, at_ms: change.at_ms })
-    });
-    published.collect()
+/// Changes one after the other, up to the first that cannot be published.
+struct Run {
+    events: Vec<Published>,
+    /// For each change, how many events there are up to its end.
+    ends: Vec<usize>,
+    stopped: Option<Stop>,
 }
 
-/// The same change always gives the same id: a row's version names one change of it.
-fn id(transaction: &str, version: u64, index: usize) -> String {
-    let mut id = hex::encode(Sha256::digest(format!("{transaction} {version} {index}")));
-    id.truncate(ID_LENGTH);
-    id
+/// Why a change is not published.
+enum Stop {
+    /// Nobody can say now whether it may be: it comes again, with all that is behind it.
+    NotNow,
+    /// It must wait for another release, or for a person.
+    SetAside(Reason),
+}
+
+impl<B, Q, S, K> Deps<B, Q, S, K>
+where
+    B: Publish,
+    S: Table,
+    K: SecretStore<EvidenceKeys>,
+{
+    async fn run(&self, records: &[ChangeRecord]) -> Run {
+        let mut run = Run { events: Vec::new(), ends: Vec::new(), stopped: None };
+        for record in records {
+            match self.events_of(record).await {
+                Ok(events) => run.events.extend(events),
+                Err(stop) => {
+                    run.stopped = Some(stop);
+                    break;
+                }
+            }
+            run.ends.push(run.events.len());
+        }
+        run
+    }
+
+    /// Gives the events of a record as they may be published.
+    async fn events_of(&self, record: &ChangeRecord) -> Result<Vec<Published>, Stop> {
+        let row = read(record).map_err(Stop::SetAside)?;
+        let Some(RowEvents { transaction, version, events }) = row else { return Ok(Vec::new()) };
+        let mut published = Vec::new();
+        for event in events {
+            let proved = self.proved(event).await.map_err(|cause| not_published(&transaction, cause))?;
+            published.push(envelope(record.at_ms(), &transaction, version, &proved));
+        }
+        Ok(published)
+    }
+
+    /// The event, if it may be published, and the table's generation.
+    async fn proved(&self, event: Event) -> Result<(Event, u64), NotProved> {
+        let generation = self.check.generation(&self.proofs.table).await?;
+        Ok((self.proofs.prove(event).await?, generation))
+    }
+
+    /// Publishes events in their order. Gives how many of them are taken.
+    async fn publish(&self, events: &[Published]) -> usize {
+        let taken = self.bus.publish(events).await;
+        for Published { reference, kind, .. } in events.iter().take(taken) {
+            info!(reference, kind, "published");
+        }
+        taken
+    }
+}
+
+fn not_published(reference: &str, cause: NotProved) -> Stop {
+    match cause {
+        NotProved::Forged(what) => Stop::SetAside(Reason::Unproved(what)),
+        // A row that no code can read proves nothing.
+        NotProved::Table(StoreError::Permanent { key, reason }) => {
+            Stop::SetAside(Reason::Unproved(format!("{key} cannot be read: {reason}")))
+        }
+        NotProved::Table(StoreError::Transient(_) | StoreError::WrongTable) | NotProved::Keys(_) => {
+            error!(reference, %cause, "a change cannot be proved now");
+            Stop::NotNow
+        }
+    }
+}
+
+/// Gives the events of a record, or why it cannot be read. A row is never deleted; were one, nothing would be published about it.
+fn read(record: &ChangeRecord) -> Result<Option<RowEvents>, Reason> {
+    let change = record.change().map_err(|cause| Reason::Unreadable(cause.to_owned()))?;
+    let Some(new) = change.new.clone() else { return Ok(None) };
+    row_events(change.old.clone(), new).map(Some).map_err(|error| Reason::Unreadable(error.to_string()))
+}
+
+fn envelope(time_ms: u64, transaction: &str, version: u64, (data, generation): &(Event, u64)) -> Published {
+    let (id, kind, generation) = (data.id(transaction, list_hash), data.kind(), *generation);
+    let envelope = Envelope { id, r#type: kind, transaction, generation, version, time_ms, data };
+    // An event has only texts and numbers: it can be written.
+    let detail = serde_json::to_string(&envelope).unwrap_or_default();
+    Published { kind: kind.to_owned(), reference: transaction.to_owned(), detail, at_ms: time_ms }
+}
+
+/// Names a list that a row has with it. A row that is full has its signature alone.
+fn list_hash(list: &SignedList) -> String {
+    let hash = signing::list_hash(&list.additional_data).map(ListHash::from);
+    hash.map_or_else(|_| list.signature.clone(), |hash| hash.as_str().to_owned())
 }

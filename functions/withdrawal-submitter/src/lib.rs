@@ -10,7 +10,7 @@ use domain::{
 };
 use lambda::{Clock, Defer, Handled, Message, MessageHandler, Metric, Right, count};
 use paykassma::SubmitWithdrawal;
-use store::{Change, Read, RowKey, StoreError, Stored, TableCheck, TableId, Updated, Write, Written, update_from};
+use store::{Read, RowKey, StoreError, Stored, TableCheck, TableId, Updated, Write, Written, update_from};
 use tracing::{error, info, warn};
 
 /// The settings that this function reads, beside those that all functions have.
@@ -165,7 +165,8 @@ where
         let Some(row) = stored.row.send_again(sender.clone(), self.now(), self.policy.resend_unknown) else {
             return Ok(Next::Rest);
         };
-        let change = Change { row: WithdrawalRow::Registered(Box::new(row.clone())), expected_version: stored.version };
+        let registered = |row: Withdrawal| WithdrawalRow::Registered(Box::new(row));
+        let change = stored.clone().map(registered).becomes(registered(row.clone()));
         if self.table.write(change).await? != Written::Done {
             return Ok(Next::Retry);
         }

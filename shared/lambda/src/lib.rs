@@ -12,6 +12,7 @@ mod queue;
 mod rights;
 mod secrets;
 mod serve;
+mod set_aside;
 mod settings;
 mod stream;
 
@@ -27,8 +28,9 @@ pub use queue::{Defer, Handled, Message, MessageHandler, Queue, SendLater, serve
 pub use rights::Right;
 pub use secrets::{SecretStore, Secrets};
 pub use serve::serve_events;
+pub use set_aside::{LARGEST_MESSAGE, SetAside, SetAsideQueue};
 pub use settings::{BadSetting, SHARED_SETTINGS, Settings};
-pub use stream::{ChangeHandler, RowChange, serve_stream};
+pub use stream::{ChangeHandler, ChangeRecord, RowChange, SetAsideMessage, serve_changes};
 #[doc(hidden)]
 pub use tracing;
 

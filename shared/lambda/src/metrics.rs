@@ -35,11 +35,13 @@ pub enum Metric {
     WithdrawalNeedsReview,
     /// The provider answers 404: a secret or an address is wrong.
     ProviderMisconfigured,
+    /// A change of the table was set aside: its events are not published yet.
+    EventSetAside,
 }
 
 impl Metric {
     /// All metrics.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::DepositCredited,
         Self::DepositQuarantined,
         Self::PaymentUnmatched,
@@ -54,6 +56,7 @@ impl Metric {
         Self::WithdrawalUnknown,
         Self::WithdrawalNeedsReview,
         Self::ProviderMisconfigured,
+        Self::EventSetAside,
     ];
 
     /// Whether a person must hear of it. Such lines are warnings or errors, and each has an alarm.
@@ -73,7 +76,8 @@ impl Metric {
             | Self::WithdrawalConflict
             | Self::WithdrawalUnknown
             | Self::WithdrawalNeedsReview
-            | Self::ProviderMisconfigured => true,
+            | Self::ProviderMisconfigured
+            | Self::EventSetAside => true,
         }
     }
 
@@ -95,6 +99,7 @@ impl Metric {
             Self::WithdrawalUnknown => "withdrawal.unknown",
             Self::WithdrawalNeedsReview => "withdrawal.needs_review",
             Self::ProviderMisconfigured => "provider.misconfigured",
+            Self::EventSetAside => "event.set_aside",
         }
     }
 }

@@ -19,6 +19,8 @@ pub enum Right {
     TakeMessages,
     /// Be given the changes of the table's stream.
     TakeChanges,
+    /// Send changes to the queue of those that were set aside, and be given its messages.
+    SetChangesAside,
     /// Put events on the bus.
     PublishEvents,
     /// Read the secret.

@@ -1,9 +1,9 @@
 //! A row of any kind.
 
 use domain::{
-    Attention, CreditedNumber, CreditedNumberId, CustomTransactionId, DepositRow, EntryCount, LabelHash, ListHash,
-    ListProgress, NormalisedNumber, Payment, PaymentKey, StoredList, TableIdentity, TransactionId, Unreadable,
-    UnreadableId, WaitingPage, WaitingPageId, WithdrawalId, WithdrawalRow,
+    Attention, CreditedNumber, CreditedNumberId, CustomTransactionId, DepositRow, EntryCount, Event, LabelHash,
+    ListHash, ListProgress, NormalisedNumber, Payment, PaymentKey, StoredList, TableIdentity, TransactionId,
+    Unreadable, UnreadableId, WaitingPage, WaitingPageId, WithdrawalId, WithdrawalRow,
 };
 use serde::Serialize;
 use serde_dynamo::Item;
@@ -52,6 +52,19 @@ macro_rules! any_row {
                 match self { $(Self::$kind(it) => it.row.serialize(serializer),)* }
             }
 
+            /// Reads a change of a row of the kind that its key begins with, and gives its version and its events; `None` when
+            /// there is no such kind.
+            pub(crate) fn events_of_change(
+                kind: &str,
+                old: Option<Item>,
+                new: Item,
+            ) -> Option<Result<(u64, Vec<Event>), StoreError>> {
+                match kind {
+                    $($prefix => Some(events_of_change::<$row>(old, new)),)*
+                    _ => None,
+                }
+            }
+
             /// Reads an item as a row of the kind that its key begins with; `None` when there is no such kind.
             pub(crate) fn from_item(kind: &str, item: Item) -> Option<Result<Self, StoreError>> {
                 match kind {
@@ -74,6 +87,12 @@ macro_rules! any_row {
             Ok(match id { $(RowId::$kind(id) => table.read(id).await?.map(AnyRow::$kind),)* })
         }
     };
+}
+
+fn events_of_change<R: Row>(old: Option<Item>, new: Item) -> Result<(u64, Vec<Event>), StoreError> {
+    let old: Option<Stored<R>> = old.map(from_item).transpose()?;
+    let Stored { row, version } = from_item::<R>(new)?;
+    Ok((version, Row::events(&row, old.as_ref().map(|it| &it.row))))
 }
 
 any_row! {

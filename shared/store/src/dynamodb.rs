@@ -9,14 +9,15 @@ use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{
-    CancellationReason, KeysAndAttributes, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
+    AttributeValue, CancellationReason, KeysAndAttributes, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
+    Update,
 };
 use domain::{ExpectedCredit, PaymentState, WithdrawalReport, WithdrawalRow, WithdrawalState};
 
 use crate::aws_error::{Meaning, meaning, meaning_of, too_large, unavailable};
 use crate::row::{
-    ATTENTION, ATTENTION_AT, FORMAT, Item, KEY, NEWER, OUR_FORMAT, VERSION, attribute, from_item, is_newer, number,
-    text, to_item,
+    ATTENTION, ATTENTION_AT, FORMAT, Item, KEY, NEWER, OUR_FORMAT, QUIET, VERSION, attribute, from_item, is_newer,
+    number, text, to_item,
 };
 use crate::{
     BackOff, Change, Credit, EndWithdrawal, MAX_TRIES, Read, ReadMany, Row, RowKey, StoreError, Stored, Transact,
@@ -83,10 +84,12 @@ impl DynamoDb {
         Ok(WrittenRow { key: change.row.id().key(), item: TransactWriteItem::builder().put(put).build() })
     }
 
-    /// The payment's state is written. What else is in the row stays: who entered the number, and what was said against it.
+    /// The payment's state is written. What else is in the row stays: who entered the number, and what was said against it. The
+    /// order publishes the credit, and the payment's row nothing.
     fn credit_payment(&self, ExpectedCredit { payment, label, .. }: &ExpectedCredit) -> Result<WrittenRow, StoreError> {
         let item: Item = serde_dynamo::to_item(payment).map_err(StoreError::transient)?;
-        let mut set = String::from("SET #format = :format, version = if_not_exists(version, :zero) + :one");
+        let mut set =
+            format!("SET {QUIET} = :quiet, #format = :format, version = if_not_exists(version, :zero) + :one");
         let mut values = named("unproved", PaymentState::UNPROVED);
         let mut update = Update::builder();
         for (index, (name, value)) in item.into_iter().filter(|(name, _)| name != KEY).enumerate() {
@@ -111,6 +114,7 @@ impl DynamoDb {
             .set_expression_attribute_values(Some(values))
             .expression_attribute_values(":format", number(OUR_FORMAT))
             .expression_attribute_values(":label", text(label.as_str()))
+            .expression_attribute_values(":quiet", AttributeValue::Bool(true))
             .expression_attribute_values(":zero", number(0))
             .expression_attribute_values(":one", number(1))
             .return_values_on_condition_check_failure(ALL_OLD)
@@ -125,9 +129,9 @@ impl DynamoDb {
         let update = Update::builder()
             .table_name(&self.table)
             .key(KEY, text(expected.order.key()))
-            .update_expression(
-                "SET #state = :credited, credited = :credit, #format = :format, version = version + :one",
-            )
+            .update_expression(format!(
+                "SET #state = :credited, credited = :credit, #format = :format, version = version + :one REMOVE {QUIET}"
+            ))
             .condition_expression(format!(
                 "#state = :created AND label = :label AND currency_code = :currency_code \
                  AND wallet_type = :wallet_type AND attribute_type(version, :number) AND {IS_NOT_NEWER}"
@@ -311,7 +315,7 @@ impl EndWithdrawal for DynamoDb {
             .update_expression(format!(
                 "SET #state = :state, facts = :facts, changed_at = :changed_at, #format = :format, \
                  {VERSION} = {VERSION} + :one \
-                 REMOVE needs_review, {ATTENTION}, {ATTENTION_AT}"
+                 REMOVE needs_review, {ATTENTION}, {ATTENTION_AT}, {QUIET}"
             ))
             .condition_expression(format!(
                 "#state IN (:open0, :open1, :open2, :open3) AND amount = :amount \

@@ -16,7 +16,7 @@ pub use attention::{AttentionPage, Cursor, FindAttention, PAGE};
 pub use dynamodb::DynamoDb;
 pub use memory::Memory;
 pub use outbox::{RowEvents, row_events};
-pub use row::{ListProgressId, Row, RowKey, StoredListId, TableId};
+pub use row::{ListProgressId, QUIET, Row, RowKey, StoredListId, TableId};
 pub use scan::{Scan, ScanPage, ScannedRow, Segment, UnreadableRow};
 pub use table_check::TableCheck;
 pub use update::{BackOff, MAX_TRIES, Updated, longest_wait_ms, retry, update, update_from};
@@ -32,6 +32,10 @@ use domain::{
 /// The body of DynamoDB's `CreateTable` for the table, without its name: its key and its index. The deployed table is
 /// described in template.yaml; a test compares the two.
 pub const CREATE_TABLE: &str = include_str!("create_table.json");
+
+/// The pattern of the changes that the table's stream hands to the publisher: all but those that are marked with [`QUIET`]. A
+/// test compares it with template.yaml.
+pub const STREAM_FILTER: &str = include_str!("stream_filter.json");
 
 /// The table could not do it, or did not say that it did. What was asked may have been done all the same.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -88,10 +92,17 @@ impl Stored<DepositRow> {
 }
 
 impl<R> Stored<R> {
+    /// The same row in another type.
+    pub fn map<T>(self, into: impl FnOnce(R) -> T) -> Stored<T> {
+        Stored { row: into(self.row), version: self.version }
+    }
+}
+
+impl<R: Row> Stored<R> {
     /// The change of this row into another, valid while no one else has written it.
     #[must_use]
     pub fn becomes(&self, row: R) -> Change<R> {
-        Change { row, expected_version: self.version }
+        Change::of(row, Some(self))
     }
 }
 
@@ -102,24 +113,31 @@ pub struct Change<R> {
     pub row: R,
     /// The version that must be current; 0: the row must not exist.
     pub expected_version: u64,
+    /// What [`Change::is_quiet`] says. Only the constructors set it: they know both rows.
+    is_quiet: bool,
 }
 
-impl<R> Change<R> {
+impl<R: Row> Change<R> {
     /// A row that must not exist yet.
     #[must_use]
     pub fn new(row: R) -> Self {
-        Self { row, expected_version: 0 }
+        Self::of(row, None)
     }
 
     /// A row in place of the current one, if there is one.
     #[must_use]
     pub fn of(row: R, current: Option<&Stored<R>>) -> Self {
-        Self { row, expected_version: current.map_or(0, |stored| stored.version) }
+        let is_quiet = row.events(current.map(|stored| &stored.row)).is_empty();
+        Self { row, expected_version: current.map_or(0, |stored| stored.version), is_quiet }
     }
+}
 
-    /// The same change of a row in another type.
-    pub fn map<T>(self, into: impl FnOnce(R) -> T) -> Change<T> {
-        Change { row: into(self.row), expected_version: self.expected_version }
+impl<R> Change<R> {
+    /// Whether the change publishes nothing. The row is written with this mark. The mark is right whenever the write succeeds,
+    /// because the write succeeds only in place of the row that the mark was computed from.
+    #[must_use]
+    pub fn is_quiet(&self) -> bool {
+        self.is_quiet
     }
 
     /// The row as it is stored once it is written.

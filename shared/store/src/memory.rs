@@ -1,6 +1,6 @@
 //! The in-memory twin of the table, for tests and simulations.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use domain::{DepositRow, ExpectedCredit, WithdrawalReport, WithdrawalRow};
@@ -10,7 +10,12 @@ use crate::{
     Transacted, Transaction, Write, Written,
 };
 
-type Rows = BTreeMap<String, AnyRow>;
+/// The rows, and the keys of those that are marked as quiet.
+#[derive(Debug, Default)]
+struct Rows {
+    rows: BTreeMap<String, AnyRow>,
+    quiet: BTreeSet<String>,
+}
 
 /// The table in memory. Clones share it.
 #[derive(Clone, Debug, Default)]
@@ -20,7 +25,13 @@ impl Memory {
     /// All rows by their keys.
     #[must_use]
     pub fn rows(&self) -> BTreeMap<String, AnyRow> {
-        self.lock().clone()
+        self.lock().rows.clone()
+    }
+
+    /// Whether the row of this key has the mark of a change that publishes nothing.
+    #[must_use]
+    pub fn is_quiet(&self, key: &str) -> bool {
+        self.lock().quiet.contains(key)
     }
 
     fn lock(&self) -> MutexGuard<'_, Rows> {
@@ -29,15 +40,21 @@ impl Memory {
 }
 
 fn get<I: RowKey>(rows: &Rows, id: &I) -> Option<Stored<I::Row>> {
-    rows.get(&id.key()).cloned().and_then(Row::from_any)
+    rows.rows.get(&id.key()).cloned().and_then(Row::from_any)
 }
 
 fn is_expected<R: Row>(rows: &Rows, change: &Change<R>) -> bool {
-    rows.get(&change.row.id().key()).map_or(0, AnyRow::version) == change.expected_version
+    rows.rows.get(&change.row.id().key()).map_or(0, AnyRow::version) == change.expected_version
 }
 
 fn put<R: Row>(rows: &mut Rows, change: Change<R>) {
-    rows.insert(change.row.id().key(), R::into_any(change.written()));
+    let key = change.row.id().key();
+    if change.is_quiet() {
+        rows.quiet.insert(key.clone());
+    } else {
+        rows.quiet.remove(&key);
+    }
+    rows.rows.insert(key, R::into_any(change.written()));
 }
 
 fn put_all<R: Row>(rows: &mut Rows, changes: impl IntoIterator<Item = Change<R>>) {

@@ -1,10 +1,10 @@
 //! The events of a change of any row: the table's stream is the outbox.
 
-use domain::{DepositRow, Event, Payment, Unreadable, WithdrawalRow};
+use domain::Event;
 use serde_dynamo::{AttributeValue, Item};
 
-use crate::row::{KEY, from_item};
-use crate::{Row, StoreError, Stored};
+use crate::row::KEY;
+use crate::{AnyRow, StoreError};
 
 /// The events of a change.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,34 +13,20 @@ pub struct RowEvents {
     pub transaction: String,
     /// The row's version after the change.
     pub version: u64,
-    /// What happened.
+    /// What happened; empty if nothing is published.
     pub events: Vec<Event>,
 }
 
-/// Reads a change of a row as the table's stream has it. `None` for a row of a kind that publishes nothing.
+/// Reads a change of a row as the table's stream has it.
 ///
 /// # Errors
-/// [`StoreError`] when a row cannot be read.
-pub fn row_events(old: Option<Item>, new: Item) -> Result<Option<RowEvents>, StoreError> {
+/// [`StoreError`] when a row cannot be read. A row of an unknown kind cannot: a newer release may publish something about it.
+pub fn row_events(old: Option<Item>, new: Item) -> Result<RowEvents, StoreError> {
     let Some(AttributeValue::S(key)) = new.get(KEY).cloned() else {
         return Err(StoreError::transient("a row has no key"));
     };
-    let (version, events) = match key.split('#').next().unwrap_or_default() {
-        "deposit" => compare(old, new, DepositRow::events),
-        "payment" => compare(old, new, Payment::events),
-        "withdrawal" => compare(old, new, WithdrawalRow::events),
-        "unreadable" => compare(old, new, Unreadable::events),
-        _ => return Ok(None),
-    }?;
-    Ok(Some(RowEvents { transaction: key, version, events }))
-}
-
-fn compare<R: Row>(
-    old: Option<Item>,
-    new: Item,
-    events: impl Fn(&R, Option<&R>) -> Vec<Event>,
-) -> Result<(u64, Vec<Event>), StoreError> {
-    let old: Option<Stored<R>> = old.map(from_item).transpose()?;
-    let Stored { row, version } = from_item(new)?;
-    Ok((version, events(&row, old.as_ref().map(|it| &it.row))))
+    let kind = key.split('#').next().unwrap_or_default();
+    let events = AnyRow::events_of_change(kind, old, new);
+    let (version, events) = events.ok_or_else(|| StoreError::transient("a row of an unknown kind"))??;
+    Ok(RowEvents { transaction: key, version, events })
 }

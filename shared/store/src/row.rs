@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{
-    Attention, CreditedNumber, CreditedNumberId, CustomTransactionId, DepositRow, EntryCount, LabelHash, ListHash,
-    ListProgress, Payment, PaymentKey, StoredList, TableIdentity, Unreadable, UnreadableId, WaitingPage, WaitingPageId,
-    WithdrawalId, WithdrawalRow,
+    Attention, CreditedNumber, CreditedNumberId, CustomTransactionId, DepositRow, EntryCount, Event, LabelHash,
+    ListHash, ListProgress, Payment, PaymentKey, StoredList, TableIdentity, Unreadable, UnreadableId, WaitingPage,
+    WaitingPageId, WithdrawalId, WithdrawalRow,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -26,6 +26,9 @@ pub(crate) const OUR_FORMAT: u64 = 1;
 pub(crate) const ATTENTION: &str = "attention";
 /// Since when it must; the index's range key.
 pub(crate) const ATTENTION_AT: &str = "attention_at";
+/// The mark of a row whose last change publishes nothing: `true`, or absent. A change without it is published, so whoever wrote
+/// it, nothing is lost.
+pub const QUIET: &str = "quiet";
 
 pub(crate) type Item = HashMap<String, AttributeValue>;
 
@@ -39,6 +42,9 @@ pub trait Row: Clone + PartialEq + Serialize + DeserializeOwned + Send + Sync + 
 
     /// Whether somebody must look at the row: only such rows are in the index.
     fn attention(&self) -> Option<Attention>;
+
+    /// The events of this row, which has replaced `old`.
+    fn events(&self, old: Option<&Self>) -> Vec<Event>;
 
     /// The row among the rows of all kinds.
     fn into_any(stored: Stored<Self>) -> AnyRow;
@@ -57,7 +63,10 @@ pub trait RowKey: Clone + Ord + Send + Sync + 'static {
 }
 
 macro_rules! row {
-    ($row:ty, $id:ty, $kind:ident, |$it:ident| $key:expr, |$of:ident| $own:expr, |$open:ident| $attention:expr) => {
+    (
+        $row:ty, $id:ty, $kind:ident, |$it:ident| $key:expr, |$of:ident| $own:expr, |$open:ident| $attention:expr,
+        |$new:ident, $old:ident| $events:expr
+    ) => {
         impl Row for $row {
             type Id = $id;
 
@@ -69,6 +78,11 @@ macro_rules! row {
             fn attention(&self) -> Option<Attention> {
                 let $open = self;
                 $attention
+            }
+
+            fn events(&self, old: Option<&Self>) -> Vec<Event> {
+                let ($new, $old) = (self, old);
+                $events
             }
 
             fn into_any(stored: Stored<Self>) -> AnyRow {
@@ -91,17 +105,34 @@ macro_rules! row {
     };
 }
 
-row!(DepositRow, CustomTransactionId, Deposit, |id| format!("deposit#{id}"), |row| row.id().clone(), |_row| None);
-row!(Payment, PaymentKey, Payment, |id| id.row_key(), |row| row.key.clone(), |row| row.attention());
-row!(WithdrawalRow, WithdrawalId, Withdrawal, |id| format!("withdrawal#{id}"), |row| row.id().clone(), |row| row
-    .attention());
+row!(
+    DepositRow,
+    CustomTransactionId,
+    Deposit,
+    |id| format!("deposit#{id}"),
+    |row| row.id().clone(),
+    |_row| None,
+    |row, old| row.events(old)
+);
+row!(Payment, PaymentKey, Payment, |id| id.row_key(), |row| row.key.clone(), |row| row.attention(), |row, old| row
+    .events(old));
+row!(
+    WithdrawalRow,
+    WithdrawalId,
+    Withdrawal,
+    |id| format!("withdrawal#{id}"),
+    |row| row.id().clone(),
+    |row| row.attention(),
+    |row, old| row.events(old)
+);
 row!(
     Unreadable,
     UnreadableId,
     Unreadable,
     |id| format!("unreadable#{}#{}", id.list.as_str(), id.element),
     |row| row.id(),
-    |row| row.attention()
+    |row| row.attention(),
+    |row, old| row.events(old)
 );
 
 row!(
@@ -110,7 +141,8 @@ row!(
     EntryCount,
     |id| format!("entries#{}", id.as_str()),
     |row| row.label_hash.clone(),
-    |_row| None
+    |_row| None,
+    |_row, _old| Vec::new()
 );
 
 row!(
@@ -119,7 +151,8 @@ row!(
     CreditedNumber,
     |id| format!("number#{}#{}", id.order, id.number),
     |row| row.id(),
-    |_row| None
+    |_row| None,
+    |_row, _old| Vec::new()
 );
 row!(
     WaitingPage,
@@ -127,7 +160,8 @@ row!(
     WaitingPage,
     |id| format!("waiting#{}#{}", id.order, id.page),
     |row| row.id(),
-    |_row| None
+    |_row| None,
+    |_row, _old| Vec::new()
 );
 
 /// Names the row of a stored list.
@@ -142,14 +176,17 @@ pub struct ListProgressId(pub ListHash);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TableId;
 
-row!(TableIdentity, TableId, TableIdentity, |_id| "table#".to_owned(), |_row| TableId, |_row| None);
+row!(TableIdentity, TableId, TableIdentity, |_id| "table#".to_owned(), |_row| TableId, |_row| None, |_row, _old| {
+    Vec::new()
+});
 row!(
     StoredList,
     StoredListId,
     StoredList,
     |id| format!("evidence#{}", id.0.as_str()),
     |row| StoredListId(row.hash.clone()),
-    |_row| None
+    |_row| None,
+    |_row, _old| Vec::new()
 );
 row!(
     ListProgress,
@@ -157,7 +194,8 @@ row!(
     ListProgress,
     |id| format!("list#{}", id.0.as_str()),
     |row| ListProgressId(row.hash.clone()),
-    |row| row.attention()
+    |row| row.attention(),
+    |_row, _old| Vec::new()
 );
 
 pub(crate) fn text(value: impl Into<String>) -> AttributeValue {
@@ -180,6 +218,9 @@ pub(crate) fn to_item<R: Row>(change: &Change<R>) -> Result<Item, StoreError> {
     if let Some(Attention { kind, at }) = change.row.attention() {
         item.insert(ATTENTION.into(), text(kind.as_str()));
         item.insert(ATTENTION_AT.into(), number(at.0));
+    }
+    if change.is_quiet() {
+        item.insert(QUIET.into(), AttributeValue::Bool(true));
     }
     // DynamoDB refuses a transaction with such a put without saying which row it is.
     if size(&item) > MAX_BYTES { Err(too_large(change.row.id().key())) } else { Ok(item) }
