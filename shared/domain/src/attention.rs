@@ -99,6 +99,7 @@ impl WithdrawalRow {
     pub fn attention(&self) -> Option<Attention> {
         let row = match self {
             Self::Registered(row) => row,
+            Self::Reserved(_) => return None,
             Self::Foreign(row) => {
                 let at = latest(Some(&row.facts), &row.contradictions);
                 return row.is_open().then_some(Attention { kind: AttentionKind::Unmatched, at });

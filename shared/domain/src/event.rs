@@ -418,11 +418,11 @@ impl WithdrawalRow {
     #[must_use]
     pub fn events(&self, old: Option<&Self>) -> Vec<Event> {
         match (self, old) {
-            (Self::Foreign(row), None) => row.events(None),
+            (Self::Foreign(row), None | Some(Self::Reserved(_))) => row.events(None),
             (Self::Registered(row), Some(Self::Registered(old))) => row.events(Some(old)),
-            (Self::Registered(row), None | Some(Self::Foreign(_))) => row.events(None),
+            (Self::Registered(row), None | Some(Self::Foreign(_) | Self::Reserved(_))) => row.events(None),
             (Self::Foreign(row), Some(Self::Foreign(old))) => row.events(Some(old)),
-            (Self::Foreign(_), Some(Self::Registered(_))) => Vec::new(),
+            (Self::Foreign(_), Some(Self::Registered(_))) | (Self::Reserved(_), _) => Vec::new(),
         }
     }
 }

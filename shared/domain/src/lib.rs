@@ -53,8 +53,8 @@ pub use table_identity::TableIdentity;
 pub use unreadable::{OddPayment, Unreadable, UnreadableId};
 pub use waiting::{Waiting, WaitingPage, WaitingPageId};
 pub use withdrawal::{
-    ArmedMessage, Effect, Ended, ForeignWithdrawal, Submission, SubmissionAttempt, Withdrawal, WithdrawalRequest,
-    WithdrawalRow, WithdrawalState,
+    ArmedMessage, Effect, Ended, ForeignWithdrawal, KnownTo, ReservedId, Submission, SubmissionAttempt, Withdrawal,
+    WithdrawalRequest, WithdrawalRow, WithdrawalState,
 };
 
 use serde::{Deserialize, Serialize};

@@ -287,6 +287,21 @@ impl Withdrawal {
         }
     }
 
+    /// Doubts what the row of a restored table says: after the moment of the restore, an attempt may have been made or answered.
+    #[must_use]
+    pub fn restored(&self) -> Transition<Self> {
+        match self.state {
+            WithdrawalState::Sending | WithdrawalState::Waiting => {
+                Transition::Move(self.with(WithdrawalState::Unknown))
+            }
+            WithdrawalState::Unknown
+            | WithdrawalState::Submitted
+            | WithdrawalState::Rejected { .. }
+            | WithdrawalState::Paid { .. }
+            | WithdrawalState::Failed { .. } => Transition::Repeat,
+        }
+    }
+
     /// Applies the outcome of a sender's submission, and records it in its attempt. Only the sender of the current attempt can
     /// say that it did not arrive: another sender's answer says nothing about it.
     ///
@@ -507,6 +522,28 @@ impl ForeignWithdrawal {
     }
 }
 
+/// Who knows of a withdrawal that a restored table does not have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KnownTo {
+    /// The provider: it is in its export.
+    Provider,
+    /// The merchant: it is in the list of the ids that it has used.
+    Merchant,
+}
+
+/// An id that was used before the table was restored. No withdrawal may be made under it: that one may have been paid.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename = "reserved")]
+pub struct ReservedId {
+    /// The id.
+    pub withdrawal_id: WithdrawalId,
+    /// When it was reserved.
+    pub reserved_at: Timestamp,
+    /// Who knows of it.
+    pub known_to: KnownTo,
+}
+
 /// The row of a withdrawal's key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
@@ -515,6 +552,8 @@ pub enum WithdrawalRow {
     Registered(Box<Withdrawal>),
     /// Only postbacks: the id is taken, and no withdrawal may be made under it.
     Foreign(Box<ForeignWithdrawal>),
+    /// Nothing but that the id was used.
+    Reserved(ReservedId),
 }
 
 impl WithdrawalRow {
@@ -524,6 +563,7 @@ impl WithdrawalRow {
         match self {
             Self::Registered(withdrawal) => &withdrawal.request.withdrawal_id,
             Self::Foreign(foreign) => &foreign.withdrawal_id,
+            Self::Reserved(reserved) => &reserved.withdrawal_id,
         }
     }
 
@@ -533,6 +573,7 @@ impl WithdrawalRow {
         match self {
             Self::Registered(withdrawal) => withdrawal.state.name(),
             Self::Foreign(_) => "foreign",
+            Self::Reserved(_) => "reserved",
         }
     }
 
@@ -541,8 +582,14 @@ impl WithdrawalRow {
     pub fn registered(&self) -> Option<&Withdrawal> {
         match self {
             Self::Registered(withdrawal) => Some(withdrawal),
-            Self::Foreign(_) => None,
+            Self::Foreign(_) | Self::Reserved(_) => None,
         }
+    }
+
+    /// Reserves an id that was used before the table was restored. `None` if it has a row.
+    #[must_use]
+    pub fn reserved(current: Option<&Self>, reserved: ReservedId) -> Option<Self> {
+        current.is_none().then_some(Self::Reserved(reserved))
     }
 
     /// The row after a signed postback, and what the postback did. The row is `None` when there is nothing to write. A postback
@@ -550,7 +597,9 @@ impl WithdrawalRow {
     #[must_use]
     pub fn reported(current: Option<&Self>, report: &WithdrawalReport) -> (Option<Self>, Effect) {
         match current {
-            None => (Some(Self::Foreign(Box::new(ForeignWithdrawal::new(report)))), Effect::Moved),
+            None | Some(Self::Reserved(_)) => {
+                (Some(Self::Foreign(Box::new(ForeignWithdrawal::new(report)))), Effect::Moved)
+            }
             Some(Self::Foreign(foreign)) => match foreign.reported(report) {
                 Some(foreign) => (Some(Self::Foreign(Box::new(foreign))), Effect::Moved),
                 None => (None, Effect::Repeated),
