@@ -3,15 +3,13 @@
 mod set_aside;
 
 use domain::Event;
-use lambda::{
-    ChangeHandler, ChangeRecord, Handled, Publish, Published, Right, RowChange, SetAside, SetAsideMessage,
-};
+use lambda::{ChangeHandler, ChangeRecord, Handled, Publish, Published, Right, RowChange, SetAside, SetAsideMessage};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use store::{RowEvents, StoreError, row_events};
 use tracing::{info, warn};
 
-pub use set_aside::Reason;
+pub use set_aside::{RENEWAL, Reason};
 
 /// Characters of an event's id: 128 bits.
 const ID_LENGTH: usize = 32;
@@ -51,7 +49,8 @@ impl<B: Publish + Send, Q: SetAside + Send> ChangeHandler for Deps<B, Q> {
             let taken = self.publish(&events).await;
             let published = ends.partition_point(|end| *end <= taken);
             done = done.saturating_add(published);
-            let (Some(reason), Some(record)) = (stopped, rest.get(published).filter(|_| published == ends.len())) else {
+            let (Some(reason), Some(record)) = (stopped, rest.get(published).filter(|_| published == ends.len()))
+            else {
                 return done;
             };
             if !self.set_aside(record, &reason).await {
