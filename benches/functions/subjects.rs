@@ -134,6 +134,7 @@ async fn environment(
         "AWS_ENDPOINT_URL_EVENTBRIDGE",
         "PROVIDER_API_URL",
         "QUEUE_URL",
+        "SET_ASIDE_QUEUE_URL",
     ] {
         environment.push((name, stand_in::start(tls).await?));
     }

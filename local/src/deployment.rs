@@ -18,7 +18,7 @@ use crate::options::StackOptions;
 use crate::process::Launcher;
 use crate::secrets_manager::SECRET_ID;
 use crate::servers::Services;
-use crate::sqs::{QUEUE, queue_url};
+use crate::sqs::{QUEUE, SET_ASIDE_QUEUE, queue_url};
 
 type Settings = BTreeMap<&'static str, String>;
 
@@ -74,6 +74,7 @@ fn settings(options: &StackOptions, services: &Services, provider_url: &str) -> 
         ("QUEUE_URL", queue_url(services.sqs.url(), QUEUE)),
         ("RESEND_UNKNOWN", options.resend_unknown.clone()),
         ("SECRET_ID", SECRET_ID.into()),
+        ("SET_ASIDE_QUEUE_URL", queue_url(services.sqs.url(), SET_ASIDE_QUEUE)),
         ("SUBMISSION_ATTEMPTS", options.max_receive_count.to_string()),
         ("SUBMISSION_DELAY_SECONDS", options.submission_delay_seconds.to_string()),
         ("TABLE_NAME", options.table_name.clone()),

@@ -1,5 +1,6 @@
 //! A function: up to so many instances, warm ones first.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ pub(crate) struct Function {
     permits: Semaphore,
     idle: Mutex<Vec<Instance>>,
     processes: Mutex<Vec<Process>>,
+    invocations: AtomicU64,
 }
 
 impl Function {
@@ -27,6 +29,7 @@ impl Function {
             permits: Semaphore::new(concurrency),
             idle: Mutex::default(),
             processes: Mutex::default(),
+            invocations: AtomicU64::default(),
         })
     }
 
@@ -34,8 +37,14 @@ impl Function {
         self.recipe.name
     }
 
+    /// How often it was invoked.
+    pub(crate) fn invocations(&self) -> u64 {
+        self.invocations.load(Ordering::Relaxed)
+    }
+
     /// Runs one event to its end, even when the caller loses interest, as Lambda does.
     pub(crate) async fn invoke(self: &Arc<Self>, event: Bytes) -> Result<Bytes, Failure> {
+        self.invocations.fetch_add(1, Ordering::Relaxed);
         let function = Arc::clone(self);
         let run = tokio::spawn(async move { function.run(event).await });
         run.await.unwrap_or(Err(Failure::Stopped))

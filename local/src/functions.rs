@@ -24,7 +24,7 @@ pub(crate) const FUNCTIONS: [Deployed; 9] = [
     },
     Deployed { name: "transaction-reader", settings: &[] },
     Deployed { name: "attention-reporter", settings: &[] },
-    Deployed { name: PUBLISHER, settings: &["AWS_ENDPOINT_URL_EVENTBRIDGE", "EVENT_BUS_NAME"] },
+    Deployed { name: PUBLISHER, settings: &["AWS_ENDPOINT_URL_EVENTBRIDGE", "EVENT_BUS_NAME", "SET_ASIDE_QUEUE_URL"] },
 ];
 
 /// The names of all functions.

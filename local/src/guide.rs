@@ -48,6 +48,7 @@ pub fn env_file(stack: &Stack, file: &Path) -> io::Result<()> {
         ("TABLE_STREAM_ARN", stack.table_stream_arn()),
         ("QUEUE_URL", &stack.queue_url()),
         ("DEAD_LETTER_QUEUE_URL", &stack.dead_letter_queue_url()),
+        ("SET_ASIDE_QUEUE_URL", &stack.set_aside_queue_url()),
         ("MERCHANT_TOKEN", &credentials.merchant_token),
         ("ACCESS_KEY", &secrets.access_key),
         ("POSTBACK_PRIVATE_KEY", &secrets.postback_private_key),

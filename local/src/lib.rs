@@ -27,6 +27,8 @@ mod secrets_manager;
 mod servers;
 mod sqs;
 mod stack;
+mod stream_batch;
+mod stream_filter;
 mod stream_source;
 
 pub use aws::AwsError;
@@ -40,3 +42,4 @@ pub use instance::Failure;
 pub use options::StackOptions;
 pub use process::{EXEC_ARGUMENT, exec_child};
 pub use stack::Stack;
+pub use stream_batch::{STREAM_LIMITS, StreamLimits};

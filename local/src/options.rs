@@ -35,6 +35,8 @@ pub struct StackOptions {
     pub visibility_timeout_seconds: u32,
     /// After how many receptions a message goes to the dead-letter queue.
     pub max_receive_count: u32,
+    /// How long a change that was set aside waits until it is tried again.
+    pub set_aside_retry_seconds: u32,
     /// How many messages the submitter gets at a time, at most.
     pub batch_size: u32,
     /// How many batches the submitter gets at the same time, at most.
@@ -72,6 +74,7 @@ impl Default for StackOptions {
             table_name: "paykassma".into(),
             visibility_timeout_seconds: 120,
             max_receive_count: 8,
+            set_aside_retry_seconds: 900,
             batch_size: 1,
             event_source_concurrency: 5,
             function_concurrency: 50,

@@ -92,7 +92,7 @@ async fn start_sqs(
     let bound = bind(0, "SQS's port").await?;
     serve(tasks, bound.listener, sqs::router(bound.port));
     let service = Service::new(http.clone(), bound.url, sqs::PREFIX);
-    sqs::create_queues(&service, options.visibility_timeout_seconds, options.max_receive_count).await?;
+    sqs::create_queues(&service, options).await?;
     Ok(service)
 }
 

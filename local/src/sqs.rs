@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 
 use crate::aws::{ACCOUNT, AwsError, REGION, Service};
 use crate::clock::request_id;
+use crate::options::StackOptions;
 
 /// The prefix of SQS's operations on the wire.
 pub(crate) const PREFIX: &str = "AmazonSQS";
@@ -24,6 +25,10 @@ pub(crate) const PREFIX: &str = "AmazonSQS";
 pub(crate) const QUEUE: &str = "withdrawal-submission";
 /// Where its messages end after too many attempts.
 pub(crate) const DEAD_LETTER_QUEUE: &str = "withdrawal-submission-dlq";
+/// Where the publisher sets changes aside.
+pub(crate) const SET_ASIDE_QUEUE: &str = "set-aside";
+/// Where the positions of changes go that were given up.
+pub(crate) const UNPUBLISHED_QUEUE: &str = "unpublished";
 
 /// A queue's name in AWS.
 pub(crate) fn arn(queue: &str) -> String {
@@ -56,16 +61,16 @@ async fn answer(State(handler): State<Arc<RustackSqsHandler>>, headers: HeaderMa
     answer.unwrap_or_else(|error| error_to_response(&error, &request_id())).map(Body::new)
 }
 
-/// Creates both queues.
-pub(crate) async fn create_queues(
-    sqs: &Service,
-    visibility_timeout_seconds: u32,
-    max_receive_count: u32,
-) -> Result<(), AwsError> {
+/// Creates all queues.
+pub(crate) async fn create_queues(sqs: &Service, options: &StackOptions) -> Result<(), AwsError> {
     create_queue(sqs, DEAD_LETTER_QUEUE, json!({})).await?;
-    let redrive = json!({"deadLetterTargetArn": arn(DEAD_LETTER_QUEUE), "maxReceiveCount": max_receive_count});
+    create_queue(sqs, UNPUBLISHED_QUEUE, json!({})).await?;
+    let retry_seconds = options.set_aside_retry_seconds.to_string();
+    let attributes = json!({"DelaySeconds": &retry_seconds, "VisibilityTimeout": &retry_seconds});
+    create_queue(sqs, SET_ASIDE_QUEUE, attributes).await?;
+    let redrive = json!({"deadLetterTargetArn": arn(DEAD_LETTER_QUEUE), "maxReceiveCount": options.max_receive_count});
     let attributes = json!({
-        "VisibilityTimeout": visibility_timeout_seconds.to_string(),
+        "VisibilityTimeout": options.visibility_timeout_seconds.to_string(),
         "ReceiveMessageWaitTimeSeconds": "20",
         "RedrivePolicy": redrive.to_string(),
     });

@@ -20,8 +20,12 @@ use crate::instance::Failure;
 use crate::logs::Logs;
 use crate::options::StackOptions;
 use crate::servers::{Bound, Services, bind, serve};
-use crate::sqs::{DEAD_LETTER_QUEUE, QUEUE, arn, queue_url};
-use crate::stream_source::{self, StreamSource};
+use crate::sqs::{DEAD_LETTER_QUEUE, QUEUE, SET_ASIDE_QUEUE, UNPUBLISHED_QUEUE, arn, queue_url};
+use crate::stream_source::{self, Destination, StreamSource};
+
+/// The mapping of the queue of changes that were set aside, as the template has it.
+const SET_ASIDE_BATCH: u32 = 10;
+const SET_ASIDE_CONCURRENCY: usize = 2;
 
 /// A running stack. It ends, with all of its processes, when it is stopped or dropped.
 pub struct Stack {
@@ -60,7 +64,7 @@ impl Stack {
         let functions = deploy(&options, &services, &provider_url, &logs).await?;
 
         let api = HttpApi { functions: functions.clone(), authorizer: Authorizer::default() };
-        start_event_source(&options, &services, &functions, &mut tasks);
+        start_event_sources(&options, &services, &functions, &mut tasks);
         start_stream_source(&options, &services, &functions, &logs, &mut tasks).await?;
         serve(&mut tasks, front.listener, http_api::router(api));
         Ok(Stack {
@@ -160,6 +164,18 @@ impl Stack {
         queue_url(self.sqs_url(), DEAD_LETTER_QUEUE)
     }
 
+    /// Where changes wait that cannot be published.
+    #[must_use]
+    pub fn set_aside_queue_url(&self) -> String {
+        queue_url(self.sqs_url(), SET_ASIDE_QUEUE)
+    }
+
+    /// Where the positions of changes are that were given up.
+    #[must_use]
+    pub fn unpublished_queue_url(&self) -> String {
+        queue_url(self.sqs_url(), UNPUBLISHED_QUEUE)
+    }
+
     /// The merchant's token and the secrets of this run.
     #[must_use]
     pub fn credentials(&self) -> &Credentials {
@@ -188,6 +204,12 @@ impl Stack {
         let function = function.ok_or_else(|| Failure::NotStarted("no such function".into()))?;
         let answer = function.invoke(event.to_string().into()).await?;
         serde_json::from_slice(&answer).map_err(|error| Failure::Reported(error.to_string()))
+    }
+
+    /// How often a function was invoked.
+    #[must_use]
+    pub fn invocations(&self, function: &str) -> u64 {
+        self.functions.get(function).map_or(0, |function| function.invocations())
     }
 
     /// Kills all processes of the function at once; what they were doing ends as an error.
@@ -270,17 +292,21 @@ async fn provider(
     Ok((Some(simulator), bound.url))
 }
 
-fn start_event_source(options: &StackOptions, services: &Services, functions: &Functions, tasks: &mut JoinSet<()>) {
-    let Some(function) = functions.get(SUBMITTER) else { return };
-    let source = Arc::new(EventSource {
-        sqs: services.sqs.clone(),
-        queue_url: queue_url(services.sqs.url(), QUEUE),
-        queue_arn: arn(QUEUE),
-        function: Arc::clone(function),
-        batch_size: options.batch_size,
-    });
-    for _ in 0..options.event_source_concurrency {
-        tasks.spawn(Arc::clone(&source).run());
+fn start_event_sources(options: &StackOptions, services: &Services, functions: &Functions, tasks: &mut JoinSet<()>) {
+    let submissions = (QUEUE, SUBMITTER, options.batch_size, options.event_source_concurrency);
+    let set_aside = (SET_ASIDE_QUEUE, PUBLISHER, SET_ASIDE_BATCH, SET_ASIDE_CONCURRENCY);
+    for (queue, function, batch_size, concurrency) in [submissions, set_aside] {
+        let Some(function) = functions.get(function) else { continue };
+        let source = Arc::new(EventSource {
+            sqs: services.sqs.clone(),
+            queue_url: queue_url(services.sqs.url(), queue),
+            queue_arn: arn(queue),
+            function: Arc::clone(function),
+            batch_size,
+        });
+        for _ in 0..concurrency {
+            tasks.spawn(Arc::clone(&source).run());
+        }
     }
 }
 
@@ -293,7 +319,10 @@ async fn start_stream_source(
 ) -> Result<(), StartError> {
     let Some(function) = functions.get(PUBLISHER) else { return Ok(()) };
     let streams = Service::new(services.http.clone(), services.dynamodb.url().to_owned(), stream_source::PREFIX);
-    let source = StreamSource::at_end(streams, &options.table_name, Arc::clone(function), Arc::clone(logs)).await?;
+    let queue_url = queue_url(services.sqs.url(), UNPUBLISHED_QUEUE);
+    let destination = Destination { sqs: services.sqs.clone(), queue_url };
+    let (function, logs) = (Arc::clone(function), Arc::clone(logs));
+    let source = StreamSource::at_end(streams, &options.table_name, function, destination, logs).await?;
     tasks.spawn(source.run());
     Ok(())
 }

@@ -11,7 +11,7 @@ use crate::flows::support::{Site, options};
 use crate::template::settings::DECLARED;
 
 /// Wrong values of settings. An empty one counts as missing.
-const BAD: [(&str, &str); 28] = [
+const BAD: [(&str, &str); 29] = [
     ("ATTEMPT_ID_SEPARATOR", "wrong-value"),
     ("AWS_ACCESS_KEY_ID", ""),
     ("AWS_REGION", ""),
@@ -36,6 +36,7 @@ const BAD: [(&str, &str); 28] = [
     ("SECRET_ID", ""),
     ("SENDER_LIFETIME_MS", "-1"),
     ("SENDER_LIFETIME_MS", "wrong-value"),
+    ("SET_ASIDE_QUEUE_URL", ""),
     ("SUBMISSION_ATTEMPTS", "99999999999"),
     ("SUBMISSION_ATTEMPTS", "wrong-value"),
     ("SUBMISSION_DELAY_SECONDS", "wrong-value"),

@@ -21,6 +21,7 @@ mod privacy;
 mod publishing;
 mod queries;
 mod reference;
+mod set_aside;
 mod support;
 mod throttle;
 mod unwritable;

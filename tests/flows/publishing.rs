@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Mutex;
+use std::time::Duration;
 
-use event_publisher::Deps;
-use lambda::{ChangeHandler, Publish, Published, RowChange};
+use event_publisher::{Deps, RENEWAL};
+use lambda::{AwsError, ChangeHandler, ChangeRecord, Handled, Publish, Published, SetAside, SetAsideMessage};
 use local::StackOptions;
 use serde_json::{Value, json};
 
@@ -185,13 +186,35 @@ impl Publish for Bus {
     }
 }
 
-fn publisher(takes: usize) -> Deps<Bus> {
-    Deps { bus: Bus { takes, given: Mutex::default() } }
+/// Accepts a number of messages, and records them.
+struct Aside {
+    takes: usize,
+    taken: Mutex<Vec<String>>,
 }
 
-fn change(row: &Value) -> RowChange {
-    let new = serde_json::from_value(row.clone()).unwrap();
-    RowChange { old: None, new: Some(new), at_ms: 1_692_960_460_000 }
+impl SetAside for Aside {
+    async fn set_aside(&self, message: String) -> Result<(), AwsError> {
+        let mut taken = self.taken.lock().unwrap();
+        if taken.len() >= self.takes {
+            return Err(AwsError("the queue failed".into()));
+        }
+        taken.push(message);
+        Ok(())
+    }
+}
+
+fn publisher(takes: usize) -> Deps<Bus, Aside> {
+    publisher_beside(takes, 0)
+}
+
+fn publisher_beside(takes: usize, queue_takes: usize) -> Deps<Bus, Aside> {
+    Deps { bus: Bus { takes, given: Mutex::default() }, queue: Aside { takes: queue_takes, taken: Mutex::default() } }
+}
+
+fn change(row: &Value) -> ChangeRecord {
+    let keys = json!({"transaction_id": row["transaction_id"]});
+    let dynamodb = json!({"ApproximateCreationDateTime": 1_692_960_460, "Keys": keys, "NewImage": row});
+    ChangeRecord::parse(&json!({"eventName": "INSERT", "dynamodb": dynamodb}).to_string(), 5)
 }
 
 fn unreadable(element: usize) -> Value {
@@ -216,17 +239,80 @@ async fn the_same_change_is_the_same_event_to_the_letter() {
 
 #[tokio::test]
 async fn what_the_bus_did_not_take_comes_again_and_what_publishes_nothing_is_done() {
-    let foreign = json!({"transaction_id": {"S": "audit#1"}, "version": {"N": "1"}});
-    let changes = [change(&foreign), change(&unreadable(0)), change(&foreign), change(&unreadable(1))];
+    let page = json!({"transaction_id": {"S": "waiting#o1#1"}, "version": {"N": "1"}, "custom_transaction_id": {"S": "o1"},
+        "page": {"N": "1"}, "payments": {"L": []}});
+    let changes = [change(&page), change(&unreadable(0)), change(&page), change(&unreadable(1))];
     for (takes, done) in [(0, 1), (1, 3), (2, 4)] {
         assert_eq!(publisher(takes).handle(&changes).await, done, "{takes}");
     }
 }
 
+/// A row of a state that this release does not know, a row of an unknown kind, and a record that is none.
+fn not_readable() -> [ChangeRecord; 3] {
+    let newer = json!({"transaction_id": {"S": "withdrawal#w1"}, "version": {"N": "1"}, "state": {"S": "new"}});
+    let kind = json!({"transaction_id": {"S": "gift#1"}, "version": {"N": "1"}});
+    [change(&newer), change(&kind), ChangeRecord::parse(r#"{"dynamodb":{"SequenceNumber":"7"}}"#, 5)]
+}
+
 #[tokio::test]
-async fn a_row_that_cannot_be_read_ends_the_batch_after_what_came_before() {
-    let broken = json!({"transaction_id": {"S": "withdrawal#w1"}, "version": {"N": "1"}, "state": {"S": "new"}});
-    let publisher = publisher(9);
-    assert_eq!(publisher.handle(&[change(&unreadable(0)), change(&broken), change(&unreadable(1))]).await, 1);
-    assert_eq!(publisher.bus.given.into_inner().unwrap().len(), 1);
+async fn a_change_that_cannot_be_read_is_set_aside_and_the_batch_goes_on_behind_it() {
+    let [newer, kind, none] = not_readable();
+    let publisher = publisher_beside(9, 9);
+    let changes = [change(&unreadable(0)), newer.clone(), kind.clone(), change(&unreadable(1)), none.clone()];
+    assert_eq!(publisher.handle(&changes).await, 5);
+    assert_eq!(publisher.bus.given.lock().unwrap().len(), 2);
+    let taken = publisher.queue.taken.into_inner().unwrap();
+    let records: Vec<_> = taken.iter().map(|it| ChangeRecord::from_set_aside(it).unwrap().text().to_owned()).collect();
+    assert_eq!(records, [newer.text(), kind.text(), none.text()], "each has its whole record");
+    for message in taken {
+        let message: Value = serde_json::from_str(&message).unwrap();
+        assert_eq!(message["reason"], "unreadable");
+    }
+}
+
+#[tokio::test]
+async fn a_change_that_is_not_set_aside_comes_again_with_everything_behind_it() {
+    let [newer, kind, _] = not_readable();
+    let changes = [change(&unreadable(0)), newer, change(&unreadable(1)), kind, change(&unreadable(2))];
+    for (takes, queue_takes, done) in [(9, 0, 1), (9, 1, 3), (9, 2, 5), (0, 9, 0)] {
+        let publisher = publisher_beside(takes, queue_takes);
+        assert_eq!(publisher.handle(&changes).await, done, "{takes} {queue_takes}");
+        let taken = publisher.queue.taken.into_inner().unwrap().len();
+        assert_eq!(taken, if takes == 0 { 0 } else { queue_takes }, "nothing is set aside before what comes first");
+    }
+}
+
+fn young(body: &str) -> SetAsideMessage<'_> {
+    SetAsideMessage { body, age: Duration::from_hours(1) }
+}
+
+#[tokio::test]
+async fn a_message_leaves_the_queue_once_its_change_is_published() {
+    let readable = change(&unreadable(0)).set_aside("unreadable");
+    for (takes, handled) in [(0, Handled::Again), (1, Handled::Done)] {
+        assert_eq!(publisher(takes).try_again(young(&readable)).await, handled);
+    }
+    let (first, second) = (publisher(9), publisher(9));
+    first.handle(&[change(&unreadable(0))]).await;
+    second.try_again(young(&readable)).await;
+    let given = |publisher: Deps<Bus, Aside>| publisher.bus.given.into_inner().unwrap();
+    assert_eq!(given(first), given(second), "it is the same event");
+    let [newer, ..] = not_readable();
+    let large = json!({"transaction_id": {"S": "gift#1"}, "text": {"S": "x".repeat(lambda::LARGEST_MESSAGE)}});
+    for waits in [newer.set_aside("unreadable"), change(&large).set_aside("unreadable"), "no message".into()] {
+        let publisher = publisher_beside(9, 9);
+        assert_eq!(publisher.try_again(young(&waits)).await, Handled::Again, "{waits}");
+        assert_eq!(publisher.queue.taken.into_inner().unwrap().len(), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_message_is_sent_anew_before_it_expires() {
+    let [newer, ..] = not_readable();
+    let body = newer.set_aside("unreadable");
+    let old = SetAsideMessage { body: &body, age: RENEWAL };
+    let publisher = publisher_beside(9, 1);
+    assert_eq!(publisher.try_again(old).await, Handled::Done);
+    assert_eq!(*publisher.queue.taken.lock().unwrap(), [body.clone()]);
+    assert_eq!(publisher.try_again(old).await, Handled::Again, "the queue did not take it");
 }

@@ -18,7 +18,9 @@ use super::{many_payments, operators, rest, users};
 const QUIET_FROM_MS: u64 = 3_600_000;
 
 /// What some seed must reach, or the runs show nothing.
-const REACHED: [&str; 49] = [
+const REACHED: [&str; 51] = [
+    "a change is set aside",
+    "a change that was set aside is published",
     "a full page of waiting payments",
     "a list is done",
     "a list is sent again by a person",
@@ -92,6 +94,7 @@ pub(super) fn settings(seed: u64, wrong: Option<Wrong>) -> Settings {
         has_operators: chance.percent("operators", 60),
         units_per_second: chance.one_of("units per second", &[None, None, None, Some(60), Some(20)]),
         unwritable: many_payments::unwritable(chance),
+        newer: chance.one_of("a newer release", &[None, None, Some((60_000, 1_200_000)), Some((60_000, 28_800_000))]),
         is_strict: true,
     }
 }

@@ -1,12 +1,15 @@
-//! The table's stream and its publisher: every change in its order, at least once; events leave by a bus that fails.
+//! The table's stream and its publisher, as Lambda feeds it: every unmarked change in its order, at least once; events leave by a bus
+//! that fails; and the queue of changes that were set aside.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use event_publisher::Deps;
-use lambda::{ChangeHandler, Publish, Published, RowChange};
+use lambda::{
+    AwsError, ChangeHandler, ChangeRecord, Handled, Publish, Published, RowChange, SetAside, SetAsideMessage,
+};
 use serde_dynamo::{AttributeValue, Item, to_item};
-use serde_json::Value;
-use store::{Row, RowKey, Stored};
+use serde_json::{Value, json};
+use store::{QUIET, Row, RowKey, Stored};
 
 use super::expected_events::{ExpectedEvent, said};
 use super::faults::Patience;
@@ -17,44 +20,126 @@ use super::wrong;
 
 /// Most events of one call of the bus.
 const MOST: usize = 10;
+/// When Lambda gives a batch up.
+const MOST_RETRIES: u32 = 10_000;
+const MOST_AGE_MS: u64 = 6 * 3_600_000;
+/// A change that was set aside is tried again after this time.
+const SET_ASIDE_MS: u64 = 900_000;
 const PUBLISHED: &str = "each change of state is published exactly as it was, and nothing else is";
 const SAME: &str = "an event's id stands for one event";
+const MARKED: &str = "a change is marked as quiet if it publishes nothing, and only then";
+const GIVEN_UP: &str = "nothing keeps the stream from going on until its changes are given up";
+/// Before the state of a row in the images of a newer release.
+const NEWER: &str = "newer ";
 
 /// What a change must be published as: of which row, in which version.
 type Due = BTreeMap<(String, u64), Vec<ExpectedEvent>>;
 
 #[derive(Default)]
 pub(super) struct Stream {
-    changes: Vec<RowChange>,
+    changes: Vec<StreamChange>,
     /// How many of the changes are done.
     done: usize,
+    /// The batch that comes again until it is done: its end, and how often it came without getting shorter.
+    batch: Option<(usize, u32)>,
     is_read: bool,
     batches: u64,
+    /// The versions of rows that a newer release wrote.
+    newer: BTreeSet<(String, u64)>,
+    /// The messages of changes that were set aside.
+    set_aside: BTreeMap<u64, String>,
+    last_message: u64,
     due: Due,
     /// What the bus has taken, by the event's id.
     taken: BTreeMap<String, String>,
 }
 
-fn image<R: Row>(stored: &Stored<R>) -> Item {
+/// A change in the stream.
+#[derive(Clone)]
+struct StreamChange {
+    key: String,
+    change: RowChange,
+    /// The world's time: the functions' clocks may jump.
+    written_ms: u64,
+    is_old_newer: bool,
+    is_new_newer: bool,
+}
+
+impl StreamChange {
+    /// What Lambda hands to the function. What a newer release wrote is of a state that this release does not know.
+    fn record(&self, number: usize) -> ChangeRecord {
+        let image = |image: &Option<Item>, is_newer: bool| {
+            let mut image = image.clone()?;
+            if let (Some(AttributeValue::S(state)), true) = (image.get_mut("state"), is_newer) {
+                state.insert_str(0, NEWER);
+            }
+            Some(image)
+        };
+        let dynamodb = json!({
+            "SequenceNumber": number.to_string(),
+            "Keys": {"transaction_id": {"S": &self.key}},
+            "OldImage": image(&self.change.old, self.is_old_newer),
+            "NewImage": image(&self.change.new, self.is_new_newer),
+        });
+        let text = json!({"eventID": number.to_string(), "dynamodb": dynamodb}).to_string();
+        ChangeRecord::parse(&text, self.change.at_ms)
+    }
+
+    /// What the mapping's filter says.
+    fn passes(&self) -> bool {
+        !self.change.new.as_ref().is_some_and(|image| matches!(image.get(QUIET), Some(AttributeValue::Bool(_))))
+    }
+}
+
+/// The text as the newer release reads it, once it runs again.
+fn reads(world: &World, text: &str) -> String {
+    let until_ms = world.with(|state| state.settings.newer.map(|(_, until_ms)| until_ms));
+    let is_read = until_ms.is_none_or(|until_ms| world.with(|state| state.now_ms) >= until_ms);
+    if is_read { text.replace(&format!("\"{NEWER}"), "\"") } else { text.to_owned() }
+}
+
+fn image<R: Row>(stored: &Stored<R>, is_quiet: bool) -> Item {
     let mut image: Item = to_item(&stored.row).unwrap();
     image.insert("transaction_id".into(), AttributeValue::S(stored.row.id().key()));
     image.insert("version".into(), AttributeValue::N(stored.version.to_string()));
+    if is_quiet {
+        image.insert(QUIET.into(), AttributeValue::Bool(true));
+    }
     image
 }
 
 /// A row has changed, which must publish these.
 pub(super) fn changed<R: Row>(world: &World, old: Option<&Stored<R>>, new: &Stored<R>, expected: Vec<ExpectedEvent>) {
+    let key = new.row.id().key();
+    let is_quiet = wrong::is_quiet(world, world.table.is_quiet(&key), &expected);
+    check(world, MARKED, is_quiet == expected.is_empty(), || format!("{key}, {is_quiet}: {expected:?}"));
     if !world.with(|state| state.settings.has_publisher) {
         return;
     }
+    let is_new_newer = is_newer(world, &key, new.version);
     let at_ms = world.clock_ms();
-    let change = RowChange { old: old.map(image), new: Some(image(new)), at_ms };
+    // The mark of the old row does not matter.
+    let change = RowChange { old: old.map(|it| image(it, false)), new: Some(image(new, is_quiet)), at_ms };
     world.with(|state| {
-        state.stream.changes.push(wrong::image(state.settings.wrong, change));
-        let key = (new.row.id().key(), new.version);
-        state.stream.due.entry(key).or_default().extend(expected);
+        let old = old.map(|it| (key.clone(), it.version));
+        let is_old_newer = old.is_some_and(|it| state.stream.newer.contains(&it));
+        let change = wrong::image(state.settings.wrong, change);
+        let written_ms = state.now_ms;
+        let key = key.clone();
+        state.stream.changes.push(StreamChange { key, change, written_ms, is_old_newer, is_new_newer });
+        state.stream.due.entry((new.row.id().key(), new.version)).or_default().extend(expected);
     });
     read_on(world, 0);
+}
+
+/// Whether a newer release writes this version of the row, in a state that it alone knows.
+fn is_newer(world: &World, key: &str, version: u64) -> bool {
+    let runs = world.with(|state| state.settings.newer.is_some_and(|(from, to)| (from..to).contains(&state.now_ms)));
+    let is_newer = runs && world.happens(&format!("a newer release writes {key} {version}"), 10);
+    if is_newer {
+        world.with(|state| state.stream.newer.insert((key.to_owned(), version)));
+    }
+    is_newer
 }
 
 fn read_on(world: &World, pause_ms: u64) {
@@ -72,28 +157,147 @@ fn read_on(world: &World, pause_ms: u64) {
     world.after(wait, move |world| hand_over(world, &name));
 }
 
-fn hand_over(world: &World, name: &str) {
+/// The records of the current batch with their places, or of a new one.
+fn batch(world: &World, name: &str) -> Vec<(usize, ChangeRecord)> {
     let most = usize::try_from(world.chance.between(&format!("{name} size"), 1, 10)).unwrap();
-    let changes: Vec<_> =
-        world.with(|state| state.stream.changes.iter().skip(state.stream.done).take(most).cloned().collect());
+    let changes: Vec<_> = world.with(|state| {
+        let stream = &mut state.stream;
+        let all = stream.changes.len();
+        let (end, _) = *stream.batch.get_or_insert((all.min(stream.done + most), 0));
+        stream.changes.iter().cloned().enumerate().take(end).skip(stream.done).collect()
+    });
+    let passing = changes.into_iter().filter(|(_, change)| change.passes());
+    let read = |change: StreamChange, place| {
+        let record = change.record(place);
+        ChangeRecord::parse(&reads(world, record.text()), record.at_ms())
+    };
+    passing.map(|(place, change)| (place, read(change, place))).collect()
+}
+
+fn hand_over(world: &World, name: &str) {
+    let (places, records): (Vec<_>, Vec<_>) = batch(world, name).into_iter().unzip();
+    let Some(first) = places.first().copied() else { return goes_on(world, None) };
+    let (age_ms, retries) = world.with(|state| {
+        let written_ms = state.stream.changes[first].written_ms;
+        (state.now_ms - written_ms, state.stream.batch.map_or(0, |(_, retries)| retries))
+    });
+    if age_ms > MOST_AGE_MS || retries > MOST_RETRIES {
+        break_rule(world, GIVEN_UP, &format!("{} changes from {first} on", places.len()));
+        return goes_on(world, None);
+    }
     let is_twice = world.happens(&format!("{name} twice"), 10);
     if is_twice {
-        world.start(&format!("publisher, {name} again"), LIMIT_MS, publisher(world, changes.clone()), |_, _| {});
+        world.start(&format!("publisher, {name} again"), LIMIT_MS, publisher(world, records.clone()), |_, _| {});
     }
-    world.start(&format!("publisher, {name}"), LIMIT_MS, publisher(world, changes), move |world, answer| {
-        let done = if let Some(Answer::Published(done)) = answer { done } else { 0 };
-        world.with(|state| {
-            state.stream.done += done;
-            state.stream.is_read = false;
-        });
-        read_on(world, if done == 0 { 2_000 } else { 0 });
+    world.start(&format!("publisher, {name}"), LIMIT_MS, publisher(world, records), move |world, answer| {
+        match answer {
+            Some(Answer::Published(done)) => match places.get(done) {
+                // The reported record comes again, with everything behind it.
+                Some(place) => again(world, *place),
+                None => goes_on(world, None),
+            },
+            Some(Answer::Reply(..) | Answer::Handled(_)) | None => cut(world),
+        }
     });
 }
 
-fn publisher(world: &World, changes: Vec<RowChange>) -> Job {
-    let deps = Deps { bus: Bus(world.clone()) };
-    let world = world.clone();
-    Box::pin(async move { Answer::Published(wrong::published(&world, changes.len(), deps.handle(&changes).await)) })
+/// The stream goes on behind the batch, or at this place of it.
+fn goes_on(world: &World, at: Option<(usize, u32)>) {
+    let pause_ms = world.with(|state| {
+        let stream = &mut state.stream;
+        stream.is_read = false;
+        let Some((end, _)) = stream.batch else { return 0 };
+        match at {
+            None => {
+                (stream.done, stream.batch) = (end, None);
+                0
+            }
+            Some((place, retries)) => {
+                (stream.done, stream.batch) = (place, Some((end, retries)));
+                // Lambda waits longer from time to time.
+                2_000 << retries.min(5)
+            }
+        }
+    });
+    read_on(world, pause_ms);
+}
+
+/// A record was reported: what is before it is done. If nothing is, the batch has come once more for nothing.
+fn again(world: &World, place: usize) {
+    let retries = world.with(|state| {
+        let is_shorter = (state.stream.done..place).any(|it| state.stream.changes[it].passes());
+        let retries = state.stream.batch.map_or(0, |(_, retries)| retries);
+        if is_shorter { 0 } else { retries + 1 }
+    });
+    goes_on(world, Some((place, retries)));
+}
+
+/// There was no answer: the batch is cut in two halves, of which the second one comes later.
+fn cut(world: &World) {
+    let at = world.with(|state| {
+        let stream = &mut state.stream;
+        let (end, retries) = stream.batch?;
+        let count = end - stream.done;
+        if count > 1 {
+            stream.batch = Some((stream.done + count.div_euclid(2), retries));
+            Some((stream.done, retries))
+        } else {
+            Some((stream.done, retries + 1))
+        }
+    });
+    goes_on(world, at);
+}
+
+fn deps(world: &World) -> Deps<Bus, Aside> {
+    Deps { bus: Bus(world.clone()), queue: Aside(world.clone()) }
+}
+
+fn publisher(world: &World, records: Vec<ChangeRecord>) -> Job {
+    let (deps, world) = (deps(world), world.clone());
+    Box::pin(async move { Answer::Published(wrong::published(&world, records.len(), deps.handle(&records).await)) })
+}
+
+struct Aside(World);
+
+impl SetAside for Aside {
+    async fn set_aside(&self, message: String) -> Result<(), AwsError> {
+        if let Some(answer) = wrong::set_aside(&self.0) {
+            return answer;
+        }
+        let sent = self.0.call("set aside", Patience::Endless, move |world| wait_in_queue(world, &message)).await;
+        sent.map_err(|fault| AwsError(format!("{fault:?}")))
+    }
+}
+
+fn wait_in_queue(world: &World, message: &str) {
+    let id = world.with(|state| {
+        state.reached.insert("a change is set aside");
+        state.stream.last_message += 1;
+        let id = state.stream.last_message;
+        state.stream.set_aside.insert(id, message.to_owned());
+        id
+    });
+    world.note(|| format!("set aside as message {id}: {message}"));
+    world.after(SET_ASIDE_MS, move |world| try_again(world, id, 1));
+}
+
+fn try_again(world: &World, id: u64, attempt: u64) {
+    let Some(message) = world.with(|state| state.stream.set_aside.get(&id).cloned()) else { return };
+    let body = reads(world, &message);
+    let deps = deps(world);
+    let age = std::time::Duration::from_millis(attempt * SET_ASIDE_MS);
+    let job: Job = Box::pin(async move { Answer::Handled(deps.try_again(SetAsideMessage { body: &body, age }).await) });
+    let name = format!("publisher, message {id}.{attempt}");
+    world.start(&name.clone(), LIMIT_MS, job, move |world, answer| {
+        let is_done = matches!(answer, Some(Answer::Handled(Handled::Done)));
+        if is_done && !world.happens(&format!("{name} not deleted"), 5) {
+            world.with(|state| {
+                state.reached.insert("a change that was set aside is published");
+                state.stream.set_aside.remove(&id);
+            });
+        }
+    });
+    world.after(SET_ASIDE_MS, move |world| try_again(world, id, attempt + 1));
 }
 
 struct Bus(World);

@@ -192,6 +192,7 @@ pub(super) fn put<R: Ruled>(world: &World, change: Change<R>) -> Written<R> {
     let id = change.row.id();
     let old = stored(world, &id);
     let Some(change) = R::spoil(world, change, old.as_ref()) else { return Written::Done };
+    let change = wrong::marked_anew(world, change, old.as_ref());
     let written = now(world.table.write(change)).unwrap();
     judge(world, &id, old.as_ref());
     written
@@ -216,13 +217,15 @@ fn put_all(world: &World, transaction: Transaction) -> Transacted {
     let order = deposit.row.id().clone();
     let old_deposit = stored(world, &order);
     let Some(deposit) = DepositRow::spoil(world, deposit, old_deposit.as_ref()) else { return Transacted::Done };
+    let deposit = wrong::marked_anew(world, deposit, old_deposit.as_ref());
     let mut spoilt = Vec::new();
     let mut old = Vec::new();
     for change in payments {
-        let current = stored(world, &change.row.key);
+        let key = change.row.key.clone();
+        let current = stored(world, &key);
         if let Some(change) = Payment::spoil(world, change, current.as_ref()) {
-            old.push((change.row.key.clone(), current));
-            spoilt.push(change);
+            spoilt.push(wrong::marked_anew(world, change, current.as_ref()));
+            old.push((key, current));
         }
     }
     if wrong::is_order_forgotten(world, &spoilt) {

@@ -73,6 +73,8 @@ pub(super) struct Settings {
     pub units_per_second: Option<u64>,
     /// The order whose row cannot be used, from and until when.
     pub unwritable: Option<(&'static str, u64, u64)>,
+    /// From when and until when a newer release runs beside ours. Then it alone runs.
+    pub newer: Option<(u64, u64)>,
     /// Whether a run ends with the first rule that is broken.
     pub is_strict: bool,
 }

@@ -8,7 +8,7 @@ use lambda::{AwsError, RowChange};
 use paykassma::{Activation, ActivationRequest};
 use serde_json::Value;
 use signing::Spelling;
-use store::{Change, StoreError, Stored};
+use store::{Change, Row, StoreError, Stored};
 
 mod rows;
 
@@ -16,6 +16,7 @@ pub(super) use rows::{
     credit, deposit, end_withdrawal, is_order_forgotten, misread, misread_deposit, misread_payment, payment, withdrawal,
 };
 
+use super::expected_events::ExpectedEvent;
 use super::provider::{Fact, Postback, Subject, Top, Written, sign, spelled};
 use super::table::{put, stored};
 use super::world::{Answer, Job, World};
@@ -159,6 +160,12 @@ wrongs! {
     EventIdWithoutVersion
     /// Changes are published without a look at what stood before.
     TellWithoutOld
+    /// A credit is marked as a change that publishes nothing.
+    MarkCreditQuiet
+    /// A change that cannot be read is reported, until Lambda gives the batch up.
+    BlockAtUnreadable
+    /// A change that cannot be read is skipped.
+    SkipUnreadable
     /// A person's decision is written without a condition.
     DecideBlindly
     /// A person turns one end into the other.
@@ -192,13 +199,14 @@ pub(super) fn failed(world: &World, what: &str, error: StoreError) -> StoreError
 }
 
 pub(super) fn progress(world: &World, change: Change<ListProgress>) -> Option<Change<ListProgress>> {
-    let mut row = change.row;
+    let (mut change, mut row) = (change.clone(), change.row);
     let ends = world.is(Wrong::AnyCopyEnds) && row.copies.iter().any(|copy| copy.is_done);
     if ends || world.is(Wrong::DoneAtOnce) {
         let copies: Vec<_> = row.unfinished().map(|copy| copy.unsigned.clone()).collect();
         row = copies.iter().fold(row, |row, unsigned| row.end(unsigned).unwrap());
     }
-    (!world.is(Wrong::ForgetUnfinished)).then_some(Change { row, ..change })
+    change.row = row;
+    (!world.is(Wrong::ForgetUnfinished)).then_some(change)
 }
 
 /// The change as a publisher sees it that is published of new rows alone.
@@ -295,8 +303,10 @@ pub(super) fn activated(world: &World, request: &ActivationRequest<'_>, said: Ac
 }
 
 fn add_credit(world: &World, order: &CustomTransactionId, credit: Credit) {
-    if let Some(Stored { row: DepositRow::Registered(deposit), version }) = stored(world, order) {
-        put(world, Change { row: DepositRow::Registered(deposit.credit(credit).0), expected_version: version });
+    let Some(current) = stored(world, order) else { return };
+    if let DepositRow::Registered(deposit) = &current.row {
+        let credited = deposit.clone().credit(credit).0;
+        put(world, current.becomes(DepositRow::Registered(credited)));
     }
 }
 
@@ -318,15 +328,39 @@ pub(super) fn submitted(world: &World, body: &str, said: Submission) -> Submissi
 }
 
 fn release(world: &World, id: &str, message: &str) {
-    let current = stored(world, &WithdrawalId::parse(id).unwrap());
-    if let Some(Stored { row: WithdrawalRow::Registered(row), version }) = current {
+    let Some(current) = stored(world, &WithdrawalId::parse(id).unwrap()) else { return };
+    if let WithdrawalRow::Registered(row) = &current.row {
         let state = WithdrawalState::Rejected { message: message.into() };
-        put(world, registered(Withdrawal { state, ..*row }, version));
+        put(world, current.becomes(registered(Withdrawal { state, ..*row.clone() })));
     }
 }
 
-fn registered(row: Withdrawal, expected_version: u64) -> Change<WithdrawalRow> {
-    Change { row: WithdrawalRow::Registered(Box::new(row)), expected_version }
+fn registered(row: Withdrawal) -> WithdrawalRow {
+    WithdrawalRow::Registered(Box::new(row))
+}
+
+/// The change as a wrong variant writes it, which has replaced or altered the row: its mark is right if the write succeeds.
+pub(super) fn marked_anew<R: Row>(world: &World, change: Change<R>, current: Option<&Stored<R>>) -> Change<R> {
+    if world.with(|state| state.settings.wrong.is_none()) {
+        return change;
+    }
+    let Change { row, expected_version: version, .. } = change;
+    let current = current.map_or_else(|| row.clone(), |current| current.row.clone());
+    let expected = (version > 0).then_some(Stored { row: current, version });
+    Change::of(row, expected.as_ref())
+}
+
+/// Whether a wrong writer marks a change as one that publishes nothing.
+pub(super) fn is_quiet(world: &World, is_quiet: bool, expected: &[ExpectedEvent]) -> bool {
+    is_quiet || (world.is(Wrong::MarkCreditQuiet) && expected.iter().any(|(kind, _)| kind == "deposit.credited"))
+}
+
+/// What a wrong publisher does with a change that it cannot read; `None`: what the right one does.
+pub(super) fn set_aside(world: &World) -> Option<Result<(), AwsError>> {
+    if world.is(Wrong::SkipUnreadable) {
+        return Some(Ok(()));
+    }
+    world.is(Wrong::BlockAtUnreadable).then(|| Err(AwsError("there is no such queue".into())))
 }
 
 pub(super) fn is_acknowledged_always(world: &World) -> bool {

@@ -42,8 +42,12 @@ pub(crate) fn actions(right: Right) -> Vec<Action> {
         }
         Right::TakeChanges => {
             let actions = ["DescribeStream", "GetRecords", "GetShardIterator", "ListStreams"];
-            let unreadable = on("sqs", &["SendMessage"], "UnpublishedQueue.Arn");
-            [on("dynamodb", &actions, "Table.StreamArn"), unreadable].concat()
+            let unpublished = on("sqs", &["SendMessage"], "UnpublishedQueue.Arn");
+            [on("dynamodb", &actions, "Table.StreamArn"), unpublished].concat()
+        }
+        Right::SetChangesAside => {
+            let actions = ["SendMessage", "ReceiveMessage", "DeleteMessage", "GetQueueAttributes"];
+            on("sqs", &actions, "SetAsideQueue.Arn")
         }
         Right::PublishEvents => on("events", &["PutEvents"], "EventBus.Arn"),
         Right::ReadSecret => on("secretsmanager", &["GetSecretValue"], "Secret"),
@@ -121,6 +125,8 @@ fn who_may_do_what_to_money() {
     let readers = ["activate", "authorizer", "create-deposit", "create-withdrawal", "postback-receiver"];
     assert_eq!(may("secretsmanager:GetSecretValue", "Secret"), readers);
     assert_eq!(may("dynamodb:Query", "${Table.Arn}/index/attention"), ["attention-reporter", "transaction-reader"]);
+    assert_eq!(may("sqs:SendMessage", "SetAsideQueue.Arn"), ["event-publisher"]);
+    assert_eq!(may("sqs:ReceiveMessage", "SetAsideQueue.Arn"), ["event-publisher"]);
     assert_eq!(may("events:PutEvents", "EventBus.Arn"), ["event-publisher"], "an event is what the table says");
 }
 

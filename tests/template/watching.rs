@@ -127,6 +127,11 @@ fn the_queues_are_watched() {
     assert_eq!(queue_of("QueueAgeAlarm"), "SubmissionQueue.QueueName");
     assert_eq!(queue_of("EventsUnpublishedAlarm"), "UnpublishedQueue.QueueName");
     assert_eq!(queue_of("EventsUndeliveredAlarm"), "UndeliveredQueue.QueueName");
+    let waiting = template.properties("EventsWaitingAlarm");
+    let of_waiting: BTreeSet<_> = metrics(waiting).filter_map(|metric| metric["MetricName"].as_str()).collect();
+    let everywhere = ["Visible", "NotVisible", "Delayed"].map(|where_| format!("ApproximateNumberOfMessages{where_}"));
+    assert_eq!(of_waiting, everywhere.iter().map(String::as_str).collect(), "a waiting message is in one of these");
+    assert_eq!(waiting["Metrics"][0]["Expression"], "SUM(METRICS())");
     let watched: BTreeSet<_> = alarms(&template)
         .into_iter()
         .flat_map(|(_, alarm)| dimension(alarm, "QueueName"))
@@ -157,7 +162,7 @@ fn the_dashboard_shows_every_function_and_queue() {
             assert!(metrics(title).contains(&format!("\"${{AWS::StackName}}-{function}\"")), "{title}: {function}");
         }
     }
-    for queue in ["SubmissionQueue", "DeadLetterQueue", "UnpublishedQueue"] {
+    for queue in ["SubmissionQueue", "DeadLetterQueue", "UnpublishedQueue", "SetAsideQueue"] {
         assert!(metrics("Messages").contains(&format!("${{{queue}.QueueName}}")), "{queue}");
     }
 }

@@ -11,7 +11,7 @@ use store::{Read, RowEvents, StoreError, StoredListId, TableCheck, TableId, Writ
 use tracing::{error, info, warn};
 
 pub use proof::{NotProved, Proofs};
-pub use set_aside::Reason;
+pub use set_aside::{RENEWAL, Reason};
 
 /// The settings that this function reads, beside those that all functions have.
 pub const SETTINGS: &[&str] =

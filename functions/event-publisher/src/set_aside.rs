@@ -9,7 +9,7 @@ use tracing::error;
 use crate::Deps;
 
 /// A message of this age is sent anew, and the old one deleted. SQS deletes each message after 14 days.
-const RENEWAL: Duration = Duration::from_hours(7 * 24);
+pub const RENEWAL: Duration = Duration::from_hours(7 * 24);
 
 /// Why a change cannot be published.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -110,18 +110,18 @@ impl Decided for WithdrawalRow {
 
 pub(in super::super) fn deposit(
     world: &World,
-    change: Change<DepositRow>,
+    mut change: Change<DepositRow>,
     current: Option<&Stored<DepositRow>>,
 ) -> Change<DepositRow> {
     let is_unregistered = matches!(current, Some(Stored { row: DepositRow::Unregistered(_), .. }));
     let is_new = matches!(change.row, DepositRow::Registered(_)) && change.expected_version == 0;
-    let change = match change.row {
-        DepositRow::Registered(mut deposit) if is_new && world.is(Wrong::AcceptAnyLabel) => {
-            deposit.order.label = asked_for(world, &deposit).unwrap_or(deposit.order.label);
-            Change { row: DepositRow::Registered(deposit), ..change }
-        }
-        row => Change { row, ..change },
-    };
+    if let DepositRow::Registered(deposit) = &mut change.row
+        && is_new
+        && world.is(Wrong::AcceptAnyLabel)
+        && let Some(label) = asked_for(world, deposit)
+    {
+        deposit.order.label = label;
+    }
     let overwrites = world.is(Wrong::OverwriteUnregistered) && is_unregistered && is_new;
     if overwrites || world.is(Wrong::DropCondition) { Change::of(change.row, current) } else { change }
 }
@@ -189,13 +189,13 @@ pub(in super::super) fn withdrawal(
     let mut change = if is_blind(world, &change, current) { Change::of(change.row, current) } else { change };
     let last = change.row.resolutions().last().map(|it| it.outcome).filter(|_| is_decision(&change, current));
     decision(world, &mut change, current);
-    let mut row = match change.row {
+    let row = match &mut change.row {
         WithdrawalRow::Registered(row) => row,
-        WithdrawalRow::Foreign(mut row) => {
+        WithdrawalRow::Foreign(row) => {
             if world.is(Wrong::FirstWordOnly) {
                 row.contradictions.clear();
             }
-            return Change { row: WithdrawalRow::Foreign(row), ..change };
+            return change;
         }
     };
     if let Some(outcome) = last.filter(|_| world.is(Wrong::TurnEnd) && row.is_final()) {
@@ -210,7 +210,7 @@ pub(in super::super) fn withdrawal(
     if row.needs_review.is_some() && world.is(Wrong::RefundOnReview) {
         row.state = WithdrawalState::Rejected { message: "the attempts are used up".into() };
     }
-    registered(*row, change.expected_version)
+    change
 }
 
 /// The end that a wrong operator gives to a withdrawal, whatever it ended as.
@@ -267,9 +267,8 @@ pub(in super::super) fn end_withdrawal(world: &World, report: &WithdrawalReport)
     if world.is(Wrong::FirstElementOnly) && report.facts.evidence.element > 0 {
         return Some(Written::Done);
     }
-    let Stored { row: WithdrawalRow::Registered(row), version } = stored(world, &report.withdrawal_id)? else {
-        return None;
-    };
+    let current = stored(world, &report.withdrawal_id)?;
+    let WithdrawalRow::Registered(row) = &current.row else { return None };
     let any_amount = world.is(Wrong::SettleAnyAmount) && !row.is_final();
     let last_wins = world.is(Wrong::LastPostbackWins) && row.request.amount == report.facts.amount;
     let overrules = world.is(Wrong::OverrulePerson)
@@ -278,6 +277,6 @@ pub(in super::super) fn end_withdrawal(world: &World, report: &WithdrawalReport)
     if !any_amount && !last_wins && !overrules {
         return None;
     }
-    put(world, registered(Withdrawal { state: report.outcome()?, ..*row }, version));
+    put(world, current.becomes(registered(Withdrawal { state: report.outcome()?, ..*row.clone() })));
     Some(Written::Done)
 }
