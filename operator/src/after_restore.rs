@@ -11,16 +11,17 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use domain::{
     Effect, KnownTo, PaymentKey, PaymentState, ReservedId, Timestamp, Transition, Withdrawal, WithdrawalId,
-    WithdrawalRow, WithdrawalState,
+    WithdrawalRow,
 };
 use lambda::{Clock, System};
 use serde::Serialize;
-use store::{AnyRow, Read, RowId, RowKey, StoreError, Write, update};
+use store::{AnyRow, Read, RowId, RowKey, Scan, StoreError, UnreadableRow, Write, update};
 
 use crate::deployment::Deployment;
 use crate::failure::{Done, Failure};
 use crate::output::Output;
 use crate::reconcile::{Config, Entry, Export, ProviderRecord, Side, Standing};
+use crate::rows;
 use crate::scan::{rows_bar, scan};
 
 /// What is known of the time after the restore.
@@ -51,8 +52,9 @@ Switch withdrawals off and run `adopt` before, and switch them on again afterwar
   reserved       the table does not have this id, and the provider or the merchant does: no withdrawal is made under it
   not_credited   a deposit that only the export has: ask the provider to send its postback again
   bad_line       a line that cannot be read: mend it, and repeat the command
+  bad_row        a row that cannot be read: see the runbook, how to look
 
-Repeat the command if it ends early: what is done stays done. Exit status 1 if there is a deposit to be credited or a bad line.";
+Repeat the command if it ends early: what is done stays done. Exit status 1 if there is any of the last three.";
 
 /// What was done about a transaction, or has to be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -69,6 +71,7 @@ enum What {
     Reserved,
     NotCredited,
     BadLine,
+    BadRow,
 }
 
 /// Doubts a withdrawal that was on its way. Gives whether that changed the row.
@@ -124,7 +127,9 @@ pub(crate) async fn run(deployment: &Deployment, output: Output, arguments: &Aft
     let table = deployment.table()?;
     let now = Timestamp(System.now_ms());
     let mut findings = std::mem::take(&mut known.findings);
-    for id in on_their_way(&table).await? {
+    let (ids, bad_rows) = on_their_way(&table).await?;
+    findings.extend(bad_rows.into_iter().map(|bad| Finding { what: What::BadRow, id: bad.key, remark: bad.reason }));
+    for id in ids {
         if arguments.dry_run || doubt(&table, &id, now).await? {
             findings.push(Finding::new(What::SetUnknown, &id, "it may have arrived after the moment of the restore"));
         }
@@ -135,7 +140,7 @@ pub(crate) async fn run(deployment: &Deployment, output: Output, arguments: &Aft
             false => reserve(&table, id, *known_to, now).await?,
         };
         if is_missing {
-            findings.push(Finding::new(What::Reserved, id, in_words(*known_to)));
+            findings.push(Finding::new(What::Reserved, id, rows::known_to(*known_to)));
         }
     }
     for (key, line) in &known.payments {
@@ -150,7 +155,7 @@ pub(crate) async fn run(deployment: &Deployment, output: Output, arguments: &Aft
     });
     let end = if arguments.dry_run { "\nNothing was written." } else { "" };
     output.say(&format!("\n{} in all{end}", findings.len()));
-    let is_found = |it: &Finding| matches!(it.what, What::NotCredited | What::BadLine);
+    let is_found = |it: &Finding| matches!(it.what, What::NotCredited | What::BadLine | What::BadRow);
     Ok(if findings.iter().any(is_found) { Done::Found } else { Done::Well })
 }
 
@@ -179,7 +184,8 @@ impl Known {
             Some(RowId::Withdrawal(id)) => drop(self.withdrawals.insert(id, KnownTo::Provider)),
             Some(RowId::Payment(payment)) if record.standing == Standing::Success => {
                 let money = &record.money;
-                self.payments.push((payment, format!("line {}: {} {}", record.line, money.amount, money.currency_code)));
+                self.payments
+                    .push((payment, format!("line {}: {} {}", record.line, money.amount, money.currency_code)));
             }
             Some(_) | None => {}
         }
@@ -207,21 +213,27 @@ fn open(file: &Path) -> Result<File, Failure> {
     File::open(file).map_err(|error| Failure::Usage(format!("{}: {error}", file.display())))
 }
 
-/// The withdrawals that the table shows on their way.
-async fn on_their_way(table: &impl store::Scan) -> Result<Vec<WithdrawalId>, Failure> {
-    let mut found = Vec::new();
+/// The withdrawals that the table shows on their way, and the rows that cannot be read.
+async fn on_their_way(table: &impl Scan) -> Result<(Vec<WithdrawalId>, Vec<UnreadableRow>), Failure> {
+    let (mut found, mut bad_rows) = (Vec::new(), Vec::new());
     scan(table, &rows_bar(), |row| {
         match row.map(|scanned| scanned.row) {
             Ok(AnyRow::Withdrawal(stored)) => {
-                found.extend(stored.row.registered().filter(|row| is_on_its_way(row)).map(Withdrawal::id));
+                found.extend(
+                    stored
+                        .row
+                        .registered()
+                        .filter(|row| is_on_its_way(row))
+                        .map(|row| row.request.withdrawal_id.clone()),
+                );
             }
             Ok(_) => {}
-            Err(bad) => crate::output::complain(&format!("unreadable: {bad}")),
+            Err(bad) => bad_rows.push(bad),
         }
         Ok(())
     })
     .await?;
-    Ok(found)
+    Ok((found, bad_rows))
 }
 
 fn is_on_its_way(row: &Withdrawal) -> bool {
@@ -230,11 +242,4 @@ fn is_on_its_way(row: &Withdrawal) -> bool {
 
 fn is_decided(state: &PaymentState) -> bool {
     matches!(state, PaymentState::Credited { .. } | PaymentState::Rejected { .. })
-}
-
-fn in_words(known_to: KnownTo) -> &'static str {
-    match known_to {
-        KnownTo::Provider => "the provider's export has it",
-        KnownTo::Merchant => "the merchant has used it",
-    }
 }

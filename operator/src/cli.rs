@@ -3,6 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::adopt::Adopt;
+use crate::after_restore::AfterRestore;
 use crate::audit::Audit;
 use crate::deployment::Where;
 use crate::list::List;
@@ -48,6 +49,8 @@ pub(crate) enum Command {
     Audit(Audit),
     /// Put a restored or copied table into service
     Adopt(Adopt),
+    /// Make a restored table safe to send withdrawals from
+    AfterRestore(AfterRestore),
 }
 
 const HELP: &str = "\

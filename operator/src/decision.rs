@@ -137,6 +137,7 @@ impl Decision {
                 let row = match &stored.row {
                     WithdrawalRow::Registered(row) => WithdrawalRow::Registered(Box::new(row.resolve(resolution)?)),
                     WithdrawalRow::Foreign(row) => WithdrawalRow::Foreign(Box::new(row.resolve(resolution)?)),
+                    WithdrawalRow::Reserved(_) => return Err(NotDecided::NothingToDecide),
                 };
                 RowChange::Withdrawal(stored.becomes(row))
             }

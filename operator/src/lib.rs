@@ -2,6 +2,7 @@
 //! of their own, for other programs that decide.
 
 pub mod adopt;
+pub mod after_restore;
 mod audit;
 mod cli;
 pub mod decision;
@@ -53,6 +54,7 @@ async fn command(cli: &Cli) -> Result<Done, Failure> {
         Command::Replay(arguments) => replay::run(&deployment, output, arguments).await,
         Command::Redrive(arguments) => redrive::run(&deployment, output, arguments).await,
         Command::Reconcile(arguments) => reconcile::run(&deployment, output, arguments).await,
+        Command::AfterRestore(arguments) => after_restore::run(&deployment, output, arguments).await,
         Command::Adopt(arguments) => adopt::run(&deployment, output, arguments).await,
         Command::Audit(arguments) => audit::run(&deployment, output, arguments).await,
     }

@@ -97,7 +97,7 @@ impl Letter {
         let row: Option<Stored<WithdrawalRow>> = table.read(&withdrawal_id).await?;
         let is_open = row.as_ref().is_some_and(|it| match &it.row {
             WithdrawalRow::Registered(row) => !row.is_final(),
-            WithdrawalRow::Foreign(_) => false,
+            WithdrawalRow::Foreign(_) | WithdrawalRow::Reserved(_) => false,
         });
         let state = row.map(AnyRow::Withdrawal).as_ref().map(AnyRow::state_name);
         let action = if is_open { Action::Redriven } else { Action::Removed };

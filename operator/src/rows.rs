@@ -3,8 +3,8 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use domain::{
-    Amount, CurrencyCode, DepositRow, ListState, Mismatch, OddPayment, PaymentState, Submission, Timestamp, Unreadable,
-    WithdrawalRow, WithdrawalState,
+    Amount, CurrencyCode, DepositRow, KnownTo, ListState, Mismatch, OddPayment, PaymentState, Submission, Timestamp,
+    Unreadable, WithdrawalRow, WithdrawalState,
 };
 use store::{AnyRow, RowKey};
 
@@ -22,6 +22,7 @@ pub(crate) fn money(row: &AnyRow) -> Option<(Amount, CurrencyCode)> {
         AnyRow::Withdrawal(it) => match &it.row {
             WithdrawalRow::Registered(row) => (row.request.amount, &row.request.currency_code),
             WithdrawalRow::Foreign(row) => (row.facts.amount, &row.facts.currency_code),
+            WithdrawalRow::Reserved(_) => return None,
         },
         AnyRow::Unreadable(it) => {
             let payment = it.row.payment.as_ref()?;
@@ -59,6 +60,9 @@ pub(crate) fn why(row: &AnyRow) -> String {
         AnyRow::Withdrawal(it) => match &it.row {
             WithdrawalRow::Registered(row) => why_withdrawal(&row.state, row.needs_review.as_deref()),
             WithdrawalRow::Foreign(_) => "the provider reports on a withdrawal that was never made here".into(),
+            WithdrawalRow::Reserved(row) => {
+                format!("the id was used before the table was restored: {}", known_to(row.known_to))
+            }
         },
         AnyRow::Unreadable(it) => why_unreadable(&it.row),
         AnyRow::EntryCount(it) => format!("{} numbers were entered on the last day", it.row.entered),
@@ -72,6 +76,14 @@ pub(crate) fn why(row: &AnyRow) -> String {
             ListState::Done => format!("all its {} elements are stored", it.row.elements),
         },
         AnyRow::TableIdentity(it) => format!("generation {}; the stack reads {}", it.row.generation, it.row.stream),
+    }
+}
+
+/// Who knows of a withdrawal that the restored table did not have.
+pub(crate) fn known_to(known_to: KnownTo) -> &'static str {
+    match known_to {
+        KnownTo::Provider => "the provider's export has it",
+        KnownTo::Merchant => "the merchant has used it",
     }
 }
 

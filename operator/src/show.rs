@@ -198,6 +198,7 @@ fn evidence(row: &AnyRow) -> Vec<&Evidence> {
         AnyRow::Withdrawal(it) => match &it.row {
             WithdrawalRow::Registered(row) => (facts(row), &row.contradictions),
             WithdrawalRow::Foreign(row) => (Some(&row.facts), &row.contradictions),
+            WithdrawalRow::Reserved(_) => (None, &[]),
         },
         AnyRow::Unreadable(it) => return vec![&it.row.evidence],
     };
@@ -240,6 +241,9 @@ fn history(row: &AnyRow) -> Vec<Happened> {
                 let what = format!("a signed postback: status {status}");
                 let said = std::iter::once(came(&row.facts, &what));
                 said.chain(against(&row.contradictions)).chain(resolved(&row.resolutions)).collect()
+            }
+            WithdrawalRow::Reserved(row) => {
+                vec![Happened { at_ms: row.reserved_at, what: "the id was reserved".into() }]
             }
         },
         AnyRow::Unreadable(it) => {

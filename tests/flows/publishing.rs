@@ -2,13 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use event_publisher::{Deps, RENEWAL};
-use lambda::{AwsError, ChangeHandler, ChangeRecord, Handled, Publish, Published, SetAside, SetAsideMessage};
+use domain::Separator;
+use event_publisher::{Deps, Proofs, RENEWAL};
+use lambda::{
+    AwsError, ChangeHandler, ChangeRecord, Handled, Publish, Published, SecretStore, SetAside, SetAsideMessage,
+};
 use local::StackOptions;
+use paykassma::EvidenceKeys;
 use serde_json::{Value, json};
+use store::{Memory, TableCheck};
 
 use crate::flows::postbacks::postback;
 use crate::flows::support::{Site, options, order, with};
@@ -203,12 +208,32 @@ impl SetAside for Aside {
     }
 }
 
-fn publisher(takes: usize) -> Deps<Bus, Aside> {
+/// Reads keys that are there.
+struct Keys;
+
+impl SecretStore<EvidenceKeys> for Keys {
+    async fn current(&self) -> Result<Arc<EvidenceKeys>, AwsError> {
+        let keys = json!({"access_key": "key", "postback_private_key": "private"});
+        Ok(Arc::new(serde_json::from_value(keys).unwrap()))
+    }
+
+    async fn renewed(&self) -> Result<Option<Arc<EvidenceKeys>>, AwsError> {
+        Ok(None)
+    }
+}
+
+fn publisher(takes: usize) -> Deps<Bus, Aside, Memory, Keys> {
     publisher_beside(takes, 0)
 }
 
-fn publisher_beside(takes: usize, queue_takes: usize) -> Deps<Bus, Aside> {
-    Deps { bus: Bus { takes, given: Mutex::default() }, queue: Aside { takes: queue_takes, taken: Mutex::default() } }
+fn publisher_beside(takes: usize, queue_takes: usize) -> Deps<Bus, Aside, Memory, Keys> {
+    let (table, keys) = (Memory::default(), Keys);
+    Deps {
+        check: TableCheck::new("arn:stream"),
+        proofs: Proofs { table, keys, separator: Separator::Dot, last: Mutex::default() },
+        bus: Bus { takes, given: Mutex::default() },
+        queue: Aside { takes: queue_takes, taken: Mutex::default() },
+    }
 }
 
 fn change(row: &Value) -> ChangeRecord {
@@ -295,7 +320,7 @@ async fn a_message_leaves_the_queue_once_its_change_is_published() {
     let (first, second) = (publisher(9), publisher(9));
     first.handle(&[change(&unreadable(0))]).await;
     second.try_again(young(&readable)).await;
-    let given = |publisher: Deps<Bus, Aside>| publisher.bus.given.into_inner().unwrap();
+    let given = |publisher: Deps<Bus, Aside, Memory, Keys>| publisher.bus.given.into_inner().unwrap();
     assert_eq!(given(first), given(second), "it is the same event");
     let [newer, ..] = not_readable();
     let large = json!({"transaction_id": {"S": "gift#1"}, "text": {"S": "x".repeat(lambda::LARGEST_MESSAGE)}});

@@ -82,12 +82,14 @@ pub(super) fn unreadable(old: Option<&Unreadable>, new: &Unreadable) -> Vec<Expe
 
 pub(super) fn withdrawal(old: Option<&WithdrawalRow>, new: &WithdrawalRow) -> Vec<ExpectedEvent> {
     let (old, new) = match (old, new) {
-        (None, WithdrawalRow::Foreign(_)) => return vec![plain("withdrawal.foreign")],
+        (None | Some(WithdrawalRow::Reserved(_)), WithdrawalRow::Foreign(_)) => {
+            return vec![plain("withdrawal.foreign")];
+        }
         (Some(WithdrawalRow::Foreign(old)), WithdrawalRow::Foreign(new)) => {
             let words = several("withdrawal.foreign", new.contradictions.len(), Some(old.contradictions.len()));
             return words.chain(resolved(&new.resolutions, Some(&old.resolutions))).collect();
         }
-        (_, WithdrawalRow::Foreign(_)) => return Vec::new(),
+        (_, WithdrawalRow::Foreign(_) | WithdrawalRow::Reserved(_)) => return Vec::new(),
         (Some(WithdrawalRow::Registered(old)), WithdrawalRow::Registered(new)) => (Some(old), new),
         (_, WithdrawalRow::Registered(new)) => (None, new),
     };

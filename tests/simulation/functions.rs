@@ -6,7 +6,8 @@ use std::time::Duration;
 use domain::PaymentSystems;
 use lambda::{AwsError, Clock, Defer, Handler, Message, MessageHandler, Reply, Request, SecretStore, SendLater};
 use paykassma::{
-    ActivateTransaction, Activation, ActivationRequest, BaseUrl, CreateTransaction, Creation, SubmitWithdrawal,
+    ActivateTransaction, Activation, ActivationRequest, BaseUrl, CreateTransaction, Creation, EvidenceKeys,
+    SubmitWithdrawal,
 };
 use secrecy::SecretString;
 use store::TableCheck;
@@ -76,6 +77,12 @@ secrets! {
         access_key: ACCESS_KEY.into(),
         postback_private_key: SecretString::from(PRIVATE_KEY),
         postback_private_key_previous: None,
+    };
+    EvidenceKeys: EvidenceKeys {
+        access_key: ACCESS_KEY.into(),
+        postback_private_key: SecretString::from(PRIVATE_KEY),
+        postback_private_key_previous: None,
+        retired_postback_keys: Vec::new(),
     };
 }
 
@@ -155,7 +162,7 @@ impl Ports {
 }
 
 /// A function that is warm has checked its table. One that starts checks it first.
-fn table_check(world: &World) -> TableCheck {
+pub(super) fn table_check(world: &World) -> TableCheck {
     let name = format!("{} starts cold", world.with(|state| state.next_start()));
     if world.happens(&name, 10) { TableCheck::new(STREAM) } else { world.check.clone() }
 }

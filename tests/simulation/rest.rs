@@ -63,6 +63,7 @@ pub(super) fn at_rest(world: &World) {
         let has_attention = row.attention().is_some();
         let row = match row {
             WithdrawalRow::Registered(row) => row,
+            WithdrawalRow::Reserved(_) => continue,
             WithdrawalRow::Foreign(row) => {
                 check(world, FINAL, is_open(&row) == has_attention, || format!("{row:?}"));
                 continue;

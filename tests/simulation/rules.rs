@@ -195,11 +195,18 @@ pub(super) fn withdrawal(world: &World, old: Option<&WithdrawalRow>, new: Option
             check(world, BACKWARDS, is_kept, || "an unmatched row is written over".into());
             decisions::foreign(world, old, new);
         }
-        (Some(WithdrawalRow::Foreign(_)), _) => break_rule(world, BACKWARDS, "an unmatched row is written over"),
+        (Some(WithdrawalRow::Foreign(_)), Some(WithdrawalRow::Registered(_))) => {
+            break_rule(world, BACKWARDS, "an unmatched row is written over")
+        }
         (Some(WithdrawalRow::Registered(_)), Some(WithdrawalRow::Foreign(_))) => {
             break_rule(world, BACKWARDS, "a withdrawal is unknown again");
         }
-        (None, Some(WithdrawalRow::Foreign(_))) => {}
+        // An id is reserved where the table has none. Only a report says more about it.
+        (None | Some(WithdrawalRow::Reserved(_)), Some(WithdrawalRow::Foreign(_)))
+        | (None, Some(WithdrawalRow::Reserved(_))) => {}
+        (_, Some(WithdrawalRow::Reserved(_))) | (Some(WithdrawalRow::Reserved(_)), _) => {
+            break_rule(world, BACKWARDS, "a reserved id is written over");
+        }
         (None, Some(WithdrawalRow::Registered(new))) => {
             decisions::withdrawal(world, None, new);
             our_withdrawal(world, new);
@@ -334,6 +341,7 @@ pub(super) fn durable(world: &World, postback: &Postback) -> Vec<bool> {
             is_same || is_recorded(&row.contradictions, postback, element)
         }),
         Subject::Withdrawal { id, status } => withdrawal_row(world, id).is_some_and(|row| match row {
+            WithdrawalRow::Reserved(_) => false,
             WithdrawalRow::Foreign(row) => {
                 let is_same = row.withdrawal_status == Some(*status) && is_amount(&row.facts, fact);
                 is_same || is_recorded(&row.contradictions, postback, element)

@@ -32,7 +32,7 @@ pub(super) fn begin(world: &World, body: &str) -> Sending {
     let sends = world.with(|state| state.rules.sends.get(&id).map_or(0, Vec::len));
     let current = row(world, &domain::WithdrawalId::parse(&*id).unwrap());
     let is_journalled = current.as_ref().is_some_and(|row| match row {
-        WithdrawalRow::Foreign(_) => false,
+        WithdrawalRow::Foreign(_) | WithdrawalRow::Reserved(_) => false,
         WithdrawalRow::Registered(journal) => {
             let is_idle = matches!(journal.state, WithdrawalState::Waiting | WithdrawalState::Rejected { .. });
             journal.body == body && !is_idle && journal.attempts.len() > sends

@@ -121,8 +121,10 @@ fn who_may_do_what_to_money() {
     assert_eq!(may("dynamodb:PutItem", "list#*"), ["postback-receiver"]);
     let payers = ["create-withdrawal", "postback-receiver", "withdrawal-submitter"];
     assert_eq!(may("dynamodb:PutItem", "withdrawal#*"), payers);
-    assert_eq!(may("dynamodb:PutItem", "table#*"), payers, "who refuses to work on another table");
-    let readers = ["activate", "authorizer", "create-deposit", "create-withdrawal", "postback-receiver"];
+    let checkers = ["create-withdrawal", "event-publisher", "postback-receiver", "withdrawal-submitter"];
+    assert_eq!(may("dynamodb:PutItem", "table#*"), checkers, "who refuses to work on another table");
+    let readers =
+        ["activate", "authorizer", "create-deposit", "create-withdrawal", "event-publisher", "postback-receiver"];
     assert_eq!(may("secretsmanager:GetSecretValue", "Secret"), readers);
     assert_eq!(may("dynamodb:Query", "${Table.Arn}/index/attention"), ["attention-reporter", "transaction-reader"]);
     assert_eq!(may("sqs:SendMessage", "SetAsideQueue.Arn"), ["event-publisher"]);

@@ -97,6 +97,9 @@ where
             Written::Conflict { current: Some(Stored { row: WithdrawalRow::Foreign(_), .. }) } => {
                 Err(ApiError::IdTaken("its origin: the provider reported on it already".into()))
             }
+            Written::Conflict { current: Some(Stored { row: WithdrawalRow::Reserved(_), .. }) } => {
+                Err(ApiError::IdTaken("its origin: it was used before the table was restored".into()))
+            }
             Written::Conflict { current: None } => {
                 Err(StoreError::transient("a race was lost to a row that is not there").into())
             }
@@ -129,7 +132,7 @@ where
                 let (row, effect) = row.after(row.answered(sender, &submission, now), None, now);
                 (row.map(|row| WithdrawalRow::Registered(Box::new(row))), effect)
             }
-            Some(WithdrawalRow::Foreign(_)) | None => (None, Effect::Repeated),
+            Some(WithdrawalRow::Foreign(_) | WithdrawalRow::Reserved(_)) | None => (None, Effect::Repeated),
         };
         let stored = Stored { row: WithdrawalRow::Registered(Box::new(journalled.clone())), version: 1 };
         let updated = update_from(&self.table, Some(stored), answered).await;

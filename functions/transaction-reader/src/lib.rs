@@ -69,7 +69,9 @@ impl<S: ReadAny + FindAttention> Deps<S> {
             Some(Stored { row: WithdrawalRow::Registered(row), version }) => {
                 Ok(Reply::new(StatusCode::OK, &WithdrawalView::of(&row, version)))
             }
-            Some(Stored { row: WithdrawalRow::Foreign(_), .. }) | None => Err(ApiError::NotFound),
+            Some(Stored { row: WithdrawalRow::Foreign(_) | WithdrawalRow::Reserved(_), .. }) | None => {
+                Err(ApiError::NotFound)
+            }
         }
     }
 
@@ -103,6 +105,7 @@ fn open(row: &AnyRow, kind: AttentionKind) -> Option<Entry<'_>> {
         AnyRow::Withdrawal(Stored { row: WithdrawalRow::Foreign(row), version }) => {
             Open::ForeignWithdrawal(ForeignWithdrawalView::of(row, *version))
         }
+        AnyRow::Withdrawal(Stored { row: WithdrawalRow::Reserved(_), .. }) => return None,
         AnyRow::Unreadable(stored) => Open::Unreadable(UnreadableView::of(stored)),
         AnyRow::ListProgress(stored) => Open::List(ListView::of(stored)),
     };

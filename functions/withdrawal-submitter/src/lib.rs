@@ -140,7 +140,7 @@ where
                 let (row, effect) = row.after(event(row), None, now);
                 (row.map(|row| WithdrawalRow::Registered(Box::new(row))), effect)
             }
-            Some(WithdrawalRow::Foreign(_)) | None => (None, Effect::Repeated),
+            Some(WithdrawalRow::Foreign(_) | WithdrawalRow::Reserved(_)) | None => (None, Effect::Repeated),
         };
         let stored = Stored { row: WithdrawalRow::Registered(Box::new(stored.row)), version: stored.version };
         match update_from(&self.table, Some(stored), decide).await? {

@@ -32,6 +32,7 @@ pub(crate) fn check(scanned: &ScannedRow, keys: &Keys) -> Checked {
         AnyRow::Withdrawal(it) => match &it.row {
             WithdrawalRow::Registered(row) => check.withdrawal(row),
             WithdrawalRow::Foreign(row) => check.foreign(row),
+            WithdrawalRow::Reserved(_) => {}
         },
         AnyRow::Unreadable(it) => check.unreadable(&it.row),
         AnyRow::EntryCount(_)

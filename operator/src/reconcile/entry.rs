@@ -77,6 +77,7 @@ impl Entry {
                 WithdrawalRow::Foreign(row) => {
                     (Standing::Other, &row.resolutions, row.facts.evidence.received_at, true)
                 }
+                WithdrawalRow::Reserved(_) => return None,
             },
             AnyRow::Deposit(_)
             | AnyRow::Unreadable(_)

@@ -23,10 +23,11 @@ use crate::failure::{Done, Failure};
 use crate::output::Output;
 use crate::scan::{bytes_bar, rows_bar, scan};
 use compare::{Period, compare};
-use config::Config;
-use entry::Entry;
-use export::Export;
 use files::Files;
+
+pub(crate) use config::Config;
+pub(crate) use entry::{Entry, ProviderRecord, Side, Standing};
+pub(crate) use export::Export;
 
 /// What to compare.
 #[derive(Debug, Args)]

@@ -104,6 +104,7 @@ impl Decided for WithdrawalRow {
         match self {
             Self::Registered(row) => &mut row.resolutions,
             Self::Foreign(row) => &mut row.resolutions,
+            Self::Reserved(_) => unreachable!("nobody decides about a reserved id"),
         }
     }
 }
@@ -186,11 +187,15 @@ pub(in super::super) fn withdrawal(
     change: Change<WithdrawalRow>,
     current: Option<&Stored<WithdrawalRow>>,
 ) -> Change<WithdrawalRow> {
+    if matches!(change.row, WithdrawalRow::Reserved(_)) {
+        return change;
+    }
     let mut change = if is_blind(world, &change, current) { Change::of(change.row, current) } else { change };
     let last = change.row.resolutions().last().map(|it| it.outcome).filter(|_| is_decision(&change, current));
     decision(world, &mut change, current);
     let row = match &mut change.row {
         WithdrawalRow::Registered(row) => row,
+        WithdrawalRow::Reserved(_) => return change,
         WithdrawalRow::Foreign(row) => {
             if world.is(Wrong::FirstWordOnly) {
                 row.contradictions.clear();

@@ -3,8 +3,8 @@
 use std::sync::LazyLock;
 
 use domain::{
-    AccountNumber, Amount, CurrencyCode, ForeignWithdrawal, Label, Mismatch, Outcome, Submission, Timestamp,
-    Transition, WalletType, Withdrawal, WithdrawalId, WithdrawalReport, WithdrawalRequest, WithdrawalRow,
+    AccountNumber, Amount, CurrencyCode, ForeignWithdrawal, KnownTo, Label, Mismatch, Outcome, ReservedId, Submission,
+    Timestamp, Transition, WalletType, Withdrawal, WithdrawalId, WithdrawalReport, WithdrawalRequest, WithdrawalRow,
 };
 
 use crate::{World, essence, facts, resolution, state};
@@ -26,6 +26,7 @@ impl World for Rows {
                 let Withdrawal { state, attempts, needs_review, contradictions, resolutions, .. } = &**row;
                 serde_json::to_string(&(state, attempts, needs_review, essence(contradictions, resolutions))).unwrap()
             }
+            Some(WithdrawalRow::Reserved(_)) => "reserved".into(),
             Some(WithdrawalRow::Foreign(row)) => {
                 let ForeignWithdrawal { withdrawal_status, facts, contradictions, resolutions, .. } = &**row;
                 serde_json::to_string(&(withdrawal_status, facts, essence(contradictions, resolutions))).unwrap()
@@ -38,6 +39,9 @@ impl World for Rows {
             None => created(),
             Some(WithdrawalRow::Registered(row)) => registered(row),
             Some(WithdrawalRow::Foreign(row)) => foreign(row),
+            Some(reserved @ WithdrawalRow::Reserved(_)) => {
+                REPORTS.iter().filter_map(|report| WithdrawalRow::reported(Some(reserved), report).0).collect()
+            }
         };
         rows.into_iter().map(|row| Self(Some(row))).collect()
     }
@@ -50,7 +54,9 @@ impl World for Rows {
 fn created() -> Vec<WithdrawalRow> {
     let new = Withdrawal::new(request(), "{}".into(), SENDERS[0].into(), NOW);
     let foreign = REPORTS.iter().map(|report| WithdrawalRow::Foreign(ForeignWithdrawal::new(report).into()));
-    foreign.chain([WithdrawalRow::Registered(new.into())]).collect()
+    let id = ReservedId { withdrawal_id: request().withdrawal_id, reserved_at: NOW, known_to: KnownTo::Provider };
+    let reserved = WithdrawalRow::reserved(None, id);
+    foreign.chain([WithdrawalRow::Registered(new.into())]).chain(reserved).collect()
 }
 
 fn registered(row: &Withdrawal) -> Vec<WithdrawalRow> {
@@ -59,6 +65,7 @@ fn registered(row: &Withdrawal) -> Vec<WithdrawalRow> {
         rows.extend([true, false].map(|resend_unknown| row.send_again((*next).into(), NOW, resend_unknown)));
     }
     rows.push(after(row, row.lose(), None));
+    rows.push(after(row, row.restored(), None));
     for sender in SENDERS {
         rows.extend(submissions().map(|submission| after(row, row.answered(sender, &submission, NOW), None)));
     }
