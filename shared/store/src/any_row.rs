@@ -1,9 +1,9 @@
 //! A row of any kind.
 
 use domain::{
-    Attention, CreditedNumber, CreditedNumberId, CustomTransactionId, DepositRow, EntryCount, LabelHash, ListHash,
-    ListProgress, NormalisedNumber, Payment, PaymentKey, StoredList, TransactionId, Unreadable, UnreadableId,
-    WaitingPage, WaitingPageId, WithdrawalId, WithdrawalRow,
+    Attention, CreditedNumber, CreditedNumberId, CustomTransactionId, Day, DepositRow, EntryCount, LabelHash, ListHash,
+    ListProgress, NormalisedNumber, Payment, PaymentKey, ReservedSums, ReservedSumsId, StoredList, TransactionId,
+    Unreadable, UnreadableId, WalletType, WaitingPage, WaitingPageId, WithdrawalId, WithdrawalRow,
 };
 use serde::Serialize;
 use serde_dynamo::Item;
@@ -95,6 +95,8 @@ any_row! {
     StoredList(StoredList, StoredListId, "evidence");
     /// How far the elements of a list are.
     ListProgress(ListProgress, ListProgressId, "list");
+    /// How much of a payment system's money was reserved to be sent out in a day.
+    ReservedSums(ReservedSums, ReservedSumsId, "ceiling");
 }
 
 impl RowId {
@@ -124,6 +126,11 @@ impl RowId {
             }
             "evidence" => Some(Self::StoredList(StoredListId(ListHash::parse(rest)?))),
             "list" => Some(Self::ListProgress(ListProgressId(ListHash::parse(rest)?))),
+            "ceiling" => {
+                let (payment_system, day) = rest.split_once('#')?;
+                let payment_system = WalletType::parse(payment_system).ok()?;
+                Some(Self::ReservedSums(ReservedSumsId { payment_system, day: Day::parse(day).ok()? }))
+            }
             _ => None,
         }
     }
@@ -143,6 +150,7 @@ impl AnyRow {
             Self::WaitingPage(_) => "waiting",
             Self::StoredList(_) => "stored",
             Self::ListProgress(it) => it.row.state.name(),
+            Self::ReservedSums(_) => "reserved",
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::{
     Transacted, Transaction, Write, Written,
 };
 
-type Rows = BTreeMap<String, AnyRow>;
+pub(crate) type Rows = BTreeMap<String, AnyRow>;
 
 /// The table in memory. Clones share it.
 #[derive(Clone, Debug, Default)]
@@ -23,12 +23,12 @@ impl Memory {
         self.lock().clone()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Rows> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Rows> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn get<I: RowKey>(rows: &Rows, id: &I) -> Option<Stored<I::Row>> {
+pub(crate) fn get<I: RowKey>(rows: &Rows, id: &I) -> Option<Stored<I::Row>> {
     rows.get(&id.key()).cloned().and_then(Row::from_any)
 }
 
@@ -36,7 +36,7 @@ fn is_expected<R: Row>(rows: &Rows, change: &Change<R>) -> bool {
     rows.get(&change.row.id().key()).map_or(0, AnyRow::version) == change.expected_version
 }
 
-fn put<R: Row>(rows: &mut Rows, change: Change<R>) {
+pub(crate) fn put<R: Row>(rows: &mut Rows, change: Change<R>) {
     rows.insert(change.row.id().key(), R::into_any(change.written()));
 }
 
