@@ -189,6 +189,7 @@ fn evidence(row: &AnyRow) -> Vec<&Evidence> {
     let (facts, contradictions): (Option<&SignedFacts>, &[Contradiction]) = match row {
         AnyRow::Deposit(_)
         | AnyRow::EntryCount(_)
+        | AnyRow::ReservedSums(_)
         | AnyRow::CreditedNumber(_)
         | AnyRow::WaitingPage(_)
         | AnyRow::StoredList(_)
@@ -253,9 +254,11 @@ fn history(row: &AnyRow) -> Vec<Happened> {
             };
             it.row.copies.iter().map(came).collect()
         }
-        AnyRow::EntryCount(_) | AnyRow::CreditedNumber(_) | AnyRow::WaitingPage(_) | AnyRow::StoredList(_) => {
-            Vec::new()
-        }
+        AnyRow::EntryCount(_)
+        | AnyRow::ReservedSums(_)
+        | AnyRow::CreditedNumber(_)
+        | AnyRow::WaitingPage(_)
+        | AnyRow::StoredList(_) => Vec::new(),
     }
 }
 

@@ -81,6 +81,7 @@ impl Entry {
             AnyRow::Deposit(_)
             | AnyRow::Unreadable(_)
             | AnyRow::EntryCount(_)
+            | AnyRow::ReservedSums(_)
             | AnyRow::CreditedNumber(_)
             | AnyRow::WaitingPage(_)
             | AnyRow::StoredList(_)

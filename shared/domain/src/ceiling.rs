@@ -320,7 +320,8 @@ mod tests {
         let first = ReservedSums::reserve(None, &reservation(&ceilings, "700.50", 7 * HOUR_MS)).unwrap();
         let sums = ReservedSums::reserve(Some(&first), &reservation(&ceilings, "1", 23 * HOUR_MS)).unwrap();
         let text = serde_json::to_string(&sums).unwrap();
-        let expected = r#"{"payment_system":"paytm","day":"1970-01-01","reserved":"701.50","hour_07":"700.50","hour_23":"1"}"#;
+        let expected =
+            r#"{"payment_system":"paytm","day":"1970-01-01","reserved":"701.50","hour_07":"700.50","hour_23":"1"}"#;
         assert_eq!(text, expected);
         let others = text.replace('{', r#"{"transaction_id":"x","version":3,"#);
         assert_eq!(serde_json::from_str::<ReservedSums>(&others).unwrap(), sums);

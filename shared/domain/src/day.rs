@@ -32,7 +32,10 @@ pub struct Day {
 impl Day {
     /// The day of a moment.
     #[must_use]
-    #[expect(clippy::arithmetic_side_effects, reason = "the number of days is bounded, and each difference is of a part")]
+    #[expect(
+        clippy::arithmetic_side_effects,
+        reason = "the number of days is bounded, and each difference is of a part"
+    )]
     pub fn of(now: Timestamp) -> Self {
         // Years begin in March here, so that a leap day is the last of its year. 400 years have 146,097 days.
         let days = (now.0 / (HOUR_MS * HOURS)).min(LAST) + 719_468;
@@ -152,7 +155,9 @@ mod tests {
 
     #[test]
     fn only_a_day_is_read_as_a_day() {
-        for bad in ["", "2026", "2026-11", "2026-1-27", "2026-13-01", "2026-00-01", "2026-01-32", "26-11-27", "+026-11-27"] {
+        for bad in
+            ["", "2026", "2026-11", "2026-1-27", "2026-13-01", "2026-00-01", "2026-01-32", "26-11-27", "+026-11-27"]
+        {
             assert!(Day::parse(bad).is_err(), "{bad}");
         }
     }

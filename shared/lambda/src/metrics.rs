@@ -33,13 +33,15 @@ pub enum Metric {
     WithdrawalUnknown,
     /// A withdrawal's attempts are used up.
     WithdrawalNeedsReview,
+    /// A ceiling on outgoing money does not allow a withdrawal.
+    WithdrawalLimitReached,
     /// The provider answers 404: a secret or an address is wrong.
     ProviderMisconfigured,
 }
 
 impl Metric {
     /// All metrics.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::DepositCredited,
         Self::DepositQuarantined,
         Self::PaymentUnmatched,
@@ -53,6 +55,7 @@ impl Metric {
         Self::WithdrawalConflict,
         Self::WithdrawalUnknown,
         Self::WithdrawalNeedsReview,
+        Self::WithdrawalLimitReached,
         Self::ProviderMisconfigured,
     ];
 
@@ -73,6 +76,7 @@ impl Metric {
             | Self::WithdrawalConflict
             | Self::WithdrawalUnknown
             | Self::WithdrawalNeedsReview
+            | Self::WithdrawalLimitReached
             | Self::ProviderMisconfigured => true,
         }
     }
@@ -94,6 +98,7 @@ impl Metric {
             Self::WithdrawalConflict => "withdrawal.conflict",
             Self::WithdrawalUnknown => "withdrawal.unknown",
             Self::WithdrawalNeedsReview => "withdrawal.needs_review",
+            Self::WithdrawalLimitReached => "withdrawal.limit_reached",
             Self::ProviderMisconfigured => "provider.misconfigured",
         }
     }

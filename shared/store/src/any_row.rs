@@ -3,7 +3,7 @@
 use domain::{
     Attention, CreditedNumber, CreditedNumberId, CustomTransactionId, Day, DepositRow, EntryCount, LabelHash, ListHash,
     ListProgress, NormalisedNumber, Payment, PaymentKey, ReservedSums, ReservedSumsId, StoredList, TransactionId,
-    Unreadable, UnreadableId, WalletType, WaitingPage, WaitingPageId, WithdrawalId, WithdrawalRow,
+    Unreadable, UnreadableId, WaitingPage, WaitingPageId, WalletType, WithdrawalId, WithdrawalRow,
 };
 use serde::Serialize;
 use serde_dynamo::Item;

@@ -6,8 +6,8 @@ use std::fmt;
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{
     Attention, CreditedNumber, CreditedNumberId, CustomTransactionId, DepositRow, EntryCount, LabelHash, ListHash,
-    ListProgress, Payment, PaymentKey, ReservedSums, ReservedSumsId, StoredList, Unreadable, UnreadableId, WaitingPage, WaitingPageId, WithdrawalId,
-    WithdrawalRow,
+    ListProgress, Payment, PaymentKey, ReservedSums, ReservedSumsId, StoredList, Unreadable, UnreadableId, WaitingPage,
+    WaitingPageId, WithdrawalId, WithdrawalRow,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;

@@ -9,17 +9,17 @@ use std::sync::atomic::Ordering;
 
 use domain::{
     AttentionKind, CreditedNumber, CustomTransactionId, DepositRow, Effect, EntryCount, Label, LabelHash, ListHash,
-    ListPlace, ListProgress, Payment, PaymentKey, PaymentState, ReservedSums, SignedList, StoredList, Timestamp, Transition,
-    Unsigned, WaitingPage, Withdrawal, WithdrawalRow, WithdrawalState,
+    ListPlace, ListProgress, Payment, PaymentKey, PaymentState, ReservedSums, SignedList, StoredList, Timestamp,
+    Transition, Unsigned, WaitingPage, Withdrawal, WithdrawalRow, WithdrawalState,
 };
 use fixtures::{
     Table, claimed, credited_sum, deposit, deposit_report, embedded, entered, facts, foreign_withdrawal, list,
     reservation, resolution, sums, unreadable, unreadable_at, withdrawal, withdrawal_report,
 };
 use store::{
-    Change, Credit, DynamoDb, EndWithdrawal, ListProgressId, Memory, PAGE, Read, Reserve, Reserved, RowId, RowKey, Scan, ScannedRow,
-    Segment, StoreError, Stored, StoredListId, Transact, Transacted, Transaction, UnreadableRow, Write, Written,
-    read_any, update, update_from,
+    Change, Credit, DynamoDb, EndWithdrawal, ListProgressId, Memory, PAGE, Read, Reserve, Reserved, RowId, RowKey,
+    Scan, ScannedRow, Segment, StoreError, Stored, StoredListId, Transact, Transacted, Transaction, UnreadableRow,
+    Write, Written, read_any, update, update_from,
 };
 
 macro_rules! contract {
@@ -411,7 +411,17 @@ async fn a_row_of_any_kind_is_read_by_its_key(table: &impl Table) {
         let row = read_any(table, id).await.unwrap().unwrap();
         assert_eq!((row.key().as_str(), row.version()), (key, version));
     }
-    for key in ["ceiling#paytm", "ceiling#paytm#today", "ceiling#Pay TM#2026-11-27", "gift#1", "deposit", "deposit#a/b", "payment#paytm", "withdrawal#", "unreadable#signature#x"] {
+    for key in [
+        "ceiling#paytm",
+        "ceiling#paytm#today",
+        "ceiling#Pay TM#2026-11-27",
+        "gift#1",
+        "deposit",
+        "deposit#a/b",
+        "payment#paytm",
+        "withdrawal#",
+        "unreadable#signature#x",
+    ] {
         assert_eq!(RowId::parse(key), None, "{key}");
     }
 }
