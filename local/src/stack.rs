@@ -265,7 +265,7 @@ async fn provider(
 }
 
 fn start_event_source(options: &StackOptions, services: &Services, functions: &Functions, tasks: &mut JoinSet<()>) {
-    let Some(function) = functions.get(SUBMITTER) else { return };
+    let Some(function) = functions.get(SUBMITTER).filter(|_| options.withdrawals != "off") else { return };
     let source = Arc::new(EventSource {
         sqs: services.sqs.clone(),
         queue_url: queue_url(services.sqs.url(), QUEUE),

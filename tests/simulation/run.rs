@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use domain::Separator;
 
+use super::ceilings::Outgoing;
 use super::faults::Faults;
 use super::provider::{Labels, Model};
 use super::random::Chance;
@@ -18,11 +19,14 @@ use super::{many_payments, operators, rest, users};
 const QUIET_FROM_MS: u64 = 3_600_000;
 
 /// What some seed must reach, or the runs show nothing.
-const REACHED: [&str; 49] = [
+const REACHED: [&str; 54] = [
+    "a ceiling is reached",
     "a full page of waiting payments",
     "a list is done",
     "a list is sent again by a person",
     "a payment is held by itself",
+    "a reservation is given back",
+    "a reservation without a withdrawal",
     "a respelled payment",
     "a same number is held",
     "a second credit of an order",
@@ -45,6 +49,7 @@ const REACHED: [&str; 49] = [
     "an undocumented status",
     "answered fail",
     "answered fail and accepted",
+    "answered limit_reached",
     "claimed",
     "credited",
     "credited by a person",
@@ -68,6 +73,7 @@ const REACHED: [&str; 49] = [
     "unknown row",
     "unmatched",
     "waiting",
+    "withdrawals of several hours",
 ];
 
 /// What a seed makes of everything that is settled before a run.
@@ -88,6 +94,7 @@ pub(super) fn settings(seed: u64, wrong: Option<Wrong>) -> Settings {
         resend_unknown: chance.percent("resend", 40),
         separator: chance.one_of("separator", &[Separator::Dot, Separator::Hyphen]),
         max_receive_count: chance.one_of("receives", &[2, 4, 8]),
+        outgoing: Outgoing::of(chance),
         has_publisher: true,
         has_operators: chance.percent("operators", 60),
         units_per_second: chance.one_of("units per second", &[None, None, None, Some(60), Some(20)]),

@@ -115,6 +115,8 @@ fn who_may_do_what_to_money() {
     assert_eq!(may("dynamodb:PutItem", "waiting#*"), ["postback-receiver"]);
     assert_eq!(may("dynamodb:PutItem", "evidence#*"), ["postback-receiver"]);
     assert_eq!(may("dynamodb:PutItem", "list#*"), ["postback-receiver"]);
+    assert_eq!(may("dynamodb:UpdateItem", "ceiling#*"), ["create-withdrawal"]);
+    assert_eq!(may("dynamodb:PutItem", "ceiling#*"), [""; 0], "no sum is ever written over");
     let payers = ["create-withdrawal", "postback-receiver", "withdrawal-submitter"];
     assert_eq!(may("dynamodb:PutItem", "withdrawal#*"), payers);
     let readers = ["activate", "authorizer", "create-deposit", "create-withdrawal", "postback-receiver"];
