@@ -35,6 +35,6 @@ async fn set_up(settings: &Settings) -> Result<impl Handler + use<>, BadSetting>
         ceilings,
         is_on: settings.switch_that_is_on("WITHDRAWALS")?,
     };
-    warm_up(deps.keys.current()).await;
+    warm_up(async { tokio::join!(deps.keys.current(), deps.table.warm_up("withdrawal")) }).await;
     Ok(deps)
 }
