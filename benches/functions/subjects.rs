@@ -119,6 +119,8 @@ async fn environment(
         ("SECRET_ID", "paykassma"),
         ("EVENT_BUS_NAME", "paykassma"),
         ("PROVIDER_PLUGIN_URL", "https://plugin.example.com"),
+        ("WITHDRAWAL_CEILING_PER_HOUR", "100000"),
+        ("WITHDRAWAL_CEILING_PER_DAY", "1000000"),
         // The peers take the certificate as their own tools have it.
         ("AWS_CA_BUNDLE", &certificate),
         ("NODE_EXTRA_CA_CERTS", &certificate),

@@ -48,6 +48,18 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "URL")]
     events: Option<String>,
 
+    /// The most that may be sent out in an hour: `none`, an amount, or a JSON object such as '{"paytm":"100000"}'
+    #[arg(long, value_name = "AMOUNT", default_value = "none")]
+    withdrawal_ceiling_per_hour: String,
+
+    /// The most that may be sent out in a day (UTC)
+    #[arg(long, value_name = "AMOUNT", default_value = "none")]
+    withdrawal_ceiling_per_day: String,
+
+    /// Whether withdrawals are switched on
+    #[arg(long, value_parser = ["on", "off"], default_value = "on")]
+    withdrawals: String,
+
     /// Print what the functions log
     #[arg(long)]
     verbose: bool,
@@ -73,6 +85,9 @@ impl Cli {
             verbose: self.verbose,
             show_events: true,
             events: self.events.clone(),
+            withdrawals: self.withdrawals.clone(),
+            withdrawal_ceiling_per_hour: self.withdrawal_ceiling_per_hour.clone(),
+            withdrawal_ceiling_per_day: self.withdrawal_ceiling_per_day.clone(),
             ..StackOptions::default()
         }
     }

@@ -79,6 +79,9 @@ fn settings(options: &StackOptions, services: &Services, provider_url: &str) -> 
         ("SUBMISSION_DELAY_SECONDS", options.submission_delay_seconds.to_string()),
         ("TABLE_NAME", options.table_name.clone()),
         ("TABLE_STREAM_ARN", services.stream_arn.clone()),
+        ("WITHDRAWALS", options.withdrawals.clone()),
+        ("WITHDRAWAL_CEILING_PER_DAY", options.withdrawal_ceiling_per_day.clone()),
+        ("WITHDRAWAL_CEILING_PER_HOUR", options.withdrawal_ceiling_per_hour.clone()),
     ])
 }
 

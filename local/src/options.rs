@@ -51,6 +51,12 @@ pub struct StackOptions {
     pub provider_timeout_ms: u32,
     /// Whether a submission of unknown outcome is sent again: `on` or `off`.
     pub resend_unknown: String,
+    /// Whether withdrawals are switched on: `on` or `off`.
+    pub withdrawals: String,
+    /// How much may be sent out in an hour: `none`, an amount, or a JSON object.
+    pub withdrawal_ceiling_per_hour: String,
+    /// How much may be sent out in a day.
+    pub withdrawal_ceiling_per_day: String,
     /// The functions' log level.
     pub log_level: String,
     /// More environment for single functions: function, name, value.
@@ -82,6 +88,9 @@ impl Default for StackOptions {
             submission_delay_seconds: 60,
             provider_timeout_ms: 8_000,
             resend_unknown: "off".into(),
+            withdrawals: "on".into(),
+            withdrawal_ceiling_per_hour: "none".into(),
+            withdrawal_ceiling_per_day: "none".into(),
             log_level: "info".into(),
             environment: Vec::new(),
         }

@@ -295,7 +295,9 @@ async fn provider(
 fn start_event_sources(options: &StackOptions, services: &Services, functions: &Functions, tasks: &mut JoinSet<()>) {
     let submissions = (QUEUE, SUBMITTER, options.batch_size, options.event_source_concurrency);
     let set_aside = (SET_ASIDE_QUEUE, PUBLISHER, SET_ASIDE_BATCH, SET_ASIDE_CONCURRENCY);
-    for (queue, function, batch_size, concurrency) in [submissions, set_aside] {
+    // Switched off, the mapping of the submissions is disabled.
+    let submissions = (options.withdrawals != "off").then_some(submissions);
+    for (queue, function, batch_size, concurrency) in submissions.into_iter().chain([set_aside]) {
         let Some(function) = functions.get(function) else { continue };
         let source = Arc::new(EventSource {
             sqs: services.sqs.clone(),

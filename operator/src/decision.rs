@@ -128,6 +128,7 @@ impl Decision {
         let change = match &row {
             AnyRow::Deposit(_) => return Err(NotDecided::IsOrder),
             AnyRow::EntryCount(_)
+            | AnyRow::ReservedSums(_)
             | AnyRow::CreditedNumber(_)
             | AnyRow::WaitingPage(_)
             | AnyRow::StoredList(_)

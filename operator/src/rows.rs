@@ -29,6 +29,7 @@ pub(crate) fn money(row: &AnyRow) -> Option<(Amount, CurrencyCode)> {
             (payment.amount, &payment.currency_code)
         }
         AnyRow::EntryCount(_)
+        | AnyRow::ReservedSums(_)
         | AnyRow::CreditedNumber(_)
         | AnyRow::WaitingPage(_)
         | AnyRow::StoredList(_)
@@ -66,6 +67,7 @@ pub(crate) fn why(row: &AnyRow) -> String {
         },
         AnyRow::Unreadable(it) => why_unreadable(&it.row),
         AnyRow::EntryCount(it) => format!("{} numbers were entered on the last day", it.row.entered),
+        AnyRow::ReservedSums(it) => format!("{} was reserved to be sent out on that day", it.row.reserved),
         AnyRow::CreditedNumber(it) => format!("{} was credited for {}", it.row.order, it.row.payment.key()),
         AnyRow::WaitingPage(it) => {
             format!("{} payments wait for {}", it.row.payments.len(), it.row.custom_transaction_id)

@@ -189,6 +189,7 @@ fn evidence(row: &AnyRow) -> Vec<&Evidence> {
     let (facts, contradictions): (Option<&SignedFacts>, &[Contradiction]) = match row {
         AnyRow::Deposit(_)
         | AnyRow::EntryCount(_)
+        | AnyRow::ReservedSums(_)
         | AnyRow::CreditedNumber(_)
         | AnyRow::WaitingPage(_)
         | AnyRow::StoredList(_)
@@ -259,6 +260,7 @@ fn history(row: &AnyRow) -> Vec<Happened> {
             it.row.copies.iter().map(came).collect()
         }
         AnyRow::EntryCount(_)
+        | AnyRow::ReservedSums(_)
         | AnyRow::CreditedNumber(_)
         | AnyRow::WaitingPage(_)
         | AnyRow::StoredList(_)

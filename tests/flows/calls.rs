@@ -90,6 +90,10 @@ async fn pass(State(counter): State<Arc<Counter>>, uri: Uri, headers: HeaderMap,
 
 /// A stack whose functions call by way of the counter, each warm.
 async fn counted(functions: &[&str]) -> (Site, Arc<Counter>) {
+    counted_with(functions, options()).await
+}
+
+async fn counted_with(functions: &[&str], options: StackOptions) -> (Site, Arc<Counter>) {
     let (counter, url) = Counter::start().await;
     let mut environment = Vec::new();
     for function in functions {
@@ -98,7 +102,7 @@ async fn counted(functions: &[&str]) -> (Site, Arc<Counter>) {
             environment.push(((*function).to_owned(), name, url));
         }
     }
-    let site = Site::start_with(StackOptions { environment, ..options() }).await;
+    let site = Site::start_with(StackOptions { environment, ..options }).await;
     let services = [
         ("DynamoDB_20120810", site.stack.dynamodb_url().to_owned()),
         ("AmazonSQS", site.stack.sqs_url().to_owned()),
@@ -154,7 +158,8 @@ async fn a_deposit_takes_these_calls_and_a_repeated_postback_one() {
 
 #[tokio::test]
 async fn a_withdrawal_takes_these_calls_and_its_armed_message_one() {
-    let (site, calls) = counted(&["create-withdrawal", "postback-receiver", "withdrawal-submitter"]).await;
+    let functions = ["create-withdrawal", "postback-receiver", "withdrawal-submitter"];
+    let (site, calls) = counted_with(&functions, with_ceiling("1000000")).await;
     for (round, id) in [(0, "cold"), (1, "warm")] {
         assert_eq!(site.withdraw(id).await.state(), (201, "submitted"));
         site.settle(id, 1).await;
@@ -162,10 +167,34 @@ async fn a_withdrawal_takes_these_calls_and_its_armed_message_one() {
         let counts = ["create-withdrawal", "postback-receiver"].map(|function| calls.taken(function));
         let armed = calls.some("withdrawal-submitter").await;
         if round == 1 {
-            assert_eq!(counts, [vec!["SendMessage", "PutItem", "PutItem"], vec!["UpdateItem"]]);
+            assert_eq!(counts, [vec!["UpdateItem", "SendMessage", "PutItem", "PutItem"], vec!["UpdateItem"]]);
             assert_eq!(armed, ["GetItem"]);
         }
     }
+}
+
+fn with_ceiling(per_day: &str) -> StackOptions {
+    StackOptions { withdrawal_ceiling_per_day: per_day.into(), ..options() }
+}
+
+#[tokio::test]
+async fn without_a_ceiling_a_withdrawal_takes_one_call_less_and_above_one_it_takes_two() {
+    let (site, calls) = counted(&["create-withdrawal"]).await;
+    for id in ["cold", "warm"] {
+        assert_eq!(site.withdraw(id).await.state(), (201, "submitted"));
+        let taken = calls.taken("create-withdrawal");
+        assert!(id == "cold" || taken == ["SendMessage", "PutItem", "PutItem"], "{taken:?}");
+    }
+    let (site, calls) = counted_with(&["create-withdrawal"], with_ceiling("1500")).await;
+    assert_eq!(site.withdraw("w1").await.state(), (201, "submitted"));
+    calls.taken("create-withdrawal");
+    assert_eq!(site.withdraw("w2").await.code(), "limit_reached");
+    assert_eq!(calls.taken("create-withdrawal"), ["UpdateItem", "GetItem"]);
+    let small = with(&crate::flows::support::withdrawal("w1"), "amount", &json!(1));
+    assert_eq!(site.post("/withdrawals", &small).await.code(), "id_taken");
+    assert_eq!(calls.taken("create-withdrawal"), ["UpdateItem", "SendMessage", "PutItem", "UpdateItem"]);
+    let sums = site.keys("ceiling#").await.remove(0);
+    assert!(row(&site, &sums).await <= UNIT, "a reservation is one unit");
 }
 
 #[tokio::test]

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use local::StackOptions;
 use serde_json::{Value, json};
 
 use crate::flows::operator::Tool;
 use crate::flows::operator_reconcile::damage;
 use crate::flows::postbacks::{elements, ok, send_text, signed};
-use crate::flows::support::Site;
+use crate::flows::support::{Site, options};
 
 /// A signed list of payments of 700: number and order.
 fn list(site: &Site, payments: &[(&str, &str)]) -> String {
@@ -33,7 +34,7 @@ async fn report(site: &Site, id: &str, status: i64) -> Value {
 
 #[tokio::test]
 async fn every_row_names_the_format_of_its_writer() {
-    let site = Site::start().await;
+    let site = Site::start_with(StackOptions { withdrawal_ceiling_per_day: "5000".into(), ..options() }).await;
     let tool = Tool::of(&site);
     site.order("o1").await;
     site.activate("o1", "47752120001").await;
@@ -53,7 +54,18 @@ async fn every_row_names_the_format_of_its_writer() {
     }
     let table = site.table().await;
     let kinds: BTreeSet<_> = table.keys().map(|key| key.split('#').next().unwrap()).collect();
-    let all = ["deposit", "entries", "evidence", "list", "number", "payment", "unreadable", "waiting", "withdrawal"];
+    let all = [
+        "ceiling",
+        "deposit",
+        "entries",
+        "evidence",
+        "list",
+        "number",
+        "payment",
+        "unreadable",
+        "waiting",
+        "withdrawal",
+    ];
     assert_eq!(kinds, BTreeSet::from(all));
     let others: Vec<_> = table.iter().filter(|(_, row)| row["format"] != json!({"N": "1"})).collect();
     assert!(others.is_empty(), "{others:?}");

@@ -4,6 +4,7 @@ mod activations;
 mod bad_input;
 mod bad_settings;
 mod calls;
+mod ceilings;
 mod deposits;
 mod events;
 mod formats;

@@ -151,6 +151,14 @@ async fn refusals_are_answered_as_described() {
         assert_eq!(answer.status, status, "{at}: {answer:?}");
         api.check(path, "post", &answer);
     }
+    for (options, status) in [
+        (StackOptions { withdrawal_ceiling_per_hour: "999".into(), ..options() }, 422),
+        (StackOptions { withdrawals: "off".into(), ..options() }, 503),
+    ] {
+        let answer = Site::start_with(options).await.withdraw("w1").await;
+        assert_eq!(answer.status, status, "{answer:?}");
+        api.check("/withdrawals", "post", &answer);
+    }
     site.fault("create", "reset_before", 1).await;
     let unreachable = site.post("/deposits", &crate::flows::support::order("o3")).await;
     assert_eq!(unreachable.status, 503);

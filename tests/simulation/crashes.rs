@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::ceilings::Outgoing;
 use super::deposits::pay;
 use super::faults::{Fault, Faults};
 use super::provider::Model;
@@ -113,12 +114,14 @@ fn a_postback_survives_every_crash_and_every_two() {
 #[test]
 fn a_withdrawal_survives_every_crash_and_every_two() {
     let mut cases = Vec::new();
+    let exactly = Some(Outgoing { per_hour: Some(3_000), per_day: None, ahead_ms: 0 });
     for provider in Model::ALL {
-        for resend_unknown in [false, true] {
+        for (resend_unknown, outgoing) in [(false, None), (true, None), (false, exactly)] {
             for seed in [seed_of(1), seed_of(5)] {
                 cases.push(Settings {
                     provider,
                     resend_unknown,
+                    outgoing,
                     max_receive_count: 4,
                     has_publisher: false,
                     ..settings(seed, None)

@@ -211,6 +211,8 @@ pub(super) fn create_withdrawal(world: &World, body: String) -> Job {
         keys: Ports(world.clone()),
         clock: Ports(world.clone()),
         systems: PaymentSystems::default(),
+        ceilings: super::ceilings::ceilings(world),
+        is_on: true,
     };
     job(deps, body.into_bytes(), None)
 }
@@ -235,6 +237,7 @@ pub(super) fn submit_withdrawal(world: &World, body: String, receipt_handle: Str
         retry_ceiling_seconds: 900,
         sender_lifetime_ms: 30_000,
         resend_unknown,
+        is_on: true,
     };
     let deps = withdrawal_submitter::Deps {
         table: Table(world.clone()),

@@ -4,6 +4,7 @@
 #![expect(clippy::wildcard_enum_match_arm, reason = "a rule is about the states that it names")]
 
 mod activations;
+mod ceilings;
 mod crashes;
 mod decisions;
 mod deposits;

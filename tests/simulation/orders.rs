@@ -74,6 +74,7 @@ fn run(order: &[Thing], variant: Variant, is_traced: bool) -> World {
         is_traced,
         max_receive_count: 4,
         has_publisher: false,
+        outgoing: None,
         ..settings(0, None)
     });
     world.with(|state| {
@@ -179,6 +180,7 @@ fn answer_written_over_the_next_attempt(wrong: Option<Wrong>) -> World {
         provider: Model::of(false, true),
         resend_unknown: false,
         max_receive_count: 8,
+        outgoing: None,
         ..settings(SURELY_NOT_SENT, wrong)
     });
     let body = json!({"withdrawal_id": "w", "label": "person-0", "amount": 1000, "currency_code": "INR",

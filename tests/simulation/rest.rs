@@ -4,6 +4,7 @@ use domain::{DepositRow, Mismatch, PaymentState, WithdrawalRow, WithdrawalState}
 use store::{AnyRow, Stored};
 
 use super::activations;
+use super::ceilings;
 use super::decisions::{is_contradicted, is_open};
 use super::many_payments;
 use super::rules::{
@@ -43,6 +44,7 @@ pub(super) fn at_rest(world: &World) {
         check(world, ONCE, holds, || format!("{number}: due {is_due}, but {row:?}"));
     }
     activations::at_rest(world);
+    ceilings::at_rest(world);
     withdrawals_at_rest(world);
     stream::at_rest(world);
     let rows = world.table.rows();

@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
     Contradiction, Credit, CustomTransactionId, Deposit, DepositRow, ListHash, MAX_CREDITS, Mismatch, NormalisedNumber,
-    Payment, PaymentKey, PaymentState, SignedFacts, SubmissionAttempt, Totals, TransactionId, UnreadableId,
-    Unregistered, WaitingPageId, WalletType, Withdrawal, WithdrawalId, WithdrawalRow, WithdrawalState,
+    Payment, PaymentKey, PaymentState, Reservation, SignedFacts, SubmissionAttempt, Totals, TransactionId,
+    UnreadableId, Unregistered, WaitingPageId, WalletType, Withdrawal, WithdrawalId, WithdrawalRow, WithdrawalState,
 };
 
 use super::activations::{self, Activations};
 use store::AnyRow;
 
+use super::ceilings;
 use super::decisions;
 use super::lists;
 use super::many_payments;
@@ -27,6 +28,8 @@ pub(super) struct Rules {
     /// The bodies sent for each withdrawal, and what came of each send.
     pub sends: BTreeMap<String, Vec<(String, Send)>>,
     pub activations: Activations,
+    /// What each task has reserved.
+    pub reservations: BTreeMap<String, Reservation>,
     /// All credits of each order.
     credits: BTreeMap<CustomTransactionId, Vec<Credit>>,
 }
@@ -210,6 +213,7 @@ pub(super) fn withdrawal(world: &World, old: Option<&WithdrawalRow>, new: Option
         (None, Some(WithdrawalRow::Registered(new))) => {
             decisions::withdrawal(world, None, new);
             our_withdrawal(world, new);
+            ceilings::judge(world);
         }
         (Some(WithdrawalRow::Registered(old)), Some(WithdrawalRow::Registered(new))) => {
             let holds = may_become(&old.state, &new.state)

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use domain::Separator;
 
+use super::ceilings::Outgoing;
 use super::faults::Faults;
 use super::provider::{Labels, Model};
 use super::random::Chance;
@@ -18,13 +19,16 @@ use super::{many_payments, operators, rest, users};
 const QUIET_FROM_MS: u64 = 3_600_000;
 
 /// What some seed must reach, or the runs show nothing.
-const REACHED: [&str; 51] = [
+const REACHED: [&str; 56] = [
     "a change is set aside",
     "a change that was set aside is published",
+    "a ceiling is reached",
     "a full page of waiting payments",
     "a list is done",
     "a list is sent again by a person",
     "a payment is held by itself",
+    "a reservation is given back",
+    "a reservation without a withdrawal",
     "a respelled payment",
     "a same number is held",
     "a second credit of an order",
@@ -47,6 +51,7 @@ const REACHED: [&str; 51] = [
     "an undocumented status",
     "answered fail",
     "answered fail and accepted",
+    "answered limit_reached",
     "claimed",
     "credited",
     "credited by a person",
@@ -70,6 +75,7 @@ const REACHED: [&str; 51] = [
     "unknown row",
     "unmatched",
     "waiting",
+    "withdrawals of several hours",
 ];
 
 /// What a seed makes of everything that is settled before a run.
@@ -90,6 +96,7 @@ pub(super) fn settings(seed: u64, wrong: Option<Wrong>) -> Settings {
         resend_unknown: chance.percent("resend", 40),
         separator: chance.one_of("separator", &[Separator::Dot, Separator::Hyphen]),
         max_receive_count: chance.one_of("receives", &[2, 4, 8]),
+        outgoing: Outgoing::of(chance),
         has_publisher: true,
         has_operators: chance.percent("operators", 60),
         units_per_second: chance.one_of("units per second", &[None, None, None, Some(60), Some(20)]),

@@ -7,19 +7,19 @@ use std::task::{Context, Poll, Waker};
 use std::collections::BTreeMap;
 
 use domain::{
-    CreditedNumber, DepositRow, EntryCount, ExpectedCredit, ListProgress, Payment, StoredList, TableIdentity,
-    Unreadable, WaitingPage, WithdrawalReport, WithdrawalRow,
+    CreditedNumber, DepositRow, EntryCount, ExpectedCredit, ListProgress, Payment, Reservation, ReservedSums,
+    StoredList, TableIdentity, Unreadable, WaitingPage, WithdrawalReport, WithdrawalRow,
 };
 use store::{
-    BackOff, Change, Credit, EndWithdrawal, Read, ReadMany, Row, RowKey, StoreError, Stored, Transact, Transacted,
-    Transaction, Write, Written, longest_wait_ms,
+    BackOff, Change, Credit, EndWithdrawal, Read, ReadMany, Reserve, Reserved, Row, RowKey, StoreError, Stored,
+    Transact, Transacted, Transaction, Write, Written, longest_wait_ms,
 };
 
 use super::expected_events::ExpectedEvent;
 use super::faults::{Fault, Patience};
 use super::world::World;
 use super::wrong::Wrong;
-use super::{activations, expected_events, lists, many_payments, rules, stream, wrong};
+use super::{activations, ceilings, expected_events, lists, many_payments, rules, stream, wrong};
 
 /// The table of a run.
 #[derive(Clone)]
@@ -127,6 +127,7 @@ quiet! {
     TableIdentity: super::lists::table_identity;
     CreditedNumber: lists::credited_number;
     WaitingPage: lists::waiting_page;
+    ReservedSums: ceilings::reserved_sums;
 }
 
 impl Ruled for StoredList {
@@ -269,6 +270,26 @@ fn credit(world: &World, expected: &ExpectedCredit) -> Transacted {
     written
 }
 
+/// Reserves, and has the rules judge what changed.
+pub(super) fn reserve(world: &World, reservation: &Reservation) -> Reserved {
+    let reservation = wrong::reservation(world, reservation);
+    let old = stored(world, &reservation.id);
+    let reserved = now(world.table.reserve(&reservation)).unwrap();
+    judge(world, &reservation.id, old.as_ref());
+    if reserved == Reserved::Done {
+        let running = world.running();
+        world.with(|state| state.rules.reservations.insert(running, reservation));
+    }
+    reserved
+}
+
+pub(super) fn give_back(world: &World, reservation: &Reservation) -> Result<(), StoreError> {
+    let old = stored(world, &reservation.id);
+    let given = now(world.table.give_back(reservation));
+    judge(world, &reservation.id, old.as_ref());
+    given
+}
+
 fn end_withdrawal(world: &World, report: &WithdrawalReport) -> Written<WithdrawalRow> {
     if let Some(written) = wrong::end_withdrawal(world, report) {
         return written;
@@ -325,6 +346,9 @@ impl BackOff for Table {
 impl<I: RowKey<Row: Ruled>> Read<I> for Table {
     async fn read(&self, id: &I) -> Result<Option<Stored<I::Row>>, StoreError> {
         let id = id.clone();
+        if wrong::is_unseen(&self.0, &id.key()) {
+            return Ok(None);
+        }
         if many_payments::is_unwritable(&self.0, &id.key()) {
             self.0.sleep(5).await;
             return Err(wrong::permanent(&self.0, id.key()));
@@ -351,7 +375,7 @@ impl<R: Ruled> Write<R> for Table {
             return Ok(Written::Done);
         }
         let (key, units) = (change.row.id().key(), units(&change.row));
-        self.write_units(format!("write {key}"), units, Some(key), move |world| {
+        let written = self.write_units(format!("write {key}"), units, Some(key.clone()), move |world| {
             if is_in_transaction(world, &change.row.id()) {
                 let current = stored(world, &change.row.id());
                 let is_own = current.as_ref() == Some(&change.clone().written());
@@ -359,8 +383,10 @@ impl<R: Ruled> Write<R> for Table {
                 return if is_done { Written::Done } else { Written::Conflict { current } };
             }
             put(world, change.clone())
-        })
-        .await
+        });
+        let written = written.await;
+        wrong::written(&self.0, &key, written.is_ok());
+        written
     }
 }
 
@@ -408,5 +434,31 @@ impl EndWithdrawal for Table {
         let report = report.clone();
         let what = format!("end {}", report.withdrawal_id);
         self.write_units(what, 1, None, move |world| end_withdrawal(world, &report)).await
+    }
+}
+
+impl Reserve for Table {
+    async fn reserve(&self, reservation: &Reservation) -> Result<Reserved, StoreError> {
+        let reservation = reservation.clone();
+        if wrong::is_reserved_later(&self.0) {
+            self.0.after(3_000, move |world| {
+                reserve(world, &reservation);
+            });
+            return Ok(Reserved::Done);
+        }
+        self.write_units(format!("reserve {}", reservation.id.key()), 1, None, move |world| {
+            reserve(world, &reservation)
+        })
+        .await
+    }
+
+    /// Nothing does it again: when the answer does not come, it counts as lost.
+    async fn give_back(&self, reservation: &Reservation) -> Result<(), StoreError> {
+        let (what, reservation) = (format!("give back {}", reservation.id.key()), reservation.clone());
+        let given = self.0.call(&what, Patience::Ms(2_000), move |world| {
+            wrong::before_giving_back(world, &reservation);
+            give_back(world, &reservation)
+        });
+        given.await.unwrap_or_else(|fault| Err(StoreError::Transient(format!("{fault:?}"))))
     }
 }

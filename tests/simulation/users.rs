@@ -7,7 +7,7 @@ use super::functions::{LIMIT_MS, activate, create_deposit, create_withdrawal};
 use super::table::row;
 use super::withdrawals;
 use super::world::{Answer, Job, World};
-use super::{activations, deposits, many_payments, queue, rules, wrong};
+use super::{activations, ceilings, deposits, many_payments, queue, rules, wrong};
 
 /// What a merchant asks for.
 #[derive(Clone, Debug)]
@@ -42,8 +42,11 @@ impl Ask {
     }
 
     /// Holds an answer against the table.
-    fn check(&self, world: &World, status: u16, body: &str) {
+    fn check(&self, world: &World, status: u16, body: &str, was_on_record: bool) {
         rules::shown(world, body);
+        if body.contains("limit_reached") {
+            return ceilings::refused(world, was_on_record, || format!("{self:?} was answered {status} {body}"));
+        }
         let holds = match self {
             Self::Deposit { id, label, .. } if matches!(status, 200 | 201) => {
                 matches!(row(world, &CustomTransactionId::parse(&**id).unwrap()),
@@ -69,8 +72,9 @@ pub(super) fn ask(world: &World, name: String, asked: Ask, attempt: u64) {
     if let Ask::Activation { id, number, .. } = &asked {
         activations::begins(world, task.clone(), id, number);
     }
+    let was_on_record = ceilings::is_on_record(world, &asked);
     world.start(&task, LIMIT_MS, job, move |world, answer| match answer {
-        Some(Answer::Reply(status, body)) if status < 500 => asked.check(world, status, &body),
+        Some(Answer::Reply(status, body)) if status < 500 => asked.check(world, status, &body, was_on_record),
         _ if attempt < 6 => {
             let wait = world.chance.below(&format!("{name} waits {attempt}"), 40_000);
             world.after(wait, move |world| ask(world, name, asked, attempt + 1));
@@ -100,6 +104,7 @@ pub(super) fn plan(world: &World) {
             withdrawal_story(world, number);
         }
     }
+    ceilings::plan(world);
     if world.happens("a flood of numbers", 10) {
         flood(world);
     }

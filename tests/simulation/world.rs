@@ -18,7 +18,7 @@ use super::table::now;
 use super::wrong::Wrong;
 
 /// The moment at which every run begins.
-const EPOCH_MS: u64 = 1_760_000_000_000;
+pub(super) const EPOCH_MS: u64 = 1_760_000_000_000;
 /// The stream that the functions are deployed with.
 pub(super) const STREAM: &str = "arn:stream";
 /// More steps than any run needs. Beyond them the run does not end.
@@ -66,6 +66,8 @@ pub(super) struct Settings {
     pub resend_unknown: bool,
     pub separator: domain::Separator,
     pub max_receive_count: u32,
+    /// The ceilings on outgoing money, if there are any.
+    pub outgoing: Option<super::ceilings::Outgoing>,
     /// Whether the table's stream has a reader. It writes nothing: without it a run is the same, and shorter.
     pub has_publisher: bool,
     pub has_operators: bool,
@@ -120,7 +122,7 @@ impl World {
         let chance = Chance(settings.seed);
         let state = State {
             now_ms: 0,
-            skew_ms: 0,
+            skew_ms: settings.outgoing.map_or(0, |it| i64::try_from(it.ahead_ms).unwrap()),
             provider: Provider::new(settings.provider),
             settings,
             messages: Messages::default(),

@@ -1,8 +1,8 @@
 //! Deliberately wrong variants of our own code, each made at a port: the rules must find every one of them.
 
 use domain::{
-    Credit, CustomTransactionId, DepositRow, ListProgress, Submission, Withdrawal, WithdrawalId, WithdrawalRow,
-    WithdrawalState,
+    Credit, CustomTransactionId, DepositRow, ListProgress, Reservation, Submission, Withdrawal, WithdrawalId,
+    WithdrawalRow, WithdrawalState,
 };
 use lambda::{AwsError, RowChange};
 use paykassma::{Activation, ActivationRequest};
@@ -142,6 +142,16 @@ wrongs! {
     NeverArm
     /// A message is always deleted.
     AcknowledgeAlways
+    /// An amount is reserved whatever the ceiling.
+    ReserveAboveCeiling
+    /// An amount is reserved after its withdrawal is journalled.
+    ReserveLater
+    /// What was reserved is given back when the journal's answer is lost.
+    GiveBackUncertain
+    /// What was reserved is given back again after a lost answer.
+    GiveBackTwice
+    /// What is on record is refused when a ceiling is reached.
+    RefuseRepeat
     /// When the attempts are used up, the money is given back.
     RefundOnReview
     /// All invocations send under one name, by a clock that shows the hour.
@@ -180,6 +190,40 @@ wrongs! {
     CreditPaymentAlone
     /// A postback decides against a person.
     OverrulePerson
+}
+
+pub(super) fn reservation(world: &World, reservation: &Reservation) -> Reservation {
+    let reservation = reservation.clone();
+    if world.is(Wrong::ReserveAboveCeiling) {
+        return Reservation { hour_before: None, day_before: None, ..reservation };
+    }
+    reservation
+}
+
+pub(super) fn is_reserved_later(world: &World) -> bool {
+    world.is(Wrong::ReserveLater)
+}
+
+/// A row was written, or nobody knows.
+pub(super) fn written(world: &World, key: &str, is_answered: bool) {
+    if is_answered || !key.starts_with("withdrawal#") || !world.is(Wrong::GiveBackUncertain) {
+        return;
+    }
+    let running = world.running();
+    if let Some(reservation) = world.with(|state| state.rules.reservations.remove(&running)) {
+        drop(super::table::give_back(world, &reservation));
+    }
+}
+
+pub(super) fn before_giving_back(world: &World, reservation: &Reservation) {
+    if world.is(Wrong::GiveBackTwice) {
+        drop(super::table::give_back(world, reservation));
+    }
+}
+
+/// Whether a wrong function answers a merchant without looking at what is on record.
+pub(super) fn is_unseen(world: &World, key: &str) -> bool {
+    world.is(Wrong::RefuseRepeat) && key.starts_with("withdrawal#") && world.running().starts_with("withdraw ")
 }
 
 /// The error of a row that cannot be used.

@@ -32,7 +32,7 @@ const FOUND: [(Wrong, u64); 16] = [
     (Wrong::ForgetLabels, 321),
     (Wrong::FirstWordOnly, 18),
     (Wrong::FailEndsAnyAttempt, 15),
-    (Wrong::ReuseFailedId, 4),
+    (Wrong::ReuseFailedId, 21),
     (Wrong::SendActivatedAgain, 26),
     (Wrong::ForgetEntries, 11),
     (Wrong::CreditContested, 57),

@@ -88,6 +88,43 @@ fn a_label_has_a_limit_unless_otherwise_said() {
 }
 
 #[test]
+fn whoever_deploys_chooses_the_ceilings_on_outgoing_money() {
+    let template = Template::read();
+    for (name, setting) in [
+        ("WithdrawalCeilingPerHour", "WITHDRAWAL_CEILING_PER_HOUR"),
+        ("WithdrawalCeilingPerDay", "WITHDRAWAL_CEILING_PER_DAY"),
+    ] {
+        let parameter = &template.section("Parameters")[name];
+        assert!(parameter["Default"].is_null(), "{name}");
+        assert_eq!(template.variables("create-withdrawal")[setting], json!({"Ref": name}));
+        let allowed = jsonschema::validator_for(&json!({"pattern": parameter["AllowedPattern"]})).unwrap();
+        for good in ["none", "1", "100000", "1500.50", r#"{"paytm":"100000","x":"none"}"#] {
+            assert!(allowed.is_valid(&json!(good)), "{good}");
+        }
+        for bad in ["", "0", "0100", "-5", "1e6", "1.", "1,000", "unlimited", "NONE", "[]", "{", "none "] {
+            assert!(!allowed.is_valid(&json!(bad)), "{bad}");
+        }
+    }
+}
+
+#[test]
+fn withdrawals_are_on_until_they_are_switched_off_and_then_no_message_is_received() {
+    let template = Template::read();
+    let parameter = &template.section("Parameters")["Withdrawals"];
+    assert_eq!((&parameter["Default"], &parameter["AllowedValues"]), (&json!("on"), &json!(["on", "off"])));
+    let readers = DECLARED.into_iter().filter(|(_, settings)| settings.contains(&"WITHDRAWALS"));
+    let readers: Vec<_> = readers.map(|(function, _)| function).collect();
+    assert_eq!(readers, ["create-withdrawal", "withdrawal-submitter"]);
+    for function in readers {
+        assert_eq!(template.variables(function)["WITHDRAWALS"], json!({"Ref": "Withdrawals"}), "{function}");
+    }
+    let source = &template.properties("WithdrawalSubmitter")["Events"]["Queue"]["Properties"];
+    assert_eq!(source["Enabled"], json!({"Fn::If": ["WithdrawalsAreOn", true, false]}));
+    let are_on = &template.section("Conditions")["WithdrawalsAreOn"];
+    assert_eq!(*are_on, json!({"Fn::Equals": [{"Ref": "Withdrawals"}, "on"]}));
+}
+
+#[test]
 fn the_time_limits_are_one_ladder() {
     let template = Template::read();
     let connect_s = paykassma::CONNECT_TIMEOUT.as_secs();

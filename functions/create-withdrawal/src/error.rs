@@ -15,6 +15,12 @@ pub enum ApiError {
     /// The provider said `fail`: the funds are free.
     #[error("{0}")]
     Rejected(String),
+    /// A ceiling on outgoing money does not allow it. Nothing is recorded.
+    #[error("a limit on withdrawals is reached; nothing was recorded by this request")]
+    LimitReached,
+    /// Withdrawals are switched off.
+    #[error("withdrawals are switched off; send the same request again later")]
+    Off,
     /// The provider was not asked.
     #[error("{TRY_AGAIN}")]
     Table(#[from] StoreError),
@@ -30,8 +36,8 @@ impl ErrorReply for ApiError {
         match self {
             Self::BadRequest(bad) => bad.status(),
             Self::IdTaken(_) => StatusCode::CONFLICT,
-            Self::Rejected(_) => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::Table(_) | Self::Aws(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Rejected(_) | Self::LimitReached => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Off | Self::Table(_) | Self::Aws(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -41,6 +47,8 @@ impl ErrorReply for ApiError {
             Self::IdTaken(_) => "id_taken",
             Self::Rejected(_) => "provider_rejected",
             Self::Table(StoreError::WrongTable) => WRONG_TABLE,
+            Self::LimitReached => "limit_reached",
+            Self::Off => "withdrawals_off",
             Self::Table(_) | Self::Aws(_) => "try_again",
         }
     }
@@ -49,7 +57,8 @@ impl ErrorReply for ApiError {
         match self {
             Self::BadRequest(bad) => bad.field(),
             Self::IdTaken(_) => Some("withdrawal_id"),
-            Self::Rejected(_) | Self::Table(_) | Self::Aws(_) => None,
+            Self::LimitReached => Some("amount"),
+            Self::Rejected(_) | Self::Off | Self::Table(_) | Self::Aws(_) => None,
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use create_withdrawal::{Deps, Keys, SETTINGS};
-use domain::PaymentSystems;
+use create_withdrawal::{Deps, Keys, SETTINGS, parse_ceiling};
+use domain::{Ceilings, PaymentSystems};
 use lambda::{Aws, BadSetting, Handler, Queue, SecretStore, Secrets, Settings, System, serve, start_log, warm_up};
 use paykassma::Client;
 use store::{DynamoDb, TableCheck};
@@ -20,6 +20,11 @@ async fn set_up(settings: &Settings) -> Result<impl Handler + use<>, BadSetting>
     let timeout = Duration::from_millis(settings.number("PROVIDER_TIMEOUT_MS", 8_000)?);
     let delay = Duration::from_secs(settings.number("SUBMISSION_DELAY_SECONDS", 60)?);
     let secret_id = settings.required("SECRET_ID")?.to_owned();
+    let systems = settings.json("PAYMENT_SYSTEMS")?.map(PaymentSystems::with).unwrap_or_default();
+    let ceilings = Ceilings {
+        per_hour: settings.parsed("WITHDRAWAL_CEILING_PER_HOUR", |text| parse_ceiling(text, &systems))?,
+        per_day: settings.parsed("WITHDRAWAL_CEILING_PER_DAY", |text| parse_ceiling(text, &systems))?,
+    };
     let deps = Deps {
         table: DynamoDb::new(aws.dynamodb(settings), settings.required("TABLE_NAME")?.to_owned()),
         check: TableCheck::new(settings.required("TABLE_STREAM_ARN")?),
@@ -27,7 +32,9 @@ async fn set_up(settings: &Settings) -> Result<impl Handler + use<>, BadSetting>
         provider: settings.parsed("PROVIDER_API_URL", |url| Client::at(url, timeout))?,
         keys: Secrets::<Keys, _>::new(aws.secrets_manager(settings), secret_id, System),
         clock: System,
-        systems: settings.json("PAYMENT_SYSTEMS")?.map(PaymentSystems::with).unwrap_or_default(),
+        systems,
+        ceilings,
+        is_on: settings.switch_that_is_on("WITHDRAWALS")?,
     };
     warm_up(async { tokio::join!(deps.keys.current(), deps.check.generation(&deps.table)) }).await;
     Ok(deps)

@@ -94,6 +94,7 @@ fn open(row: &AnyRow, kind: AttentionKind) -> Option<Entry<'_>> {
     let row = match row {
         AnyRow::Deposit(_)
         | AnyRow::EntryCount(_)
+        | AnyRow::ReservedSums(_)
         | AnyRow::CreditedNumber(_)
         | AnyRow::WaitingPage(_)
         | AnyRow::StoredList(_)

@@ -4,6 +4,8 @@ mod policy;
 
 pub use policy::Policy;
 
+use std::time::Duration;
+
 use domain::{
     ArmedMessage, Effect, Submission, SubmissionAttempt, TableIdentity, Timestamp, Transition, Withdrawal,
     WithdrawalId, WithdrawalRow, WithdrawalState,
@@ -25,6 +27,7 @@ pub const SETTINGS: &[&str] = &[
     "RETRY_CEILING_SECONDS",
     "SENDER_LIFETIME_MS",
     "RESEND_UNKNOWN",
+    "WITHDRAWALS",
 ];
 
 /// What this function's role allows.
@@ -74,6 +77,11 @@ where
             error!("a message that is not ours");
             return Handled::Again;
         };
+        if !self.policy.is_on {
+            info!(reference = withdrawal_id.key(), "put off: withdrawals are switched off");
+            self.put_off(message.receipt_handle, self.policy.while_off(), &withdrawal_id).await;
+            return Handled::Again;
+        }
         // A row of another table says nothing about this withdrawal, and its attempts are not used up.
         if let Err(cause) = self.check.generation(&self.table).await {
             error!(reference = withdrawal_id.key(), %cause, "the table was not checked");
@@ -86,12 +94,19 @@ where
         }
         if message.receive_count >= self.policy.attempts {
             self.ask_for_review(&withdrawal_id).await;
-        } else if let Err(cause) =
-            self.queue.defer(message.receipt_handle, self.policy.back_off(message.receive_count, &self.clock)).await
-        {
-            warn!(reference = withdrawal_id.key(), %cause, "not put off: it comes out when its visibility ends");
+        } else {
+            let wait = self.policy.back_off(message.receive_count, &self.clock);
+            self.put_off(message.receipt_handle, wait, &withdrawal_id).await;
         }
         Handled::Again
+    }
+}
+
+impl<S, Q: Defer, P, A> Deps<S, Q, P, A> {
+    async fn put_off(&self, receipt_handle: &str, wait: Duration, id: &WithdrawalId) {
+        if let Err(cause) = self.queue.defer(receipt_handle, wait).await {
+            warn!(reference = id.key(), %cause, "not put off: it comes out when its visibility ends");
+        }
     }
 }
 

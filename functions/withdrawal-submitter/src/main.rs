@@ -25,6 +25,7 @@ async fn set_up(settings: &Settings) -> Result<impl MessageHandler + use<>, BadS
         retry_ceiling_seconds: settings.number("RETRY_CEILING_SECONDS", 900)?,
         sender_lifetime_ms: settings.number("SENDER_LIFETIME_MS", 30_000)?,
         resend_unknown: settings.switch("RESEND_UNKNOWN")?,
+        is_on: settings.switch_that_is_on("WITHDRAWALS")?,
     };
     let deps = Deps {
         table: DynamoDb::new(aws.dynamodb(settings), settings.required("TABLE_NAME")?.to_owned()),

@@ -18,9 +18,17 @@ pub struct Policy {
     /// Whether an unknown attempt is sent again, with the same bytes. Off by default: the provider does not promise to pay
     /// one `withdrawal_id` once.
     pub resend_unknown: bool,
+    /// Whether withdrawals are switched on. If not, nothing is sent and no row is touched.
+    pub is_on: bool,
 }
 
 impl Policy {
+    /// The wait while withdrawals are switched off: the longest one, so that few receives are used up.
+    #[must_use]
+    pub fn while_off(&self) -> Duration {
+        Duration::from_secs(self.retry_ceiling_seconds)
+    }
+
     /// The wait after the `received`-th time: at least half of what the doubling gives, the rest by chance.
     pub fn back_off(&self, received: u32, clock: &impl Clock) -> Duration {
         let doublings = received.saturating_sub(1).min(16);

@@ -87,18 +87,23 @@ struct Outcome {
 }
 
 async fn deliver(row: Option<Withdrawal>, answers: &[Submission], receive_count: u32, resend_unknown: bool) -> Outcome {
-    let (table, scripted) = (Memory::default(), Scripted::default());
-    *scripted.answers.lock().unwrap() = answers.to_vec();
-    if let Some(row) = row {
-        table.write(Change::new(WithdrawalRow::Registered(Box::new(row)))).await.unwrap();
-    }
     let policy = Policy {
         attempts: 3,
         first_retry_seconds: 30,
         retry_ceiling_seconds: 50,
         sender_lifetime_ms: 30_000,
         resend_unknown,
+        is_on: true,
     };
+    deliver_by(policy, row, answers, receive_count).await
+}
+
+async fn deliver_by(policy: Policy, row: Option<Withdrawal>, answers: &[Submission], receive_count: u32) -> Outcome {
+    let (table, scripted) = (Memory::default(), Scripted::default());
+    *scripted.answers.lock().unwrap() = answers.to_vec();
+    if let Some(row) = row {
+        table.write(Change::new(WithdrawalRow::Registered(Box::new(row)))).await.unwrap();
+    }
     let deps =
         Deps { table: table.clone(), check: check(), queue: &scripted, provider: &scripted, clock: &scripted, policy };
     let message = Message { body: r#"{"withdrawal_id":"w1"}"#, receipt_handle: "handle", receive_count };
@@ -189,6 +194,7 @@ async fn a_message_that_is_not_ours_goes_to_the_dead_letters() {
         retry_ceiling_seconds: 1,
         sender_lifetime_ms: 1,
         resend_unknown: false,
+        is_on: true,
     };
     let deps = Deps {
         table: Memory::default(),
@@ -200,5 +206,30 @@ async fn a_message_that_is_not_ours_goes_to_the_dead_letters() {
     };
     for body in ["", "{}", r#"{"withdrawal_id":"a b"}"#, "not json"] {
         assert_eq!(deps.handle(Message { body, receipt_handle: "h", receive_count: 1 }).await, Handled::Again);
+    }
+}
+
+#[tokio::test]
+async fn while_withdrawals_are_off_nothing_is_sent_and_no_row_is_touched() {
+    let off = Policy {
+        attempts: 3,
+        first_retry_seconds: 30,
+        retry_ceiling_seconds: 50,
+        sender_lifetime_ms: 30_000,
+        resend_unknown: true,
+        is_on: false,
+    };
+    let rows = [
+        in_state(WithdrawalState::Waiting),
+        in_state(WithdrawalState::Unknown),
+        sending(NOW_MS - 30_000),
+        in_state(WithdrawalState::Submitted),
+    ];
+    for row in rows {
+        for receive_count in [1, 3] {
+            let outcome = deliver_by(off, Some(row.clone()), &[], receive_count).await;
+            assert_eq!((outcome.handled, &outcome.row), (Handled::Again, &Some(row.clone())));
+            assert_eq!((outcome.sent.len(), outcome.deferred), (0, vec![Duration::from_secs(50)]));
+        }
     }
 }

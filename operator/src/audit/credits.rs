@@ -72,6 +72,7 @@ impl Said {
             AnyRow::Withdrawal(_)
             | AnyRow::Unreadable(_)
             | AnyRow::EntryCount(_)
+            | AnyRow::ReservedSums(_)
             | AnyRow::WaitingPage(_)
             | AnyRow::StoredList(_)
             | AnyRow::ListProgress(_)

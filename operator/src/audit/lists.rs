@@ -41,6 +41,7 @@ impl OfList {
             | AnyRow::Withdrawal(_)
             | AnyRow::Unreadable(_)
             | AnyRow::EntryCount(_)
+            | AnyRow::ReservedSums(_)
             | AnyRow::CreditedNumber(_)
             | AnyRow::WaitingPage(_)
             | AnyRow::TableIdentity(_) => None,

@@ -36,6 +36,7 @@ pub(crate) fn check(scanned: &ScannedRow, keys: &Keys) -> Checked {
         },
         AnyRow::Unreadable(it) => check.unreadable(&it.row),
         AnyRow::EntryCount(_)
+        | AnyRow::ReservedSums(_)
         | AnyRow::CreditedNumber(_)
         | AnyRow::WaitingPage(_)
         | AnyRow::StoredList(_)

@@ -33,6 +33,7 @@ impl Named {
             | AnyRow::Withdrawal(_)
             | AnyRow::Unreadable(_)
             | AnyRow::EntryCount(_)
+            | AnyRow::ReservedSums(_)
             | AnyRow::CreditedNumber(_)
             | AnyRow::StoredList(_)
             | AnyRow::ListProgress(_)

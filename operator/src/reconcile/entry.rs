@@ -82,6 +82,7 @@ impl Entry {
             AnyRow::Deposit(_)
             | AnyRow::Unreadable(_)
             | AnyRow::EntryCount(_)
+            | AnyRow::ReservedSums(_)
             | AnyRow::CreditedNumber(_)
             | AnyRow::WaitingPage(_)
             | AnyRow::StoredList(_)

@@ -118,6 +118,7 @@ fn kept(row: &AnyRow) -> Result<(&Evidence, Option<Label>), Failure> {
         AnyRow::Deposit(_)
         | AnyRow::Withdrawal(_)
         | AnyRow::EntryCount(_)
+        | AnyRow::ReservedSums(_)
         | AnyRow::CreditedNumber(_)
         | AnyRow::WaitingPage(_)
         | AnyRow::ListProgress(_)

@@ -53,7 +53,7 @@ impl Amount {
 }
 
 /// A sum of amounts; zero of none.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Sum(Decimal);
 
@@ -62,6 +62,18 @@ impl Sum {
     #[must_use]
     pub fn plus(self, amount: Amount) -> Self {
         Self(self.0.saturating_add(amount.0))
+    }
+
+    /// The sum without one amount; `None` when the amount is larger.
+    #[must_use]
+    pub fn minus(self, amount: Amount) -> Option<Self> {
+        (amount.0 <= self.0).then(|| Self(self.0.saturating_sub(amount.0)))
+    }
+}
+
+impl From<Amount> for Sum {
+    fn from(amount: Amount) -> Self {
+        Self(amount.0)
     }
 }
 

@@ -3,8 +3,10 @@
 mod amount;
 mod attempt_id;
 mod attention;
+mod ceiling;
 mod claim;
 mod credited_number;
+mod day;
 mod deposit;
 mod entry_count;
 mod event;
@@ -27,8 +29,10 @@ mod withdrawal;
 pub use amount::{Amount, Sum};
 pub use attempt_id::{AttemptId, Separator};
 pub use attention::{Attention, AttentionKind};
+pub use ceiling::{Ceiling, CeilingRule, Ceilings, Reservation, ReservedSums, ReservedSumsId, Reserving};
 pub use claim::{CLAIM_BLOCKS_MS, Call, Claim, Entered, Entering, Entry, Journal, MAX_LABELS};
 pub use credited_number::{CreditedNumber, CreditedNumberId, NormalisedNumber};
+pub use day::{Day, Hour};
 pub use deposit::{
     Attempt, AttemptState, CallResult, Called, Credit, Deposit, DepositRow, DepositState, MAX_ATTEMPTS, MAX_CREDITS,
     Order, Recorded, Totals, Unregistered,

@@ -33,6 +33,8 @@ pub enum Metric {
     WithdrawalUnknown,
     /// A withdrawal's attempts are used up.
     WithdrawalNeedsReview,
+    /// A ceiling on outgoing money does not allow a withdrawal.
+    WithdrawalLimitReached,
     /// The provider answers 404: a secret or an address is wrong.
     ProviderMisconfigured,
     /// A change of the table was set aside: its events are not published yet.
@@ -41,7 +43,7 @@ pub enum Metric {
 
 impl Metric {
     /// All metrics.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::DepositCredited,
         Self::DepositQuarantined,
         Self::PaymentUnmatched,
@@ -55,6 +57,7 @@ impl Metric {
         Self::WithdrawalConflict,
         Self::WithdrawalUnknown,
         Self::WithdrawalNeedsReview,
+        Self::WithdrawalLimitReached,
         Self::ProviderMisconfigured,
         Self::EventSetAside,
     ];
@@ -76,6 +79,7 @@ impl Metric {
             | Self::WithdrawalConflict
             | Self::WithdrawalUnknown
             | Self::WithdrawalNeedsReview
+            | Self::WithdrawalLimitReached
             | Self::ProviderMisconfigured
             | Self::EventSetAside => true,
         }
@@ -98,6 +102,7 @@ impl Metric {
             Self::WithdrawalConflict => "withdrawal.conflict",
             Self::WithdrawalUnknown => "withdrawal.unknown",
             Self::WithdrawalNeedsReview => "withdrawal.needs_review",
+            Self::WithdrawalLimitReached => "withdrawal.limit_reached",
             Self::ProviderMisconfigured => "provider.misconfigured",
             Self::EventSetAside => "event.set_aside",
         }

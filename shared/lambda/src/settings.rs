@@ -127,9 +127,22 @@ impl Settings {
     /// # Errors
     /// [`BadSetting`] when it is something else.
     pub fn switch(&self, name: &'static str) -> Result<bool, BadSetting> {
+        self.switch_or(name, false)
+    }
+
+    /// A switch that is `on` unless it is `off`.
+    ///
+    /// # Errors
+    /// [`BadSetting`] when it is something else.
+    pub fn switch_that_is_on(&self, name: &'static str) -> Result<bool, BadSetting> {
+        self.switch_or(name, true)
+    }
+
+    fn switch_or(&self, name: &'static str, default: bool) -> Result<bool, BadSetting> {
         match self.optional(name) {
-            None | Some("off") => Ok(false),
+            None => Ok(default),
             Some("on") => Ok(true),
+            Some("off") => Ok(false),
             Some(_) => Err(BadSetting { name, rule: "must be on or off".into() }),
         }
     }
@@ -160,5 +173,14 @@ mod tests {
             ]
         );
         assert_eq!(settings.number("ABSENT", 5), Ok(5));
+    }
+
+    #[test]
+    fn a_switch_has_its_default_until_it_is_set() {
+        let settings = Settings::of(&[("ON", "on"), ("OFF", "off"), ("EMPTY", ""), ("BAD", "yes")]);
+        for (name, by_default, that_is_on) in [("ON", true, true), ("OFF", false, false), ("EMPTY", false, true)] {
+            assert_eq!((settings.switch(name), settings.switch_that_is_on(name)), (Ok(by_default), Ok(that_is_on)));
+        }
+        assert!(settings.switch("BAD").is_err() && settings.switch_that_is_on("BAD").is_err());
     }
 }

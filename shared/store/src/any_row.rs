@@ -1,9 +1,10 @@
 //! A row of any kind.
 
 use domain::{
-    Attention, CreditedNumber, CreditedNumberId, CustomTransactionId, DepositRow, EntryCount, Event, LabelHash,
-    ListHash, ListProgress, NormalisedNumber, Payment, PaymentKey, StoredList, TableIdentity, TransactionId,
-    Unreadable, UnreadableId, WaitingPage, WaitingPageId, WithdrawalId, WithdrawalRow,
+    Attention, CreditedNumber, CreditedNumberId, CustomTransactionId, Day, DepositRow, EntryCount, Event, LabelHash,
+    ListHash, ListProgress, NormalisedNumber, Payment, PaymentKey, ReservedSums, ReservedSumsId, StoredList,
+    TableIdentity, TransactionId, Unreadable, UnreadableId, WaitingPage, WaitingPageId, WalletType, WithdrawalId,
+    WithdrawalRow,
 };
 use serde::Serialize;
 use serde_dynamo::Item;
@@ -116,6 +117,8 @@ any_row! {
     ListProgress(ListProgress, ListProgressId, "list");
     /// Which table this is.
     TableIdentity(TableIdentity, TableId, "table");
+    /// How much of a payment system's money was reserved to be sent out in a day.
+    ReservedSums(ReservedSums, ReservedSumsId, "ceiling");
 }
 
 impl RowId {
@@ -146,6 +149,11 @@ impl RowId {
             "evidence" => Some(Self::StoredList(StoredListId(ListHash::parse(rest)?))),
             "list" => Some(Self::ListProgress(ListProgressId(ListHash::parse(rest)?))),
             "table" => rest.is_empty().then_some(Self::TableIdentity(TableId)),
+            "ceiling" => {
+                let (payment_system, day) = rest.split_once('#')?;
+                let payment_system = WalletType::parse(payment_system).ok()?;
+                Some(Self::ReservedSums(ReservedSumsId { payment_system, day: Day::parse(day).ok()? }))
+            }
             _ => None,
         }
     }
@@ -166,6 +174,7 @@ impl AnyRow {
             Self::StoredList(_) => "stored",
             Self::ListProgress(it) => it.row.state.name(),
             Self::TableIdentity(_) => "in_service",
+            Self::ReservedSums(_) => "reserved",
         }
     }
 }

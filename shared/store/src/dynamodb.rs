@@ -24,11 +24,11 @@ use crate::{
     Transacted, Transaction, Write, Written, longest_wait_ms,
 };
 
-const ALL_OLD: ReturnValuesOnConditionCheckFailure = ReturnValuesOnConditionCheckFailure::AllOld;
-const IS_ABSENT: &str = "attribute_not_exists(transaction_id)";
+pub(crate) const ALL_OLD: ReturnValuesOnConditionCheckFailure = ReturnValuesOnConditionCheckFailure::AllOld;
+pub(crate) const IS_ABSENT: &str = "attribute_not_exists(transaction_id)";
 const IS_VERSION: &str = "version = :expected_version";
 /// No newer release has written the row: what it wrote must not be erased.
-const IS_NOT_NEWER: &str = "(attribute_not_exists(#format) OR #format <= :format)";
+pub(crate) const IS_NOT_NEWER: &str = "(attribute_not_exists(#format) OR #format <= :format)";
 /// Most rows of one `BatchGetItem`.
 const BATCH: usize = 100;
 
@@ -196,7 +196,7 @@ fn check_reason(key: String, reason: &CancellationReason) -> Result<(), StoreErr
 }
 
 /// The current row after a condition has failed. A row that a newer release has written is not ours to change.
-fn current<R: Row>(item: Option<Item>) -> Result<Option<Stored<R>>, StoreError> {
+pub(crate) fn current<R: Row>(item: Option<Item>) -> Result<Option<Stored<R>>, StoreError> {
     let Some(item) = item.map(serde_dynamo::Item::from) else { return Ok(None) };
     if is_newer(&item) { Err(StoreError::transient(NEWER)) } else { from_item(item).map(Some) }
 }

@@ -12,7 +12,7 @@ use crate::{
 
 /// The rows, and the keys of those that are marked as quiet.
 #[derive(Debug, Default)]
-struct Rows {
+pub(crate) struct Rows {
     rows: BTreeMap<String, AnyRow>,
     quiet: BTreeSet<String>,
 }
@@ -34,12 +34,12 @@ impl Memory {
         self.lock().quiet.contains(key)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Rows> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Rows> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn get<I: RowKey>(rows: &Rows, id: &I) -> Option<Stored<I::Row>> {
+pub(crate) fn get<I: RowKey>(rows: &Rows, id: &I) -> Option<Stored<I::Row>> {
     rows.rows.get(&id.key()).cloned().and_then(Row::from_any)
 }
 
@@ -47,7 +47,7 @@ fn is_expected<R: Row>(rows: &Rows, change: &Change<R>) -> bool {
     rows.rows.get(&change.row.id().key()).map_or(0, AnyRow::version) == change.expected_version
 }
 
-fn put<R: Row>(rows: &mut Rows, change: Change<R>) {
+pub(crate) fn put<R: Row>(rows: &mut Rows, change: Change<R>) {
     let key = change.row.id().key();
     if change.is_quiet() {
         rows.quiet.insert(key.clone());

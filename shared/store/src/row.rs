@@ -1,12 +1,13 @@
 //! The kinds of row, their keys, and their form as items of DynamoDB.
 
 use std::collections::HashMap;
+use std::fmt;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{
     Attention, CreditedNumber, CreditedNumberId, CustomTransactionId, DepositRow, EntryCount, Event, LabelHash,
-    ListHash, ListProgress, Payment, PaymentKey, StoredList, TableIdentity, Unreadable, UnreadableId, WaitingPage,
-    WaitingPageId, WithdrawalId, WithdrawalRow,
+    ListHash, ListProgress, Payment, PaymentKey, ReservedSums, ReservedSumsId, StoredList, TableIdentity, Unreadable,
+    UnreadableId, WaitingPage, WaitingPageId, WithdrawalId, WithdrawalRow,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -46,6 +47,11 @@ pub trait Row: Clone + PartialEq + Serialize + DeserializeOwned + Send + Sync + 
     /// The events of this row, which has replaced `old`.
     fn events(&self, old: Option<&Self>) -> Vec<Event>;
 
+    /// Whether this attribute is an exact decimal: a number in the table, and a string for serde, which has no such numbers.
+    fn is_decimal(_attribute: &str) -> bool {
+        false
+    }
+
     /// The row among the rows of all kinds.
     fn into_any(stored: Stored<Self>) -> AnyRow;
 
@@ -65,7 +71,7 @@ pub trait RowKey: Clone + Ord + Send + Sync + 'static {
 macro_rules! row {
     (
         $row:ty, $id:ty, $kind:ident, |$it:ident| $key:expr, |$of:ident| $own:expr, |$open:ident| $attention:expr,
-        |$new:ident, $old:ident| $events:expr
+        |$new:ident, $old:ident| $events:expr $(, $is_decimal:path)?
     ) => {
         impl Row for $row {
             type Id = $id;
@@ -84,6 +90,10 @@ macro_rules! row {
                 let ($new, $old) = (self, old);
                 $events
             }
+
+            $(fn is_decimal(attribute: &str) -> bool {
+                $is_decimal(attribute)
+            })?
 
             fn into_any(stored: Stored<Self>) -> AnyRow {
                 AnyRow::$kind(stored)
@@ -164,6 +174,17 @@ row!(
     |_row, _old| Vec::new()
 );
 
+row!(
+    ReservedSums,
+    ReservedSumsId,
+    ReservedSums,
+    |id| format!("ceiling#{}#{}", id.payment_system, id.day),
+    |row| row.id(),
+    |_row| None,
+    |_row, _old| Vec::new(),
+    ReservedSums::is_sum
+);
+
 /// Names the row of a stored list.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct StoredListId(pub ListHash);
@@ -206,12 +227,21 @@ pub(crate) fn number(value: u64) -> AttributeValue {
     AttributeValue::N(value.to_string())
 }
 
+pub(crate) fn decimal(value: impl fmt::Display) -> AttributeValue {
+    AttributeValue::N(value.to_string())
+}
+
 pub(crate) fn attribute(value: impl Serialize) -> Result<AttributeValue, StoreError> {
     serde_dynamo::to_attribute_value(value).map_err(StoreError::transient)
 }
 
 pub(crate) fn to_item<R: Row>(change: &Change<R>) -> Result<Item, StoreError> {
     let mut item: Item = serde_dynamo::to_item(&change.row).map_err(StoreError::transient)?;
+    for (_, value) in item.iter_mut().filter(|(name, _)| R::is_decimal(name)) {
+        if let AttributeValue::S(digits) = value {
+            *value = decimal(digits);
+        }
+    }
     item.insert(KEY.into(), text(change.row.id().key()));
     item.insert(VERSION.into(), number(change.expected_version.saturating_add(1)));
     item.insert(FORMAT.into(), number(OUR_FORMAT));
@@ -250,7 +280,12 @@ fn size_of_value(value: &AttributeValue) -> usize {
 /// Reads a complete row. Nothing is decided on a row that we cannot read. If its format is newer than ours, the next
 /// deployment can read it.
 pub(crate) fn from_item<R: Row>(item: impl Into<serde_dynamo::Item>) -> Result<Stored<R>, StoreError> {
-    let item: serde_dynamo::Item = item.into();
+    let mut item: serde_dynamo::Item = item.into();
+    for (_, value) in item.iter_mut().filter(|(name, _)| R::is_decimal(name)) {
+        if let serde_dynamo::AttributeValue::N(digits) = value {
+            *value = serde_dynamo::AttributeValue::S(std::mem::take(digits));
+        }
+    }
     let (key, is_newer) = (key_of(&item), is_newer(&item));
     let version = number_of(&item, VERSION).ok_or_else(|| "it has no version".to_owned());
     let read = version.and_then(|version| {

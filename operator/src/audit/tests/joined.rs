@@ -28,6 +28,7 @@ async fn table_of(rows: &[AnyRow]) -> Memory {
             AnyRow::Withdrawal(it) => put(&table, it).await,
             AnyRow::Unreadable(it) => put(&table, it).await,
             AnyRow::EntryCount(it) => put(&table, it).await,
+            AnyRow::ReservedSums(it) => put(&table, it).await,
             AnyRow::CreditedNumber(it) => put(&table, it).await,
             AnyRow::WaitingPage(it) => put(&table, it).await,
             AnyRow::StoredList(it) => put(&table, it).await,

@@ -6,19 +6,21 @@ mod fixtures;
 mod marks;
 mod outbox;
 
+use std::sync::atomic::Ordering;
+
 use domain::{
     AttentionKind, CreditedNumber, CustomTransactionId, DepositRow, Effect, EntryCount, Label, LabelHash, ListHash,
-    ListPlace, ListProgress, Payment, PaymentKey, PaymentState, SignedList, StoredList, TableIdentity, Timestamp,
-    Transition, Unsigned, WaitingPage, Withdrawal, WithdrawalRow, WithdrawalState,
+    ListPlace, ListProgress, Payment, PaymentKey, PaymentState, ReservedSums, SignedList, StoredList, TableIdentity,
+    Timestamp, Transition, Unsigned, WaitingPage, Withdrawal, WithdrawalRow, WithdrawalState,
 };
 use fixtures::{
     Table, claimed, credited_sum, deposit, deposit_report, embedded, entered, facts, foreign_withdrawal, list,
-    resolution, unreadable, unreadable_at, withdrawal, withdrawal_report,
+    reservation, resolution, sums, unreadable, unreadable_at, withdrawal, withdrawal_report,
 };
 use store::{
-    Change, Credit, DynamoDb, EndWithdrawal, ListProgressId, Memory, PAGE, Read, RowId, RowKey, Scan, ScannedRow,
-    Segment, StoreError, Stored, StoredListId, TableCheck, TableId, Transact, Transacted, Transaction, UnreadableRow,
-    Write, Written, read_any, update, update_from,
+    Change, Credit, DynamoDb, EndWithdrawal, ListProgressId, Memory, PAGE, Read, Reserve, Reserved, RowId, RowKey,
+    Scan, ScannedRow, Segment, StoreError, Stored, StoredListId, TableCheck, TableId, Transact, Transacted,
+    Transaction, UnreadableRow, Write, Written, read_any, update, update_from,
 };
 
 macro_rules! contract {
@@ -53,6 +55,9 @@ contract! {
     a_list_is_found_until_it_is_done
     a_table_refuses_to_work_for_another_stream_until_it_is_adopted
     a_withdrawal_ends_once_and_only_as_it_was_asked
+    what_is_reserved_reaches_the_ceilings_and_never_passes_them
+    of_reservations_at_once_those_that_fit_are_done
+    what_is_given_back_can_be_reserved_again_and_nothing_else_is_given_back
     an_element_that_was_not_understood_is_stored
     a_row_of_any_kind_is_read_by_its_key
     two_hundred_credits_at_once_credit_once
@@ -341,6 +346,69 @@ async fn a_withdrawal_ends_once_and_only_as_it_was_asked(table: &impl Table) {
     assert_eq!(current.version, 2);
 }
 
+const HOUR_MS: u64 = 3_600_000;
+
+async fn what_is_reserved_reaches_the_ceilings_and_never_passes_them(table: &impl Table) {
+    let reserve = async |amount: &str, hour: u64| {
+        let reservation = reservation(amount, Timestamp(hour * HOUR_MS), "1000.10", "1500");
+        (table.reserve(&reservation).await.unwrap(), sums(table, &reservation).await)
+    };
+    let done = |sums: &[&str], version| {
+        (Reserved::Done, Some((sums.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>(), version)))
+    };
+    let refused = |sums: &[&str], version| (Reserved::LimitReached, done(sums, version).1);
+    assert_eq!(reserve("1000.05", 0).await, done(&["1000.05", "1000.05"], 1), "there is no row");
+    assert_eq!(reserve("0.06", 0).await, refused(&["1000.05", "1000.05"], 1));
+    assert_eq!(reserve("0.05", 0).await, done(&["1000.1", "1000.1"], 2), "the exact ceiling of the hour");
+    assert_eq!(reserve("0.00000001", 0).await, refused(&["1000.1", "1000.1"], 2));
+    assert_eq!(reserve("499", 1).await, done(&["1499.1", "1000.1", "499"], 3), "the next hour");
+    assert_eq!(reserve("0.91", 23).await, refused(&["1499.1", "1000.1", "499"], 3));
+    assert_eq!(reserve("0.9", 23).await, done(&["1500", "1000.1", "499", "0.9"], 4), "the exact ceiling of the day");
+    assert_eq!(reserve("0.00000001", 23).await.0, Reserved::LimitReached);
+    assert_eq!(reserve("1000.1", 24).await, done(&["1000.1", "1000.1"], 1), "the next day");
+    let (large, largest) = ("999999999999000000.12345678", "999999999999999999.99999999");
+    let raised = reservation(large, Timestamp(24 * HOUR_MS), "none", largest);
+    assert_eq!(table.reserve(&raised).await.unwrap(), Reserved::Done);
+    let exact = ["999999999999001000.22345678", "999999999999001000.22345678"];
+    assert_eq!(sums(table, &raised).await, done(&exact, 2).1, "each digit counts");
+    let row = stored(table, &raised.id).await;
+    assert_eq!(table.write(row.becomes(row.row.clone())).await.unwrap(), Written::Done);
+    assert_eq!(reserve("1", 25).await.0, Reserved::LimitReached);
+    assert_eq!(stored(table, &raised.id).await, Stored { version: 3, ..row });
+}
+
+async fn of_reservations_at_once_those_that_fit_are_done(table: &impl Table) {
+    let mut reservations = tokio::task::JoinSet::new();
+    for _ in 0..100 {
+        let table = table.clone();
+        reservations.spawn(async move { table.reserve(&reservation("3", Timestamp(0), "100", "none")).await.unwrap() });
+    }
+    let done = reservations.join_all().await.into_iter().filter(|it| *it == Reserved::Done).count();
+    assert_eq!(done, 33);
+    let row = stored(table, &reservation("1", Timestamp(0), "100", "none").id).await;
+    assert_eq!((row.row.reserved.to_string().as_str(), row.version), ("99", 33));
+}
+
+async fn what_is_given_back_can_be_reserved_again_and_nothing_else_is_given_back(table: &impl Table) {
+    let of = |amount: &str, hour: u64| reservation(amount, Timestamp(hour * HOUR_MS), "10", "15");
+    assert!(table.give_back(&of("1", 0)).await.is_err(), "there is no row");
+    assert_eq!(table.read(&of("1", 0).id).await.unwrap(), None);
+    for (amount, hour) in [("10", 0), ("2.5", 1)] {
+        assert_eq!(table.reserve(&of(amount, hour)).await.unwrap(), Reserved::Done);
+    }
+    for (amount, hour) in [("2.6", 1), ("1", 2)] {
+        assert!(table.give_back(&of(amount, hour)).await.is_err(), "{amount} was not reserved in hour {hour}");
+    }
+    let all = |sums: &[&str]| sums.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>();
+    assert_eq!(sums(table, &of("1", 0)).await, Some((all(&["12.5", "10", "2.5"]), 2)));
+    table.give_back(&of("10", 0)).await.unwrap();
+    assert_eq!(sums(table, &of("1", 0)).await, Some((all(&["2.5", "0", "2.5"]), 3)));
+    assert!(table.give_back(&of("10", 0)).await.is_err(), "it was given back");
+    assert_eq!(table.reserve(&of("10", 0)).await.unwrap(), Reserved::Done);
+    assert_eq!(sums(table, &of("1", 0)).await, Some((all(&["12.5", "10", "2.5"]), 4)));
+    assert_eq!(RowId::parse(&of("1", 0).id.key()), Some(RowId::ReservedSums(of("1", 0).id)));
+}
+
 async fn an_element_that_was_not_understood_is_stored(table: &impl Table) {
     let row = unreadable();
     assert_eq!(table.write(Change::new(row.clone())).await.unwrap(), Written::Done);
@@ -362,7 +430,17 @@ async fn a_row_of_any_kind_is_read_by_its_key(table: &impl Table) {
         let row = read_any(table, id).await.unwrap().unwrap();
         assert_eq!((row.key().as_str(), row.version()), (key, version));
     }
-    for key in ["gift#1", "deposit", "deposit#a/b", "payment#paytm", "withdrawal#", "unreadable#signature#x"] {
+    for key in [
+        "ceiling#paytm",
+        "ceiling#paytm#today",
+        "ceiling#Pay TM#2026-11-27",
+        "gift#1",
+        "deposit",
+        "deposit#a/b",
+        "payment#paytm",
+        "withdrawal#",
+        "unreadable#signature#x",
+    ] {
         assert_eq!(RowId::parse(key), None, "{key}");
     }
 }
@@ -582,6 +660,9 @@ async fn a_single_write_that_meets_a_transaction_is_a_lost_race_and_no_outage() 
         assert_eq!(written.ok(), is_race.then_some(Written::Conflict { current: None }), "{kind}");
         let ended = table.end_withdrawal(&withdrawal_report("w1", "5", Some(1))).await;
         assert_eq!(ended.ok(), is_race.then_some(Written::Conflict { current: None }), "{kind}");
+        let reserved = reservation("1", Timestamp(0), "1", "1");
+        assert!(matches!(table.reserve(&reserved).await, Err(StoreError::Transient(_))), "{kind}");
+        assert!(matches!(table.give_back(&reserved).await, Err(StoreError::Transient(_))), "{kind}");
     }
 }
 
@@ -667,7 +748,9 @@ async fn a_row_of_a_newer_format_may_pass_and_is_never_written_over() {
     table.write(Change::new(deposit("o1", "u1"))).await.unwrap();
     table.write(Change::new(claimed("1", "o1"))).await.unwrap();
     table.write(Change::new(withdrawal("w1", "5"))).await.unwrap();
-    let keys = ["deposit#o1", "payment#paytm#1", "withdrawal#w1"];
+    let reserved = reservation("1", Timestamp(0), "5", "5");
+    assert_eq!(table.reserve(&reserved).await.unwrap(), Reserved::Done);
+    let keys = ["deposit#o1", "payment#paytm#1", "withdrawal#w1", "ceiling#paytm#1970-01-01"];
     for key in keys {
         fixtures::set_number(&client, key, "format", 2).await;
     }
@@ -681,6 +764,8 @@ async fn a_row_of_a_newer_format_may_pass_and_is_never_written_over() {
         table.credit(&credit).await.map(drop),
         table.credit(&fresh).await.map(drop),
         table.end_withdrawal(&withdrawal_report("w1", "5", Some(1))).await.map(drop),
+        table.reserve(&reserved).await.map(drop),
+        table.give_back(&reserved).await,
     ];
     for answer in answers {
         assert!(matches!(answer, Err(StoreError::Transient(_))), "{answer:?}");
@@ -694,6 +779,38 @@ async fn a_row_of_a_newer_format_may_pass_and_is_never_written_over() {
     let read = async |id: &str| table.read(&CustomTransactionId::parse(id).unwrap()).await.unwrap_err();
     assert!(matches!(read("o2").await, StoreError::Transient(_)));
     assert!(matches!(read("o3").await, StoreError::Permanent { key, .. } if key == "deposit#o3"));
+}
+
+/// A lost answer is asked for again, which may reserve an amount twice. To give an amount back twice would take out another one.
+#[tokio::test]
+async fn a_reservation_is_tried_again_and_what_is_given_back_is_not() {
+    let (table, asked) = fixtures::failing().await;
+    let reserved = reservation("1", Timestamp(0), "5", "5");
+    assert!(table.reserve(&reserved).await.is_err());
+    assert_eq!(asked.swap(0, Ordering::Relaxed), 3);
+    assert!(table.give_back(&reserved).await.is_err());
+    assert_eq!(asked.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
+async fn a_damaged_row_of_sums_allows_nothing_and_its_numbers_are_numbers() {
+    let client = fixtures::client().await;
+    let table = DynamoDb::new(client.clone(), "paykassma".into());
+    let reserved = reservation("1.50", Timestamp(0), "5", "5");
+    fixtures::damage(&client, "ceiling#paytm#1970-01-01", &[("version", "1"), ("hour_00", "1")]).await;
+    assert!(table.reserve(&reserved).await.is_err_and(|error| error.is_permanent_of(&reserved.id)));
+    assert!(table.give_back(&reserved).await.is_err());
+    fixtures::damage(&client, "ceiling#paytm#1970-01-01", &[("version", "1")]).await;
+    assert!(table.reserve(&reserved).await.is_err_and(|error| error.is_permanent_of(&reserved.id)));
+
+    let next = reservation("1.50", Timestamp(24 * HOUR_MS), "5", "5");
+    table.reserve(&next).await.unwrap();
+    let row = stored(&table, &next.id).await;
+    table.write(row.becomes(ReservedSums { ..row.row.clone() })).await.unwrap();
+    for (name, number) in [("reserved", "1.5"), ("hour_00", "1.5"), ("version", "2"), ("format", "1")] {
+        let attribute = fixtures::attribute(&client, "ceiling#paytm#1970-01-02", name).await.unwrap();
+        assert_eq!(attribute.as_n().map(String::as_str), Ok(number), "{name}");
+    }
 }
 
 /// A megabyte is a page: the scan goes on after it, and past what it cannot read.
