@@ -42,6 +42,7 @@ pub trait Row: Clone + PartialEq + Serialize + DeserializeOwned + Send + Sync + 
     fn attention(&self) -> Option<Attention>;
 
     /// Whether this attribute is an exact decimal: a number in the table, and a string for serde, which has no such numbers.
+    #[must_use]
     fn is_decimal(_attribute: &str) -> bool {
         false
     }
