@@ -343,7 +343,7 @@ mod tests {
             let ceilings = ceilings(at_most(&per_hour), at_most(&per_day));
             let (mut sums, mut accepted): (Option<ReservedSums>, Vec<(u64, Amount)>) = (None, Vec::new());
             for (text, hour) in amounts {
-                let reserving = ceilings.reserving(&wallet("paytm"), amount(&text), Timestamp(hour * HOUR_MS));
+                let reserving = ceilings.reserving(&wallet("paytm"), amount(&text), Timestamp(hour.saturating_mul(HOUR_MS)));
                 let Reserving::Under(reservation) = reserving else { continue };
                 if let Some(more) = ReservedSums::reserve(sums.as_ref(), &reservation) {
                     sums = Some(more);

@@ -26,7 +26,7 @@ const LAST: u64 = 2_932_896;
 pub struct Day {
     year: u64,
     month: u64,
-    day: u64,
+    of_month: u64,
 }
 
 impl Day {
@@ -43,9 +43,9 @@ impl Day {
         let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
         let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
         let month_from_march = (5 * of_year + 2) / 153;
-        let day = of_year - (153 * month_from_march + 2) / 5 + 1;
+        let of_month = of_year - (153 * month_from_march + 2) / 5 + 1;
         let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-        Self { year: era * 400 + year_of_era + u64::from(month <= 2), month, day }
+        Self { year: era * 400 + year_of_era + u64::from(month <= 2), month, of_month }
     }
 
     /// Reads a day as it is written.
@@ -60,8 +60,8 @@ impl Day {
         let read = || {
             let (year, rest) = text.split_once('-')?;
             let (month, day) = rest.split_once('-')?;
-            let read = Self { year: part(year, 4)?, month: part(month, 2)?, day: part(day, 2)? };
-            ((1..=12).contains(&read.month) && (1..=31).contains(&read.day)).then_some(read)
+            let read = Self { year: part(year, 4)?, month: part(month, 2)?, of_month: part(day, 2)? };
+            ((1..=12).contains(&read.month) && (1..=31).contains(&read.of_month)).then_some(read)
         };
         read().ok_or(InvalidValue("must be a day such as 2026-11-27".into()))
     }
@@ -69,8 +69,8 @@ impl Day {
 
 impl fmt::Display for Day {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { year, month, day } = self;
-        write!(f, "{year:04}-{month:02}-{day:02}")
+        let Self { year, month, of_month } = self;
+        write!(f, "{year:04}-{month:02}-{of_month:02}")
     }
 }
 
@@ -144,8 +144,8 @@ mod tests {
         let mut last = Day::of(Timestamp(0));
         for number in 1..=200_000 {
             let next = Day::of(Timestamp(number * 86_400_000));
-            let is_next_day = next.day == last.day + 1 && (next.year, next.month) == (last.year, last.month);
-            let is_first = next.day == 1 && last.day >= 28 && next.month == last.month % 12 + 1;
+            let is_next_day = next.of_month == last.of_month + 1 && (next.year, next.month) == (last.year, last.month);
+            let is_first = next.of_month == 1 && last.of_month >= 28 && next.month == last.month % 12 + 1;
             assert!(is_next_day || is_first, "{last} {next}");
             assert_eq!(Day::parse(&next.to_string()), Ok(next));
             last = next;

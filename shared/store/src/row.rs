@@ -48,6 +48,7 @@ pub trait Row: Clone + PartialEq + Serialize + DeserializeOwned + Send + Sync + 
     fn events(&self, old: Option<&Self>) -> Vec<Event>;
 
     /// Whether this attribute is an exact decimal: a number in the table, and a string for serde, which has no such numbers.
+    #[must_use]
     fn is_decimal(_attribute: &str) -> bool {
         false
     }

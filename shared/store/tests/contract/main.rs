@@ -350,7 +350,7 @@ const HOUR_MS: u64 = 3_600_000;
 
 async fn what_is_reserved_reaches_the_ceilings_and_never_passes_them(table: &impl Table) {
     let reserve = async |amount: &str, hour: u64| {
-        let reservation = reservation(amount, Timestamp(hour * HOUR_MS), "1000.10", "1500");
+        let reservation = reservation(amount, Timestamp(hour.saturating_mul(HOUR_MS)), "1000.10", "1500");
         (table.reserve(&reservation).await.unwrap(), sums(table, &reservation).await)
     };
     let done = |sums: &[&str], version| {
@@ -390,7 +390,7 @@ async fn of_reservations_at_once_those_that_fit_are_done(table: &impl Table) {
 }
 
 async fn what_is_given_back_can_be_reserved_again_and_nothing_else_is_given_back(table: &impl Table) {
-    let of = |amount: &str, hour: u64| reservation(amount, Timestamp(hour * HOUR_MS), "10", "15");
+    let of = |amount: &str, hour: u64| reservation(amount, Timestamp(hour.saturating_mul(HOUR_MS)), "10", "15");
     assert!(table.give_back(&of("1", 0)).await.is_err(), "there is no row");
     assert_eq!(table.read(&of("1", 0).id).await.unwrap(), None);
     for (amount, hour) in [("10", 0), ("2.5", 1)] {
