@@ -23,6 +23,8 @@ pub(crate) const VERSION: &str = "version";
 pub(crate) const FORMAT: &str = "format";
 /// The format that this code writes. It reads the next one too, and never writes over it.
 pub(crate) const OUR_FORMAT: u64 = 1;
+/// The row's state: each kind that has more than one of them names it.
+const STATE: &str = "state";
 /// Why somebody must look at the row; absent when nobody must. The hash key of the index of the same name.
 pub(crate) const ATTENTION: &str = "attention";
 /// Since when it must; the index's range key.
@@ -287,17 +289,26 @@ pub(crate) fn from_item<R: Row>(item: impl Into<serde_dynamo::Item>) -> Result<S
             *value = serde_dynamo::AttributeValue::S(std::mem::take(digits));
         }
     }
-    let (key, is_newer) = (key_of(&item), is_newer(&item));
+    let (key, is_newer) = (text_of(&item, KEY), is_newer(&item));
     let version = number_of(&item, VERSION).ok_or_else(|| "it has no version".to_owned());
     let read = version.and_then(|version| {
+        let state = text_of(&item, STATE);
         let row = serde_dynamo::from_item(item).map_err(|error| error.to_string())?;
-        Ok(Stored { row, version })
+        of_state(Stored { row, version }, &state)
     });
     read.map_err(
         |reason| {
             if is_newer { StoreError::Transient(NEWER.into()) } else { StoreError::Permanent { key, reason } }
         },
     )
+}
+
+/// Gives the row if it is of the state that it names. A row of an unknown state may look like one of another state: an ended
+/// withdrawal has all that a foreign one has.
+fn of_state<R: Row>(stored: Stored<R>, state: &str) -> Result<Stored<R>, String> {
+    let any = R::into_any(stored);
+    let is_so = state.is_empty() || state == any.state_name();
+    R::from_any(any).filter(|_| is_so).ok_or_else(|| format!("unknown state `{state}`"))
 }
 
 /// Why a row of a newer format is neither read, if it cannot be decoded, nor written over.
@@ -312,6 +323,6 @@ fn number_of(item: &serde_dynamo::Item, name: &str) -> Option<u64> {
     if let Some(serde_dynamo::AttributeValue::N(digits)) = item.get(name) { digits.parse().ok() } else { None }
 }
 
-fn key_of(item: &serde_dynamo::Item) -> String {
-    if let Some(serde_dynamo::AttributeValue::S(key)) = item.get(KEY) { key.clone() } else { String::new() }
+fn text_of(item: &serde_dynamo::Item, name: &str) -> String {
+    if let Some(serde_dynamo::AttributeValue::S(text)) = item.get(name) { text.clone() } else { String::new() }
 }

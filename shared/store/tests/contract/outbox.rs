@@ -1,10 +1,15 @@
 //! The events of a change, read as the table's stream has it.
 
-use domain::{CreditedNumber, CustomTransactionId, Event, Payment, PaymentKey, PaymentState, WithdrawalRow};
+use domain::{
+    CreditedNumber, CustomTransactionId, DepositRow, Event, Payment, PaymentKey, PaymentState, Unregistered, Waiting,
+    WaitingPage, WithdrawalRow,
+};
 use serde_dynamo::{AttributeValue, Item};
-use store::{Row, RowEvents, RowKey, row_events};
+use store::{Row, RowEvents, RowKey, StoreError, row_events};
 
-use crate::fixtures::{claimed, deposit, facts, foreign_withdrawal, resolution, unreadable};
+use crate::fixtures::{
+    claimed, deposit, facts, foreign_withdrawal, resolution, unreadable, withdrawal, withdrawal_report,
+};
 
 /// A row as it stands in the table.
 fn item<R: Row>(row: &R, version: u64) -> Item {
@@ -33,6 +38,33 @@ fn a_change_of_any_row_publishes_what_the_row_has_become() {
         assert!(transaction.starts_with(key), "{transaction}");
         assert_eq!(version, if is_new { 1 } else { 2 });
         assert_eq!(events.iter().map(Event::kind).collect::<Vec<_>>(), kind.into_iter().collect::<Vec<_>>());
+    }
+}
+
+/// An ended withdrawal has all that a foreign one has, and other kinds of row have one state only.
+#[test]
+fn a_row_of_an_unknown_state_is_never_read_as_one_of_another_state() {
+    let WithdrawalRow::Registered(withdrawal) = withdrawal("w1", "100") else { panic!() };
+    let paid = withdrawal.ended_by(&withdrawal_report("w1", "100", Some(1))).unwrap();
+    let order = CustomTransactionId::parse("o1").unwrap();
+    let place =
+        DepositRow::Unregistered(Unregistered { custom_transaction_id: order.clone(), waiting: Waiting::default() });
+    let page = WaitingPage { custom_transaction_id: order, page: 1, payments: Vec::new() };
+    for mut row in [
+        item(&WithdrawalRow::Registered(Box::new(paid)), 2),
+        item(&WithdrawalRow::Foreign(Box::new(foreign_withdrawal("w1"))), 2),
+        item(&deposit("o1", "u1"), 2),
+        item(&place, 2),
+        item(&claimed("1", "o1"), 2),
+        item(&unreadable(), 2),
+        item(&page, 2),
+    ] {
+        row_events(None, row.clone()).unwrap();
+        row.insert("state".into(), AttributeValue::S("of tomorrow".into()));
+        let error = row_events(None, row.clone()).unwrap_err().to_string();
+        assert!(error.contains("cannot be used"), "{error}");
+        row.insert("format".into(), AttributeValue::N("2".into()));
+        assert!(matches!(row_events(None, row), Err(StoreError::Transient(_))), "the next deployment can read it");
     }
 }
 
