@@ -25,7 +25,7 @@ mod withdrawal;
 
 pub use amount::{Amount, Sum};
 pub use attempt_id::{AttemptId, Separator};
-pub use attention::{Attention, AttentionKind};
+pub use attention::{Attention, AttentionFilter, AttentionKind};
 pub use claim::{CLAIM_BLOCKS_MS, Call, Claim, Entered, Entering, Entry, Journal, MAX_LABELS};
 pub use credited_number::{CreditedNumber, CreditedNumberId, NormalisedNumber};
 pub use deposit::{
@@ -51,8 +51,8 @@ pub use signed_list::{ListCopy, ListHash, ListPlace, ListProgress, ListState, Si
 pub use unreadable::{OddPayment, Unreadable, UnreadableId};
 pub use waiting::{Waiting, WaitingPage, WaitingPageId};
 pub use withdrawal::{
-    ArmedMessage, Effect, Ended, ForeignWithdrawal, Submission, SubmissionAttempt, Withdrawal, WithdrawalRequest,
-    WithdrawalRow, WithdrawalState,
+    ArmedMessage, Effect, Ended, ForeignWithdrawal, Stage, Submission, SubmissionAttempt, Withdrawal,
+    WithdrawalRequest, WithdrawalRow, WithdrawalState,
 };
 
 use serde::{Deserialize, Serialize};

@@ -1,5 +1,7 @@
 //! A row of any kind.
 
+use std::collections::BTreeMap;
+
 use domain::{
     Attention, CreditedNumber, CreditedNumberId, CustomTransactionId, DepositRow, EntryCount, LabelHash, ListHash,
     ListProgress, NormalisedNumber, Payment, PaymentKey, StoredList, TransactionId, Unreadable, UnreadableId,
@@ -9,7 +11,7 @@ use serde::Serialize;
 use serde_dynamo::Item;
 
 use crate::row::from_item;
-use crate::{ListProgressId, Read, Row, RowKey, StoreError, Stored, StoredListId};
+use crate::{ListProgressId, Read, ReadMany, Row, RowKey, StoreError, Stored, StoredListId, UnreadableRow};
 
 macro_rules! any_row {
     ($($(#[$doc:meta])* $kind:ident($row:ty, $id:ty, $prefix:literal);)*) => {
@@ -95,6 +97,42 @@ any_row! {
     StoredList(StoredList, StoredListId, "evidence");
     /// How far the elements of a list are.
     ListProgress(ListProgress, ListProgressId, "list");
+}
+
+/// Reads the row of this key, for those who go on past a row that cannot be read; `None` when there is none.
+///
+/// # Errors
+/// [`StoreError`] when the table fails.
+pub async fn read_key(table: &impl ReadAny, key: &str) -> Result<Option<Result<AnyRow, UnreadableRow>>, StoreError> {
+    let Some(id) = RowId::parse(key) else {
+        return Ok(Some(Err(UnreadableRow { key: key.to_owned(), reason: "a row of an unknown kind".into() })));
+    };
+    match read_any(table, &id).await {
+        Ok(row) => Ok(row.map(Ok)),
+        Err(error) => error.unreadable_row().map(|it| Some(Err(it))),
+    }
+}
+
+/// Reads many rows, and alone each one that a batch leaves out, to learn why it cannot be read. A row that there is not is left out.
+///
+/// # Errors
+/// [`StoreError`] when the table fails.
+pub async fn read_each<I: RowKey>(
+    table: &impl ReadMany<I>,
+    ids: &[I],
+) -> Result<BTreeMap<I, Result<Stored<I::Row>, UnreadableRow>>, StoreError> {
+    let found = table.read_many(ids).await?;
+    let mut all: BTreeMap<_, _> = found.into_iter().map(|(id, row)| (id, Ok(row))).collect();
+    for id in ids {
+        if all.contains_key(id) {
+            continue;
+        }
+        match table.read(id).await {
+            Ok(row) => all.extend(row.map(|row| (id.clone(), Ok(row)))),
+            Err(error) => drop(all.insert(id.clone(), Err(error.unreadable_row()?))),
+        }
+    }
+    Ok(all)
 }
 
 impl RowId {

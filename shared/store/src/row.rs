@@ -213,12 +213,12 @@ pub(crate) fn from_item<R: Row>(item: impl Into<serde_dynamo::Item>) -> Result<S
     });
     read.map_err(
         |reason| {
-            if is_newer { StoreError::Transient(NEWER.into()) } else { StoreError::Permanent { key, reason } }
+            if is_newer { StoreError::Newer { key } } else { StoreError::Permanent { key, reason } }
         },
     )
 }
 
-/// Why a row of a newer format is neither read, if it cannot be decoded, nor written over.
+/// Why a row of a newer format is not written over.
 pub(crate) const NEWER: &str = "a row has a newer format";
 
 /// Whether a newer release has written the row.
