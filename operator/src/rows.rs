@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use domain::{
     Amount, CurrencyCode, DepositRow, ListState, Mismatch, OddPayment, PaymentState, Submission, Timestamp, Unreadable,
-    WithdrawalRow, WithdrawalState,
+    Withdrawal, WithdrawalRow, WithdrawalState,
 };
 use store::{AnyRow, RowKey};
 
@@ -34,6 +34,24 @@ pub(crate) fn money(row: &AnyRow) -> Option<(Amount, CurrencyCode)> {
         | AnyRow::ListProgress(_) => return None,
     };
     Some((amount, currency.clone()))
+}
+
+/// The state of a row that cannot be read.
+pub(crate) const UNREADABLE: &str = "unreadable";
+
+/// The row, if it is a withdrawal of ours.
+pub(crate) fn withdrawal(row: &AnyRow) -> Option<&Withdrawal> {
+    match row {
+        AnyRow::Withdrawal(it) => it.row.registered(),
+        AnyRow::Deposit(_)
+        | AnyRow::Payment(_)
+        | AnyRow::Unreadable(_)
+        | AnyRow::EntryCount(_)
+        | AnyRow::CreditedNumber(_)
+        | AnyRow::WaitingPage(_)
+        | AnyRow::StoredList(_)
+        | AnyRow::ListProgress(_) => None,
+    }
 }
 
 /// What the rules decided, and why.

@@ -115,7 +115,7 @@ fn who_may_do_what_to_money() {
     assert_eq!(may("dynamodb:PutItem", "waiting#*"), ["postback-receiver"]);
     assert_eq!(may("dynamodb:PutItem", "evidence#*"), ["postback-receiver"]);
     assert_eq!(may("dynamodb:PutItem", "list#*"), ["postback-receiver"]);
-    let payers = ["create-withdrawal", "postback-receiver", "withdrawal-submitter"];
+    let payers = ["attention-reporter", "create-withdrawal", "postback-receiver", "withdrawal-submitter"];
     assert_eq!(may("dynamodb:PutItem", "withdrawal#*"), payers);
     let readers = ["activate", "authorizer", "create-deposit", "create-withdrawal", "postback-receiver"];
     assert_eq!(may("secretsmanager:GetSecretValue", "Secret"), readers);

@@ -94,6 +94,8 @@ fn the_time_limits_are_one_ladder() {
     let delay_s = template.number("create-withdrawal", "SUBMISSION_DELAY_SECONDS");
     let sender_ms = template.number("withdrawal-submitter", "SENDER_LIFETIME_MS");
     let queue = template.properties("SubmissionQueue");
+    assert_eq!(template.number("attention-reporter", "SENDER_LIFETIME_MS"), sender_ms, "they give up alike");
+    assert!(attention_reporter::LOST_AFTER.as_secs() >= 5 * delay_s, "the armed message comes first");
     for function in ["create-deposit", "activate", "create-withdrawal", "withdrawal-submitter"] {
         let provider_ms = template.number(function, "PROVIDER_TIMEOUT_MS");
         assert!(connect_s * 1_000 < provider_ms, "{function}");
