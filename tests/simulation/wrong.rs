@@ -8,7 +8,7 @@ use lambda::{AwsError, RowChange};
 use paykassma::{Activation, ActivationRequest};
 use serde_json::Value;
 use signing::Spelling;
-use store::{Change, StoreError, Stored};
+use store::{AnyRow, Change, StoreError, Stored};
 
 mod rows;
 
@@ -139,6 +139,12 @@ wrongs! {
     ArmAfterWriting
     /// No message is sent.
     NeverArm
+    /// A withdrawal leaves the index as soon as the provider has accepted it.
+    ForgetSubmitted
+    /// A withdrawal is in its state since it last changed.
+    YoungAgain
+    /// The reporter gives up no attempt.
+    NeverGiveUp
     /// A message is always deleted.
     AcknowledgeAlways
     /// When the attempts are used up, the money is given back.
@@ -327,6 +333,18 @@ fn release(world: &World, id: &str, message: &str) {
 
 fn registered(row: Withdrawal, expected_version: u64) -> Change<WithdrawalRow> {
     Change { row: WithdrawalRow::Registered(Box::new(row)), expected_version }
+}
+
+/// Whether a wrong index lacks a row that needs to be looked at.
+pub(super) fn is_not_indexed(world: &World, row: &AnyRow) -> bool {
+    let AnyRow::Withdrawal(stored) = row else { return false };
+    let is_submitted = stored.row.registered().is_some_and(|row| row.state == WithdrawalState::Submitted);
+    is_submitted && world.is(Wrong::ForgetSubmitted)
+}
+
+/// Whether a wrong reporter leaves a row as it is.
+pub(super) fn is_not_given_up(world: &World) -> bool {
+    world.is(Wrong::NeverGiveUp) && world.running().starts_with("reporter")
 }
 
 pub(super) fn is_acknowledged_always(world: &World) -> bool {

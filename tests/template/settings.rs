@@ -134,7 +134,7 @@ fn the_queue_and_the_submitter_agree() {
     let retention_s = queue["MessageRetentionPeriod"].as_u64().unwrap();
     assert!(retention_s < dead["MessageRetentionPeriod"].as_u64().unwrap());
     let longest_s = attempts * template.number("withdrawal-submitter", "RETRY_CEILING_SECONDS");
-    let alarm_s = template.properties("QueueAgeAlarm")["Threshold"].as_u64().unwrap();
+    let alarm_s = template.properties("WithdrawalNotSubmittedAlarm")["Threshold"].as_u64().unwrap();
     assert!(longest_s <= alarm_s && alarm_s < retention_s);
     let source = &template.properties("WithdrawalSubmitter")["Events"]["Queue"]["Properties"];
     assert_eq!(source["Queue"], json!({"Fn::GetAtt": "SubmissionQueue.Arn"}));

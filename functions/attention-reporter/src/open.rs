@@ -8,7 +8,7 @@ use domain::{AttentionKind, Effect, Stage, Timestamp, Withdrawal, WithdrawalId, 
 use futures_util::future::{Either, select};
 use lambda::{Clock, Metric, count};
 use store::{
-    FindAttention, IndexEntry, ReadMany, RowId, RowKey, StoreError, Stored, UnreadableRow, Write, Written, read_each,
+    FindAttention, IndexEntry, ReadMany, RowId, RowKey, StoreError, Stored, Write, Written, read_each,
 };
 use tracing::{error, warn};
 
@@ -69,8 +69,8 @@ impl Open {
         }
     }
 
-    fn note_unreadable(&mut self, entry: &IndexEntry, reason: &str) {
-        error!(reference = entry.key, reason, "an open withdrawal cannot be read");
+    fn note_unreadable(&mut self, entry: &IndexEntry) {
+        error!(reference = entry.key, "an open withdrawal cannot be read");
         self.note(UNREADABLE, entry.at);
     }
 
@@ -148,14 +148,14 @@ where
         let mut rows = read_each(&self.table, &ids).await?;
         for entry in entries {
             let Some(id) = id(entry) else {
-                open.note_unreadable(entry, "its key is not a withdrawal's");
+                open.note_unreadable(entry);
                 continue;
             };
             match rows.remove(&id) {
                 Some(Ok(Stored { row: WithdrawalRow::Registered(row), version })) => {
                     open.note_withdrawal(&self.given_up(Stored { row: *row, version }).await);
                 }
-                Some(Err(UnreadableRow { reason, .. })) => open.note_unreadable(entry, &reason),
+                Some(Err(_)) => open.note_unreadable(entry),
                 Some(Ok(Stored { row: WithdrawalRow::Foreign(_), .. })) | None => {}
             }
         }
