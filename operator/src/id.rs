@@ -23,7 +23,8 @@ pub(crate) async fn find_any(table: &impl ReadAny, id: &str) -> Result<Result<An
         0 => Err(Failure::NotAllowed(format!("there is no row {id}"))),
         1 => found.pop().ok_or_else(|| Failure::NotAllowed(format!("there is no row {id}"))),
         _ => {
-            let key = |row: &Result<AnyRow, UnreadableRow>| row.as_ref().map_or_else(|bad| bad.key.clone(), AnyRow::key);
+            let key =
+                |row: &Result<AnyRow, UnreadableRow>| row.as_ref().map_or_else(|bad| bad.key.clone(), AnyRow::key);
             let keys: Vec<_> = found.iter().map(key).collect();
             Err(Failure::NotAllowed(format!("{id} may be any of {}: give the whole key", keys.join(", "))))
         }

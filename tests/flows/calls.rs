@@ -175,14 +175,18 @@ async fn an_open_withdrawal_costs_two_writes_of_the_index() {
         let row = site.row(&format!("withdrawal#{id}")).await;
         (row["attention"].clone(), row["attention_at"].clone())
     };
-    let open = async |id: &str| (json!({"S": "open"}), site.row(&format!("withdrawal#{id}")).await["created_at"].clone());
+    let open =
+        async |id: &str| (json!({"S": "open"}), site.row(&format!("withdrawal#{id}")).await["created_at"].clone());
     // Accepted at once; then contradicted; then paid, by the write that reads nothing first and by the other one.
     for (id, statuses) in [("w1", vec![]), ("w2", vec![3])] {
         site.withdraw(id).await;
         assert_eq!(place(id).await, open(id).await);
         for status in &statuses {
             site.settle(id, *status).await;
-            assert_eq!(site.attribute(&format!("withdrawal#{id}"), "contradictions").await.matches("mismatch").count(), 1);
+            assert_eq!(
+                site.attribute(&format!("withdrawal#{id}"), "contradictions").await.matches("mismatch").count(),
+                1
+            );
             assert_eq!(place(id).await, open(id).await);
         }
         site.settle(id, 1).await;

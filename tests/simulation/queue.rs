@@ -17,6 +17,8 @@ const VISIBILITY_MS: u64 = 6 * LIMIT_MS;
 pub(super) struct Messages {
     live: BTreeMap<u64, Letter>,
     pub dead: BTreeMap<u64, String>,
+    /// All that were ever sent.
+    pub sent: BTreeSet<String>,
     /// The messages of which nobody hears any more.
     pub gone: BTreeSet<String>,
     last: u64,
@@ -35,6 +37,7 @@ pub(super) fn send(world: &World, body: &str) {
         state.messages.last += 1;
         let id = state.messages.last;
         state.messages.live.insert(id, Letter { body: body.to_owned(), received: 0, round: 0 });
+        state.messages.sent.insert(body.to_owned());
         id
     });
     let lost = world.with(|state| state.settings.lost_messages);
@@ -52,6 +55,11 @@ fn lose(world: &World, id: u64, how: &'static str) {
             state.messages.gone.insert(letter.body);
         }
     });
+}
+
+/// The message of a withdrawal.
+pub(super) fn armed(id: &str) -> String {
+    format!("{{\"withdrawal_id\":\"{id}\"}}")
 }
 
 /// Has a received message come out again after this time.

@@ -5,7 +5,8 @@ use store::{AnyRow, AttentionPage, FindAttention, IndexEntry, StoreError};
 
 use super::faults::Patience;
 use super::functions::{LIMIT_MS, report_attention};
-use super::rules::{break_rule, check};
+use super::queue;
+use super::rules::check;
 use super::table::Table;
 use super::world::{Answer, World};
 use super::wrong;
@@ -14,6 +15,8 @@ const LISTED: &str = "each open withdrawal is in the index with its creation tim
 const REPORTED: &str = "each open withdrawal is reported by the time in its state";
 const GIVEN_UP: &str = "no attempt is on its way for ever";
 
+/// A row is written so long after its time at most, and the index is late by no more.
+const SETTLED_MS: u64 = 60_000;
 /// Between two reports.
 const PERIOD_MS: u64 = 900_000;
 
@@ -21,9 +24,17 @@ const PERIOD_MS: u64 = 900_000;
 pub(super) fn plan(world: &World) {
     for number in 1..=4 {
         world.after(number * PERIOD_MS, move |world| {
-            world.start(&format!("reporter {number}"), LIMIT_MS, report_attention(world), |_, _| {});
+            report(world, format!("reporter {number}"), false);
         });
     }
+}
+
+fn report(world: &World, name: String, is_last: bool) {
+    let began_ms = world.clock_ms();
+    world.start(&name, LIMIT_MS, report_attention(world), move |world, answer| match answer {
+        Some(Answer::Ages(ages, true)) => judge(world, &ages, began_ms),
+        answer => check(world, REPORTED, !is_last, || format!("there is no report: {answer:?}")),
+    });
 }
 
 impl FindAttention for Table {
@@ -96,13 +107,7 @@ fn expected(row: &Withdrawal) -> Option<(&'static str, Timestamp)> {
 pub(super) fn at_rest(world: &World) {
     world.with(|state| state.is_at_rest = true);
     for number in 1..=2 {
-        world.after(PERIOD_MS, move |world| {
-            let name = format!("reporter at rest {number}");
-            let began_ms = world.clock_ms();
-            world.start(&name, LIMIT_MS, report_attention(world), move |world, answer| {
-                judge(world, answer.as_ref(), began_ms);
-            });
-        });
+        world.after(PERIOD_MS, move |world| report(world, format!("reporter at rest {number}"), true));
         world.run();
     }
     for row in open(world) {
@@ -114,11 +119,10 @@ pub(super) fn at_rest(world: &World) {
     }
 }
 
-fn judge(world: &World, answer: Option<&Answer>, began_ms: u64) {
-    let Some(Answer::Ages(ages, true)) = answer else {
-        return break_rule(world, REPORTED, &format!("there is no report: {answer:?}"));
-    };
-    for (name, since) in open(world).iter().filter_map(expected) {
+/// Judges a complete report by the withdrawals that had been in their state for a while when it began.
+fn judge(world: &World, ages: &attention_reporter::Ages, began_ms: u64) {
+    let is_settled = |(_, since): &(&str, Timestamp)| since.0.saturating_add(SETTLED_MS) <= began_ms;
+    for (name, since) in open(world).iter().filter_map(expected).filter(is_settled) {
         let seconds = began_ms.saturating_sub(since.0) / 1_000;
         check(world, REPORTED, ages[name] >= seconds, || format!("{name} for {seconds} s, but {ages:?}"));
     }
@@ -127,14 +131,11 @@ fn judge(world: &World, answer: Option<&Answer>, began_ms: u64) {
 /// A person sends new messages for the withdrawals that wait, with the operator's tool.
 pub(super) fn replace_messages(world: &World) {
     for row in open(world).into_iter().filter(|row| row.state == WithdrawalState::Waiting) {
-        let id = row.request.withdrawal_id.as_str();
-        world.with(|state| {
-            let body = format!("{{\"withdrawal_id\":\"{id}\"}}");
-            if state.messages.gone.remove(&body) {
-                state.reached.insert("a lost message is replaced");
-            }
-        });
-        super::queue::send(world, &format!("{{\"withdrawal_id\":\"{id}\"}}"));
+        let message = queue::armed(row.request.withdrawal_id.as_str());
+        if world.with(|state| state.messages.gone.remove(&message)) {
+            world.with(|state| state.reached.insert("a lost message is replaced"));
+        }
+        queue::send(world, &message);
     }
 }
 

@@ -15,6 +15,7 @@ use super::decisions;
 use super::lists;
 use super::many_payments;
 use super::provider::{Fact, Postback, Subject, Top, Written};
+use super::queue;
 use super::reporter;
 use super::table::row;
 use super::withdrawals::Send;
@@ -50,6 +51,7 @@ pub(super) fn check(world: &World, rule: &'static str, holds: bool, how: impl Fn
 }
 
 const BACKWARDS: &str = "no state goes backwards";
+const ARMED: &str = "a message is sent before a withdrawal is journalled";
 const DATED: &str = "only a change of state makes a withdrawal look young";
 const EVIDENCE: &str = "only what the provider signed is believed";
 const CREDIT: &str = "what is credited is the signed amount to the stored label";
@@ -203,6 +205,9 @@ pub(super) fn withdrawal(world: &World, old: Option<&WithdrawalRow>, new: Option
         }
         (None, Some(WithdrawalRow::Foreign(_))) => {}
         (None, Some(WithdrawalRow::Registered(new))) => {
+            let message = queue::armed(new.request.withdrawal_id.as_str());
+            let is_armed = world.with(|state| state.messages.sent.contains(&message));
+            check(world, ARMED, is_armed, || format!("{message} was not sent"));
             let is_dated = new.created_at == new.changed_at && new.changed_at == new.state_since;
             check(world, DATED, is_dated, || format!("{new:?}"));
             decisions::withdrawal(world, None, new);

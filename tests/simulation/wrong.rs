@@ -240,7 +240,12 @@ pub(super) fn nonce(world: &World, name: String) -> String {
 
 pub(super) fn now_ms(world: &World, now_ms: u64) -> u64 {
     const HOUR_MS: u64 = 3_600_000;
-    if world.is(Wrong::SharedSender) { now_ms.saturating_sub(now_ms.checked_rem(HOUR_MS).unwrap_or(0)) } else { now_ms }
+    let is_sender = !world.running().starts_with("reporter");
+    if world.is(Wrong::SharedSender) && is_sender {
+        now_ms.saturating_sub(now_ms.checked_rem(HOUR_MS).unwrap_or(0))
+    } else {
+        now_ms
+    }
 }
 
 pub(super) fn arm(world: &World, body: &str) -> Option<Result<(), AwsError>> {
@@ -259,7 +264,7 @@ fn withdrawal_id(body: &str) -> String {
 pub(super) fn body(world: &World, body: &str) -> String {
     let id = withdrawal_id(body);
     if world.is(Wrong::ArmAfterWriting) && world.with(|state| state.kept_in_mind.remove(&id)) {
-        super::queue::send(world, &format!("{{\"withdrawal_id\":\"{id}\"}}"));
+        super::queue::send(world, &super::queue::armed(&id));
     }
     if world.is(Wrong::NewBodyPerAttempt) {
         let name = world.next_call("signature");

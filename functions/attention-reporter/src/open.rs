@@ -7,9 +7,7 @@ use std::time::Duration;
 use domain::{AttentionKind, Effect, Stage, Timestamp, Withdrawal, WithdrawalId, WithdrawalRow, WithdrawalState};
 use futures_util::future::{Either, select};
 use lambda::{Clock, Metric, count};
-use store::{
-    FindAttention, IndexEntry, ReadMany, RowId, RowKey, StoreError, Stored, Write, Written, read_each,
-};
+use store::{FindAttention, IndexEntry, ReadMany, RowId, RowKey, StoreError, Stored, Write, Written, read_each};
 use tracing::{error, warn};
 
 use crate::{Ages, Deps, LOST_AFTER, seconds_since};

@@ -9,14 +9,12 @@ pub use error::ApiError;
 
 use std::collections::BTreeMap;
 
-use domain::{
-    AttentionFilter, AttentionKind, CustomTransactionId, DepositRow, Timestamp, WithdrawalId, WithdrawalRow,
-};
+use domain::{AttentionFilter, AttentionKind, CustomTransactionId, DepositRow, Timestamp, WithdrawalId, WithdrawalRow};
 use lambda::{Handler, Reply, Request, Right, StatusCode};
 use serde::Serialize;
 use store::{
-    AnyRow, FindAttention, IndexEntry, PAGE, ReadAny, ReadMany, RowId, RowKey, StoreError, Stored, UnreadableRow, read_each,
-    read_key,
+    AnyRow, FindAttention, IndexEntry, PAGE, ReadAny, ReadMany, RowId, RowKey, StoreError, Stored, UnreadableRow,
+    read_each, read_key,
 };
 use tracing::{info, warn};
 
@@ -119,7 +117,10 @@ impl<S: ReadAny + ReadMany<WithdrawalId> + FindAttention> Deps<S> {
     }
 
     /// The rows of these entries by their keys. Withdrawals are read many at a time.
-    async fn read(&self, entries: &[IndexEntry]) -> Result<BTreeMap<String, Result<AnyRow, UnreadableRow>>, StoreError> {
+    async fn read(
+        &self,
+        entries: &[IndexEntry],
+    ) -> Result<BTreeMap<String, Result<AnyRow, UnreadableRow>>, StoreError> {
         let id = |entry: &IndexEntry| match entry.id() {
             Some(RowId::Withdrawal(id)) => Some(id),
             Some(_) | None => None,

@@ -50,7 +50,8 @@ impl Search {
                 is_later && filter.kinds().contains(&place.kind)
             }),
         };
-        let from = from.ok_or_else(|| BadRequest::field("cursor", "must be the cursor of an answer to this request"))?;
+        let from =
+            from.ok_or_else(|| BadRequest::field("cursor", "must be the cursor of an answer to this request"))?;
         Ok(Self { filter, since, from })
     }
 }

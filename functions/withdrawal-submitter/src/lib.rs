@@ -5,8 +5,7 @@ mod policy;
 pub use policy::Policy;
 
 use domain::{
-    ArmedMessage, Effect, Submission, Timestamp, Transition, Withdrawal, WithdrawalId,
-    WithdrawalRow, WithdrawalState,
+    ArmedMessage, Effect, Submission, Timestamp, Transition, Withdrawal, WithdrawalId, WithdrawalRow, WithdrawalState,
 };
 use lambda::{Clock, Defer, Handled, Message, MessageHandler, Metric, Right, count};
 use paykassma::SubmitWithdrawal;

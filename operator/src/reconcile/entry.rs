@@ -130,9 +130,8 @@ fn withdrawal(state: &WithdrawalState) -> (Standing, bool) {
         WithdrawalState::Paid { .. } => (Standing::Success, true),
         WithdrawalState::Failed { facts } => (Standing::Fail, facts.is_some()),
         WithdrawalState::Rejected { .. } => (Standing::Fail, false),
-        WithdrawalState::Sending
-        | WithdrawalState::Waiting
-        | WithdrawalState::Unknown
-        | WithdrawalState::Submitted => (Standing::Other, true),
+        WithdrawalState::Sending | WithdrawalState::Waiting | WithdrawalState::Unknown | WithdrawalState::Submitted => {
+            (Standing::Other, true)
+        }
     }
 }

@@ -3,9 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::resolution::first_open;
-use crate::{
-    Contradiction, Payment, PaymentState, Resolution, Timestamp, Withdrawal, WithdrawalRow, WithdrawalState,
-};
+use crate::{Contradiction, Payment, PaymentState, Resolution, Timestamp, Withdrawal, WithdrawalRow, WithdrawalState};
 
 /// Why a row is in the index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

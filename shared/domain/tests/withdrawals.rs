@@ -5,10 +5,10 @@
 use std::mem::discriminant;
 
 use domain::{
-    AccountNumber, Amount, AttentionFilter, AttentionKind, Comment, CurrencyCode, Effect, Evidence, ForeignWithdrawal, Label, ListPlace,
-    Mismatch, NotResolved, Outcome, Remark, Resolution, SignedFacts, SignedList, Stage, Submission,
-    SubmissionAttempt, Timestamp, Transition, WalletType, Withdrawal, WithdrawalId, WithdrawalReport, WithdrawalRequest, WithdrawalRow,
-    WithdrawalState,
+    AccountNumber, Amount, AttentionFilter, AttentionKind, Comment, CurrencyCode, Effect, Evidence, ForeignWithdrawal,
+    Label, ListPlace, Mismatch, NotResolved, Outcome, Remark, Resolution, SignedFacts, SignedList, Stage, Submission,
+    SubmissionAttempt, Timestamp, Transition, WalletType, Withdrawal, WithdrawalId, WithdrawalReport,
+    WithdrawalRequest, WithdrawalRow, WithdrawalState,
 };
 use proptest::prelude::*;
 

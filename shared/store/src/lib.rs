@@ -10,7 +10,7 @@ mod row;
 mod scan;
 mod update;
 
-pub use any_row::{AnyRow, ReadAny, RowId, read_any, read_key, read_each};
+pub use any_row::{AnyRow, ReadAny, RowId, read_any, read_each, read_key};
 pub use attention::{AttentionPage, FindAttention, IndexEntry, PAGE};
 pub use dynamodb::DynamoDb;
 pub use memory::Memory;

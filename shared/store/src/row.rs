@@ -211,11 +211,7 @@ pub(crate) fn from_item<R: Row>(item: impl Into<serde_dynamo::Item>) -> Result<S
         let row = serde_dynamo::from_item(item).map_err(|error| error.to_string())?;
         Ok(Stored { row, version })
     });
-    read.map_err(
-        |reason| {
-            if is_newer { StoreError::Newer { key } } else { StoreError::Permanent { key, reason } }
-        },
-    )
+    read.map_err(|reason| if is_newer { StoreError::Newer { key } } else { StoreError::Permanent { key, reason } })
 }
 
 /// Why a row of a newer format is not written over.

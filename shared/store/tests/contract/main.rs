@@ -15,9 +15,9 @@ use fixtures::{
     resolution, unreadable, unreadable_at, withdrawal, withdrawal_report,
 };
 use store::{
-    Change, Credit, DynamoDb, EndWithdrawal, FindAttention, IndexEntry, ListProgressId, Memory, PAGE, Read, RowId, RowKey, Scan, ScannedRow,
-    Segment, StoreError, Stored, StoredListId, Transact, Transacted, Transaction, UnreadableRow, Write, Written,
-    read_any, read_each, read_key, update, update_from,
+    Change, Credit, DynamoDb, EndWithdrawal, FindAttention, IndexEntry, ListProgressId, Memory, PAGE, Read, RowId,
+    RowKey, Scan, ScannedRow, Segment, StoreError, Stored, StoredListId, Transact, Transacted, Transaction,
+    UnreadableRow, Write, Written, read_any, read_each, read_key, update, update_from,
 };
 
 macro_rules! contract {
