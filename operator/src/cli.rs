@@ -33,7 +33,7 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// List what needs a person, the oldest first
+    /// List what needs a person and the withdrawals that have not ended, the oldest first
     List(List),
     /// Show a transaction: what happened, on what evidence, and why the rules decided so
     Show(Show),
@@ -41,7 +41,7 @@ pub(crate) enum Command {
     Resolve(Resolve),
     /// Send a stored postback, or one from a file, through the receiver again
     Replay(Replay),
-    /// Send dead letters back to the submission queue
+    /// Send dead letters back to the submission queue, or a new message for a withdrawal whose message was lost
     Redrive(Redrive),
     /// Compare the provider's back-office export with the table
     Reconcile(Reconcile),

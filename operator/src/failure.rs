@@ -50,7 +50,10 @@ impl Failure {
 
 impl From<store::StoreError> for Failure {
     fn from(error: store::StoreError) -> Self {
-        Self::NoAnswer(error.to_string())
+        match error.unreadable_row() {
+            Ok(row) => Self::NotAllowed(format!("the row cannot be used: {row}")),
+            Err(error) => Self::NoAnswer(error.to_string()),
+        }
     }
 }
 

@@ -15,7 +15,7 @@ use crate::failure::Failure;
 pub(crate) struct Lists(BTreeMap<ListHash, SignedList>);
 
 impl Lists {
-    /// Reads the lists of all evidence that does not have its list with it.
+    /// Reads the lists of all evidence that does not have its list with it. A list that cannot be read is left out.
     pub(crate) async fn read(
         table: &impl Read<StoredListId>,
         evidence: impl IntoIterator<Item = &Evidence>,
@@ -23,16 +23,18 @@ impl Lists {
         let mut lists = BTreeMap::new();
         for evidence in evidence {
             let ListPlace::Stored { list: hash } = &evidence.place else { continue };
-            if !lists.contains_key(hash)
-                && let Some(stored) = table.read(&StoredListId(hash.clone())).await?
-            {
-                lists.insert(hash.clone(), stored.row.list);
+            if lists.contains_key(hash) {
+                continue;
+            }
+            match table.read(&StoredListId(hash.clone())).await {
+                Ok(stored) => lists.extend(stored.map(|it| (hash.clone(), it.row.list))),
+                Err(error) => drop(error.unreadable_row()?),
             }
         }
         Ok(Self(lists))
     }
 
-    /// The list of a row's evidence. `None` if it has a row of its own and that was not found.
+    /// The list of a row's evidence. `None` if it has a row of its own and that was not found or cannot be read.
     pub(crate) fn of<'a>(&'a self, evidence: &'a Evidence) -> Option<&'a SignedList> {
         match &evidence.place {
             ListPlace::Here(list) => Some(list),

@@ -1,21 +1,27 @@
-//! `redrive`: dead letters go back to the submission queue, those of finished withdrawals excepted.
+//! `redrive`: dead letters go back to the submission queue, those of finished withdrawals excepted; or a withdrawal whose message was
+//! lost gets a new one.
 
 use std::collections::BTreeSet;
 
 use aws_sdk_sqs::error::ProvideErrorMetadata;
 use aws_sdk_sqs::types::Message;
 use clap::Args;
-use domain::{ArmedMessage, WithdrawalId, WithdrawalRow};
+use domain::{ArmedMessage, Stage, WithdrawalId, WithdrawalRow};
 use serde::Serialize;
 use store::{AnyRow, DynamoDb, Read, Stored};
 
 use crate::deployment::Deployment;
 use crate::failure::{Done, Failure};
 use crate::output::Output;
+use crate::rows;
 
-/// Which dead letters.
+/// Which dead letters, or which withdrawal.
 #[derive(Debug, Args)]
 pub(crate) struct Redrive {
+    /// Send a new message for this withdrawal, as if it had just been made: the submitter decides what to do
+    #[arg(long, value_name = "ID", conflicts_with = "limit")]
+    pub(crate) withdrawal: Option<String>,
+
     /// At most so many letters
     #[arg(long, value_name = "N", default_value_t = 1000)]
     pub(crate) limit: usize,
@@ -38,8 +44,10 @@ enum Action {
     Redriven,
     /// Its withdrawal has ended or was never made. The letter is removed.
     Removed,
-    /// It is not one of ours: it stays.
+    /// It is not one of ours, or its row cannot be read: it stays.
     Left,
+    /// A new message is sent.
+    Sent,
 }
 
 #[derive(Serialize)]
@@ -57,11 +65,13 @@ struct Queues {
 
 pub(crate) async fn run(deployment: &Deployment, output: Output, arguments: &Redrive) -> Result<Done, Failure> {
     let table = deployment.table()?;
-    let queues = Queues {
-        sqs: deployment.sqs(),
-        live: deployment.setting("QUEUE_URL")?.to_owned(),
-        dead: deployment.setting("DEAD_LETTER_QUEUE_URL")?.to_owned(),
-    };
+    let (sqs, live) = (deployment.sqs(), deployment.setting("QUEUE_URL")?.to_owned());
+    if let Some(id) = &arguments.withdrawal {
+        let letter = send_new(&table, &sqs, &live, id, arguments.dry_run).await?;
+        print(output, &[letter], arguments.dry_run, "\nNothing was sent.");
+        return Ok(Done::Well);
+    }
+    let queues = Queues { sqs, live, dead: deployment.setting("DEAD_LETTER_QUEUE_URL")?.to_owned() };
     let mut seen = BTreeSet::new();
     let mut letters = Vec::new();
     while letters.len() < arguments.limit {
@@ -78,13 +88,42 @@ pub(crate) async fn run(deployment: &Deployment, output: Output, arguments: &Red
             letters.push(letter);
         }
     }
-    output.records(&letters, ["WITHDRAWAL", "STATE", "ACTION"], |it| {
+    print(output, &letters, arguments.dry_run, "\nNothing was done; the letters come out again in a minute.");
+    Ok(if letters.iter().any(|it| it.action == Action::Left) { Done::Found } else { Done::Well })
+}
+
+fn print(output: Output, letters: &[Letter], is_dry: bool, dry: &str) {
+    output.records(letters, ["WITHDRAWAL", "STATE", "ACTION"], |it| {
         let id = it.withdrawal_id.as_ref().map(ToString::to_string);
         [id.unwrap_or_default(), it.state.unwrap_or_default().into(), format!("{:?}", it.action).to_lowercase()]
     });
-    let end = if arguments.dry_run { "\nNothing was done; the letters come out again in a minute." } else { "" };
-    output.say(&format!("\n{} in all{end}", letters.len()));
-    Ok(if letters.iter().any(|it| it.action == Action::Left) { Done::Found } else { Done::Well })
+    output.say(&format!("\n{} in all{}", letters.len(), if is_dry { dry } else { "" }));
+}
+
+/// Sends the message that a withdrawal has lost. What has been submitted or has ended needs none.
+async fn send_new(
+    table: &DynamoDb,
+    sqs: &aws_sdk_sqs::Client,
+    queue: &str,
+    id: &str,
+    is_dry: bool,
+) -> Result<Letter, Failure> {
+    let id = id.strip_prefix("withdrawal#").unwrap_or(id);
+    let withdrawal_id = WithdrawalId::parse(id).map_err(|rule| Failure::Usage(format!("--withdrawal {rule}")))?;
+    let stored = table.read(&withdrawal_id).await?;
+    let Some(Stored { row: WithdrawalRow::Registered(row), .. }) = stored else {
+        return Err(Failure::NotAllowed(format!("no withdrawal {withdrawal_id} was made here")));
+    };
+    let state = row.state.name();
+    if !matches!(row.stage(), Some((Stage::NotSubmitted | Stage::Unknown, _))) {
+        return Err(Failure::NotAllowed(format!("the withdrawal is {state}: there is nothing to submit")));
+    }
+    if !is_dry {
+        let body = serde_json::to_string(&ArmedMessage { withdrawal_id: withdrawal_id.clone() });
+        let body = body.map_err(|error| Failure::NoAnswer(error.to_string()))?;
+        sqs.send_message().queue_url(queue).message_body(body).send().await.map_err(|it| unreached(&it))?;
+    }
+    Ok(Letter { withdrawal_id: Some(withdrawal_id), state: Some(state), action: Action::Sent })
 }
 
 impl Letter {
@@ -94,7 +133,14 @@ impl Letter {
         let Some(ArmedMessage { withdrawal_id }) = armed else {
             return Ok(Self { withdrawal_id: None, state: None, action: Action::Left });
         };
-        let row: Option<Stored<WithdrawalRow>> = table.read(&withdrawal_id).await?;
+        let row: Option<Stored<WithdrawalRow>> = match table.read(&withdrawal_id).await {
+            Ok(row) => row,
+            Err(error) => {
+                error.unreadable_row()?;
+                let state = Some(rows::UNREADABLE);
+                return Ok(Self { withdrawal_id: Some(withdrawal_id), state, action: Action::Left });
+            }
+        };
         let is_open = row.as_ref().is_some_and(|it| match &it.row {
             WithdrawalRow::Registered(row) => !row.is_final(),
             WithdrawalRow::Foreign(_) | WithdrawalRow::Reserved(_) => false,

@@ -39,6 +39,9 @@ pub(crate) fn money(row: &AnyRow) -> Option<(Amount, CurrencyCode)> {
     Some((amount, currency.clone()))
 }
 
+/// The state of a row that cannot be read.
+pub(crate) const UNREADABLE: &str = "unreadable";
+
 /// What the rules decided, and why.
 pub(crate) fn why(row: &AnyRow) -> String {
     match row {

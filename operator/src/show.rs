@@ -44,6 +44,14 @@ struct Shown {
     row: Value,
 }
 
+/// A row that cannot be read.
+#[derive(Serialize)]
+struct ShownUnreadable {
+    id: String,
+    state: &'static str,
+    why: String,
+}
+
 /// One thing that happened.
 #[derive(Serialize)]
 struct Happened {
@@ -69,7 +77,14 @@ struct Signed {
 
 pub(crate) async fn run(deployment: &Deployment, output: Output, arguments: &Show) -> Result<Done, Failure> {
     let table = deployment.table()?;
-    let row = id::find(&table, &arguments.id).await?;
+    let row = match id::find_any(&table, &arguments.id).await? {
+        Ok(row) => row,
+        Err(bad) => {
+            let shown = ShownUnreadable { id: bad.key, state: rows::UNREADABLE, why: bad.reason };
+            output.line(&shown, || format!("{}  {}\n  why        {}", shown.id, shown.state, shown.why));
+            return Ok(Done::Found);
+        }
+    };
     let lists = Lists::read(&table, evidence(&row)).await?;
     let shown = Shown::of(&row, &lists)?;
     let shown = if arguments.reveal { shown } else { shown.masked() };

@@ -198,6 +198,40 @@ async fn without_a_ceiling_a_withdrawal_takes_one_call_less_and_above_one_it_tak
 }
 
 #[tokio::test]
+async fn an_open_withdrawal_costs_two_writes_of_the_index() {
+    let site = Site::start().await;
+    let place = async |id: &str| {
+        let row = site.row(&format!("withdrawal#{id}")).await;
+        (row["attention"].clone(), row["attention_at"].clone())
+    };
+    let open =
+        async |id: &str| (json!({"S": "open"}), site.row(&format!("withdrawal#{id}")).await["created_at"].clone());
+    // Accepted at once; then contradicted; then paid, by the write that reads nothing first and by the other one.
+    for (id, statuses) in [("w1", vec![]), ("w2", vec![3])] {
+        site.withdraw(id).await;
+        assert_eq!(place(id).await, open(id).await);
+        for status in &statuses {
+            site.settle(id, *status).await;
+            assert_eq!(
+                site.attribute(&format!("withdrawal#{id}"), "contradictions").await.matches("mismatch").count(),
+                1
+            );
+            assert_eq!(place(id).await, open(id).await);
+        }
+        site.settle(id, 1).await;
+        site.until(&format!("withdrawal#{id}"), "paid").await;
+        assert_eq!(place(id).await == (Value::Null, Value::Null), statuses.is_empty(), "a conflict stays listed");
+    }
+    // Not sent, sent again, unknown.
+    site.control("faults", &json!({"on": "withdrawal", "fault": "status", "code": 429})).await;
+    site.fault("withdrawal", "accepted_but_lost", 1).await;
+    site.withdraw("w3").await;
+    assert_eq!((site.state("withdrawal#w3").await.as_str(), place("w3").await), ("waiting", open("w3").await));
+    site.until("withdrawal#w3", "unknown").await;
+    assert_eq!(place("w3").await, open("w3").await);
+}
+
+#[tokio::test]
 async fn rows_are_as_large_as_they_were() {
     let site = Site::start().await;
     site.pay("47752123519", "700").await;

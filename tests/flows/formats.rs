@@ -170,3 +170,109 @@ async fn a_row_of_a_newer_release_is_never_written_over_although_it_can_be_read(
     assert_ne!(tool.resolve(&key, "rejected", &[]).await.0, 0);
     assert_eq!(site.row(&key).await, row);
 }
+
+/// Takes attributes away from a row, and gives it others.
+async fn spoil(site: &Site, key: &str, without: &[&str], with: Value) -> Value {
+    let mut row = site.row(key).await;
+    for name in without {
+        row.as_object_mut().unwrap().remove(*name).unwrap();
+    }
+    row.as_object_mut().unwrap().extend(with.as_object().unwrap().clone());
+    site.put(&row).await;
+    row
+}
+
+/// The keys that a merchant's list has, and its rows that cannot be read.
+async fn listed(site: &Site, state: &str) -> (usize, Vec<String>) {
+    let found = site.get(&format!("/transactions?state={state}")).await;
+    assert_eq!(found.status, 200, "{state}: {found:?}");
+    let rows = found.body["transactions"].as_array().unwrap();
+    let unreadable = rows.iter().filter(|row| row["kind"] == "unreadable_row");
+    let unreadable = unreadable.map(|row| {
+        assert_eq!((&row["state"], &row["attention"]), (&json!("unreadable"), &json!(state)));
+        row["key"].as_str().unwrap().to_owned()
+    });
+    (rows.len(), unreadable.collect())
+}
+
+/// A newer release's row with a state that we do not know, a damaged row, and a row of a kind that we do not know, among good ones.
+async fn with_unreadable_rows(site: &Site) {
+    for id in ["w1", "w2", "w3"] {
+        site.withdraw(id).await;
+    }
+    assert_eq!(send_text(site, &list(site, &[("1", "o1")])).await, ok());
+    assert_eq!(send_text(site, &list(site, &[("2", "o1")])).await, ok());
+    site.order("o2").await;
+    for number in ["47752120001", "47752120002", "47752120003"] {
+        let held = json!({"transaction_id": number, "custom_transaction_id": "o2", "label": "x", "amount": "700",
+            "direction": "ingoing"});
+        site.control("postbacks", &held).await;
+        assert_eq!(site.state(&format!("payment#paytm#{number}")).await, "quarantined");
+    }
+    let newer = json!({"format": {"N": "2"}, "state": {"S": "settled"}});
+    spoil(site, "withdrawal#w1", &[], newer.clone()).await;
+    spoil(site, "withdrawal#w2", &["attempts"], json!({})).await;
+    spoil(site, "payment#paytm#1", &["version"], json!({})).await;
+    spoil(site, "payment#paytm#47752120001", &[], newer).await;
+    for kind in ["open", "unmatched", "conflict"] {
+        let gift = json!({"transaction_id": {"S": format!("gift#{kind}")}, "version": {"N": "1"},
+            "attention": {"S": kind}, "attention_at": {"N": "5"}});
+        site.put(&gift).await;
+    }
+}
+
+#[tokio::test]
+async fn a_row_that_cannot_be_read_hides_no_other_in_any_list() {
+    let site = Site::start().await;
+    let tool = Tool::of(&site);
+    with_unreadable_rows(&site).await;
+    let open = ["gift#open", "withdrawal#w1", "withdrawal#w2"].map(str::to_owned).to_vec();
+    assert_eq!(listed(&site, "open").await, (4, open.clone()));
+    assert_eq!(listed(&site, "unknown").await, (3, open.clone()), "each of them may be unknown");
+    let unmatched = ["gift#unmatched", "payment#paytm#1"].map(str::to_owned).to_vec();
+    assert_eq!(listed(&site, "unmatched").await, (3, unmatched));
+    assert_eq!(listed(&site, "quarantined").await, (3, vec!["payment#paytm#47752120001".into()]));
+    let conflict = [&["gift#conflict".to_owned()][..], &open].concat();
+    assert_eq!(listed(&site, "conflict").await, (4, conflict));
+
+    let rows = tool.json(&["list"]).await;
+    let ids = |state: &str| -> BTreeSet<_> {
+        rows.iter().filter(|row| row["state"] == state).map(|row| row["id"].as_str().unwrap().to_owned()).collect()
+    };
+    let unreadable = ["gift#conflict", "gift#open", "gift#unmatched", "payment#paytm#1", "payment#paytm#47752120001"];
+    let unreadable = [&unreadable[..], &["withdrawal#w1", "withdrawal#w2"]].concat();
+    assert_eq!(ids("unreadable"), unreadable.iter().map(|it| (*it).to_owned()).collect());
+    assert_eq!((rows.len(), ids("submitted").len(), ids("quarantined").len()), (11, 1, 2), "{rows:?}");
+    for id in ["w1", "withdrawal#w2", "payment#paytm#1"] {
+        let (status, said) = tool.run(&["show", id]).await;
+        assert_eq!((status, said.contains("unreadable")), (1, true), "{id}: {said}");
+    }
+    assert_eq!(tool.resolve("w1", "paid", &[]).await.0, 3, "nothing is decided on what cannot be read");
+}
+
+#[tokio::test]
+async fn a_row_that_cannot_be_read_hides_no_other_in_any_command() {
+    let site = Site::start().await;
+    let tool = Tool::of(&site);
+    with_unreadable_rows(&site).await;
+    for number in ["47752120002", "47752120003"] {
+        let contested = json!({"mismatch": {"S": "order_currency_code"}});
+        spoil(&site, &format!("payment#paytm#{number}"), &[], contested).await;
+    }
+    let replayed = tool.json(&["replay", "--held", "order_currency_code"]).await;
+    let last = replayed.last().unwrap();
+    assert_eq!((&last["payments"], &last["unreadable"]), (&json!(2), &json!(1)), "{replayed:?}");
+
+    let audited = tool.json(&["audit"]).await;
+    let unreadable = audited.iter().filter(|it| it["rule"] == "unreadable").count();
+    assert_eq!((unreadable, audited.last().unwrap()["rows"].is_u64()), (7, true), "{audited:?}");
+
+    site.stack.invoke("attention-reporter", &json!({})).await.unwrap();
+    let logs = site.stack.logs("attention-reporter").join("\n");
+    let age = |name: &str| {
+        let line = logs.lines().rfind(|line| line.contains(&format!("\"attention\":\"{name}\""))).unwrap();
+        serde_json::from_str::<Value>(line).unwrap()["OldestAttentionSeconds"].as_u64().unwrap()
+    };
+    assert!(age("unreadable") > 1_000_000_000, "{logs}");
+    assert_eq!((age("unread"), age("not_submitted")), (0, 0), "{logs}");
+}

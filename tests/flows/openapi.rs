@@ -122,7 +122,7 @@ async fn every_kind_of_row_that_is_listed_is_described() {
     api.site.withdraw("w2").await;
     api.site.until("payment#paytm#1", "unmatched").await;
     let mut kinds = BTreeSet::new();
-    for state in ["unmatched", "quarantined", "unreadable", "unknown", "conflict", "needs_review", "unfinished"] {
+    for state in domain::AttentionFilter::ALL.map(domain::AttentionFilter::as_str) {
         let found = api.get("/transactions", &format!("/transactions?state={state}")).await;
         assert_eq!(found.status, 200);
         kinds.extend(found.body["transactions"].as_array().unwrap().iter().map(|row| row["kind"].to_string()));

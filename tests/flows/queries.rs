@@ -131,11 +131,13 @@ async fn only_what_needs_attention_is_listed_and_only_while_it_does() {
     let since = rows[1]["attention_at_ms"].as_u64().unwrap();
     let later = site.get(&format!("/transactions?state=unknown&updated_since={since}")).await.body;
     assert_eq!(later["transactions"].as_array().unwrap().len(), 1, "{later}");
+    site.settle("w0", 1).await;
+    site.until("withdrawal#w0", "paid").await;
     site.settle("w1", 1).await;
     site.settle("w2", 5).await;
     site.until("withdrawal#w1", "paid").await;
     site.until("withdrawal#w2", "failed").await;
-    for state in ["unknown", "unmatched", "quarantined", "needs_review", "conflict", "unreadable"] {
+    for state in ["open", "unknown", "unmatched", "quarantined", "needs_review", "conflict", "unreadable"] {
         let found = site.get(&format!("/transactions?state={state}")).await;
         assert_eq!((found.status, &found.body), (200, &json!({"transactions": []})), "{state}");
     }
@@ -157,6 +159,46 @@ async fn pages_follow_each_other_by_cursor() {
     let pages = [&first, &second].map(|page| page["transactions"].as_array().unwrap().clone());
     let numbers: BTreeSet<_> = pages.concat().iter().map(|it| it["transaction_id"].to_string()).collect();
     assert_eq!((pages[0].len(), numbers.len()), (20, 25));
+}
+
+#[tokio::test]
+async fn open_withdrawals_are_listed_by_creation_and_a_filter_looks_behind_many() {
+    let site = Site::start().await;
+    site.withdraw("w0").await;
+    let row = site.row("withdrawal#w0").await;
+    let first: u64 = row["created_at"]["N"].as_str().unwrap().parse().unwrap();
+    // 130 further ones. Each fifth is unknown, and the younger ones have been so for longer.
+    for number in 1..=130_u64 {
+        let mut row = row.clone();
+        let (at, since) = (json!({"N": (first + number).to_string()}), json!({"N": (first - number).to_string()}));
+        row["transaction_id"] = json!({"S": format!("withdrawal#w{number}")});
+        row["withdrawal_id"] = json!({"S": format!("w{number}")});
+        row["state"] = json!({"S": if number % 5 == 0 { "unknown" } else { "submitted" }});
+        row.as_object_mut().unwrap().extend([("created_at".into(), at.clone()), ("attention_at".into(), at)]);
+        row["state_since"] = since;
+        site.put(&row).await;
+    }
+    let pages = async |state: &str| {
+        let (mut sizes, mut ids, mut cursor) = (Vec::new(), Vec::new(), String::new());
+        loop {
+            let page = site.get(&format!("/transactions?state={state}{cursor}")).await.body;
+            let rows = page["transactions"].as_array().unwrap();
+            sizes.push(rows.len());
+            for row in rows {
+                let id = row["withdrawal_id"].as_str().unwrap().to_owned();
+                let number: u64 = id[1..].parse().unwrap();
+                assert_eq!((&row["attention"], &row["attention_at_ms"]), (&json!(state), &json!(first + number)));
+                assert!(number == 0 || row["state_since_ms"] == first - number, "{row}");
+                ids.push(number);
+            }
+            let Some(next) = page["cursor"].as_str() else { return (sizes, ids) };
+            cursor = format!("&cursor={next}");
+        }
+    };
+    assert_eq!(pages("open").await, (vec![20, 20, 20, 20, 20, 20, 11], (0..=130).collect()));
+    assert_eq!(pages("unknown").await, (vec![20, 6], (1..=26).map(|number| number * 5).collect()));
+    assert_eq!(pages("needs_review").await, (vec![0], vec![]));
+    assert_eq!(pages("conflict").await, (vec![0], vec![]));
 }
 
 #[tokio::test]

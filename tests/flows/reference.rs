@@ -82,7 +82,7 @@ async fn what_nobody_ends_is_reported_with_its_age() {
     let report = async || {
         site.stack.invoke("attention-reporter", &json!({})).await.unwrap();
         let mut lines = lines(&site, "attention-reporter");
-        let ages = lines.split_off(lines.len() - 6).into_iter();
+        let ages = lines.split_off(lines.len() - attention_reporter::REPORTED.len()).into_iter();
         ages.map(|line| (line["attention"].clone(), line["OldestAttentionSeconds"].as_u64().unwrap()))
             .collect::<Vec<_>>()
     };

@@ -1,8 +1,9 @@
 //! Withdrawals, from the merchant's request to the provider's last word.
 
 use local::StackOptions;
-use serde_json::json;
+use serde_json::{Value, json};
 
+use crate::flows::operator::Tool;
 use crate::flows::support::{Site, options, with, withdrawal};
 
 #[tokio::test]
@@ -192,4 +193,70 @@ async fn what_contradicts_the_outcome_is_recorded_and_not_applied() {
         assert!(contradictions.contains(mismatch), "{mismatch}: {contradictions}");
     }
     assert_eq!(site.state(key).await, "paid");
+}
+
+/// The ages that the reporter reports, in seconds.
+async fn reported(site: &Site, name: &str) -> u64 {
+    site.stack.invoke("attention-reporter", &json!({})).await.unwrap();
+    let logs = site.stack.logs("attention-reporter");
+    let mut lines = logs.iter().rev().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    lines.find(|line| line["attention"] == name).unwrap()["OldestAttentionSeconds"].as_u64().unwrap()
+}
+
+const HOURS_MS: u64 = 3_600_000;
+
+/// Makes a row older, as if it had been written so many hours ago.
+fn aged(row: &Value, hours: u64) -> Value {
+    let mut row = row.clone();
+    for name in ["created_at", "changed_at", "state_since", "attention_at"] {
+        let at: u64 = row[name]["N"].as_str().unwrap().parse().unwrap();
+        row[name] = json!({"N": (at - hours * HOURS_MS).to_string()});
+    }
+    row
+}
+
+#[tokio::test]
+async fn a_withdrawal_whose_message_is_lost_is_reported_and_moved_on_by_a_person() {
+    // The armed message does not come.
+    let site = Site::start_with(StackOptions { submission_delay_seconds: 900, ..options() }).await;
+    let tool = Tool::of(&site);
+    site.control("faults", &json!({"on": "withdrawal", "fault": "status", "code": 429, "times": 1})).await;
+    assert_eq!(site.withdraw("w1").await.state(), (202, "pending"));
+    assert_eq!(site.state("withdrawal#w1").await, "waiting");
+    site.put(&aged(&site.row("withdrawal#w1").await, 3)).await;
+    assert!(reported(&site, "not_submitted").await >= 3 * 3_600);
+    let listed = tool.json(&["list", "--kind", "open", "--older-than", "2h"]).await;
+    assert_eq!((listed.len(), &listed[0]["id"], &listed[0]["state"]), (1, &json!("withdrawal#w1"), &json!("waiting")));
+
+    let redrive = ["redrive", "--withdrawal", "w1"];
+    assert_eq!(tool.run(&[&redrive[..], &["--dry-run"]].concat()).await.0, 0);
+    assert_eq!(site.state("withdrawal#w1").await, "waiting");
+    let (status, said) = tool.run(&redrive).await;
+    assert_eq!(status, 0, "{said}");
+    site.until("withdrawal#w1", "submitted").await;
+    assert_eq!(reported(&site, "not_submitted").await, 0);
+    assert_eq!(tool.run(&redrive).await.0, 3, "there is nothing to submit");
+    assert_eq!(tool.run(&["redrive", "--withdrawal", "w9"]).await.0, 3);
+    assert_eq!(site.ask("withdrawals/w1").await["accepted_count"], 1);
+}
+
+#[tokio::test]
+async fn an_attempt_whose_sender_died_is_given_up_without_its_message_and_a_person_ends_it() {
+    let site = Site::start_with(StackOptions { submission_delay_seconds: 900, ..options() }).await;
+    let tool = Tool::of(&site);
+    site.withdraw("w1").await;
+    // As the sender left it that died an hour ago.
+    let mut row = aged(&site.row("withdrawal#w1").await, 1);
+    row["state"] = json!({"S": "sending"});
+    row["attempts"]["L"][0]["M"]["started_at"] = row["created_at"].clone();
+    row["attempts"]["L"][0]["M"].as_object_mut().unwrap().remove("ended").unwrap();
+    site.put(&row).await;
+    assert_eq!(tool.resolve("w1", "failed", &[]).await.0, 3, "an attempt is on its way");
+    assert_eq!(reported(&site, "not_submitted").await, 0, "it is given up before it is reported");
+    assert_eq!(site.state("withdrawal#w1").await, "unknown");
+    assert_eq!(site.attribute("withdrawal#w1", "attention").await, "open");
+    assert_eq!(reported(&site, "unknown").await / 3_600, 0, "it has been unknown since now");
+    assert_eq!(tool.resolve("w1", "failed", &[]).await.0, 0);
+    assert_eq!(site.attribute("withdrawal#w1", "attention").await, "");
+    site.events("withdrawal.unknown", 1).await;
 }

@@ -122,6 +122,9 @@ impl World {
 
     fn course(&self, what: &str) -> Course {
         let name = self.next_call(what);
+        if self.with(|state| state.is_at_rest) {
+            return Course { fault: None, before_ms: 1, after_ms: 1, gap_ms: 0 };
+        }
         let (faults, number) = self.with(|state| {
             state.note(|| name.clone());
             state.effects += 1;

@@ -25,6 +25,8 @@ pub(super) const PLUGIN_SECRET: &str = "secret-of-the-plug-in";
 pub(super) const TOKEN: &str = "secret-of-the-url";
 /// The functions' time limit.
 pub(super) const LIMIT_MS: u64 = 20_000;
+/// After this time a sender counts as dead.
+const SENDER_LIFETIME_MS: u64 = 30_000;
 /// How many numbers a label may enter in a day.
 pub(super) const NUMBERS_PER_DAY: u64 = 10;
 /// The provider's client gives up.
@@ -228,6 +230,18 @@ pub(super) fn receive_postback(world: &World, body: Vec<u8>) -> Job {
     job(deps, body, Some(("token", TOKEN.into())))
 }
 
+pub(super) fn report_attention(world: &World) -> Job {
+    let deps = attention_reporter::Deps {
+        table: Table(world.clone()),
+        clock: Ports(world.clone()),
+        sender_lifetime_ms: SENDER_LIFETIME_MS,
+    };
+    Box::pin(async move {
+        let (ages, is_complete) = deps.ages().await;
+        Answer::Ages(ages, is_complete)
+    })
+}
+
 pub(super) fn submit_withdrawal(world: &World, body: String, receipt_handle: String, receive_count: u32) -> Job {
     let (attempts, resend_unknown) =
         world.with(|state| (state.settings.max_receive_count, state.settings.resend_unknown));
@@ -235,7 +249,7 @@ pub(super) fn submit_withdrawal(world: &World, body: String, receipt_handle: Str
         attempts,
         first_retry_seconds: 30,
         retry_ceiling_seconds: 900,
-        sender_lifetime_ms: 30_000,
+        sender_lifetime_ms: SENDER_LIFETIME_MS,
         resend_unknown,
         is_on: true,
     };

@@ -20,6 +20,7 @@ mod output;
 mod provider;
 mod queue;
 mod random;
+mod reporter;
 mod rest;
 mod rules;
 mod run;

@@ -1,6 +1,7 @@
-//! The queue: at least once, late, twice, out of order; to the dead letters and back.
+//! The queue: at least once, late, twice, out of order; to the dead letters and back. In some runs it loses messages, as a person may
+//! who purges it, lets them expire, and counts receives that no function has seen.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use lambda::Handled;
 
@@ -16,6 +17,10 @@ const VISIBILITY_MS: u64 = 6 * LIMIT_MS;
 pub(super) struct Messages {
     live: BTreeMap<u64, Letter>,
     pub dead: BTreeMap<u64, String>,
+    /// All that were ever sent.
+    pub sent: BTreeSet<String>,
+    /// The messages of which nobody hears any more.
+    pub gone: BTreeSet<String>,
     last: u64,
 }
 
@@ -32,9 +37,29 @@ pub(super) fn send(world: &World, body: &str) {
         state.messages.last += 1;
         let id = state.messages.last;
         state.messages.live.insert(id, Letter { body: body.to_owned(), received: 0, round: 0 });
+        state.messages.sent.insert(body.to_owned());
         id
     });
+    let lost = world.with(|state| state.settings.lost_messages);
+    if world.happens(&format!("message {id} lost"), lost) {
+        return lose(world, id, "a message is lost");
+    }
     comes_out(world, id, DELAY_MS);
+}
+
+fn lose(world: &World, id: u64, how: &'static str) {
+    world.with(|state| {
+        if let Some(letter) = state.messages.live.remove(&id) {
+            state.note(|| format!("{how}: {}", letter.body));
+            state.reached.insert(how);
+            state.messages.gone.insert(letter.body);
+        }
+    });
+}
+
+/// The message of a withdrawal.
+pub(super) fn armed(id: &str) -> String {
+    format!("{{\"withdrawal_id\":\"{id}\"}}")
 }
 
 /// Has a received message come out again after this time.
@@ -96,14 +121,22 @@ pub(super) fn receive_again(world: &World, id: u64) {
         Some((letter.body.clone(), letter.received))
     });
     let Some((body, received)) = received else { return };
+    let lost = world.with(|state| state.settings.lost_messages);
+    if world.happens(&format!("message {id}.{received} expired"), lost / 4) {
+        return lose(world, id, "a message expires");
+    }
     comes_out(world, id, VISIBILITY_MS);
+    if world.happens(&format!("submitter {id}.{received} throttled"), lost.max(3)) {
+        world.with(|state| state.reached.insert("a throttled receive"));
+        return;
+    }
     let job = submit_withdrawal(world, body, id.to_string(), received);
     let name = format!("submitter {id}.{received}");
     world.start(&name.clone(), LIMIT_MS, job, move |world, answer| {
         let is_done = match answer {
             Some(Answer::Handled(Handled::Done)) => true,
             Some(Answer::Handled(Handled::Again)) => super::wrong::is_acknowledged_always(world),
-            Some(Answer::Reply(..) | Answer::Published(_)) | None => false,
+            Some(Answer::Reply(..) | Answer::Published(_) | Answer::Ages(..)) | None => false,
         };
         if is_done && !world.happens(&format!("{name} not deleted"), 5) {
             world.with(|state| state.messages.live.remove(&id));

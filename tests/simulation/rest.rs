@@ -7,6 +7,7 @@ use super::activations;
 use super::ceilings;
 use super::decisions::{is_contradicted, is_open};
 use super::many_payments;
+use super::reporter;
 use super::rules::{
     DURABLE, FINAL, ONCE, RELEASED, TWICE, break_rule, check, credits_of, order_of, payment_row, withdrawal_row,
 };
@@ -16,6 +17,7 @@ use super::world::World;
 
 /// Judges the end of a run.
 pub(super) fn at_rest(world: &World) {
+    reporter::at_rest(world);
     let money = world.with(|state| state.provider.money.clone());
     for (number, money) in money {
         let Some((order, label)) = money.bound.filter(|_| money.is_acknowledged && !money.is_contradicted) else {
@@ -74,8 +76,11 @@ pub(super) fn at_rest(world: &World) {
         let id = row.request.withdrawal_id.as_str();
         let is_heard = has_attention || !is_contradicted(&row.contradictions, &row.resolutions);
         check(world, FINAL, is_heard, || format!("nobody hears of what contradicts {id}"));
-        let has_letter =
-            world.with(|state| state.messages.dead.values().any(|body| body.contains(&format!("\"{id}\""))));
+        // Of one whose message is gone, the report tells.
+        let has_letter = world.with(|state| {
+            let mut letters = state.messages.dead.values().chain(&state.messages.gone);
+            letters.any(|body| body.contains(&format!("\"{id}\"")))
+        });
         let has_alarm = row.state == WithdrawalState::Unknown || row.needs_review.is_some() || has_letter;
         check(world, FINAL, row.is_final() || has_alarm, || format!("{id} is {:?}", row.state));
     }

@@ -16,6 +16,8 @@ use super::decisions;
 use super::lists;
 use super::many_payments;
 use super::provider::{Fact, Postback, Subject, Top, Written};
+use super::queue;
+use super::reporter;
 use super::table::row;
 use super::withdrawals::Send;
 use super::world::World;
@@ -52,6 +54,8 @@ pub(super) fn check(world: &World, rule: &'static str, holds: bool, how: impl Fn
 }
 
 const BACKWARDS: &str = "no state goes backwards";
+const ARMED: &str = "a message is sent before a withdrawal is journalled";
+const DATED: &str = "only a change of state makes a withdrawal look young";
 const EVIDENCE: &str = "only what the provider signed is believed";
 const CREDIT: &str = "what is credited is the signed amount to the stored label";
 const COUNTED: &str = "an order counts its credits and remembers the last of them";
@@ -211,6 +215,11 @@ pub(super) fn withdrawal(world: &World, old: Option<&WithdrawalRow>, new: Option
             break_rule(world, BACKWARDS, "a reserved id is written over");
         }
         (None, Some(WithdrawalRow::Registered(new))) => {
+            let message = queue::armed(new.request.withdrawal_id.as_str());
+            let is_armed = world.with(|state| state.messages.sent.contains(&message));
+            check(world, ARMED, is_armed, || format!("{message} was not sent"));
+            let is_dated = new.created_at == new.changed_at && new.changed_at == new.state_since;
+            check(world, DATED, is_dated, || format!("{new:?}"));
             decisions::withdrawal(world, None, new);
             our_withdrawal(world, new);
             ceilings::judge(world);
@@ -222,6 +231,11 @@ pub(super) fn withdrawal(world: &World, old: Option<&WithdrawalRow>, new: Option
                 && attempts_grow(&old.attempts, &new.attempts)
                 && grows(&old.contradictions, &new.contradictions);
             check(world, BACKWARDS, holds, || format!("{old:?} -> {new:?}"));
+            let is_same = old.state.name() == new.state.name();
+            let since = if is_same { old.state_since } else { new.changed_at };
+            let is_dated = new.created_at == old.created_at && new.state_since == since;
+            check(world, DATED, is_dated, || format!("{old:?} -> {new:?}"));
+            reporter::given_up(world, old, new);
             decisions::withdrawal(world, Some(old), new);
             our_withdrawal(world, new);
         }

@@ -13,24 +13,30 @@ use super::provider::{Labels, Model};
 use super::random::Chance;
 use super::world::{Settings, World};
 use super::wrong::Wrong;
-use super::{many_payments, operators, rest, users};
+use super::{many_payments, operators, reporter, rest, users};
 
 /// Until then things go wrong.
 const QUIET_FROM_MS: u64 = 3_600_000;
 
 /// What some seed must reach, or the runs show nothing.
-const REACHED: [&str; 56] = [
+const REACHED: [&str; 62] = [
     "a change is set aside",
     "a change that was set aside is published",
     "a ceiling is reached",
     "a full page of waiting payments",
     "a list is done",
     "a list is sent again by a person",
+    "a late index",
+    "a lost message is replaced",
+    "a message expires",
+    "a message is lost",
     "a payment is held by itself",
     "a reservation is given back",
     "a reservation without a withdrawal",
     "a respelled payment",
     "a same number is held",
+    "a throttled receive",
+    "an attempt is given up by the reporter",
     "a second credit of an order",
     "a write is throttled",
     "an odd number",
@@ -97,6 +103,7 @@ pub(super) fn settings(seed: u64, wrong: Option<Wrong>) -> Settings {
         separator: chance.one_of("separator", &[Separator::Dot, Separator::Hyphen]),
         max_receive_count: chance.one_of("receives", &[2, 4, 8]),
         outgoing: Outgoing::of(chance),
+        lost_messages: chance.one_of("lost messages", &[0, 0, 0, 20, 100]),
         has_publisher: true,
         has_operators: chance.percent("operators", 60),
         units_per_second: chance.one_of("units per second", &[None, None, None, Some(60), Some(20)]),
@@ -113,6 +120,7 @@ pub(super) fn run(settings: Settings) -> World {
     if world.with(|state| state.settings.has_operators) {
         operators::plan(&world);
     }
+    reporter::plan(&world);
     many_payments::watch(&world);
     world.run();
     if world.with(|state| state.rules.broken.is_empty()) {

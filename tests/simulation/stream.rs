@@ -197,7 +197,7 @@ fn hand_over(world: &World, name: &str) {
                 Some(place) => again(world, *place),
                 None => goes_on(world, None),
             },
-            Some(Answer::Reply(..) | Answer::Handled(_)) | None => cut(world),
+            Some(Answer::Reply(..) | Answer::Handled(_) | Answer::Ages(..)) | None => cut(world),
         }
     });
 }

@@ -90,7 +90,7 @@ impl Ruled for WithdrawalRow {
     }
 
     fn spoil(world: &World, change: Change<Self>, current: Option<&Stored<Self>>) -> Option<Change<Self>> {
-        Some(wrong::withdrawal(world, change, current))
+        (!wrong::is_not_given_up(world)).then(|| wrong::withdrawal(world, change, current))
     }
 
     fn misread(world: &World, stored: Stored<Self>) -> Stored<Self> {

@@ -7,7 +7,7 @@ use super::functions::{LIMIT_MS, activate, create_deposit, create_withdrawal};
 use super::table::row;
 use super::withdrawals;
 use super::world::{Answer, Job, World};
-use super::{activations, ceilings, deposits, many_payments, queue, rules, wrong};
+use super::{activations, ceilings, deposits, many_payments, queue, reporter, rules, wrong};
 
 /// What a merchant asks for.
 #[derive(Clone, Debug)]
@@ -120,6 +120,12 @@ pub(super) fn plan(world: &World) {
                 world.note(|| format!("the clock jumps by {days} days"));
                 world.with(|state| state.skew_ms += days * 86_400_000);
             });
+        }
+    }
+    for number in 0..2 {
+        if world.happens(&format!("new messages {number}"), 30) {
+            let at = world.chance.below(&format!("new messages {number} at"), 3_000_000);
+            world.after(at, reporter::replace_messages);
         }
     }
     for redrive in 0..2 {

@@ -31,6 +31,8 @@ pub(super) enum Answer {
     Handled(lambda::Handled),
     /// So many changes are done.
     Published(usize),
+    /// The ages that a report has, and whether none is missing.
+    Ages(attention_reporter::Ages, bool),
 }
 
 pub(super) type Job = Pin<Box<dyn Future<Output = Answer> + Send>>;
@@ -68,6 +70,8 @@ pub(super) struct Settings {
     pub max_receive_count: u32,
     /// The ceilings on outgoing money, if there are any.
     pub outgoing: Option<super::ceilings::Outgoing>,
+    /// Of a hundred messages, so many are lost. They expire, and throttled invocations use them up, as often or less.
+    pub lost_messages: u64,
     /// Whether the table's stream has a reader. It writes nothing: without it a run is the same, and shorter.
     pub has_publisher: bool,
     pub has_operators: bool,
@@ -88,6 +92,10 @@ pub(super) struct State {
     pub skew_ms: i64,
     pub provider: Provider,
     pub messages: Messages,
+    /// What the index had at an earlier moment.
+    pub late_index: Vec<(domain::AttentionKind, store::IndexEntry)>,
+    /// The run is over: nothing goes wrong any more, and only the last reports are made.
+    pub is_at_rest: bool,
     pub stream: Stream,
     pub rules: Rules,
     pub trace: Vec<String>,
@@ -126,6 +134,8 @@ impl World {
             provider: Provider::new(settings.provider),
             settings,
             messages: Messages::default(),
+            late_index: Vec::new(),
+            is_at_rest: false,
             stream: Stream::default(),
             rules: Rules::default(),
             trace: Vec::new(),
@@ -318,7 +328,8 @@ impl World {
 impl State {
     /// Takes units from the table, which has room for one second's worth. `false`: it is throttled, and nothing is taken.
     pub(super) fn take_units(&mut self, units: u64) -> bool {
-        let is_limited = self.settings.faults.are_by_chance() && self.now_ms < self.settings.quiet_from_ms;
+        let is_limited =
+            self.settings.faults.are_by_chance() && self.now_ms < self.settings.quiet_from_ms && !self.is_at_rest;
         let Some(per_second) = self.settings.units_per_second.filter(|_| is_limited) else { return true };
         let (left, since) = self.units;
         let most = i64::try_from(per_second).unwrap();
@@ -345,7 +356,8 @@ impl State {
 
     /// Whether an optional thing may happen; notes that it did.
     pub(super) fn happens(&mut self, name: &str) -> bool {
-        let happens = self.now_ms < self.settings.quiet_from_ms && !self.settings.skipped.contains(name);
+        let may_happen = self.now_ms < self.settings.quiet_from_ms && !self.is_at_rest;
+        let happens = may_happen && !self.settings.skipped.contains(name);
         if happens {
             self.happened.push(name.to_owned());
             self.note(|| format!("* {name}"));

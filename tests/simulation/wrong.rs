@@ -8,7 +8,7 @@ use lambda::{AwsError, RowChange};
 use paykassma::{Activation, ActivationRequest};
 use serde_json::Value;
 use signing::Spelling;
-use store::{Change, Row, StoreError, Stored};
+use store::{AnyRow, Change, Row, StoreError, Stored};
 
 mod rows;
 
@@ -140,6 +140,12 @@ wrongs! {
     ArmAfterWriting
     /// No message is sent.
     NeverArm
+    /// A withdrawal leaves the index as soon as the provider has accepted it.
+    ForgetSubmitted
+    /// A withdrawal is in its state since it last changed.
+    YoungAgain
+    /// The reporter gives up no attempt.
+    NeverGiveUp
     /// A message is always deleted.
     AcknowledgeAlways
     /// An amount is reserved whatever the ceiling.
@@ -286,7 +292,12 @@ pub(super) fn nonce(world: &World, name: String) -> String {
 
 pub(super) fn now_ms(world: &World, now_ms: u64) -> u64 {
     const HOUR_MS: u64 = 3_600_000;
-    if world.is(Wrong::SharedSender) { now_ms.saturating_sub(now_ms.checked_rem(HOUR_MS).unwrap_or(0)) } else { now_ms }
+    let is_sender = !world.running().starts_with("reporter");
+    if world.is(Wrong::SharedSender) && is_sender {
+        now_ms.saturating_sub(now_ms.checked_rem(HOUR_MS).unwrap_or(0))
+    } else {
+        now_ms
+    }
 }
 
 pub(super) fn arm(world: &World, body: &str) -> Option<Result<(), AwsError>> {
@@ -305,7 +316,7 @@ fn withdrawal_id(body: &str) -> String {
 pub(super) fn body(world: &World, body: &str) -> String {
     let id = withdrawal_id(body);
     if world.is(Wrong::ArmAfterWriting) && world.with(|state| state.kept_in_mind.remove(&id)) {
-        super::queue::send(world, &format!("{{\"withdrawal_id\":\"{id}\"}}"));
+        super::queue::send(world, &super::queue::armed(&id));
     }
     if world.is(Wrong::NewBodyPerAttempt) {
         let name = world.next_call("signature");
@@ -405,6 +416,18 @@ pub(super) fn set_aside(world: &World) -> Option<Result<(), AwsError>> {
         return Some(Ok(()));
     }
     world.is(Wrong::BlockAtUnreadable).then(|| Err(AwsError("there is no such queue".into())))
+}
+
+/// Whether a wrong index lacks a row that needs to be looked at.
+pub(super) fn is_not_indexed(world: &World, row: &AnyRow) -> bool {
+    let AnyRow::Withdrawal(stored) = row else { return false };
+    let is_submitted = stored.row.registered().is_some_and(|row| row.state == WithdrawalState::Submitted);
+    is_submitted && world.is(Wrong::ForgetSubmitted)
+}
+
+/// Whether a wrong reporter leaves a row as it is.
+pub(super) fn is_not_given_up(world: &World) -> bool {
+    world.is(Wrong::NeverGiveUp) && world.running().starts_with("reporter")
 }
 
 pub(super) fn is_acknowledged_always(world: &World) -> bool {

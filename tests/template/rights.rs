@@ -121,7 +121,7 @@ fn who_may_do_what_to_money() {
     assert_eq!(may("dynamodb:PutItem", "list#*"), ["postback-receiver"]);
     assert_eq!(may("dynamodb:UpdateItem", "ceiling#*"), ["create-withdrawal"]);
     assert_eq!(may("dynamodb:PutItem", "ceiling#*"), [""; 0], "no sum is ever written over");
-    let payers = ["create-withdrawal", "postback-receiver", "withdrawal-submitter"];
+    let payers = ["attention-reporter", "create-withdrawal", "postback-receiver", "withdrawal-submitter"];
     assert_eq!(may("dynamodb:PutItem", "withdrawal#*"), payers);
     let checkers = ["create-withdrawal", "event-publisher", "postback-receiver", "withdrawal-submitter"];
     assert_eq!(may("dynamodb:PutItem", "table#*"), checkers, "who refuses to work on another table");

@@ -131,6 +131,8 @@ fn the_time_limits_are_one_ladder() {
     let delay_s = template.number("create-withdrawal", "SUBMISSION_DELAY_SECONDS");
     let sender_ms = template.number("withdrawal-submitter", "SENDER_LIFETIME_MS");
     let queue = template.properties("SubmissionQueue");
+    assert_eq!(template.number("attention-reporter", "SENDER_LIFETIME_MS"), sender_ms, "they give up alike");
+    assert!(attention_reporter::LOST_AFTER.as_secs() >= 5 * delay_s, "the armed message comes first");
     for function in ["create-deposit", "activate", "create-withdrawal", "withdrawal-submitter"] {
         let provider_ms = template.number(function, "PROVIDER_TIMEOUT_MS");
         assert!(connect_s * 1_000 < provider_ms, "{function}");
@@ -169,7 +171,7 @@ fn the_queue_and_the_submitter_agree() {
     let retention_s = queue["MessageRetentionPeriod"].as_u64().unwrap();
     assert!(retention_s < dead["MessageRetentionPeriod"].as_u64().unwrap());
     let longest_s = attempts * template.number("withdrawal-submitter", "RETRY_CEILING_SECONDS");
-    let alarm_s = template.properties("QueueAgeAlarm")["Threshold"].as_u64().unwrap();
+    let alarm_s = template.properties("WithdrawalNotSubmittedAlarm")["Threshold"].as_u64().unwrap();
     assert!(longest_s <= alarm_s && alarm_s < retention_s);
     let source = &template.properties("WithdrawalSubmitter")["Events"]["Queue"]["Properties"];
     assert_eq!(source["Queue"], json!({"Fn::GetAtt": "SubmissionQueue.Arn"}));

@@ -92,9 +92,11 @@ fn what_nobody_looks_at_sets_off_an_alarm_by_its_age() {
     assert_eq!(dimension(unfinished, "attention"), ["unfinished"]);
     let threshold_s = unfinished["Threshold"].as_u64();
     assert!(threshold_s.is_some_and(|it| it <= 900), "a provider may give up: a person has to complete it soon");
-    let watched = [unknown, unfinished, others].into_iter().flat_map(|alarm| dimension(alarm, "attention"));
+    let watched = alarms(&template).into_iter().flat_map(|(_, alarm)| dimension(alarm, "attention"));
     let watched: BTreeSet<_> = watched.map(|kind| kind.as_str().unwrap()).collect();
-    assert_eq!(watched, AttentionKind::ALL.map(AttentionKind::as_str).into());
+    assert_eq!(watched, attention_reporter::REPORTED.into());
+    let indexed = AttentionKind::ALL.into_iter().filter(|kind| *kind != AttentionKind::Open);
+    assert!(indexed.map(AttentionKind::as_str).all(|kind| watched.contains(kind)));
     let schedule = &template.properties("AttentionReporter")["Events"]["Report"];
     assert_eq!(
         (&schedule["Type"], &schedule["Properties"]["Schedule"]),
@@ -103,6 +105,36 @@ fn what_nobody_looks_at_sets_off_an_alarm_by_its_age() {
     let periods = others["Metrics"].as_array().unwrap()[1..].iter().map(|metric| &metric["MetricStat"]["Period"]);
     let mut periods = periods.chain([&unknown["Period"], &unfinished["Period"]]);
     assert!(periods.all(|period| *period == 1_800), "three reports fit into each period");
+}
+
+#[test]
+fn a_withdrawal_that_stays_open_sets_off_an_alarm_by_its_state() {
+    let template = Template::read();
+    let state = |alarm: &str| {
+        let properties = template.properties(alarm);
+        (dimension(properties, "attention")[0].as_str().unwrap().to_owned(), properties["Threshold"].clone())
+    };
+    assert_eq!(state("WithdrawalNotSubmittedAlarm"), ("not_submitted".into(), json!(7_200)));
+    assert_eq!(state("WithdrawalUnknownAgeAlarm"), ("unknown".into(), json!(7_200)));
+    assert_eq!(state("WithdrawalsUnreadAlarm"), ("unread".into(), json!(0)), "any that was not read");
+    let hours = json!({"Ref": "WithdrawalReportHours"});
+    assert_eq!(state("WithdrawalNotReportedAlarm"), ("submitted".into(), hours));
+    let metrics = template.properties("WithdrawalNotReportedAlarm")["Metrics"].as_array().unwrap();
+    assert_eq!((&metrics[0]["Expression"], &metrics[1]["Id"]), (&json!("submitted / 3600"), &json!("submitted")));
+    let parameter = &template.section("Parameters")["WithdrawalReportHours"];
+    assert_eq!((&parameter["Type"], &parameter["Default"]), (&json!("Number"), &json!(24)));
+    for alarm in ["WithdrawalNotSubmittedAlarm", "WithdrawalsUnreadAlarm"] {
+        assert_eq!(template.properties(alarm)["Period"], 1_800, "three reports fit into each period");
+    }
+    assert_eq!(metrics[1]["MetricStat"]["Period"], 1_800);
+}
+
+#[test]
+fn a_report_ends_before_the_reporter_reaches_its_time_limit() {
+    let limit_s = Template::read().time_limit("attention-reporter");
+    let (last_read, last_report) = (attention_reporter::LAST_READ, attention_reporter::LAST_REPORT);
+    assert!(last_read < last_report, "what is begun last has time to end");
+    assert!(last_report.as_secs() < limit_s, "a part of a report is better than none");
 }
 
 #[test]
@@ -124,7 +156,6 @@ fn the_queues_are_watched() {
     let template = Template::read();
     let queue_of = |alarm: &str| dimension(template.properties(alarm), "QueueName")[0]["Fn::GetAtt"].clone();
     assert_eq!(queue_of("DeadLettersAlarm"), "DeadLetterQueue.QueueName");
-    assert_eq!(queue_of("QueueAgeAlarm"), "SubmissionQueue.QueueName");
     assert_eq!(queue_of("EventsUnpublishedAlarm"), "UnpublishedQueue.QueueName");
     assert_eq!(queue_of("EventsUndeliveredAlarm"), "UndeliveredQueue.QueueName");
     let waiting = template.properties("EventsWaitingAlarm");
@@ -137,7 +168,9 @@ fn the_queues_are_watched() {
         .flat_map(|(_, alarm)| dimension(alarm, "QueueName"))
         .map(|queue| queue["Fn::GetAtt"].as_str().unwrap().strip_suffix(".QueueName").unwrap())
         .collect();
-    assert_eq!(watched, template.of_type("AWS::SQS::Queue").into_keys().collect());
+    let mut queues: BTreeSet<_> = template.of_type("AWS::SQS::Queue").into_keys().collect();
+    assert!(queues.remove("SubmissionQueue"), "its withdrawals are watched, whatever happens to the messages");
+    assert_eq!(watched, queues);
 }
 
 #[test]

@@ -1,17 +1,46 @@
-//! On a schedule: reports how long the oldest row of each kind has been waiting for a person, so that what nobody looks at
-//! has an alarm for as long as it waits.
+//! On a schedule: reports how long the oldest row of each kind has been waiting for a person, and how long withdrawals have been
+//! open, so that what nobody looks at has an alarm for as long as it waits.
 
-use domain::{AttentionKind, Timestamp};
+mod open;
+
+pub use open::{LAST_READ, LAST_REPORT};
+
+use std::time::Duration;
+
+use domain::{AttentionKind, Timestamp, WithdrawalId, WithdrawalRow};
 use lambda::{BadSetting, Clock, Right, report_oldest_seconds, serve_events};
 use serde::de::IgnoredAny;
-use store::FindAttention;
+use store::{FindAttention, ReadMany, StoreError, Write};
 use tracing::error;
 
 /// The settings that this function reads, beside those that all functions have.
-pub const SETTINGS: &[&str] = &["TABLE_NAME"];
+pub const SETTINGS: &[&str] = &["TABLE_NAME", "SENDER_LIFETIME_MS"];
 
 /// What this function's role allows.
-pub const RIGHTS: &[Right] = &[Right::FindAttention];
+pub const RIGHTS: &[Right] = &[
+    Right::FindAttention,
+    Right::ReadRows("withdrawal"),
+    Right::ReadManyRows("withdrawal"),
+    Right::PutRows("withdrawal"),
+];
+
+/// The least age of an attempt that this function gives up. By then the armed message should have come several times.
+pub const LOST_AFTER: Duration = Duration::from_secs(600);
+
+/// What is reported, as values of the dimension `attention`: first the kinds of the index, but for open withdrawals; then what the
+/// rows of those say.
+pub const REPORTED: [&str; 10] = [
+    "unmatched",
+    "quarantined",
+    "conflict",
+    "unreadable",
+    "unfinished",
+    "not_submitted",
+    "unknown",
+    "submitted",
+    "needs_review",
+    "unread",
+];
 
 /// What this function works with.
 #[derive(Debug)]
@@ -20,42 +49,80 @@ pub struct Deps<S, A> {
     pub table: S,
     /// Time.
     pub clock: A,
+    /// After this time without a recorded result, a sender counts as dead.
+    pub sender_lifetime_ms: u64,
 }
 
-/// Nothing is reported: the missing report is an alarm, as the function's error is.
+/// Something is not reported: the missing report is an alarm, as the function's error is.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("what needs attention could not be found")]
 pub struct NotReported;
 
-impl<S: FindAttention, A: Clock> Deps<S, A> {
-    /// Reports the age of the oldest row of each kind; 0 where there is none.
+/// The ages in seconds, by what has them: 0 where there is nothing. What could not be found out is missing.
+pub type Ages = std::collections::BTreeMap<&'static str, u64>;
+
+impl<S, A> Deps<S, A>
+where
+    S: FindAttention + ReadMany<WithdrawalId> + Write<WithdrawalRow>,
+    A: Clock,
+{
+    /// Gives up attempts whose sender must be dead, and reports all ages that can be found out.
     ///
     /// # Errors
     /// [`NotReported`] when the table does not answer.
     pub async fn report(&self) -> Result<(), NotReported> {
-        for kind in AttentionKind::ALL {
-            let seconds = self.oldest_seconds(kind).await?;
-            report_oldest_seconds(kind.as_str(), seconds);
+        let (ages, is_complete) = self.ages().await;
+        for (name, seconds) in ages {
+            report_oldest_seconds(name, seconds);
         }
-        Ok(())
+        if is_complete { Ok(()) } else { Err(NotReported) }
     }
 
-    async fn oldest_seconds(&self, kind: AttentionKind) -> Result<u64, NotReported> {
-        let page = self.table.find_attention(kind, Timestamp(0), None).await.map_err(|cause| {
-            error!(%cause, "the table failed");
-            NotReported
-        })?;
-        Ok(page.first_at.map_or(0, |at| self.clock.now_ms().saturating_sub(at.0) / 1_000))
+    /// Finds out all ages, and whether none is missing.
+    pub async fn ages(&self) -> (Ages, bool) {
+        let mut ages = Ages::new();
+        let mut is_complete = true;
+        let began = self.now();
+        for kind in AttentionKind::ALL.into_iter().filter(|kind| *kind != AttentionKind::Open) {
+            match self.table.find_attention(kind, Timestamp(0), None, 1).await {
+                Ok(page) => {
+                    let oldest = page.entries.first().map(|it| it.at);
+                    ages.insert(kind.as_str(), oldest.map_or(0, |at| seconds_since(at, began)));
+                }
+                Err(cause) => is_complete &= failed(&cause),
+            }
+        }
+        let (open, read) = self.read_open(began).await;
+        is_complete &= read.err().is_none_or(|cause| failed(&cause));
+        for (name, seconds) in open.ages(self.now()) {
+            ages.entry(name).and_modify(|it| *it = seconds.max(*it)).or_insert(seconds);
+        }
+        (ages, is_complete)
     }
+
+    fn now(&self) -> Timestamp {
+        Timestamp(self.clock.now_ms())
+    }
+}
+
+fn failed(cause: &StoreError) -> bool {
+    error!(%cause, "the table failed");
+    false
+}
+
+fn seconds_since(at: Timestamp, now: Timestamp) -> u64 {
+    now.0.saturating_sub(at.0) / 1_000
 }
 
 /// Reports whenever it is asked to, for as long as the function lives. With a bad setting, nothing is reported.
 ///
 /// # Errors
 /// When the runtime's own API fails.
-pub async fn serve<S: FindAttention, A: Clock>(
-    set_up: Result<Deps<S, A>, BadSetting>,
-) -> Result<(), lambda_runtime::Error> {
+pub async fn serve<S, A>(set_up: Result<Deps<S, A>, BadSetting>) -> Result<(), lambda_runtime::Error>
+where
+    S: FindAttention + ReadMany<WithdrawalId> + Write<WithdrawalRow>,
+    A: Clock,
+{
     serve_events(set_up, async |deps: Option<&Deps<S, A>>, _: IgnoredAny| Ok(deps.ok_or(NotReported)?.report().await?))
         .await
 }

@@ -16,5 +16,5 @@ async fn main() -> Result<(), lambda_runtime::Error> {
 fn set_up(settings: &Settings) -> Result<Deps<DynamoDb, System>, BadSetting> {
     let aws = Aws::new(settings)?;
     let table = DynamoDb::new(aws.dynamodb(settings), settings.required("TABLE_NAME")?.to_owned());
-    Ok(Deps { table, clock: System })
+    Ok(Deps { table, clock: System, sender_lifetime_ms: settings.number("SENDER_LIFETIME_MS", 30_000)? })
 }

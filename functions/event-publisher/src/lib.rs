@@ -172,9 +172,9 @@ where
 fn not_published(reference: &str, cause: NotProved) -> Stop {
     match cause {
         NotProved::Forged(what) => Stop::SetAside(Reason::Unproved(what)),
-        // A row that no code can read proves nothing.
-        NotProved::Table(StoreError::Permanent { key, reason }) => {
-            Stop::SetAside(Reason::Unproved(format!("{key} cannot be read: {reason}")))
+        // A row that this release cannot read proves nothing to it.
+        NotProved::Table(error @ (StoreError::Permanent { .. } | StoreError::Newer { .. })) => {
+            Stop::SetAside(Reason::Unproved(error.to_string()))
         }
         NotProved::Table(StoreError::Transient(_) | StoreError::WrongTable) | NotProved::Keys(_) => {
             error!(reference, %cause, "a change cannot be proved now");

@@ -7,14 +7,21 @@ mod view;
 
 pub use error::ApiError;
 
-use domain::{AttentionKind, CustomTransactionId, DepositRow, Timestamp, WithdrawalId, WithdrawalRow};
+use std::collections::BTreeMap;
+
+use domain::{AttentionFilter, AttentionKind, CustomTransactionId, DepositRow, Timestamp, WithdrawalId, WithdrawalRow};
 use lambda::{Handler, Reply, Request, Right, StatusCode};
 use serde::Serialize;
-use store::{AnyRow, FindAttention, ReadAny, RowKey, Stored, read_any};
-use tracing::info;
+use store::{
+    AnyRow, FindAttention, IndexEntry, PAGE, ReadAny, ReadMany, RowId, RowKey, StoreError, Stored, UnreadableRow,
+    read_each, read_key,
+};
+use tracing::{info, warn};
 
-use crate::search::Search;
-use crate::view::{DepositView, ForeignWithdrawalView, ListView, Open, PaymentView, UnreadableView, WithdrawalView};
+use crate::search::{Place, Search};
+use crate::view::{
+    DepositView, ForeignWithdrawalView, ListView, Open, PaymentView, UnreadableRowView, UnreadableView, WithdrawalView,
+};
 
 /// The settings that this function reads, beside those that all functions have.
 pub const SETTINGS: &[&str] = &["TABLE_NAME"];
@@ -24,6 +31,7 @@ pub const RIGHTS: &[Right] = &[
     Right::ReadRows("deposit"),
     Right::ReadRows("payment"),
     Right::ReadRows("withdrawal"),
+    Right::ReadManyRows("withdrawal"),
     Right::ReadRows("unreadable"),
     Right::ReadRows("list"),
     Right::FindAttention,
@@ -36,7 +44,7 @@ pub struct Deps<S> {
     pub table: S,
 }
 
-impl<S: ReadAny + FindAttention + Send> Handler for Deps<S> {
+impl<S: ReadAny + ReadMany<WithdrawalId> + FindAttention + Send> Handler for Deps<S> {
     type Error = ApiError;
 
     async fn handle(&self, request: Request<'_>) -> Result<Reply, ApiError> {
@@ -50,7 +58,7 @@ impl<S: ReadAny + FindAttention + Send> Handler for Deps<S> {
     }
 }
 
-impl<S: ReadAny + FindAttention> Deps<S> {
+impl<S: ReadAny + ReadMany<WithdrawalId> + FindAttention> Deps<S> {
     async fn deposit(&self, id: &str) -> Result<Reply, ApiError> {
         let id = CustomTransactionId::parse(id).map_err(|_| ApiError::NotFound)?;
         info!(reference = id.key(), "asked for");
@@ -75,23 +83,79 @@ impl<S: ReadAny + FindAttention> Deps<S> {
         }
     }
 
-    /// The index only says where to look: the rows themselves are read, and one that needs nobody any more is left out.
+    /// The index only says where to look: the rows themselves are read, and one that is not what is asked for is left out. Where a
+    /// filter leaves out many, the search goes on within the request, up to a bound.
     async fn search(&self, search: &Search) -> Result<Reply, ApiError> {
-        let page = self.table.find_attention(search.kind, search.since, search.after.as_ref()).await?;
-        let mut rows = Vec::new();
-        for id in &page.rows {
-            rows.push(read_any(&self.table, id).await?);
+        let (mut found, mut looked_at) = (Vec::new(), 0);
+        let mut place = Some(search.from.clone());
+        while let Some(from) = place.take() {
+            let limit = if is_narrow(search, from.kind) { BATCH } else { PAGE };
+            let page = self.table.find_attention(from.kind, search.since, from.after.as_ref(), limit).await?;
+            looked_at = page.entries.len().saturating_add(looked_at);
+            let mut rows = self.read(&page.entries).await?;
+            let next = page.next.map(|next| Place { kind: from.kind, after: Some(next) });
+            place = next.or_else(|| from.next_part(search.filter));
+            let last = page.entries.last().cloned();
+            for entry in page.entries {
+                let Some(row) = rows.remove(&entry.key) else { continue };
+                if !shows(search, from.kind, &row) {
+                    continue;
+                }
+                let is_last = last.as_ref() == Some(&entry);
+                if found.len().saturating_add(1) == PAGE && !is_last {
+                    place = Some(Place { kind: from.kind, after: Some(entry.clone()) });
+                }
+                found.push((entry, row));
+                if found.len() == PAGE {
+                    break;
+                }
+            }
+            if found.len() == PAGE || looked_at >= MOST_LOOKED_AT {
+                break;
+            }
         }
-        let open = rows.iter().flatten().filter_map(|row| open(row, search.kind));
-        let found = Found { transactions: open.collect(), cursor: page.next.as_ref().map(search::encode) };
-        Ok(Reply::new(StatusCode::OK, &found))
+        let transactions = found.iter().filter_map(|(entry, row)| Listed::of(search, entry, row)).collect();
+        Ok(Reply::new(StatusCode::OK, &Found { transactions, cursor: place.as_ref().map(search::encode) }))
+    }
+
+    /// The rows of these entries by their keys. Withdrawals are read many at a time.
+    async fn read(
+        &self,
+        entries: &[IndexEntry],
+    ) -> Result<BTreeMap<String, Result<AnyRow, UnreadableRow>>, StoreError> {
+        let id = |entry: &IndexEntry| match entry.id() {
+            Some(RowId::Withdrawal(id)) => Some(id),
+            Some(_) | None => None,
+        };
+        let withdrawals: Vec<_> = entries.iter().filter_map(id).collect();
+        let read = read_each(&self.table, &withdrawals).await?.into_iter();
+        let mut rows: BTreeMap<_, _> = read.map(|(id, row)| (id.key(), row.map(AnyRow::Withdrawal))).collect();
+        for entry in entries.iter().filter(|entry| id(entry).is_none()) {
+            rows.extend(read_key(&self.table, &entry.key).await?.map(|row| (entry.key.clone(), row)));
+        }
+        Ok(rows)
     }
 }
 
-/// What a merchant sees of a row that somebody must look at for this reason. Nobody must look at rows of other kinds.
-fn open(row: &AnyRow, kind: AttentionKind) -> Option<Entry<'_>> {
-    let attention = row.attention().filter(|it| it.kind == kind)?;
-    let row = match row {
+/// Most rows that are read at a time.
+const BATCH: usize = 100;
+/// Most rows that one request looks at.
+const MOST_LOOKED_AT: usize = 2_000;
+
+/// Whether the search leaves out rows of this part of the index.
+fn is_narrow(search: &Search, kind: AttentionKind) -> bool {
+    kind == AttentionKind::Open && search.filter != AttentionFilter::Open
+}
+
+/// Whether the search shows a row that was found in this part of the index. One that cannot be read may be anything.
+fn shows(search: &Search, kind: AttentionKind, row: &Result<AnyRow, UnreadableRow>) -> bool {
+    let Ok(row) = row else { return true };
+    row.attention().is_some_and(|it| it.kind == kind) && search.filter.has(kind, row.withdrawal())
+}
+
+/// What a merchant sees of a row. Nobody must look at rows of other kinds.
+fn view(row: &AnyRow) -> Option<Open<'_>> {
+    Some(match row {
         AnyRow::Deposit(_)
         | AnyRow::EntryCount(_)
         | AnyRow::ReservedSums(_)
@@ -109,21 +173,33 @@ fn open(row: &AnyRow, kind: AttentionKind) -> Option<Entry<'_>> {
         AnyRow::Withdrawal(Stored { row: WithdrawalRow::Reserved(_), .. }) => return None,
         AnyRow::Unreadable(stored) => Open::Unreadable(UnreadableView::of(stored)),
         AnyRow::ListProgress(stored) => Open::List(ListView::of(stored)),
-    };
-    Some(Entry { attention: kind, attention_at_ms: attention.at, row })
+    })
 }
 
 #[derive(Serialize)]
-struct Entry<'a> {
-    attention: AttentionKind,
+struct Listed<'a> {
+    attention: AttentionFilter,
     attention_at_ms: Timestamp,
     #[serde(flatten)]
     row: Open<'a>,
 }
 
+impl<'a> Listed<'a> {
+    fn of(search: &Search, entry: &'a IndexEntry, row: &'a Result<AnyRow, UnreadableRow>) -> Option<Self> {
+        let row = match row {
+            Ok(row) => view(row)?,
+            Err(UnreadableRow { key, .. }) => {
+                warn!(reference = key, "the row cannot be read");
+                Open::UnreadableRow(UnreadableRowView::of(key))
+            }
+        };
+        Some(Self { attention: search.filter, attention_at_ms: entry.at, row })
+    }
+}
+
 #[derive(Serialize)]
 struct Found<'a> {
-    transactions: Vec<Entry<'a>>,
+    transactions: Vec<Listed<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cursor: Option<String>,
 }

@@ -1,25 +1,41 @@
 //! Which rows a merchant asks for.
 
-use domain::{AttentionKind, Timestamp};
+use domain::{AttentionFilter, AttentionKind, Timestamp};
 use lambda::{BadRequest, Request};
-use store::Cursor;
+use store::IndexEntry;
 
 /// Most bytes of a row's key.
 const MAX_KEY: usize = 2048;
 
-/// Rows of one kind, from a time on, from a place on.
+/// Rows that a filter shows, from a time on, from a place on.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Search {
-    pub(crate) kind: AttentionKind,
+    pub(crate) filter: AttentionFilter,
     pub(crate) since: Timestamp,
-    pub(crate) after: Option<Cursor>,
+    pub(crate) from: Place,
+}
+
+/// A place in the index, of which a filter may show several parts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) kind: AttentionKind,
+    /// The last entry that was looked at. `None` at the beginning of the part.
+    pub(crate) after: Option<IndexEntry>,
+}
+
+impl Place {
+    /// The beginning of the part that follows this one, if the filter shows another.
+    pub(crate) fn next_part(&self, filter: AttentionFilter) -> Option<Self> {
+        let mut parts = filter.kinds().iter().skip_while(|kind| **kind != self.kind).skip(1);
+        parts.next().map(|kind| Self { kind: *kind, after: None })
+    }
 }
 
 impl Search {
     pub(crate) fn read(request: Request<'_>) -> Result<Self, BadRequest> {
         let [state, updated_since, cursor] = request.query_parameters(["state", "updated_since", "cursor"])?;
-        let Some(kind) = state.and_then(AttentionKind::named) else {
-            let known = AttentionKind::ALL.map(AttentionKind::as_str).join(", ");
+        let Some(filter) = state.and_then(AttentionFilter::named) else {
+            let known = AttentionFilter::ALL.map(AttentionFilter::as_str).join(", ");
             return Err(BadRequest::field("state", format!("must be one of {known}")));
         };
         let since = match updated_since {
@@ -27,15 +43,16 @@ impl Search {
             Some(digits) => time(digits)
                 .ok_or_else(|| BadRequest::field("updated_since", "must be a time in milliseconds since 1970"))?,
         };
-        let after = match cursor {
-            None => None,
-            Some(text) => {
-                let cursor = decode(text).filter(|cursor| cursor.at >= since);
-                let rule = "must be the cursor of an answer to this request";
-                Some(cursor.ok_or_else(|| BadRequest::field("cursor", rule))?)
-            }
+        let from = match cursor {
+            None => filter.kinds().first().map(|kind| Place { kind: *kind, after: None }),
+            Some(text) => decode(text).filter(|place| {
+                let is_later = place.after.as_ref().is_none_or(|after| after.at >= since);
+                is_later && filter.kinds().contains(&place.kind)
+            }),
         };
-        Ok(Self { kind, since, after })
+        let from =
+            from.ok_or_else(|| BadRequest::field("cursor", "must be the cursor of an answer to this request"))?;
+        Ok(Self { filter, since, from })
     }
 }
 
@@ -47,16 +64,24 @@ fn time(digits: &str) -> Option<Timestamp> {
     digits.parse().ok().map(Timestamp)
 }
 
-/// Spells a cursor so that nobody reads anything into it.
-pub(crate) fn encode(cursor: &Cursor) -> String {
-    hex::encode(format!("{} {}", cursor.at.0, cursor.key))
+/// Spells a place so that nobody reads anything into it.
+pub(crate) fn encode(place: &Place) -> String {
+    let kind = place.kind.as_str();
+    hex::encode(match &place.after {
+        Some(after) => format!("{kind} {} {}", after.at.0, after.key),
+        None => kind.to_owned(),
+    })
 }
 
-fn decode(text: &str) -> Option<Cursor> {
+fn decode(text: &str) -> Option<Place> {
     let text = String::from_utf8(hex::decode(text).ok()?).ok()?;
-    let (at, key) = text.split_once(' ')?;
+    let Some((kind, after)) = text.split_once(' ') else {
+        return Some(Place { kind: AttentionKind::named(&text)?, after: None });
+    };
+    let (at, key) = after.split_once(' ')?;
     let key = Some(key).filter(|key| (1..=MAX_KEY).contains(&key.len()))?;
-    Some(Cursor { at: time(at)?, key: key.to_owned() })
+    let after = IndexEntry { at: time(at)?, key: key.to_owned() };
+    Some(Place { kind: AttentionKind::named(kind)?, after: Some(after) })
 }
 
 #[cfg(test)]
@@ -67,16 +92,27 @@ mod tests {
         Search::read(Request { query, ..Request::default() }).map_err(|bad| bad.to_string())
     }
 
+    fn place(kind: AttentionKind, at: u64, key: &str) -> Place {
+        Place { kind, after: Some(IndexEntry { at: Timestamp(at), key: key.into() }) }
+    }
+
     #[test]
-    fn a_cursor_survives() {
-        let cursor = Cursor { at: Timestamp(5), key: "payment#paytm#4 7#é".into() };
-        let found = read(&[("state", "conflict"), ("cursor", &encode(&cursor)), ("updated_since", "5")]).unwrap();
-        assert_eq!(found, Search { kind: AttentionKind::Conflict, since: Timestamp(5), after: Some(cursor) });
+    fn a_cursor_survives_in_each_part_that_the_filter_shows() {
+        let filter = AttentionFilter::Conflict;
+        let first = place(AttentionKind::Conflict, 5, "payment#paytm#4 7#é");
+        let second = first.next_part(filter).unwrap();
+        assert_eq!(second, Place { kind: AttentionKind::Open, after: None });
+        assert_eq!(second.next_part(filter), None);
+        for from in [first, second, place(AttentionKind::Open, 6, "withdrawal#w1")] {
+            let query = [("state", "conflict"), ("cursor", &encode(&from)), ("updated_since", "5")];
+            assert_eq!(read(&query).unwrap(), Search { filter, since: Timestamp(5), from });
+        }
     }
 
     #[test]
     fn what_is_no_search_is_an_error_that_names_the_field() {
-        let early = encode(&Cursor { at: Timestamp(4), key: "x".into() });
+        let early = encode(&place(AttentionKind::Open, 4, "x"));
+        let other = encode(&place(AttentionKind::Conflict, 6, "x"));
         let state = ("state", "unknown");
         for (query, field) in [
             (vec![], "state"),
@@ -88,6 +124,7 @@ mod tests {
             (vec![state, ("cursor", "zz")], "cursor"),
             (vec![state, ("cursor", "3520")], "cursor"),
             (vec![state, ("cursor", early.as_str()), ("updated_since", "5")], "cursor"),
+            (vec![state, ("cursor", other.as_str())], "cursor"),
             (vec![state, ("limit", "5")], "limit"),
         ] {
             let error = read(&query).unwrap_err();

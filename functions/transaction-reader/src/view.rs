@@ -130,6 +130,8 @@ pub(crate) struct WithdrawalView<'a> {
     attempts: Vec<SubmissionView<'a>>,
     created_at_ms: Timestamp,
     changed_at_ms: Timestamp,
+    /// Since when it has been in its state.
+    state_since_ms: Timestamp,
     #[serde(skip_serializing_if = "Option::is_none")]
     message: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -160,6 +162,7 @@ impl<'a> WithdrawalView<'a> {
             attempts: row.attempts.iter().map(SubmissionView::of).collect(),
             created_at_ms: row.created_at,
             changed_at_ms: row.changed_at,
+            state_since_ms: row.state_since,
             message,
             needs_review: row.needs_review.as_deref(),
             contradictions: contradictions(&row.contradictions),
@@ -178,6 +181,20 @@ pub(crate) enum Open<'a> {
     ForeignWithdrawal(ForeignWithdrawalView<'a>),
     Unreadable(UnreadableView<'a>),
     List(ListView<'a>),
+    UnreadableRow(UnreadableRowView<'a>),
+}
+
+/// A row that this release cannot read, as the index names it.
+#[derive(Serialize)]
+pub(crate) struct UnreadableRowView<'a> {
+    key: &'a str,
+    state: &'static str,
+}
+
+impl<'a> UnreadableRowView<'a> {
+    pub(crate) fn of(key: &'a str) -> Self {
+        Self { key, state: "unreadable" }
+    }
 }
 
 #[derive(Serialize)]

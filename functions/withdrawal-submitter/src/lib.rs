@@ -7,8 +7,8 @@ pub use policy::Policy;
 use std::time::Duration;
 
 use domain::{
-    ArmedMessage, Effect, Submission, SubmissionAttempt, TableIdentity, Timestamp, Transition, Withdrawal,
-    WithdrawalId, WithdrawalRow, WithdrawalState,
+    ArmedMessage, Effect, Submission, TableIdentity, Timestamp, Transition, Withdrawal, WithdrawalId, WithdrawalRow,
+    WithdrawalState,
 };
 use lambda::{Clock, Defer, Handled, Message, MessageHandler, Metric, Right, count};
 use paykassma::SubmitWithdrawal;
@@ -139,8 +139,7 @@ where
 
     /// Whether the sender of the last attempt may still be running.
     fn may_live(&self, row: &Withdrawal) -> bool {
-        let age = |it: &SubmissionAttempt| self.clock.now_ms().abs_diff(it.started_at.0);
-        row.last_attempt().is_some_and(|it| age(it) < self.policy.sender_lifetime_ms)
+        !row.is_sender_dead(self.now(), self.policy.sender_lifetime_ms)
     }
 
     /// Applies an event to the row in hand, and to every newer one that is current instead.

@@ -126,13 +126,15 @@ fn payment(state: &PaymentState) -> (Standing, bool) {
     }
 }
 
-/// What the provider never had, or refused at once, need not be in its export; what it may have, must.
+/// What the provider refused at once need not be in its export; what it has or may have, must. What it surely does not have yet is
+/// open, and a person must know of it.
 fn withdrawal(state: &WithdrawalState) -> (Standing, bool) {
     match state {
         WithdrawalState::Paid { .. } => (Standing::Success, true),
         WithdrawalState::Failed { facts } => (Standing::Fail, facts.is_some()),
         WithdrawalState::Rejected { .. } => (Standing::Fail, false),
-        WithdrawalState::Unknown | WithdrawalState::Submitted => (Standing::Other, true),
-        WithdrawalState::Sending | WithdrawalState::Waiting => (Standing::Other, false),
+        WithdrawalState::Sending | WithdrawalState::Waiting | WithdrawalState::Unknown | WithdrawalState::Submitted => {
+            (Standing::Other, true)
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use domain::{AttentionKind, ListPlace, Mismatch, Payment, PaymentKey, PaymentState, Timestamp};
 use serde::Serialize;
-use store::{AnyRow, FindAttention, ReadAny, RowId, RowKey, Stored, read_any};
+use store::{AnyRow, FindAttention, PAGE, ReadAny, RowKey, Stored, UnreadableRow, read_key};
 
 use super::rebuilt::rebuilt;
 use crate::deployment::Keys;
@@ -39,6 +39,8 @@ struct Replayed {
     /// Lists that could not be sent, or were not answered ok.
     failed: usize,
     still_held: usize,
+    /// Rows that cannot be read.
+    unreadable: usize,
     #[serde(skip)]
     became: Vec<Became>,
 }
@@ -55,15 +57,22 @@ pub(crate) async fn run(
         [it.state.to_owned(), it.payments.to_string(), it.why.to_owned()]
     });
     output.line(&replayed, || {
-        let Replayed { payments, lists, failed, still_held, .. } = &replayed;
-        format!("\n{payments} payments in {lists} lists; {failed} lists failed, {still_held} payments are still held")
+        let Replayed { payments, lists, failed, still_held, unreadable, .. } = &replayed;
+        format!(
+            "\n{payments} payments in {lists} lists; {failed} lists failed, {still_held} payments are still held, {unreadable} rows cannot be read"
+        )
     });
     Ok(replayed.done())
 }
 
 impl Replayed {
+    fn cannot_read(&mut self, bad: &UnreadableRow) {
+        self.unreadable = self.unreadable.saturating_add(1);
+        complain(&format!("the row cannot be read: {bad}"));
+    }
+
     fn done(&self) -> Done {
-        if self.failed == 0 && self.still_held == 0 { Done::Well } else { Done::Found }
+        if self.failed == 0 && self.still_held == 0 && self.unreadable == 0 { Done::Well } else { Done::Found }
     }
 }
 
@@ -76,7 +85,7 @@ async fn replay(
 ) -> Result<Replayed, Failure> {
     let mut replayed = Replayed::default();
     let mut became = BTreeMap::<_, usize>::new();
-    for payments in find(table, mismatch).await?.into_values() {
+    for payments in find(table, mismatch, &mut replayed).await?.into_values() {
         replayed.lists = replayed.lists.saturating_add(1);
         let Some(first) = payments.first() else { continue };
         if let Err(why) = replay_list(table, keys, first, &send).await? {
@@ -84,7 +93,14 @@ async fn replay(
             complain(&format!("{}: {why}", first.key()));
         }
         for key in payments {
-            let Some(AnyRow::Payment(it)) = read_any(table, &RowId::Payment(key)).await? else { continue };
+            let it = match read_key(table, &key.key()).await? {
+                Some(Ok(AnyRow::Payment(it))) => it,
+                Some(Err(bad)) => {
+                    replayed.cannot_read(&bad);
+                    continue;
+                }
+                Some(Ok(_)) | None => continue,
+            };
             replayed.payments = replayed.payments.saturating_add(1);
             let why = match &it.row.state {
                 PaymentState::Quarantined { mismatch, .. } => {
@@ -113,8 +129,10 @@ async fn replay_list(
     send: &impl AsyncFn(Vec<u8>) -> Result<Answer, Failure>,
 ) -> Result<Result<(), String>, Failure> {
     // It may have been decided since it was found.
-    let Some(AnyRow::Payment(row)) = read_any(table, &RowId::Payment(payment.clone())).await? else {
-        return Ok(Err("there is no such row any more".into()));
+    let row = match read_key(table, &payment.key()).await? {
+        Some(Ok(AnyRow::Payment(row))) => row,
+        Some(Err(bad)) => return Ok(Err(bad.to_string())),
+        Some(Ok(_)) | None => return Ok(Err("there is no such row any more".into())),
     };
     if !matches!(row.row.state, PaymentState::Quarantined { .. }) {
         return Ok(Ok(()));
@@ -133,20 +151,26 @@ async fn replay_list(
     Ok(Ok(()))
 }
 
-/// The payments that are held for this reason, by the list that has them: all are found before the first is sent.
+/// The payments that are held for this reason, by the list that has them: all are found before the first is sent. A row that cannot
+/// be read may be one of them, and is counted.
 async fn find(
     table: &(impl FindAttention + ReadAny),
     mismatch: Mismatch,
+    replayed: &mut Replayed,
 ) -> Result<BTreeMap<String, Vec<PaymentKey>>, Failure> {
     let mut found = BTreeMap::<_, Vec<_>>::new();
     let mut after = None;
     loop {
-        let page = table.find_attention(AttentionKind::Quarantined, Timestamp(0), after.as_ref()).await?;
-        for id in &page.rows {
-            if let Some(AnyRow::Payment(Stored { row, .. })) = read_any(table, id).await?
-                && let Some(list) = list_of(&row, mismatch)
-            {
-                found.entry(list).or_default().push(row.key);
+        let page = table.find_attention(AttentionKind::Quarantined, Timestamp(0), after.as_ref(), PAGE).await?;
+        for entry in &page.entries {
+            match read_key(table, &entry.key).await? {
+                Some(Ok(AnyRow::Payment(Stored { row, .. }))) => {
+                    if let Some(list) = list_of(&row, mismatch) {
+                        found.entry(list).or_default().push(row.key);
+                    }
+                }
+                Some(Err(bad)) => replayed.cannot_read(&bad),
+                Some(Ok(_)) | None => {}
             }
         }
         after = page.next;

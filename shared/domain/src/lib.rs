@@ -28,7 +28,7 @@ mod withdrawal;
 
 pub use amount::{Amount, Sum};
 pub use attempt_id::{AttemptId, Separator};
-pub use attention::{Attention, AttentionKind};
+pub use attention::{Attention, AttentionFilter, AttentionKind};
 pub use ceiling::{Ceiling, CeilingRule, Ceilings, Reservation, ReservedSums, ReservedSumsId, Reserving};
 pub use claim::{CLAIM_BLOCKS_MS, Call, Claim, Entered, Entering, Entry, Journal, MAX_LABELS};
 pub use credited_number::{CreditedNumber, CreditedNumberId, NormalisedNumber};
@@ -57,8 +57,8 @@ pub use table_identity::TableIdentity;
 pub use unreadable::{OddPayment, Unreadable, UnreadableId};
 pub use waiting::{Waiting, WaitingPage, WaitingPageId};
 pub use withdrawal::{
-    ArmedMessage, Effect, Ended, ForeignWithdrawal, KnownTo, ReservedId, Submission, SubmissionAttempt, Withdrawal,
-    WithdrawalRequest, WithdrawalRow, WithdrawalState,
+    ArmedMessage, Effect, Ended, ForeignWithdrawal, KnownTo, ReservedId, Stage, Submission, SubmissionAttempt,
+    Withdrawal, WithdrawalRequest, WithdrawalRow, WithdrawalState,
 };
 
 use serde::{Deserialize, Serialize};

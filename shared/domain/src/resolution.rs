@@ -128,7 +128,7 @@ impl Withdrawal {
                 self.clone()
             }
         };
-        row.changed_at = resolution.at;
+        row = row.changed_from(self, resolution.at);
         row.resolutions.push(Resolution { closes: self.contradictions.len(), ..resolution });
         Ok(row)
     }
@@ -294,5 +294,13 @@ fn has_room(resolutions: &[Resolution]) -> Result<(), NotResolved> {
 
 /// Whether something contradicts a decision that no person has looked at yet.
 pub(crate) fn has_open(contradictions: &[Contradiction], resolutions: &[Resolution]) -> bool {
-    contradictions.len() > resolutions.last().map_or(0, |it| it.closes)
+    first_open(contradictions, resolutions).is_some()
+}
+
+/// The first contradiction that no decision has closed.
+pub(crate) fn first_open<'a>(
+    contradictions: &'a [Contradiction],
+    resolutions: &[Resolution],
+) -> Option<&'a Contradiction> {
+    contradictions.get(resolutions.last().map_or(0, |it| it.closes))
 }

@@ -189,6 +189,22 @@ pub enum Effect {
     Conflicted(Mismatch),
 }
 
+/// Stands for the missing `state_since` of a row, until the row is read completely.
+fn unrecorded() -> Timestamp {
+    Timestamp(u64::MAX)
+}
+
+/// How far an open withdrawal is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    /// Sending or waiting: no attempt is known to have reached the provider.
+    NotSubmitted,
+    /// An attempt may have reached the provider.
+    Unknown,
+    /// The provider has accepted it, and has not reported how it ended.
+    Submitted,
+}
+
 /// A withdrawal of ours. No text of the provider in it has the request's label, account or comment: they are masked in an
 /// answer, and in a row that was stored without a mask when it is read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -208,6 +224,10 @@ pub struct Withdrawal {
     pub created_at: Timestamp,
     /// When it last changed.
     pub changed_at: Timestamp,
+    /// Since when it has been in its state. Nothing else that is recorded moves it. A row from before this field has been in its
+    /// state since it last changed, as far as we know.
+    #[serde(default = "unrecorded")]
+    pub state_since: Timestamp,
     /// Why a person must look, once the attempts are used up.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub needs_review: Option<String>,
@@ -230,6 +250,7 @@ impl Withdrawal {
             attempts: vec![SubmissionAttempt { sender, started_at: now, ended: None }],
             created_at: now,
             changed_at: now,
+            state_since: now,
             needs_review: None,
             contradictions: Vec::new(),
             resolutions: Vec::new(),
@@ -245,13 +266,25 @@ impl Withdrawal {
     /// Whether it has ended.
     #[must_use]
     pub fn is_final(&self) -> bool {
+        self.stage().is_none()
+    }
+
+    /// How far it is, and since when. `None` when it has ended. A retry leads from waiting to sending and back, and does not make
+    /// a withdrawal look young that was never submitted.
+    #[must_use]
+    pub fn stage(&self) -> Option<(Stage, Timestamp)> {
         match self.state {
-            WithdrawalState::Rejected { .. } | WithdrawalState::Paid { .. } | WithdrawalState::Failed { .. } => true,
-            WithdrawalState::Sending
-            | WithdrawalState::Waiting
-            | WithdrawalState::Unknown
-            | WithdrawalState::Submitted => false,
+            WithdrawalState::Sending | WithdrawalState::Waiting => Some((Stage::NotSubmitted, self.created_at)),
+            WithdrawalState::Unknown => Some((Stage::Unknown, self.state_since)),
+            WithdrawalState::Submitted => Some((Stage::Submitted, self.state_since)),
+            WithdrawalState::Rejected { .. } | WithdrawalState::Paid { .. } | WithdrawalState::Failed { .. } => None,
         }
+    }
+
+    /// Whether the last attempt began at least so long ago that its sender must be dead. No attempt has a living sender.
+    #[must_use]
+    pub fn is_sender_dead(&self, now: Timestamp, lifetime_ms: u64) -> bool {
+        self.last_attempt().is_none_or(|it| now.0.abs_diff(it.started_at.0) >= lifetime_ms)
     }
 
     /// Begins another attempt: after attempts that were surely not sent, or, where the deployment says so, after an
@@ -268,7 +301,7 @@ impl Withdrawal {
             | WithdrawalState::Paid { .. }
             | WithdrawalState::Failed { .. } => return None,
         };
-        let mut row = Self { changed_at: now, ..self.with(state) };
+        let mut row = self.with(state).changed_from(self, now);
         row.attempts.push(SubmissionAttempt { sender, started_at: now, ended: None });
         Some(row)
     }
@@ -409,7 +442,13 @@ impl Withdrawal {
                 (is_new.then_some(row), Effect::Conflicted(mismatch))
             }
         };
-        (row.map(|row| Self { changed_at: now, ..row }), effect)
+        (row.map(|row| row.changed_from(self, now)), effect)
+    }
+
+    /// The row as it is written in place of this one.
+    pub(crate) fn changed_from(self, old: &Self, now: Timestamp) -> Self {
+        let is_same = self.state.name() == old.state.name();
+        Self { changed_at: now, state_since: if is_same { old.state_since } else { now }, ..self }
     }
 
     /// The row that a postback's status ends without a look at anything but this row; `None` where more must be decided.
@@ -419,7 +458,7 @@ impl Withdrawal {
         let is_same = self.request.amount.to_string() == report.facts.amount.to_string();
         match self.reported(report) {
             Transition::Move(row) if is_same && !self.is_final() && self.contradictions.is_empty() => {
-                Some(Self { changed_at: report.facts.evidence.received_at, ..row })
+                Some(row.changed_from(self, report.facts.evidence.received_at))
             }
             Transition::Move(_) | Transition::Repeat | Transition::Conflict(_) => None,
         }
@@ -443,6 +482,13 @@ impl Withdrawal {
         Self { state, needs_review: None, ..self.clone() }
     }
 
+    /// The row as it was read: with its times complete, and without what is people's own in the provider's texts.
+    fn read(self) -> Self {
+        let is_recorded = self.state_since != unrecorded();
+        let state_since = if is_recorded { self.state_since } else { self.changed_at };
+        Self { state_since, ..self }.masked()
+    }
+
     fn masked(mut self) -> Self {
         for ended in self.attempts.iter_mut().filter_map(|attempt| attempt.ended.as_mut()) {
             ended.submission = ended.submission.masked(&self.request);
@@ -462,7 +508,7 @@ impl Serialize for Withdrawal {
 
 impl<'de> Deserialize<'de> for Withdrawal {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Self::deserialize(deserializer).map(Self::masked)
+        Self::deserialize(deserializer).map(Self::read)
     }
 }
 

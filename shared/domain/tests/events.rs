@@ -257,13 +257,28 @@ fn a_foreign_withdrawal_is_published_once_and_so_is_what_was_found_out() {
 }
 
 #[test]
-fn attention_has_the_time_of_the_latest_word_and_its_kinds_have_names() {
+fn attention_has_the_time_of_the_first_word_that_is_open_and_its_kinds_have_names() {
     let mut payment = Payment::new(key("11"), PaymentState::Unmatched { facts: facts(1), labels: Vec::new() });
     assert_eq!(payment.attention().unwrap().at, Timestamp(1));
-    payment.contradictions.push(against(Mismatch::EarlierPostback));
-    assert_eq!(payment.attention().unwrap().at, Timestamp(9));
+    let at = |mismatch, at| Contradiction { mismatch, facts: Some(facts(at)) };
+    payment.contradictions = vec![at(Mismatch::EarlierPostback, 5), at(Mismatch::Amount, 9)];
+    assert_eq!(payment.attention().unwrap().at, Timestamp(1), "nothing makes it look young again");
+    let foreign = |row: &Payment, resolutions: Vec<domain::Resolution>| {
+        let facts = facts(1);
+        let (id, contradictions) = (domain::WithdrawalId::parse("w9").unwrap(), row.contradictions.clone());
+        let row =
+            ForeignWithdrawal { withdrawal_id: id, withdrawal_status: Some(1), facts, contradictions, resolutions };
+        WithdrawalRow::Foreign(Box::new(row)).attention().map(|it| it.at.0)
+    };
+    payment.state = PaymentState::Rejected { facts: facts(1) };
+    assert_eq!(foreign(&payment, vec![]), Some(1));
+    for (closes, since) in [(0, Some(5)), (1, Some(9)), (2, None)] {
+        payment.resolutions = vec![domain::Resolution { closes, ..resolution(Outcome::Rejected) }];
+        assert_eq!(payment.attention().map(|it| it.at.0), since, "{closes}");
+        assert_eq!(foreign(&payment, payment.resolutions.clone()), since, "{closes}");
+    }
     let names = domain::AttentionKind::ALL.map(domain::AttentionKind::as_str);
-    assert_eq!(names, ["unmatched", "quarantined", "unknown", "needs_review", "conflict", "unreadable", "unfinished"]);
+    assert_eq!(names, ["unmatched", "quarantined", "open", "conflict", "unreadable", "unfinished"]);
     assert_eq!(names.map(domain::AttentionKind::named), domain::AttentionKind::ALL.map(Some));
     assert_eq!(domain::AttentionKind::named("xyzzy"), None);
 }

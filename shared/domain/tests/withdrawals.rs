@@ -5,10 +5,10 @@
 use std::mem::discriminant;
 
 use domain::{
-    AccountNumber, Amount, AttentionKind, Comment, CurrencyCode, Effect, Evidence, ForeignWithdrawal, Label, ListPlace,
-    Mismatch, NotResolved, Outcome, Remark, Resolution, SignedFacts, SignedList, Submission, SubmissionAttempt,
-    Timestamp, Transition, WalletType, Withdrawal, WithdrawalId, WithdrawalReport, WithdrawalRequest, WithdrawalRow,
-    WithdrawalState,
+    AccountNumber, Amount, AttentionFilter, AttentionKind, Comment, CurrencyCode, Effect, Evidence, ForeignWithdrawal,
+    Label, ListPlace, Mismatch, NotResolved, Outcome, Remark, Resolution, SignedFacts, SignedList, Stage, Submission,
+    SubmissionAttempt, Timestamp, Transition, WalletType, Withdrawal, WithdrawalId, WithdrawalReport,
+    WithdrawalRequest, WithdrawalRow, WithdrawalState,
 };
 use proptest::prelude::*;
 
@@ -153,7 +153,7 @@ fn a_row_that_was_stored_unmasked_is_masked_when_it_is_read() {
 fn what_moves_needs_no_review_any_more() {
     let waiting = moved(journalled().answered("first", &Submission::NotSent("refused".into()), LATER));
     let reviewed = waiting.review("too many attempts").unwrap();
-    assert_eq!(attention(&reviewed), Some(AttentionKind::NeedsReview));
+    assert_eq!(shown(&reviewed), ["open", "needs_review"]);
     assert_eq!(reviewed.review("again"), None, "a person is asked once");
     let again = reviewed.send_again("second".into(), Timestamp(2), false).unwrap();
     assert_eq!((&again.needs_review, again.changed_at, again.state), (&None, Timestamp(2), WithdrawalState::Sending));
@@ -226,8 +226,105 @@ fn resolution(outcome: Outcome) -> Resolution {
     }
 }
 
+fn indexed(row: &Withdrawal) -> Option<(AttentionKind, u64)> {
+    WithdrawalRow::Registered(Box::new(row.clone())).attention().map(|it| (it.kind, it.at.0))
+}
+
 fn attention(row: &Withdrawal) -> Option<AttentionKind> {
-    WithdrawalRow::Registered(Box::new(row.clone())).attention().map(|it| it.kind)
+    indexed(row).map(|(kind, _)| kind)
+}
+
+/// The lists that show it.
+fn shown(row: &Withdrawal) -> Vec<&'static str> {
+    let Some(kind) = attention(row) else { return Vec::new() };
+    AttentionFilter::ALL.into_iter().filter(|it| it.has(kind, Some(row))).map(AttentionFilter::as_str).collect()
+}
+
+fn after(row: &Withdrawal, transition: Transition<Withdrawal>, at: u64) -> Withdrawal {
+    row.after(transition, None, Timestamp(at)).0.unwrap()
+}
+
+#[test]
+fn an_open_withdrawal_has_one_place_in_the_index_from_its_first_write_to_its_end() {
+    let open = Some((AttentionKind::Open, 0));
+    let sending = journalled();
+    let lost = after(&sending, sending.lose(), 50);
+    let waiting = after(&sending, sending.answered("first", &Submission::NotSent("refused".into()), LATER), 60);
+    let again = waiting.send_again("second".into(), Timestamp(70), false).unwrap();
+    let reviewed = after(&lost, Transition::Move(lost.review("why").unwrap()), 80);
+    let submitted = after(&reviewed, reviewed.answered("second", &Submission::Accepted, LATER), 90);
+    let contradicted = after(&submitted, Transition::Conflict(Mismatch::Status), 95);
+    for row in [&sending, &lost, &waiting, &again, &reviewed, &submitted, &contradicted] {
+        assert_eq!(indexed(row), open, "{row:?}");
+    }
+    assert_eq!(shown(&sending), ["open"]);
+    assert_eq!(shown(&reviewed), ["open", "unknown", "needs_review"]);
+    assert_eq!(shown(&contradicted), ["open", "conflict"]);
+    let (paid, _) = submitted.after(submitted.reported(&report(Some(1), "1000", "user-1")), None, Timestamp(99));
+    assert_eq!(indexed(&paid.unwrap()), None);
+}
+
+#[test]
+fn only_a_change_of_state_makes_a_withdrawal_young_in_its_state() {
+    let sending = journalled();
+    let lost = after(&sending, sending.lose(), 50);
+    assert_eq!((sending.state_since, lost.state_since), (Timestamp(0), Timestamp(50)));
+    let noted = after(&lost, lost.answered("first", &unknown(), LATER), 60);
+    let refused = after(&lost, lost.answered("first", &fail(), LATER), 60);
+    let again = lost.send_again("second".into(), Timestamp(60), true).unwrap();
+    let against = after(&lost, Transition::Conflict(Mismatch::Status), 60);
+    let reviewed = after(&lost, Transition::Move(lost.review("why").unwrap()), 60);
+    for row in [&noted, &refused, &again, &against, &reviewed] {
+        assert_eq!((row.changed_at, row.stage()), (Timestamp(60), Some((Stage::Unknown, Timestamp(50)))), "{row:?}");
+    }
+    let submitted = after(&noted, noted.answered("second", &Submission::Accepted, LATER), 70);
+    assert_eq!(submitted.stage(), Some((Stage::Submitted, Timestamp(70))));
+    let paid = submitted.resolve(Resolution { at: Timestamp(80), ..resolution(Outcome::Paid) }).unwrap();
+    assert_eq!((paid.state_since, paid.stage()), (Timestamp(80), None));
+    let proved = after(&paid, paid.reported(&report(Some(1), "1000", "user-1")), 90);
+    assert_eq!((proved.changed_at, proved.state_since), (Timestamp(90), Timestamp(80)), "it was paid before");
+}
+
+#[test]
+fn a_retry_does_not_make_a_withdrawal_look_young_that_was_never_submitted() {
+    let mut row = journalled();
+    for attempt in 1..9 {
+        let sender = row.last_attempt().unwrap().sender.clone();
+        row = after(&row, row.answered(&sender, &Submission::NotSent("refused".into()), LATER), attempt * 10);
+        row = row.send_again(format!("sender {attempt}"), Timestamp(attempt * 10 + 5), false).unwrap();
+    }
+    assert_eq!((row.state_since, row.stage()), (Timestamp(85), Some((Stage::NotSubmitted, Timestamp(0)))));
+}
+
+#[test]
+fn a_row_without_the_time_of_its_state_is_in_it_since_it_last_changed() {
+    let old = after(&journalled(), journalled().lose(), 50);
+    let mut stored = serde_json::to_value(&old).unwrap();
+    stored.as_object_mut().unwrap().remove("state_since").unwrap();
+    let read: Withdrawal = serde_json::from_value(stored).unwrap();
+    assert_eq!(read, old);
+    let noted = after(&read, read.answered("first", &unknown(), LATER), 60);
+    assert_eq!((noted.changed_at, noted.state_since), (Timestamp(60), Timestamp(50)));
+    assert_eq!(serde_json::to_value(&noted).unwrap()["state_since"], 50, "it is recorded from then on");
+}
+
+#[test]
+fn what_contradicts_an_end_is_open_since_the_first_contradiction_that_no_person_has_closed() {
+    let mut row = after(&journalled(), journalled().reported(&report(Some(1), "1000", "user-1")), 50);
+    for (status, at) in [(Some(5), 60), (Some(3), 70), (None, 80)] {
+        let mut other = report(status, "1000", "user-1");
+        other.facts.evidence.received_at = Timestamp(at);
+        row = row.after(row.reported(&other), Some(&other.facts), Timestamp(at)).0.unwrap();
+        assert_eq!(indexed(&row), Some((AttentionKind::Conflict, 60)), "nothing makes it look young again");
+    }
+    let closed = row.resolve(resolution(Outcome::Paid)).unwrap();
+    assert_eq!(indexed(&closed), None);
+    let mut other = report(Some(7), "1000", "user-1");
+    other.facts.evidence.received_at = Timestamp(90);
+    let again = closed.after(closed.reported(&other), Some(&other.facts), Timestamp(95)).0.unwrap();
+    assert_eq!(indexed(&again), Some((AttentionKind::Conflict, 90)));
+    let by_answer = after(&closed, Transition::Conflict(Mismatch::Outcome), 99);
+    assert_eq!(indexed(&by_answer), Some((AttentionKind::Conflict, closed.state_since.0)), "an answer has no time");
 }
 
 #[test]

@@ -1,16 +1,18 @@
 //! A row of any kind.
 
+use std::collections::BTreeMap;
+
 use domain::{
     Attention, CreditedNumber, CreditedNumberId, CustomTransactionId, Day, DepositRow, EntryCount, Event, LabelHash,
     ListHash, ListProgress, NormalisedNumber, Payment, PaymentKey, ReservedSums, ReservedSumsId, StoredList,
-    TableIdentity, TransactionId, Unreadable, UnreadableId, WaitingPage, WaitingPageId, WalletType, WithdrawalId,
-    WithdrawalRow,
+    TableIdentity, TransactionId, Unreadable, UnreadableId, WaitingPage, WaitingPageId, WalletType, Withdrawal,
+    WithdrawalId, WithdrawalRow,
 };
 use serde::Serialize;
 use serde_dynamo::Item;
 
 use crate::row::from_item;
-use crate::{ListProgressId, Read, Row, RowKey, StoreError, Stored, StoredListId, TableId};
+use crate::{ListProgressId, Read, ReadMany, Row, RowKey, StoreError, Stored, StoredListId, TableId, UnreadableRow};
 
 macro_rules! any_row {
     ($($(#[$doc:meta])* $kind:ident($row:ty, $id:ty, $prefix:literal);)*) => {
@@ -121,6 +123,42 @@ any_row! {
     ReservedSums(ReservedSums, ReservedSumsId, "ceiling");
 }
 
+/// Reads the row of this key, for those who go on past a row that cannot be read; `None` when there is none.
+///
+/// # Errors
+/// [`StoreError`] when the table fails.
+pub async fn read_key(table: &impl ReadAny, key: &str) -> Result<Option<Result<AnyRow, UnreadableRow>>, StoreError> {
+    let Some(id) = RowId::parse(key) else {
+        return Ok(Some(Err(UnreadableRow { key: key.to_owned(), reason: "a row of an unknown kind".into() })));
+    };
+    match read_any(table, &id).await {
+        Ok(row) => Ok(row.map(Ok)),
+        Err(error) => error.unreadable_row().map(|it| Some(Err(it))),
+    }
+}
+
+/// Reads many rows, and alone each one that a batch leaves out, to learn why it cannot be read. A row that there is not is left out.
+///
+/// # Errors
+/// [`StoreError`] when the table fails.
+pub async fn read_each<I: RowKey>(
+    table: &impl ReadMany<I>,
+    ids: &[I],
+) -> Result<BTreeMap<I, Result<Stored<I::Row>, UnreadableRow>>, StoreError> {
+    let found = table.read_many(ids).await?;
+    let mut all: BTreeMap<_, _> = found.into_iter().map(|(id, row)| (id, Ok(row))).collect();
+    for id in ids {
+        if all.contains_key(id) {
+            continue;
+        }
+        match table.read(id).await {
+            Ok(row) => all.extend(row.map(|row| (id.clone(), Ok(row)))),
+            Err(error) => drop(all.insert(id.clone(), Err(error.unreadable_row()?))),
+        }
+    }
+    Ok(all)
+}
+
 impl RowId {
     /// Reads a row's key. `None` when no kind of row has such a key.
     #[must_use]
@@ -160,6 +198,12 @@ impl RowId {
 }
 
 impl AnyRow {
+    /// The row, if it is a withdrawal of ours.
+    #[must_use]
+    pub fn withdrawal(&self) -> Option<&Withdrawal> {
+        if let Self::Withdrawal(stored) = self { stored.row.registered() } else { None }
+    }
+
     /// The name of its state in the table.
     #[must_use]
     pub fn state_name(&self) -> &'static str {

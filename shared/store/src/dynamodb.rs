@@ -313,7 +313,8 @@ impl EndWithdrawal for DynamoDb {
             .table_name(&self.table)
             .key(KEY, text(report.withdrawal_id.key()))
             .update_expression(format!(
-                "SET #state = :state, facts = :facts, changed_at = :changed_at, #format = :format, \
+                "SET #state = :state, facts = :facts, changed_at = :changed_at, state_since = :changed_at, \
+                 #format = :format, \
                  {VERSION} = {VERSION} + :one \
                  REMOVE needs_review, {ATTENTION}, {ATTENTION_AT}, {QUIET}"
             ))

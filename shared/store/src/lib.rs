@@ -12,8 +12,8 @@ mod scan;
 mod table_check;
 mod update;
 
-pub use any_row::{AnyRow, ReadAny, RowId, read_any};
-pub use attention::{AttentionPage, Cursor, FindAttention, PAGE};
+pub use any_row::{AnyRow, ReadAny, RowId, read_any, read_each, read_key};
+pub use attention::{AttentionPage, FindAttention, IndexEntry, PAGE};
 pub use dynamodb::DynamoDb;
 pub use memory::Memory;
 pub use outbox::{RowEvents, row_events};
@@ -42,9 +42,16 @@ pub const STREAM_FILTER: &str = include_str!("stream_filter.json");
 /// The table could not do it, or did not say that it did. What was asked may have been done all the same.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
-    /// It may pass by itself or with the next deployment: throttling, an outage, a missing right, a row of a newer format.
+    /// It may pass by itself or with the next deployment: throttling, an outage, a missing right, a write over a row of a newer
+    /// format.
     #[error("the table failed: {0}")]
     Transient(String),
+    /// The row was read completely and cannot be decoded, because its format is newer than ours. The next deployment can.
+    #[error("the row {key} has a newer format")]
+    Newer {
+        /// The key of the row.
+        key: String,
+    },
     /// It happens every time: the row is larger than a row may be, or was read completely and cannot be decoded, although its
     /// format is not newer than ours.
     #[error("the row {key} cannot be used: {reason}")]
@@ -64,6 +71,18 @@ impl StoreError {
     #[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
     pub fn transient(reason: impl ToString) -> Self {
         Self::Transient(reason.to_string())
+    }
+
+    /// What a list shows in place of the row that could not be read.
+    ///
+    /// # Errors
+    /// The error itself, if it says nothing about the row.
+    pub fn unreadable_row(self) -> Result<UnreadableRow, Self> {
+        match self {
+            Self::Permanent { key, reason } => Ok(UnreadableRow { key, reason }),
+            Self::Newer { key } => Ok(UnreadableRow { key, reason: "it has a newer format".into() }),
+            Self::Transient(_) | Self::WrongTable => Err(self),
+        }
     }
 
     /// Whether it is about this row, and happens every time.

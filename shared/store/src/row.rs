@@ -296,11 +296,7 @@ pub(crate) fn from_item<R: Row>(item: impl Into<serde_dynamo::Item>) -> Result<S
         let row = serde_dynamo::from_item(item).map_err(|error| error.to_string())?;
         of_state(Stored { row, version }, &state)
     });
-    read.map_err(
-        |reason| {
-            if is_newer { StoreError::Transient(NEWER.into()) } else { StoreError::Permanent { key, reason } }
-        },
-    )
+    read.map_err(|reason| if is_newer { StoreError::Newer { key } } else { StoreError::Permanent { key, reason } })
 }
 
 /// Gives the row if it is of the state that it names. A row of an unknown state may look like one of another state: an ended
@@ -311,7 +307,7 @@ fn of_state<R: Row>(stored: Stored<R>, state: &str) -> Result<Stored<R>, String>
     R::from_any(any).filter(|_| is_so).ok_or_else(|| format!("unknown state `{state}`"))
 }
 
-/// Why a row of a newer format is neither read, if it cannot be decoded, nor written over.
+/// Why a row of a newer format is not written over.
 pub(crate) const NEWER: &str = "a row has a newer format";
 
 /// Whether a newer release has written the row.

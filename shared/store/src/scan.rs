@@ -91,8 +91,10 @@ fn scanned_row(item: Item) -> Result<ScannedRow, UnreadableRow> {
     let row = AnyRow::from_item(key.split('#').next().unwrap_or_default(), item.into());
     let row = row.ok_or_else(|| unreadable_row("a row of an unknown kind".into()))?;
     let row = row.map_err(|error| match error {
-        StoreError::Transient(reason) | StoreError::Permanent { reason, .. } => unreadable_row(reason),
-        StoreError::WrongTable => unreadable_row(error.to_string()),
+        StoreError::Permanent { reason, .. } => unreadable_row(reason),
+        StoreError::Newer { .. } | StoreError::Transient(_) | StoreError::WrongTable => {
+            unreadable_row(error.to_string())
+        }
     })?;
     if row.key() != key {
         return Err(unreadable_row(format!("the row of {}", row.key())));

@@ -215,7 +215,20 @@ pub(in super::super) fn withdrawal(
     if row.needs_review.is_some() && world.is(Wrong::RefundOnReview) {
         row.state = WithdrawalState::Rejected { message: "the attempts are used up".into() };
     }
+    if let (Some(wrong), Some(old)) = (world.with(|state| state.settings.wrong), current) {
+        row.state_since = wrong_since(wrong, row, &old.row);
+    }
     change
+}
+
+/// Since when a wrongly written row is in its state: all but one of the wrong variants know that.
+fn wrong_since(wrong: Wrong, row: &Withdrawal, old: &WithdrawalRow) -> Timestamp {
+    match old {
+        WithdrawalRow::Registered(old) if wrong != Wrong::YoungAgain && old.state.name() == row.state.name() => {
+            old.state_since
+        }
+        WithdrawalRow::Registered(_) | WithdrawalRow::Foreign(_) | WithdrawalRow::Reserved(_) => row.changed_at,
+    }
 }
 
 /// The end that a wrong operator gives to a withdrawal, whatever it ended as.

@@ -142,11 +142,24 @@ fn nothing_is_refused_in_doubt_and_no_state_is_impossible() {
 #[test]
 fn the_index_has_what_needs_a_person_and_nothing_else() {
     let keys = keys("private", None);
-    let unknown = withdrawal(WithdrawalState::Unknown, vec![None]);
-    let listed = withdrawal_row(unknown);
-    assert_eq!(listed.indexed.map(|it| it.kind), Some(AttentionKind::Unknown));
-    assert_eq!(broken(&listed, &keys), []);
-    assert_eq!(broken(&ScannedRow { indexed: None, ..listed.clone() }, &keys), [Rule::Index]);
+    let not_sent = Some(Submission::NotSent("refused".into()));
+    for (state, attempt) in [
+        (WithdrawalState::Sending, None),
+        (WithdrawalState::Waiting, not_sent),
+        (WithdrawalState::Unknown, None),
+        (WithdrawalState::Submitted, Some(Submission::Accepted)),
+    ] {
+        let row = withdrawal(state, vec![attempt]);
+        let at = row.created_at;
+        let listed = withdrawal_row(row);
+        assert_eq!(listed.indexed.map(|it| (it.kind, it.at)), Some((AttentionKind::Open, at)));
+        assert_eq!(broken(&listed, &keys), []);
+        let younger = listed.indexed.map(|it| domain::Attention { at: Timestamp(at.0 + 1), ..it });
+        for indexed in [None, younger] {
+            assert_eq!(broken(&ScannedRow { indexed, ..listed.clone() }, &keys), [Rule::Index], "{indexed:?}");
+        }
+    }
+    let listed = withdrawal_row(withdrawal(WithdrawalState::Unknown, vec![None]));
     assert_eq!(broken(&ScannedRow { indexed: listed.indexed, ..payment(credited()) }, &keys), [Rule::Index]);
 }
 

@@ -18,9 +18,10 @@ use fixtures::{
     reservation, resolution, sums, unreadable, unreadable_at, withdrawal, withdrawal_report,
 };
 use store::{
-    Change, Credit, DynamoDb, EndWithdrawal, ListProgressId, Memory, PAGE, Read, Reserve, Reserved, RowId, RowKey,
-    Scan, ScannedRow, Segment, StoreError, Stored, StoredListId, TableCheck, TableId, Transact, Transacted,
-    Transaction, UnreadableRow, Write, Written, read_any, update, update_from,
+    Change, Credit, DynamoDb, EndWithdrawal, FindAttention, IndexEntry, ListProgressId, Memory, PAGE, Read, Reserve,
+    Reserved, RowId, RowKey, Scan, ScannedRow, Segment, StoreError, Stored, StoredListId, TableCheck, TableId,
+    Transact, Transacted, Transaction, UnreadableRow, Write, Written, read_any, read_each, read_key, update,
+    update_from,
 };
 
 macro_rules! contract {
@@ -62,6 +63,7 @@ contract! {
     a_row_of_any_kind_is_read_by_its_key
     two_hundred_credits_at_once_credit_once
     a_row_is_found_while_somebody_must_look_at_it
+    an_open_withdrawal_has_one_place_in_the_index_until_it_ends
     what_a_person_has_resolved_is_found_no_more
     what_contradicts_a_withdrawal_outlives_its_end
     an_update_that_loses_a_race_decides_again
@@ -241,11 +243,11 @@ async fn a_list_is_found_until_it_is_done(table: &impl Table) {
     table.write(Change::new(stored_list.clone())).await.unwrap();
     let row = ListProgress::begin(None, (&hash, 3), &Unsigned::default(), Timestamp(5)).unwrap();
     table.write(Change::new(row.clone())).await.unwrap();
-    let find = async || table.find_attention(AttentionKind::Unfinished, Timestamp(0), None).await.unwrap();
-    assert_eq!(find().await.rows, [RowId::ListProgress(ListProgressId(hash.clone()))]);
+    let find = async || table.find_attention(AttentionKind::Unfinished, Timestamp(0), None, PAGE).await.unwrap();
+    assert_eq!(find().await.entries[0].id(), Some(RowId::ListProgress(ListProgressId(hash.clone()))));
     let unfinished = stored(table, &ListProgressId(hash.clone())).await;
     table.write(unfinished.becomes(row.end(&Unsigned::default()).unwrap())).await.unwrap();
-    assert!(find().await.rows.is_empty());
+    assert!(find().await.entries.is_empty());
     assert_eq!(stored(table, &StoredListId(hash)).await.row, stored_list);
 }
 
@@ -339,6 +341,7 @@ async fn a_withdrawal_ends_once_and_only_as_it_was_asked(table: &impl Table) {
         *paid,
         Withdrawal {
             changed_at: facts.evidence.received_at,
+            state_since: facts.evidence.received_at,
             state: WithdrawalState::Paid { facts: Some(facts.clone()) },
             ..*asked
         }
@@ -460,7 +463,8 @@ async fn two_hundred_credits_at_once_credit_once(table: &impl Table) {
 }
 
 async fn found(table: &impl Table, kind: AttentionKind) -> Vec<RowId> {
-    table.find_attention(kind, Timestamp(0), None).await.unwrap().rows
+    let page = table.find_attention(kind, Timestamp(0), None, PAGE).await.unwrap();
+    page.entries.iter().map(|it| it.id().unwrap()).collect()
 }
 
 async fn write_withdrawal(
@@ -483,17 +487,13 @@ async fn a_row_is_found_while_somebody_must_look_at_it(table: &impl Table) {
     table.write(Change::new(claimed("1", "o1"))).await.unwrap();
     let first = Stored { row: withdrawal("w1", "100"), version: 1 };
     table.write(Change::new(first.row.clone())).await.unwrap();
-    for kind in AttentionKind::ALL {
-        assert_eq!(found(table, kind).await, [], "{kind:?}");
-    }
-    let unknown =
-        write_withdrawal(table, &first, Withdrawal { state: WithdrawalState::Unknown, ..ours(&first).clone() }).await;
     let w1 = [RowId::Withdrawal(first.row.id().clone())];
-    assert_eq!(found(table, AttentionKind::Unknown).await, w1);
-    write_withdrawal(table, &unknown, ours(&unknown).review("why").unwrap()).await;
-    assert_eq!(found(table, AttentionKind::Unknown).await, []);
-    assert_eq!(found(table, AttentionKind::NeedsReview).await, w1);
+    for kind in AttentionKind::ALL {
+        let expected = if kind == AttentionKind::Open { &w1[..] } else { &[] };
+        assert_eq!(found(table, kind).await, expected, "{kind:?}");
+    }
     assert_eq!(table.end_withdrawal(&withdrawal_report("w1", "100", Some(1))).await.unwrap(), Written::Done);
+    assert_eq!(found(table, AttentionKind::Open).await, []);
     let (held, facts) = (claimed("2", "o1"), facts("o9", "u1", "700"));
     let waits = PaymentState::Unmatched { facts, labels: Vec::new() };
     let waiting = Stored { row: Payment::new(held.key.clone(), waits), version: 1 };
@@ -505,6 +505,34 @@ async fn a_row_is_found_while_somebody_must_look_at_it(table: &impl Table) {
     for kind in AttentionKind::ALL {
         assert_eq!(found(table, kind).await, [], "{kind:?}");
     }
+}
+
+/// What the row and the index say about it must not change before the end: each change is a write of the index.
+async fn an_open_withdrawal_has_one_place_in_the_index_until_it_ends(table: &impl Table) {
+    let first = Stored { row: withdrawal("w1", "100"), version: 1 };
+    table.write(Change::new(first.row.clone())).await.unwrap();
+    let place = async || {
+        let scanned = scanned(table, 1).await.remove(0).unwrap();
+        let page = table.find_attention(AttentionKind::Open, Timestamp(0), None, PAGE).await.unwrap();
+        (scanned.indexed, page.entries)
+    };
+    let created = place().await;
+    let key = first.row.id().key();
+    assert_eq!(created.1, [IndexEntry { at: ours(&first).created_at, key: key.clone() }]);
+    let conflict = Transition::Conflict(domain::Mismatch::Status);
+    let facts = withdrawal_report("w1", "100", Some(3)).facts;
+    let after = |row: &Withdrawal, transition, facts, at| row.after(transition, facts, Timestamp(at)).0.unwrap();
+    let lost = write_withdrawal(table, &first, after(ours(&first), ours(&first).lose(), None, 50)).await;
+    let flagged = Transition::Move(ours(&lost).review("why").unwrap());
+    let reviewed = write_withdrawal(table, &lost, after(ours(&lost), flagged, None, 60)).await;
+    assert_eq!(place().await, created);
+    let against = write_withdrawal(table, &reviewed, after(ours(&reviewed), conflict, Some(&facts), 70)).await;
+    assert_eq!(place().await, created);
+    let report = withdrawal_report("w1", "100", Some(1));
+    let paid = update_from(table, Some(against), |row| WithdrawalRow::reported(row, &report)).await.unwrap();
+    assert_eq!(place().await.1, []);
+    let conflict = Some((AttentionKind::Conflict, facts.evidence.received_at));
+    assert_eq!(paid.current.unwrap().row.attention().map(|it| (it.kind, it.at)), conflict);
 }
 
 async fn what_a_person_has_resolved_is_found_no_more(table: &impl Table) {
@@ -534,7 +562,7 @@ async fn what_contradicts_a_withdrawal_outlives_its_end(table: &impl Table) {
     let (against, _) = ours(&first).after(conflict, Some(&report.facts), Timestamp(7));
     let current = write_withdrawal(table, &first, against.unwrap()).await;
     let w1 = [RowId::Withdrawal(first.row.id().clone())];
-    assert_eq!(found(table, AttentionKind::Conflict).await, w1);
+    assert_eq!(found(table, AttentionKind::Open).await, w1);
     assert_eq!(table.end_withdrawal(&report).await.unwrap(), Written::Conflict { current: Some(current.clone()) });
     let now = report.facts.evidence.received_at;
     let paid = update_from(table, Some(current), |row| WithdrawalRow::reported(row, &report)).await.unwrap();
@@ -565,11 +593,11 @@ async fn pages_follow_each_other_without_gap_or_repetition(table: &impl Table) {
     }
     let (mut after, mut elements, mut sizes, mut firsts) = (None, Vec::new(), Vec::new(), Vec::new());
     loop {
-        let page = table.find_attention(AttentionKind::Unreadable, Timestamp(4), after.as_ref()).await.unwrap();
-        sizes.push(page.rows.len());
-        firsts.push(page.first_at.unwrap().0);
-        elements.extend(page.rows.into_iter().map(|row| {
-            let RowId::Unreadable(id) = row else { panic!("{row:?}") };
+        let page = table.find_attention(AttentionKind::Unreadable, Timestamp(4), after.as_ref(), PAGE).await.unwrap();
+        sizes.push(page.entries.len());
+        firsts.push(page.entries[0].at.0);
+        elements.extend(page.entries.into_iter().map(|row| {
+            let Some(RowId::Unreadable(id)) = row.id() else { panic!("{row:?}") };
             id.element
         }));
         after = page.next;
@@ -777,7 +805,7 @@ async fn a_row_of_a_newer_format_may_pass_and_is_never_written_over() {
     fixtures::damage(&client, "deposit#o2", &[("version", "1"), ("format", "2")]).await;
     fixtures::damage(&client, "deposit#o3", &[("version", "1"), ("format", "1")]).await;
     let read = async |id: &str| table.read(&CustomTransactionId::parse(id).unwrap()).await.unwrap_err();
-    assert!(matches!(read("o2").await, StoreError::Transient(_)));
+    assert!(matches!(read("o2").await, StoreError::Newer { key } if key == "deposit#o2"));
     assert!(matches!(read("o3").await, StoreError::Permanent { key, .. } if key == "deposit#o3"));
 }
 
@@ -811,6 +839,52 @@ async fn a_damaged_row_of_sums_allows_nothing_and_its_numbers_are_numbers() {
         let attribute = fixtures::attribute(&client, "ceiling#paytm#1970-01-02", name).await.unwrap();
         assert_eq!(attribute.as_n().map(String::as_str), Ok(number), "{name}");
     }
+}
+
+/// The index has rows that this release cannot read: each is found, and names itself where it is read.
+#[tokio::test]
+async fn what_cannot_be_read_is_found_and_hides_nothing() {
+    let client = fixtures::client().await;
+    let table = DynamoDb::new(client.clone(), "paykassma".into());
+    let rows = ["w1", "w2", "w3"].map(|id| withdrawal(id, "5"));
+    for row in &rows {
+        table.write(Change::new(row.clone())).await.unwrap();
+    }
+    let text = |value: &str| aws_sdk_dynamodb::types::AttributeValue::S(value.into());
+    fixtures::set(&client, "withdrawal#w1", "state", text("settled")).await;
+    fixtures::set_number(&client, "withdrawal#w1", "format", 2).await;
+    fixtures::set(&client, "withdrawal#w2", "attempts", text("none")).await;
+    let odd = ["gift#1", "withdrawal#", "payment#paytm", "deposit#x"];
+    for (key, at) in odd.into_iter().zip(["1", "1.5", "3", "3"]) {
+        fixtures::damage(&client, key, &[("version", "1"), ("attention_at", at)]).await;
+        fixtures::set(&client, key, "attention", text("open")).await;
+    }
+    let (mut keys, mut after) = (Vec::new(), None);
+    loop {
+        let page = table.find_attention(AttentionKind::Open, Timestamp(0), after.as_ref(), 1).await.unwrap();
+        keys.extend(page.entries.into_iter().map(|it| it.key));
+        after = page.next;
+        if after.is_none() || keys.len() > 20 {
+            break;
+        }
+    }
+    let mut all = keys.clone();
+    all.sort();
+    let mut expected = [&odd[..], &["withdrawal#w1", "withdrawal#w2", "withdrawal#w3"]].concat();
+    expected.sort_unstable();
+    assert_eq!(all, expected);
+    for key in &keys {
+        let read = read_key(&table, key).await.unwrap().unwrap();
+        let is_named = read.as_ref().err().is_some_and(|it| it.key == *key);
+        assert_eq!(is_named, key != "withdrawal#w3", "{read:?}");
+    }
+    let missing = domain::WithdrawalId::parse("w4").unwrap();
+    let ids: Vec<_> = rows.iter().map(|row| row.id().clone()).chain([missing.clone()]).collect();
+    let read = read_each(&table, &ids).await.unwrap();
+    let reasons: Vec<_> = read.values().map(|it| it.as_ref().err().map(|it| it.reason.as_str())).collect();
+    assert_eq!(reasons[0], Some("it has a newer format"));
+    assert!(reasons[1].is_some_and(|it| it.contains("WithdrawalRow")), "{reasons:?}");
+    assert_eq!((reasons[2], reasons.len()), (None, 3));
 }
 
 /// A megabyte is a page: the scan goes on after it, and past what it cannot read.
