@@ -85,10 +85,10 @@ async fn a_forged_end_of_a_withdrawal_is_set_aside() {
     ] {
         assert_eq!(site.post("/withdrawals", &withdrawal(id)).await.status, 201);
         let row = item(&site, &format!("withdrawal#{id}")).await;
-        let row = with(&row, "state", &json!({"S": state}));
-        let row = with(&with(&row, "version", &json!({"N": "3"})), "facts", &facts);
-        let row =
-            with(&with(&with(&row, "quiet", &Value::Null), "attention", &Value::Null), "attention_at", &Value::Null);
+        let mut row = with(&with(&row, "state", &json!({"S": state})), "version", &json!({"N": "3"}));
+        row["facts"] = facts;
+        let is_mark = |name: &str| ["quiet", "attention", "attention_at"].contains(&name);
+        row.as_object_mut().unwrap().retain(|name, value| !is_mark(name) && !value.is_null());
         put(&site, &row).await;
         set_aside(&site, &format!("withdrawal#{id}"), 1).await;
     }
