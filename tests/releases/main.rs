@@ -74,6 +74,12 @@ async fn every_event_is_among_the_changes() {
 #[test]
 fn each_release_has_its_rows_and_its_section_in_the_changelog() {
     let (_, mut releases) = changelog();
+    assert_eq!(releases.first().map(String::as_str), Some(env!("CARGO_PKG_VERSION")));
+    let api = std::fs::read_to_string(root().join("openapi.yaml")).unwrap();
+    assert!(
+        api.contains(concat!("\n  version: ", env!("CARGO_PKG_VERSION"), "\n")),
+        "openapi.yaml has another version"
+    );
     releases.sort();
     assert_eq!(versions_with_a_file(), releases);
 }
