@@ -6,6 +6,7 @@ use domain::{
 };
 use lambda::{AwsError, RowChange};
 use paykassma::{Activation, ActivationRequest};
+use serde_dynamo::{AttributeValue, Item};
 use serde_json::Value;
 use signing::Spelling;
 use store::{AnyRow, Change, Row, StoreError, Stored};
@@ -182,6 +183,8 @@ wrongs! {
     BlockAtUnreadable
     /// A change that cannot be read is skipped.
     SkipUnreadable
+    /// An ended withdrawal of an unknown state is read as a foreign one, because it has all fields of one.
+    ReadAsForeign
     /// A person's decision is written without a condition.
     DecideBlindly
     /// A person turns one end into the other.
@@ -267,6 +270,16 @@ pub(super) fn image(wrong: Option<Wrong>, mut change: RowChange) -> RowChange {
         }
     }
     if wrong == Some(Wrong::TellWithoutOld) { RowChange { old: None, ..change } } else { change }
+}
+
+/// Whether a wrong store reads an image of an unknown state as one of another state.
+pub(super) fn is_misread(world: &World, image: &mut Item) -> bool {
+    let is_ended = image.contains_key("withdrawal_id") && image.contains_key("facts");
+    let is_misread = is_ended && world.is(Wrong::ReadAsForeign);
+    if is_misread {
+        image.insert("state".into(), AttributeValue::S("foreign".into()));
+    }
+    is_misread
 }
 
 pub(super) fn published(world: &World, changes: usize, done: usize) -> usize {
