@@ -127,7 +127,9 @@ impl Variants {
     /// What is in these rows.
     pub(crate) fn of<'a>(rows: impl IntoIterator<Item = &'a AnyRow>) -> Self {
         let mut variants = Self::default();
-        rows.into_iter().for_each(|row| variants.row(row));
+        for row in rows {
+            variants.row(row);
+        }
         variants
     }
 
@@ -189,7 +191,9 @@ impl Variants {
         self.optional("deposit.credited", !credited.is_empty());
         self.optional("deposit.totals", totals.is_some());
         self.optional("deposit.waiting", !waiting.is_empty());
-        attempts.iter().for_each(|attempt| self.attempt(attempt));
+        for attempt in attempts {
+            self.attempt(attempt);
+        }
     }
 
     fn attempt(&mut self, attempt: &Attempt) {
@@ -263,7 +267,9 @@ impl Variants {
         for Contradiction { mismatch: reason, facts } in contradictions {
             self.one_of(MISMATCHES, mismatch(reason));
             self.optional("contradiction.facts", facts.is_some());
-            facts.iter().for_each(|facts| self.facts(facts));
+            if let Some(facts) = facts {
+                self.facts(facts);
+            }
         }
         for resolution in resolutions {
             let Resolution { outcome: found, by: _, reason: _, evidence: _, at: _, closes, .. } = resolution;
@@ -285,7 +291,9 @@ impl Variants {
         match state {
             WithdrawalState::Paid { facts } | WithdrawalState::Failed { facts } => {
                 self.optional(&format!("withdrawal {}: facts", state.name()), facts.is_some());
-                facts.iter().for_each(|facts| self.facts(facts));
+                if let Some(facts) = facts {
+                    self.facts(facts);
+                }
             }
             WithdrawalState::Sending
             | WithdrawalState::Waiting
@@ -338,7 +346,9 @@ impl Variants {
             self.optional("unsigned.currency_code", currency_code.is_some());
             self.optional("unsigned.label", label.is_some());
             self.optional("unsigned.direction", way.is_some());
-            way.iter().for_each(|way| self.one_of(DIRECTIONS, direction(way)));
+            if let Some(way) = way {
+                self.one_of(DIRECTIONS, direction(way));
+            }
         }
     }
 }
