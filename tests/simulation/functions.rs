@@ -16,7 +16,7 @@ use withdrawal_submitter::Policy;
 use super::faults::{Fault, Patience};
 use super::provider::{ACCESS_KEY, Said};
 use super::table::Table;
-use super::world::{Answer, Job, STREAM, World};
+use super::world::{Answer, Job, STREAM, State, World};
 use super::wrong;
 
 pub(super) const PRIVATE_KEY: &str = "secret-of-postbacks";
@@ -165,7 +165,7 @@ impl Ports {
 
 /// A function that is warm has checked its table. One that starts checks it first.
 pub(super) fn table_check(world: &World) -> TableCheck {
-    let name = format!("{} starts cold", world.with(|state| state.next_start()));
+    let name = format!("{} starts cold", world.with(State::next_start));
     if world.happens(&name, 10) { TableCheck::new(STREAM) } else { world.check.clone() }
 }
 
