@@ -62,6 +62,7 @@ async fn every_row_names_the_format_of_its_writer() {
         "list",
         "number",
         "payment",
+        "table",
         "unreadable",
         "waiting",
         "withdrawal",
