@@ -63,7 +63,7 @@ impl FindAttention for Table {
 
 /// What the index has.
 fn index(world: &World) -> Vec<(AttentionKind, IndexEntry)> {
-    let rows = world.table.rows().into_iter();
+    let rows = world.rows().into_iter();
     let entries = rows.filter_map(|(key, row)| {
         let attention = row.attention()?;
         let is_there = !wrong::is_not_indexed(world, &row);
@@ -85,7 +85,7 @@ fn late(world: &World) -> Vec<(AttentionKind, IndexEntry)> {
 }
 
 fn open(world: &World) -> Vec<Withdrawal> {
-    let rows = world.table.rows().into_values();
+    let rows = world.rows().into_values();
     let withdrawals = rows.filter_map(|row| match row {
         AnyRow::Withdrawal(it) => it.row.registered().cloned(),
         _ => None,
