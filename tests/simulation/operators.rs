@@ -168,7 +168,7 @@ async fn order_for(table: &Table, payment: &Payment) -> Result<Option<CustomTran
     if is_known || !matches!(payment.state, PaymentState::Unmatched { .. }) {
         return Ok(None);
     }
-    let known = table.0.table.rows().into_values().find_map(|row| match row {
+    let known = table.0.rows().into_values().find_map(|row| match row {
         AnyRow::Deposit(it) => it.row.registered().map(|deposit| deposit.order.custom_transaction_id.clone()),
         _ => None,
     });

@@ -305,7 +305,9 @@ fn our_withdrawal(world: &World, row: &Withdrawal) {
         if row.needs_review.is_some() {
             state.reached.insert("needs review");
         }
-        let sends = [state.rules.sends.get(id), state.history.sends.get(id)];
+        // Between a restore and the doubt about what was on its way, withdrawals are off.
+        let lost = state.history.sends.get(id).filter(|_| state.history.is_on);
+        let sends = [state.rules.sends.get(id), lost];
         sends.into_iter().flatten().flatten().any(|(_, send)| send.may_have_arrived())
     });
     match &row.state {
