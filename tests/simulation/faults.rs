@@ -57,8 +57,7 @@ impl Faults {
 }
 
 /// The effects that are not at the table.
-const OUTSIDE: [&str; 8] =
-    ["arm", "defer", "create", "activate", "submit", "secrets", "put events", "set aside"];
+const OUTSIDE: [&str; 8] = ["arm", "defer", "create", "activate", "submit", "secrets", "put events", "set aside"];
 
 /// What waits for an effect.
 #[derive(Clone, Copy, PartialEq, Eq)]

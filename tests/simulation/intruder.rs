@@ -116,7 +116,8 @@ pub(super) fn known_keys(world: &World, is_read: bool) -> (SecretString, Option<
             (SecretString::from(PRIVATE_KEY), None)
         }
         Some(_) => {
-            let previous = (!world.is(Wrong::ForgetPreviousKey)).then(|| SecretString::from(PRIVATE_KEY));
+            let is_forgotten = world.is(Wrong::ForgetPreviousKey) && world.running().starts_with("publisher");
+            let previous = (!is_forgotten).then(|| SecretString::from(PRIVATE_KEY));
             (SecretString::from(NEXT_PRIVATE_KEY), previous)
         }
     }
@@ -270,8 +271,8 @@ pub(super) fn set_aside(world: &World, message: &str) {
 pub(super) fn at_rest(world: &World) {
     let forged = world.with(|state| state.forged.clone());
     let waiting = stream::keys_set_aside(world);
-    for (key, forgery) in forged.iter().filter(|(key, _)| !key.starts_with("payment#") && !key.starts_with("evidence#")) {
+    for (key, forgery) in forged.iter().filter(|(key, _)| !key.starts_with("payment#") && !key.starts_with("evidence#"))
+    {
         check(world, STAYS, waiting.contains(key), || format!("{key}: {forgery:?}"));
     }
 }
-

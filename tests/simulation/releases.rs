@@ -58,7 +58,11 @@ pub(super) fn refuse(world: &World, keys: &[String]) -> Result<(), StoreError> {
 /// A row was written. The older release writes nothing of what it does not know.
 pub(super) fn written(world: &World, key: &str) {
     if world.is_newer {
-        world.with(|state| state.newer_rows.insert(key.to_owned()));
+        world.with(|state| {
+            if !state.newer_rows.insert(key.to_owned()) {
+                state.reached.insert("what a newer release wrote is written over by it");
+            }
+        });
         return;
     }
     let was_newer = world.with(|state| state.newer_rows.remove(key));

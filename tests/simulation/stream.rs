@@ -15,10 +15,10 @@ use super::expected_events::{ExpectedEvent, said};
 use super::faults::Patience;
 use super::functions::{LIMIT_MS, Ports, table_check};
 use super::rules::{SECRET, break_rule, check};
-use super::{intruder, restored};
 use super::table::Table;
 use super::world::{Answer, Job, World};
 use super::wrong;
+use super::{intruder, restored};
 
 /// Most events of one call of the bus.
 const MOST: usize = 10;
@@ -138,7 +138,8 @@ pub(super) fn changed<R: Row>(world: &World, old: Option<&Stored<R>>, new: &Stor
 
 /// An intruder has written a row, which must publish nothing.
 pub(super) fn forged<R: Row>(world: &World, old: Option<&Stored<R>>, new: &Stored<R>) {
-    let change = RowChange { old: old.map(|it| image(it, false)), new: Some(image(new, false)), at_ms: world.clock_ms() };
+    let change =
+        RowChange { old: old.map(|it| image(it, false)), new: Some(image(new, false)), at_ms: world.clock_ms() };
     world.with(|state| {
         let (key, written_ms) = (new.row.id().key(), state.now_ms);
         let (is_old_newer, is_new_newer) = (false, false);
@@ -424,11 +425,15 @@ pub(super) fn take(world: &World, detail: &str) {
 }
 
 /// Whether both say the same. In another history of the table, what surrounds a fact may be other: how many payments an order had
-/// before, who decided and why.
+/// before, who decided and why, and what it is that a postback contradicts.
 fn is_same_fact(event: &Value, (generation, _): (u64, u64), other: &str) -> bool {
     let other: Value = serde_json::from_str(other).unwrap();
     let is_same_row = ["transaction", "type"].iter().all(|name| event[name] == other[name]);
-    let is_same_money = said(event) == said(&other) && event["data"]["amount"] == other["data"]["amount"];
+    let contradicts =
+        ["payment.conflict", "withdrawal.conflict", "withdrawal.foreign"].iter().any(|it| event["type"] == *it)
+            && !event["data"]["mismatch"].is_null();
+    let is_same_amount = contradicts || event["data"]["amount"] == other["data"]["amount"];
+    let is_same_money = said(event) == said(&other) && is_same_amount;
     is_same_row && is_same_money && (event["data"] == other["data"] || other["generation"] != generation)
 }
 
@@ -441,7 +446,8 @@ fn judge_money(world: &World, event: &Value) {
     let row = event["transaction"].as_str().unwrap();
     let is_forged = world.with(|state| state.forged.contains_key(row));
     check(world, intruder::FORGED, !is_forged, || event.to_string());
-    let same_credit = |other: &Value| other["type"] == kind && other["transaction"] == row && said(other) == said(event);
+    let same_credit =
+        |other: &Value| other["type"] == kind && other["transaction"] == row && said(other) == said(event);
     let other_id = world.with(|state| {
         let mut taken = state.stream.taken.values().map(|it| serde_json::from_str::<Value>(it).unwrap());
         taken.find(|it| kind == "deposit.credited" && same_credit(it) && it["id"] != event["id"])

@@ -385,15 +385,16 @@ impl<R: Ruled> Write<R> for Table {
             return Ok(Written::Done);
         }
         let (key, units) = (change.row.id().key(), units(&change.row));
-        let written = self.write_units(format!("write {key}"), units, Some(key.clone()), vec![key.clone()], move |world| {
-            if is_in_transaction(world, &change.row.id()) {
-                let current = stored(world, &change.row.id());
-                let is_own = current.as_ref() == Some(&change.clone().written());
-                let is_done = is_own || world.is(Wrong::WrittenInTransaction);
-                return if is_done { Written::Done } else { Written::Conflict { current } };
-            }
-            put(world, change.clone())
-        });
+        let written =
+            self.write_units(format!("write {key}"), units, Some(key.clone()), vec![key.clone()], move |world| {
+                if is_in_transaction(world, &change.row.id()) {
+                    let current = stored(world, &change.row.id());
+                    let is_own = current.as_ref() == Some(&change.clone().written());
+                    let is_done = is_own || world.is(Wrong::WrittenInTransaction);
+                    return if is_done { Written::Done } else { Written::Conflict { current } };
+                }
+                put(world, change.clone())
+            });
         let written = written.await;
         wrong::written(&self.0, &key, written.is_ok());
         written
@@ -462,10 +463,7 @@ impl Reserve for Table {
             return Ok(Reserved::Done);
         }
         let key = reservation.id.key();
-        self.write_units(format!("reserve {key}"), 1, None, vec![key], move |world| {
-            reserve(world, &reservation)
-        })
-        .await
+        self.write_units(format!("reserve {key}"), 1, None, vec![key], move |world| reserve(world, &reservation)).await
     }
 
     /// Nothing does it again: when the answer does not come, it counts as lost.

@@ -109,7 +109,13 @@ pub(super) fn submit(world: &World, body: &str) -> Said {
     world.note(|| format!("the provider accepts {id}"));
     let index = world.with(|state| {
         state.provider.balance -= amount;
-        state.provider.withdrawals.push(Withdrawal { id: id.clone(), amount, accepted_ms: state.now_ms, said: None, is_contradicted: false });
+        state.provider.withdrawals.push(Withdrawal {
+            id: id.clone(),
+            amount,
+            accepted_ms: state.now_ms,
+            said: None,
+            is_contradicted: false,
+        });
         state.provider.withdrawals.len() - 1
     });
     let name = format!("withdrawal {id}.{count}");

@@ -189,7 +189,7 @@ wrongs! {
     ProveAmountAlone
     /// The end of a withdrawal without anything signed needs no decision.
     PublishUndecided
-    /// Evidence is verified by the key of today alone.
+    /// The publisher verifies evidence by the key of today alone.
     ForgetPreviousKey
     /// Evidence is refused by keys that were read long ago.
     KeysNotReadAgain
@@ -449,10 +449,8 @@ pub(super) fn set_aside(world: &World, message: &str) -> Option<Result<(), AwsEr
 fn is_published_anyway(world: &World, message: &str) -> bool {
     let key = super::stream::key_of(message).unwrap_or_default();
     let Some(forgery) = world.with(|state| state.forged.get(&key).copied()) else { return false };
-    let is_amount_signed = matches!(
-        forgery,
-        Forgery::OtherNumber | Forgery::OtherOrder | Forgery::OtherWithdrawal | Forgery::OtherEnd
-    );
+    let is_amount_signed =
+        matches!(forgery, Forgery::OtherNumber | Forgery::OtherOrder | Forgery::OtherWithdrawal | Forgery::OtherEnd);
     world.is(Wrong::PublishUnproved)
         || (world.is(Wrong::ProveAmountAlone) && is_amount_signed)
         || (world.is(Wrong::PublishUndecided) && forgery == Forgery::NoFacts)

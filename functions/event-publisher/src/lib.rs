@@ -147,7 +147,8 @@ where
         let Some(RowEvents { transaction, version, events }) = row else { return Ok(Vec::new()) };
         let mut published = Vec::new();
         for event in events {
-            let proved = self.proved(event, record.generation()).await.map_err(|cause| not_published(&transaction, cause))?;
+            let proved =
+                self.proved(event, record.generation()).await.map_err(|cause| not_published(&transaction, cause))?;
             published.push(envelope(record.at_ms(), &transaction, version, &proved));
         }
         Ok(published)

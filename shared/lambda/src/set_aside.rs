@@ -131,7 +131,11 @@ mod tests {
         let first = ChangeRecord::parse(&text, 7);
         assert_eq!((again.change(), again.at_ms()), (first.change(), 7));
         assert_eq!((first.generation(), again.generation()), (None, Some(2)));
-        assert_eq!(again.set_aside("unreadable", 3), message, "the generation is that of the change, whatever the table's is now");
+        assert_eq!(
+            again.set_aside("unreadable", 3),
+            message,
+            "the generation is that of the change, whatever the table's is now"
+        );
         assert!(first.change().is_ok());
         assert_eq!(again.set_aside("unreadable", 2), message, "and can be set aside again");
     }
