@@ -417,7 +417,7 @@ pub(super) fn take(world: &World, detail: &str) {
     }
     for (other_place, other) in others {
         // A row may come to the same fact twice, such as the same reason why a payment is held.
-        let is_same = if other_place == place { other == detail } else { is_same_fact(&event, place, &other) };
+        let is_same = other == detail || (other_place != place && is_same_fact(world, &event, &parsed(&other)));
         check(world, SAME, is_same, || format!("{detail} and {other}"));
     }
     let is_masked = !["secret-of", "person-account", "1234560079"].iter().any(|marker| detail.contains(marker));
@@ -425,16 +425,30 @@ pub(super) fn take(world: &World, detail: &str) {
 }
 
 /// Whether both say the same. In another history of the table, what surrounds a fact may be other: how many payments an order had
-/// before, who decided and why, and what it is that a postback contradicts.
-fn is_same_fact(event: &Value, (generation, _): (u64, u64), other: &str) -> bool {
-    let other: Value = serde_json::from_str(other).unwrap();
-    let is_same_row = ["transaction", "type"].iter().all(|name| event[name] == other[name]);
+/// before, who decided and why, and what it is that a postback contradicts. If the provider states two amounts of one payment, the
+/// other one may be credited then: under the same id, because it is the same payment.
+fn is_same_fact(world: &World, event: &Value, other: &Value) -> bool {
+    let are_same = |names: &[&str]| names.iter().all(|name| event[*name] == other[*name]);
+    if event["generation"] == other["generation"] {
+        return are_same(&["transaction", "type", "data"]);
+    }
     let contradicts =
         ["payment.conflict", "withdrawal.conflict", "withdrawal.foreign"].iter().any(|it| event["type"] == *it)
             && !event["data"]["mismatch"].is_null();
-    let is_same_amount = contradicts || event["data"]["amount"] == other["data"]["amount"];
-    let is_same_money = said(event) == said(&other) && is_same_amount;
-    is_same_row && is_same_money && (event["data"] == other["data"] || other["generation"] != generation)
+    let has_two_amounts = event["type"] == "deposit.credited" && is_same_payment(event, other) && {
+        let number = event["data"]["transaction_id"].as_str().unwrap();
+        world.with(|state| state.provider.money.get(number).is_some_and(|money| money.is_contradicted))
+    };
+    let is_same_amount = said(event) == said(other) && event["data"]["amount"] == other["data"]["amount"];
+    are_same(&["transaction", "type"]) && (contradicts || has_two_amounts || is_same_amount)
+}
+
+fn parsed(detail: &str) -> Value {
+    serde_json::from_str(detail).unwrap()
+}
+
+fn is_same_payment(event: &Value, other: &Value) -> bool {
+    ["transaction_id", "wallet_type"].iter().all(|name| event["data"][*name] == other["data"][*name])
 }
 
 /// What an intruder has written is never published as money, and a credit has one id in every history.
@@ -447,9 +461,9 @@ fn judge_money(world: &World, event: &Value) {
     let is_forged = world.with(|state| state.forged.contains_key(row));
     check(world, intruder::FORGED, !is_forged, || event.to_string());
     let same_credit =
-        |other: &Value| other["type"] == kind && other["transaction"] == row && said(other) == said(event);
+        |other: &Value| other["type"] == kind && other["transaction"] == row && is_same_payment(other, event);
     let other_id = world.with(|state| {
-        let mut taken = state.stream.taken.values().map(|it| serde_json::from_str::<Value>(it).unwrap());
+        let mut taken = state.stream.taken.values().map(|it| parsed(it));
         taken.find(|it| kind == "deposit.credited" && same_credit(it) && it["id"] != event["id"])
     });
     check(world, ONE_ID, other_id.is_none(), || format!("{event} and {other_id:?}"));
