@@ -35,6 +35,14 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
 
+    /// The table's name
+    #[arg(long, value_name = "NAME", default_value = "paykassma")]
+    table: String,
+
+    /// Copy all rows of this table into --table first, as a point-in-time restore does: see "Restore" in docs/runbook.md
+    #[arg(long, value_name = "NAME", requires = "data")]
+    copy_of: Option<String>,
+
     /// Write KEY=VALUE lines for scripts to this file once everything is up; by default to stack.env in cargo's target
     /// directory, where `operator --local` and `simulator send` find it, for as long as the stack runs
     #[arg(long, value_name = "FILE")]
@@ -66,7 +74,7 @@ pub(crate) struct Cli {
 }
 
 const AFTER_HELP: &str = "\
-The file of --env-file has API_URL, POSTBACK_URL, PROVIDER_URL, TABLE_NAME, QUEUE_URL, EVENT_BUS_NAME, DEAD_LETTER_QUEUE_URL,
+The file of --env-file has API_URL, POSTBACK_URL, PROVIDER_URL, TABLE_NAME, TABLE_STREAM_ARN, QUEUE_URL, EVENT_BUS_NAME, DEAD_LETTER_QUEUE_URL,
 SET_ASIDE_QUEUE_URL, SECRET_ID, MERCHANT_TOKEN, ACCESS_KEY, POSTBACK_PRIVATE_KEY, WITHDRAWAL_PRIVATE_KEY, PLUGINAPI_SECRET, and what
 SDKs of AWS take: AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_ENDPOINT_URL_DYNAMODB, AWS_ENDPOINT_URL_SQS, AWS_ENDPOINT_URL_SECRETS_MANAGER,
 AWS_ENDPOINT_URL_EVENTBRIDGE.
@@ -79,6 +87,8 @@ impl Cli {
         StackOptions {
             port: self.port,
             provider_port: self.provider_port,
+            table_name: self.table.clone(),
+            copy_of: self.copy_of.clone(),
             provider: self.provider.clone(),
             data: self.data.clone(),
             binaries: self.binaries.clone(),

@@ -21,6 +21,26 @@ pub(crate) fn open(directory: Option<&Path>) -> Result<Database, dynoxide::Dynox
     }
 }
 
+/// Puts all rows of a table into another one, as a restore does.
+pub(crate) async fn copy_table(dynamodb: &Service, from: &str, to: &str) -> Result<(), AwsError> {
+    let mut after = Value::Null;
+    loop {
+        let mut scan = json!({"TableName": from, "ConsistentRead": true});
+        if let (Some(scan), false) = (scan.as_object_mut(), after.is_null()) {
+            scan.insert("ExclusiveStartKey".into(), after);
+        }
+        let mut page = dynamodb.call("Scan", &scan).await?;
+        let rows = page.get_mut("Items").map(Value::take).unwrap_or_default();
+        for row in rows.as_array().into_iter().flatten() {
+            dynamodb.call("PutItem", &json!({"TableName": to, "Item": row})).await?;
+        }
+        after = page.get_mut("LastEvaluatedKey").map(Value::take).unwrap_or_default();
+        if after.is_null() {
+            return Ok(());
+        }
+    }
+}
+
 /// Creates the table with its index and its stream, unless it is there already. Gives the stream's ARN.
 pub(crate) async fn create_table(dynamodb: &Service, name: &str) -> Result<String, AwsError> {
     let mut table: Value = serde_json::from_str(CREATE_TABLE)

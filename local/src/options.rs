@@ -31,6 +31,8 @@ pub struct StackOptions {
     pub events: Option<String>,
     /// The table's name.
     pub table_name: String,
+    /// The table whose rows are copied into it at the start, as a restore does.
+    pub copy_of: Option<String>,
     /// How long a message that was received stays hidden.
     pub visibility_timeout_seconds: u32,
     /// After how many receptions a message goes to the dead-letter queue.
@@ -78,6 +80,7 @@ impl Default for StackOptions {
             show_events: false,
             events: None,
             table_name: "paykassma".into(),
+            copy_of: None,
             visibility_timeout_seconds: 120,
             max_receive_count: 8,
             set_aside_retry_seconds: 900,

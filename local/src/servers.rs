@@ -81,6 +81,9 @@ async fn start_dynamodb(
     tasks.spawn(dynoxide::server::serve_on(bound.listener, database));
     let service = Service::new(http.clone(), bound.url, dynamodb::PREFIX);
     let stream_arn = dynamodb::create_table(&service, &options.table_name).await?;
+    if let Some(original) = &options.copy_of {
+        dynamodb::copy_table(&service, original, &options.table_name).await?;
+    }
     Ok((service, stream_arn))
 }
 

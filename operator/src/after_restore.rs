@@ -135,9 +135,10 @@ pub(crate) async fn run(deployment: &Deployment, output: Output, arguments: &Aft
         }
     }
     for (id, known_to) in &known.withdrawals {
-        let is_missing = match arguments.dry_run {
-            true => Read::<WithdrawalId>::read(&table, id).await?.is_none(),
-            false => reserve(&table, id, *known_to, now).await?,
+        let is_missing = if arguments.dry_run {
+            Read::<WithdrawalId>::read(&table, id).await?.is_none()
+        } else {
+            reserve(&table, id, *known_to, now).await?
         };
         if is_missing {
             findings.push(Finding::new(What::Reserved, id, rows::known_to(*known_to)));

@@ -81,7 +81,7 @@ pub(crate) async fn run(deployment: &Deployment, output: Output, arguments: &Lis
     let filters = if is_each_once { &EACH_ONCE[..] } else { &arguments.kind };
     for filter in AttentionFilter::ALL.into_iter().filter(|it| filters.contains(it)) {
         // Without --kind, what contradicts an open withdrawal is listed with the open ones.
-        let kinds = if is_each_once { &filter.kinds()[..1] } else { filter.kinds() };
+        let kinds = if is_each_once { filter.kinds().get(..1).unwrap_or_default() } else { filter.kinds() };
         let mut of_filter = Vec::new();
         for kind in kinds {
             of_kind(&table, filter, *kind, Timestamp(until_ms), arguments.limit, &mut of_filter).await?;

@@ -11,7 +11,7 @@ use crate::flows::support::{Site, options};
 use crate::template::settings::DECLARED;
 
 /// Wrong values of settings. An empty one counts as missing.
-const BAD: [(&str, &str); 35] = [
+const BAD: [(&str, &str); 36] = [
     ("ATTEMPT_ID_SEPARATOR", "wrong-value"),
     ("AWS_ACCESS_KEY_ID", ""),
     ("AWS_REGION", ""),
@@ -41,6 +41,7 @@ const BAD: [(&str, &str); 35] = [
     ("SUBMISSION_ATTEMPTS", "wrong-value"),
     ("SUBMISSION_DELAY_SECONDS", "wrong-value"),
     ("TABLE_NAME", ""),
+    ("TABLE_STREAM_ARN", ""),
     ("WITHDRAWALS", "wrong-value"),
     ("WITHDRAWAL_CEILING_PER_DAY", ""),
     ("WITHDRAWAL_CEILING_PER_DAY", r#"{"paytm":"wrong-value"}"#),

@@ -105,7 +105,7 @@ async fn what_could_not_be_written_to_its_order_is_replayed_with_one_command() {
     let (status, said) = tool.run(&replay).await;
     let lines: Vec<Value> = said.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let became = json!({"state": "credited", "why": "", "payments": 3});
-    let summary = json!({"payments": 3, "lists": 2, "failed": 0, "still_held": 0});
+    let summary = json!({"payments": 3, "lists": 2, "failed": 0, "still_held": 0, "unreadable": 0});
     assert_eq!((status, lines), (0, vec![became, summary]));
     assert_eq!(payments().await, ["credited"; 4]);
     assert_eq!(site.credits("o1").await, ["700"; 3]);

@@ -72,6 +72,7 @@ async fn a_withdrawal_is_shown_without_its_bytes_and_its_person() {
         "payment_system",
         "resolutions",
         "state",
+        "state_since_ms",
         "version",
         "withdrawal_id",
     ];

@@ -1,14 +1,11 @@
 //! A change that this release cannot read: it waits in a queue of its own, and nothing else waits for it.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use local::StackOptions;
 use serde_json::{Value, json};
 
 use crate::flows::support::{Site, options};
-
-/// How long another event may take while an unreadable change is in the stream.
-const SECONDS: Duration = Duration::from_secs(10);
 
 /// A withdrawal as a newer release may write it.
 fn newer(id: &str, comment: &str) -> Value {
@@ -67,12 +64,10 @@ async fn an_unreadable_change_keeps_no_other_event_waiting() {
     let site = Site::start().await;
     credit(&site, "o1", "47752123511").await;
     site.put(&newer("w1", "")).await;
-    let began = Instant::now();
     for index in 2..10 {
         credit(&site, &format!("o{index}"), &format!("4775212351{index}")).await;
     }
     site.events("deposit.credited", 9).await;
-    assert!(began.elapsed() < SECONDS, "{:?}", began.elapsed());
     let message = set_aside(&site).await;
     assert_eq!(message["reason"], "unreadable");
     assert_eq!(message["record"]["dynamodb"]["NewImage"], newer("w1", ""), "the message has the whole row");

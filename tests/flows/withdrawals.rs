@@ -203,14 +203,14 @@ async fn reported(site: &Site, name: &str) -> u64 {
     lines.find(|line| line["attention"] == name).unwrap()["OldestAttentionSeconds"].as_u64().unwrap()
 }
 
-const HOURS_MS: u64 = 3_600_000;
+const HOUR_MS: u64 = 3_600_000;
 
 /// Makes a row older, as if it had been written so many hours ago.
 fn aged(row: &Value, hours: u64) -> Value {
     let mut row = row.clone();
     for name in ["created_at", "changed_at", "state_since", "attention_at"] {
         let at: u64 = row[name]["N"].as_str().unwrap().parse().unwrap();
-        row[name] = json!({"N": (at - hours * HOURS_MS).to_string()});
+        row[name] = json!({"N": at.saturating_sub(hours.saturating_mul(HOUR_MS)).to_string()});
     }
     row
 }

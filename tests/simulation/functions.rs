@@ -16,7 +16,7 @@ use withdrawal_submitter::Policy;
 use super::faults::{Fault, Patience};
 use super::provider::{ACCESS_KEY, Said};
 use super::table::Table;
-use super::world::{Answer, Job, World};
+use super::world::{Answer, Job, State, World};
 use super::{intruder, releases, restored, wrong};
 
 pub(super) const PRIVATE_KEY: &str = "secret-of-postbacks";
@@ -174,7 +174,7 @@ impl Ports {
 
 /// A function that is warm has checked its table. One that starts checks it first.
 pub(super) fn table_check(world: &World) -> TableCheck {
-    let name = format!("{} starts cold", world.with(|state| state.next_start()));
+    let name = format!("{} starts cold", world.with(State::next_start));
     let is_cold = world.happens(&name, 10);
     let warm = world.with(|state| state.check.clone());
     wrong::table_check(world).unwrap_or_else(|| if is_cold { TableCheck::new(restored::stream(world)) } else { warm })

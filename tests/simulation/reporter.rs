@@ -24,14 +24,14 @@ const PERIOD_MS: u64 = 900_000;
 pub(super) fn plan(world: &World) {
     for number in 1..=4 {
         world.after(number * PERIOD_MS, move |world| {
-            report(world, format!("reporter {number}"), false);
+            report(world, &format!("reporter {number}"), false);
         });
     }
 }
 
-fn report(world: &World, name: String, is_last: bool) {
+fn report(world: &World, name: &str, is_last: bool) {
     let began_ms = world.clock_ms();
-    world.start(&name, LIMIT_MS, report_attention(world), move |world, answer| match answer {
+    world.start(name, LIMIT_MS, report_attention(world), move |world, answer| match answer {
         Some(Answer::Ages(ages, true)) => judge(world, &ages, began_ms),
         answer => check(world, REPORTED, !is_last, || format!("there is no report: {answer:?}")),
     });
@@ -107,7 +107,7 @@ fn expected(row: &Withdrawal) -> Option<(&'static str, Timestamp)> {
 pub(super) fn at_rest(world: &World) {
     world.with(|state| state.is_at_rest = true);
     for number in 1..=2 {
-        world.after(PERIOD_MS, move |world| report(world, format!("reporter at rest {number}"), true));
+        world.after(PERIOD_MS, move |world| report(world, &format!("reporter at rest {number}"), true));
         world.run();
     }
     for row in open(world) {

@@ -220,7 +220,7 @@ pub(super) fn withdrawal(world: &World, old: Option<&WithdrawalRow>, new: Option
             decisions::foreign(world, old, new);
         }
         (Some(WithdrawalRow::Foreign(_)), Some(WithdrawalRow::Registered(_))) => {
-            break_rule(world, BACKWARDS, "an unmatched row is written over")
+            break_rule(world, BACKWARDS, "an unmatched row is written over");
         }
         (Some(WithdrawalRow::Registered(_)), Some(WithdrawalRow::Foreign(_))) => {
             break_rule(world, BACKWARDS, "a withdrawal is unknown again");

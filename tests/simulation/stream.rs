@@ -70,10 +70,11 @@ struct StreamChange {
 
 impl StreamChange {
     /// What Lambda hands to the function. What a newer release wrote is of a state that this release does not know.
-    fn record(&self, number: usize) -> ChangeRecord {
+    fn record(&self, world: &World, number: usize) -> ChangeRecord {
         let image = |image: &Option<Item>, is_newer: bool| {
             let mut image = image.clone()?;
-            if let (Some(AttributeValue::S(state)), true) = (image.get_mut("state"), is_newer) {
+            let is_misread = is_newer && wrong::is_misread(world, &mut image);
+            if let (Some(AttributeValue::S(state)), true) = (image.get_mut("state"), is_newer && !is_misread) {
                 state.insert_str(0, NEWER);
             }
             Some(image)
@@ -198,7 +199,7 @@ fn batch(world: &World, name: &str) -> Vec<(usize, ChangeRecord)> {
     });
     let passing = changes.into_iter().filter(|(_, change)| change.passes());
     let read = |change: StreamChange, place| {
-        let record = change.record(place);
+        let record = change.record(world, place);
         ChangeRecord::parse(&reads(world, record.text()), record.at_ms())
     };
     passing.map(|(place, change)| (place, read(change, place))).collect()

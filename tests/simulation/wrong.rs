@@ -6,6 +6,7 @@ use domain::{
 };
 use lambda::{AwsError, ChangeRecord, RowChange};
 use paykassma::{Activation, ActivationRequest};
+use serde_dynamo::{AttributeValue, Item};
 use serde_json::{Value, json};
 use signing::Spelling;
 use store::{AnyRow, Change, Row, RowEvents, StoreError, Stored, TableCheck, TableId, row_events};
@@ -183,6 +184,8 @@ wrongs! {
     BlockAtUnreadable
     /// A change that cannot be read is skipped.
     SkipUnreadable
+    /// An ended withdrawal of an unknown state is read as a foreign one, because it has all fields of one.
+    ReadAsForeign
     /// What does not verify is published.
     PublishUnproved
     /// Of what would be published as money, the signature and the amount are compared, and nothing else.
@@ -288,6 +291,16 @@ pub(super) fn image(wrong: Option<Wrong>, mut change: RowChange) -> RowChange {
         }
     }
     if wrong == Some(Wrong::TellWithoutOld) { RowChange { old: None, ..change } } else { change }
+}
+
+/// Whether a wrong store reads an image of an unknown state as one of another state.
+pub(super) fn is_misread(world: &World, image: &mut Item) -> bool {
+    let is_ended = image.contains_key("withdrawal_id") && image.contains_key("facts");
+    let is_misread = is_ended && world.is(Wrong::ReadAsForeign);
+    if is_misread {
+        image.insert("state".into(), AttributeValue::S("foreign".into()));
+    }
+    is_misread
 }
 
 pub(super) fn published(world: &World, changes: usize, done: usize) -> usize {

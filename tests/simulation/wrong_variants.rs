@@ -27,7 +27,7 @@ fn every_wrong_variant_is_found_within_1000_seeds() {
 }
 
 /// The bugs that these runs or people have found in our own code, each as a wrong variant with a seed that shows it.
-const FOUND: [(Wrong, u64); 16] = [
+const FOUND: [(Wrong, u64); 20] = [
     (Wrong::SharedSender, 12),
     (Wrong::ForgetLabels, 321),
     (Wrong::FirstWordOnly, 18),
@@ -44,6 +44,10 @@ const FOUND: [(Wrong, u64); 16] = [
     (Wrong::CountRemembered, 1),
     (Wrong::RetryForEver, 11),
     (Wrong::AnyCopyEnds, 9),
+    (Wrong::ForgetSubmitted, 21),
+    (Wrong::YoungAgain, 0),
+    (Wrong::NeverGiveUp, 2),
+    (Wrong::ReadAsForeign, 18),
 ];
 
 #[test]

@@ -80,7 +80,7 @@ fn a_person_reads_what_is_needed_next() {
 #[test]
 fn the_operators_tool_is_given_all_addresses() {
     let template = Template::read();
-    let given = template.section("Outputs")["OperatorEnvironment"]["Value"]["Fn::Sub"].as_str().unwrap().to_owned();
+    let given = template.section("Outputs")["OperatorEnvironment"]["Value"]["Fn::Sub"][0].as_str().unwrap().to_owned();
     let given: BTreeSet<_> = given.lines().map(|line| line.split_once('=').unwrap().0.to_owned()).collect();
     let source = sources("operator/src");
     let asked = ["required(\"", "setting(\""].iter().flat_map(|call| between(&source, call, "\""));

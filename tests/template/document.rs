@@ -92,6 +92,12 @@ impl Template {
     }
 }
 
+/// What a value is while the stack owns its table; any other value as it is.
+pub(super) fn of_own_table(value: &Value) -> &Value {
+    let choice = value["Fn::If"].as_array();
+    choice.filter(|it| it[0] == "OwnsTable").map_or(value, |it| &it[1])
+}
+
 fn json(yaml: Yaml) -> Value {
     match yaml {
         Yaml::Null => Value::Null,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::document::{Template, between, functions, sources};
+use super::document::{self, Template, between, functions, sources};
 
 #[test]
 fn the_table_outlives_everything() {
@@ -20,6 +20,50 @@ fn the_table_outlives_everything() {
     assert_eq!(table["BillingMode"], "PAY_PER_REQUEST");
     assert_eq!(table["KeySchema"], json!([{"AttributeName": "transaction_id", "KeyType": "HASH"}]));
     assert!(table["TimeToLiveSpecification"].is_null(), "a row that expires is a second credit");
+}
+
+/// Whether a value refers to the stack's own table.
+fn names_own_table(value: &Value) -> bool {
+    let names = |it: &Value| it.as_str().is_some_and(|text| text == "Table" || text.starts_with("Table."));
+    let within = |it: &Value| it.as_str().is_some_and(|text| text.contains("${Table}") || text.contains("${Table."));
+    names(&value["Ref"]) || names(&value["Fn::GetAtt"]) || within(&value["Fn::Sub"])
+}
+
+/// All places that refer to the stack's own table whether or not the stack owns one.
+fn unconditional(value: &Value) -> Vec<&Value> {
+    match value {
+        Value::Object(members) => {
+            let choice = value["Fn::If"].as_array().filter(|it| it[0] == "OwnsTable");
+            match choice {
+                Some(choice) => unconditional(&choice[2]),
+                None if names_own_table(value) => vec![value],
+                None => members.values().flat_map(unconditional).collect(),
+            }
+        }
+        Value::Array(values) => values.iter().flat_map(unconditional).collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Vec::new(),
+    }
+}
+
+#[test]
+fn an_existing_table_takes_the_place_of_the_stacks_own_everywhere() {
+    let template = Template::read();
+    let table = template.of_type("AWS::DynamoDB::Table")["Table"];
+    assert_eq!(table["Condition"], "OwnsTable");
+    assert_eq!(table["Properties"]["TableName"], json!({"Ref": "AWS::StackName"}), "a second, empty table is refused");
+    for (name, resource) in template.section("Resources") {
+        assert_eq!(unconditional(resource), [&Value::Null; 0], "{name}");
+    }
+    for (name, output) in template.section("Outputs") {
+        assert_eq!(unconditional(output), [&Value::Null; 0], "{name}");
+    }
+    for function in functions() {
+        let variables = template.variables(&function);
+        let of = |name: &str, parameter: &str| {
+            variables.get(name).is_none_or(|value| value["Fn::If"][2] == json!({"Ref": parameter}))
+        };
+        assert!(of("TABLE_NAME", "ExistingTable") && of("TABLE_STREAM_ARN", "ExistingTableStream"), "{function}");
+    }
 }
 
 #[test]
@@ -118,14 +162,21 @@ fn holds(template: &Template, condition: &Value, given: &dyn Fn(&str) -> String)
 /// The fields of the functions' `Keys`.
 fn secrets_read() -> BTreeSet<String> {
     let sources: Vec<_> = functions().iter().map(|function| sources(&format!("functions/{function}/src"))).collect();
+    let evidence = document::sources("shared/paykassma/src");
     let keys = sources.iter().flat_map(|source| between(source, "pub struct Keys {\n", "\n}"));
+    let keys = keys.chain(between(&evidence, "pub struct EvidenceKeys {\n", "\n}"));
     keys.flat_map(|keys| between(keys, "pub ", ":")).map(str::to_owned).collect()
+}
+
+/// A value of a parameter.
+fn given(parameter: &str) -> String {
+    if parameter == "RetiredPostbackKeys" { "[]".into() } else { format!("<{parameter}>") }
 }
 
 #[test]
 fn the_secret_is_the_document_that_the_functions_read() {
     let template = Template::read();
-    let whole = secret(&template, &|parameter| format!("<{parameter}>"));
+    let whole = secret(&template, &given);
     assert_eq!(whole.as_object().unwrap().keys().cloned().collect::<BTreeSet<_>>(), secrets_read());
     assert_eq!(whole["postback_private_key_previous"], "<PostbackPrivateKeyPrevious>");
     assert_eq!(whole["merchant_token_hashes"], json!(["<MerchantTokenHash>", "<MerchantTokenHashPrevious>"]));
@@ -136,11 +187,12 @@ fn what_is_not_given_is_not_in_the_secret() {
     let template = Template::read();
     let bare = secret(&template, &|parameter| match parameter {
         "PostbackPrivateKeyPrevious" | "MerchantTokenHashPrevious" => String::new(),
-        parameter => format!("<{parameter}>"),
+        parameter => given(parameter),
     });
     assert!(bare.get("postback_private_key_previous").is_none(), "an empty key is one that anybody knows");
     assert_eq!(bare["merchant_token_hashes"], json!(["<MerchantTokenHash>"]));
-    let nobody = secret(&template, &|parameter| if parameter.contains("Hash") { String::new() } else { "x".into() });
+    let nobody =
+        secret(&template, &|parameter| if parameter.contains("Hash") { String::new() } else { given(parameter) });
     assert_eq!(nobody["merchant_token_hashes"], json!([]));
 }
 

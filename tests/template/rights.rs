@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use lambda::Right;
 use serde_json::{Value, json};
 
-use super::document::{Template, functions};
+use super::document::{Template, functions, of_own_table};
 
 /// An action, and what on.
 type Action = (String, String);
@@ -61,7 +61,7 @@ fn list(value: &Value) -> Vec<&str> {
 
 fn rights_of_statement(statement: &Value) -> Vec<Action> {
     assert_eq!(statement["Effect"], "Allow");
-    let resource = &statement["Resource"];
+    let resource = of_own_table(&statement["Resource"]);
     let known = ["Fn::GetAtt", "Ref", "Fn::Sub"].iter().find_map(|by| resource[*by].as_str());
     let resource = known.unwrap_or_else(|| panic!("{resource}"));
     let on = match (&statement["Condition"], resource) {
@@ -138,7 +138,9 @@ fn who_may_do_what_to_money() {
 fn a_person_may_decide_and_redrive_and_nothing_else() {
     let template = Template::read();
     let policy = template.properties("OperatorPolicy")["PolicyDocument"]["Statement"].as_array().unwrap();
-    let on = |resource: &Value| resource.as_object().unwrap().values().next().unwrap().as_str().unwrap().to_owned();
+    let on = |resource: &Value| {
+        of_own_table(resource).as_object().unwrap().values().next().unwrap().as_str().unwrap().to_owned()
+    };
     let allowed: Vec<_> = policy.iter().map(|it| (on(&it["Resource"]), list(&it["Action"]))).collect();
     let expected = [
         ("Table.Arn".to_owned(), vec!["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Scan"]),

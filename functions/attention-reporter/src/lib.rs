@@ -25,7 +25,7 @@ pub const RIGHTS: &[Right] = &[
 ];
 
 /// The least age of an attempt that this function gives up. By then the armed message should have come several times.
-pub const LOST_AFTER: Duration = Duration::from_secs(600);
+pub const LOST_AFTER: Duration = Duration::from_mins(10);
 
 /// What is reported, as values of the dimension `attention`: first the kinds of the index, but for open withdrawals; then what the
 /// rows of those say.

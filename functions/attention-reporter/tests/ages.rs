@@ -1,6 +1,7 @@
 //! What is reported of open withdrawals, over the in-memory table: however many there are, and whatever cannot be read.
 
 #![cfg(test)]
+#![expect(clippy::arithmetic_side_effects, reason = "small numbers of a test")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::{Future, pending, ready};

@@ -200,7 +200,8 @@ fn envelope(time_ms: u64, transaction: &str, version: u64, (data, generation): &
 }
 
 /// Names a list that a row has with it. A row that is full has its signature alone.
-fn list_hash(list: &SignedList) -> String {
+#[must_use]
+pub fn list_hash(list: &SignedList) -> String {
     let hash = signing::list_hash(&list.additional_data).map(ListHash::from);
     hash.map_or_else(|_| list.signature.clone(), |hash| hash.as_str().to_owned())
 }

@@ -139,17 +139,16 @@ where
 
     async fn stored_list(&self, hash: &ListHash) -> Result<Arc<VerifiedList>, NotProved> {
         let last = self.last.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some(list) = last.filter(|list| list.hash() == hash) {
-            return Ok(list);
+        if let Some(known) = last.filter(|list| list.hash() == hash) {
+            return Ok(known);
         }
         let stored = self.table.read(&StoredListId(hash.clone())).await?;
-        let list = self.verified(&stored.ok_or_else(Unproved::no_list)?.row.list).await?;
-        if list.hash() != hash {
+        let verified = Arc::new(self.verified(&stored.ok_or_else(Unproved::no_list)?.row.list).await?);
+        if verified.hash() != hash {
             return forged("the list has another hash");
         }
-        let list = Arc::new(list);
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&list));
-        Ok(list)
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&verified));
+        Ok(verified)
     }
 
     /// The keys may have been rotated since they were read: they are read again before a list is refused.

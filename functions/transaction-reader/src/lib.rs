@@ -162,7 +162,8 @@ fn view(row: &AnyRow) -> Option<Open<'_>> {
         | AnyRow::CreditedNumber(_)
         | AnyRow::WaitingPage(_)
         | AnyRow::StoredList(_)
-        | AnyRow::TableIdentity(_) => return None,
+        | AnyRow::TableIdentity(_)
+        | AnyRow::Withdrawal(Stored { row: WithdrawalRow::Reserved(_), .. }) => return None,
         AnyRow::Payment(stored) => Open::Payment(PaymentView::of(stored)),
         AnyRow::Withdrawal(Stored { row: WithdrawalRow::Registered(row), version }) => {
             Open::Withdrawal(WithdrawalView::of(row, *version))
@@ -170,7 +171,6 @@ fn view(row: &AnyRow) -> Option<Open<'_>> {
         AnyRow::Withdrawal(Stored { row: WithdrawalRow::Foreign(row), version }) => {
             Open::ForeignWithdrawal(ForeignWithdrawalView::of(row, *version))
         }
-        AnyRow::Withdrawal(Stored { row: WithdrawalRow::Reserved(_), .. }) => return None,
         AnyRow::Unreadable(stored) => Open::Unreadable(UnreadableView::of(stored)),
         AnyRow::ListProgress(stored) => Open::List(ListView::of(stored)),
     })

@@ -157,16 +157,20 @@ impl Payment {
         if let Some((kind, facts)) = held {
             return Some(Attention { kind, at: facts.evidence.received_at });
         }
-        let at = conflict_since(&self.contradictions, &self.resolutions)?.unwrap_or_default();
+        let at = conflict_since(&self.contradictions, &self.resolutions, Timestamp::default())?;
         Some(Attention { kind: AttentionKind::Conflict, at })
     }
 }
 
-/// Since when something contradicts a decision that no person has looked at yet. The inner value is `None` if it was no postback:
-/// then its row does not say when it came.
-fn conflict_since(contradictions: &[Contradiction], resolutions: &[Resolution]) -> Option<Option<Timestamp>> {
+/// Since when something contradicts a decision that no person has looked at yet. A row does not say when something came that was no
+/// postback: then it is `otherwise`.
+fn conflict_since(
+    contradictions: &[Contradiction],
+    resolutions: &[Resolution],
+    otherwise: Timestamp,
+) -> Option<Timestamp> {
     let first = first_open(contradictions, resolutions)?;
-    Some(first.facts.as_ref().map(|it| it.evidence.received_at))
+    Some(first.facts.as_ref().map_or(otherwise, |it| it.evidence.received_at))
 }
 
 impl Withdrawal {
@@ -174,8 +178,7 @@ impl Withdrawal {
     /// after the end, so it is at most as old.
     #[must_use]
     pub fn conflict_since(&self) -> Option<Timestamp> {
-        let since = conflict_since(&self.contradictions, &self.resolutions)?;
-        Some(since.unwrap_or(self.state_since))
+        conflict_since(&self.contradictions, &self.resolutions, self.state_since)
     }
 
     /// Why it is in the index, from the first write to the end with the same key.
@@ -199,7 +202,7 @@ impl WithdrawalRow {
         let at = if row.resolutions.is_empty() {
             row.facts.evidence.received_at
         } else {
-            conflict_since(&row.contradictions, &row.resolutions)?.unwrap_or(row.facts.evidence.received_at)
+            conflict_since(&row.contradictions, &row.resolutions, row.facts.evidence.received_at)?
         };
         Some(Attention { kind: AttentionKind::Unmatched, at })
     }

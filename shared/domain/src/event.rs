@@ -469,7 +469,7 @@ impl Withdrawal {
             None if is_decided => (Basis::Person, Some(DecidedBy::Person)),
             None => (Basis::Nothing, None),
         };
-        WithdrawalChanged { basis, decided_by, ..self.changed() }
+        WithdrawalChanged { decided_by, basis, ..self.changed() }
     }
 
     fn changed(&self) -> WithdrawalChanged {

@@ -191,11 +191,11 @@ async fn handle_message<H: ChangeHandler>(handler: Option<&H>, record: &str, now
     let message = serde_json::from_str::<SqsMessage>(record).unwrap_or_default();
     let sent_ms = message.attributes.get("SentTimestamp").and_then(|time| time.parse().ok());
     let age = Duration::from_millis(now_ms.saturating_sub(sent_ms.unwrap_or(now_ms)));
-    let handled = match (handler, &message.body) {
+    let outcome = match (handler, &message.body) {
         (Some(handler), Some(body)) => handler.try_again(SetAsideMessage { body, age }).await,
         (Some(_) | None, _) => Handled::Again,
     };
-    (handled == Handled::Again).then(|| message.message_id.unwrap_or_default())
+    (outcome == Handled::Again).then(|| message.message_id.unwrap_or_default())
 }
 
 impl Record {

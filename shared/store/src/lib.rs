@@ -18,7 +18,7 @@ pub use dynamodb::DynamoDb;
 pub use memory::Memory;
 pub use outbox::{RowEvents, row_events};
 pub use reserve::{Reserve, Reserved};
-pub use row::{ListProgressId, QUIET, Row, RowKey, StoredListId, TableId};
+pub use row::{ListProgressId, OUR_FORMAT, QUIET, Row, RowKey, StoredListId, TableId};
 pub use scan::{Scan, ScanPage, ScannedRow, Segment, UnreadableRow};
 pub use table_check::TableCheck;
 pub use update::{BackOff, MAX_TRIES, Updated, longest_wait_ms, retry, update, update_from};

@@ -22,7 +22,7 @@ pub(crate) const VERSION: &str = "version";
 /// The row format of the last writer; absent in the oldest rows.
 pub(crate) const FORMAT: &str = "format";
 /// The format that this code writes. It reads the next one too, and never writes over it.
-pub(crate) const OUR_FORMAT: u64 = 1;
+pub const OUR_FORMAT: u64 = 1;
 /// The row's state: each kind that has more than one of them names it.
 const STATE: &str = "state";
 /// Why somebody must look at the row; absent when nobody must. The hash key of the index of the same name.
