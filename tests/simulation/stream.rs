@@ -324,7 +324,7 @@ fn try_again(world: &World, id: u64, attempt: u64) {
     if is_left(world, &message, generation) {
         return;
     }
-    let body = reads(world, &message);
+    let body = wrong::message(world, reads(world, &message));
     let deps = deps(world);
     let age = std::time::Duration::from_millis(attempt * SET_ASIDE_MS);
     let job: Job = Box::pin(async move { Answer::Handled(deps.try_again(SetAsideMessage { body: &body, age }).await) });

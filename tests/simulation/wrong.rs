@@ -204,6 +204,8 @@ wrongs! {
     KeepSending
     /// An event's id is made of its row's version and of its place.
     IdsFromVersions
+    /// What was set aside is published with the generation that the table has now.
+    ForgetGeneration
     /// An older release writes over what a newer one wrote.
     WriteOverNewer
     /// A person's decision is written without a condition.
@@ -456,6 +458,14 @@ pub(super) fn set_aside(world: &World, message: &str) -> Option<Result<(), AwsEr
         return Some(Ok(()));
     }
     world.is(Wrong::BlockAtUnreadable).then(|| Err(AwsError("there is no such queue".into())))
+}
+
+/// A message as a wrong publisher reads it.
+pub(super) fn message(world: &World, message: String) -> String {
+    if !world.is(Wrong::ForgetGeneration) {
+        return message;
+    }
+    message.replace("\"generation\":1,\"record\"", "\"record\"")
 }
 
 /// Whether a wrong publisher takes a forged change for a genuine one.
