@@ -11,10 +11,10 @@ use super::wrong::Wrong;
 const ERASED: &str = "what a newer release wrote is never erased";
 
 /// When which release runs. Before, the older one runs alone; at the end, the newer one.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Releases {
-    from_ms: u64,
-    until_ms: u64,
+    /// When both run.
+    both_ms: std::ops::Range<u64>,
     /// Until then the deployment is rolled back, and the older one runs alone again.
     rolled_back_until_ms: u64,
 }
@@ -25,19 +25,19 @@ impl Releases {
         let from_ms = chance.below("two releases from", 300_000);
         let until_ms = from_ms + chance.between("two releases until", 60_000, 900_000);
         let rolled_back_ms = chance.one_of("rolled back for", &[0, 0, 120_000, 900_000]);
-        let releases = Self { from_ms, until_ms, rolled_back_until_ms: until_ms + rolled_back_ms };
+        let releases = Self { both_ms: from_ms..until_ms, rolled_back_until_ms: until_ms + rolled_back_ms };
         chance.percent("two releases", 20).then_some(releases)
     }
 
     /// Whether an instance that starts now is of the newer release, if it would be so by chance while both run.
-    fn is_newer(self, now_ms: u64, by_chance: bool) -> bool {
-        now_ms >= self.rolled_back_until_ms || (by_chance && (self.from_ms..self.until_ms).contains(&now_ms))
+    fn is_newer(&self, now_ms: u64, by_chance: bool) -> bool {
+        now_ms >= self.rolled_back_until_ms || (by_chance && self.both_ms.contains(&now_ms))
     }
 }
 
 /// The world as an instance of a function sees it that starts now.
 pub(super) fn instance(world: &World) -> World {
-    let Some(releases) = world.with(|state| state.settings.releases) else { return world.clone() };
+    let Some(releases) = world.with(|state| state.settings.releases.clone()) else { return world.clone() };
     let (number, now_ms) = world.with(|state| (state.next_instance(), state.now_ms));
     let by_chance = world.chance.percent(&format!("instance {number} is newer"), 50);
     let mut instance = world.clone();

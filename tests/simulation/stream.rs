@@ -493,7 +493,8 @@ pub(super) fn at_rest(world: &World) {
         let is_past = world.with(|state| generation < state.history.generation);
         if let Some((row, version)) = change_of(&message).filter(|_| is_past) {
             let key = (row, generation, version);
-            (due.remove(&key), published.remove(&key));
+            due.remove(&key);
+            published.remove(&key);
         }
     }
     for expected in due.values_mut().chain(published.values_mut()) {

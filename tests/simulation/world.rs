@@ -325,7 +325,9 @@ impl World {
             let tasks = state.tasks.iter().filter(|(_, task)| is_meant(&task.name));
             tasks.map(|(task, _)| *task).collect::<Vec<_>>()
         });
-        tasks.into_iter().for_each(|task| self.kill(task));
+        for task in tasks {
+            self.kill(task);
+        }
     }
 
     fn poll(&self, task: u64) {
