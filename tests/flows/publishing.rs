@@ -313,7 +313,7 @@ fn young(body: &str) -> SetAsideMessage<'_> {
 
 #[tokio::test]
 async fn a_message_leaves_the_queue_once_its_change_is_published() {
-    let readable = change(&unreadable(0)).set_aside("unreadable");
+    let readable = change(&unreadable(0)).set_aside("unreadable", 1);
     for (takes, handled) in [(0, Handled::Again), (1, Handled::Done)] {
         assert_eq!(publisher(takes).try_again(young(&readable)).await, handled);
     }
@@ -324,7 +324,7 @@ async fn a_message_leaves_the_queue_once_its_change_is_published() {
     assert_eq!(given(first), given(second), "it is the same event");
     let [newer, ..] = not_readable();
     let large = json!({"transaction_id": {"S": "gift#1"}, "text": {"S": "x".repeat(lambda::LARGEST_MESSAGE)}});
-    for waits in [newer.set_aside("unreadable"), change(&large).set_aside("unreadable"), "no message".into()] {
+    for waits in [newer.set_aside("unreadable", 1), change(&large).set_aside("unreadable", 1), "no message".into()] {
         let publisher = publisher_beside(9, 9);
         assert_eq!(publisher.try_again(young(&waits)).await, Handled::Again, "{waits}");
         assert_eq!(publisher.queue.taken.into_inner().unwrap().len(), 0);
@@ -334,7 +334,7 @@ async fn a_message_leaves_the_queue_once_its_change_is_published() {
 #[tokio::test]
 async fn a_message_is_sent_anew_before_it_expires() {
     let [newer, ..] = not_readable();
-    let body = newer.set_aside("unreadable");
+    let body = newer.set_aside("unreadable", 1);
     let old = SetAsideMessage { body: &body, age: RENEWAL };
     let publisher = publisher_beside(9, 1);
     assert_eq!(publisher.try_again(old).await, Handled::Done);

@@ -114,7 +114,7 @@ pub(crate) fn set_aside(old: Option<&serde_dynamo::Item>, new: &serde_dynamo::It
     }
     let record = json!({"eventID": "1", "eventName": "MODIFY", "eventSource": "aws:dynamodb", "awsRegion": "ap-south-1",
         "eventSourceARN": "arn:aws:dynamodb:ap-south-1:123456789012:table/paykassma/stream/1", "dynamodb": images});
-    ChangeRecord::parse(&record.to_string(), 0).set_aside("unreadable")
+    ChangeRecord::parse(&record.to_string(), 0).set_aside("unreadable", 1)
 }
 
 /// The message of a change that is too large for a message: it only names the place in the stream.

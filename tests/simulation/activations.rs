@@ -43,7 +43,7 @@ struct Call {
 }
 
 /// What the rules remember of entered numbers.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Activations {
     calls: Vec<Call>,
     /// The calls that were journalled, by the id under which they are sent.
@@ -204,7 +204,7 @@ pub(super) fn entry_count(world: &World, new: Option<&EntryCount>) {
 pub(super) fn at_rest(world: &World) {
     let days = world.with(|state| state.rules.activations.days.len()).max(1);
     let mut numbers: BTreeMap<String, usize> = BTreeMap::new();
-    for row in world.table.rows().into_values() {
+    for row in world.rows().into_values() {
         let AnyRow::Payment(payment) = row else { continue };
         for entry in &payment.row.entries {
             *numbers.entry(entry.label.as_str().to_owned()).or_default() += 1;

@@ -86,7 +86,7 @@ fn journalled<'a>(rows: impl Iterator<Item = &'a Withdrawal>) -> Journalled {
 }
 
 fn all_journalled(world: &World) -> Journalled {
-    let rows = world.table.rows().into_values().filter_map(|row| match row {
+    let rows = world.rows().into_values().filter_map(|row| match row {
         AnyRow::Withdrawal(Stored { row: WithdrawalRow::Registered(row), .. }) => Some(*row),
         _ => None,
     });
@@ -152,7 +152,7 @@ pub(super) fn at_rest(world: &World) {
         .collect();
     let is_limited = world.with(|state| state.settings.outgoing.is_some());
     is_within(world, &journalled(rows.iter()), "sent");
-    let kept = world.table.rows().into_values().filter_map(|row| match row {
+    let kept = world.rows().into_values().filter_map(|row| match row {
         AnyRow::ReservedSums(it) => Some(it.row),
         _ => None,
     });

@@ -56,6 +56,9 @@ impl Faults {
     }
 }
 
+/// The effects that are not at the table.
+const OUTSIDE: [&str; 8] = ["arm", "defer", "create", "activate", "submit", "secrets", "put events", "set aside"];
+
 /// What waits for an effect.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Patience {
@@ -86,7 +89,15 @@ impl World {
             None | Some(Fault::Slow) => {}
             Some(Fault::Before) => return self.lost(after_ms, Fault::Before).await,
             Some(Fault::Late) => {
-                self.after(gap_ms, move |world| drop(apply(world)));
+                let (own, history) = (self.clone(), self.with(|state| state.history.generation));
+                let is_at_table = !OUTSIDE.contains(&what);
+                self.after(gap_ms, move |world| {
+                    // What comes late to the table that was there before a restore changes nothing in the restored one.
+                    let is_past = world.with(|state| state.history.generation) != history;
+                    if !(is_at_table && is_past) {
+                        drop(apply(&own));
+                    }
+                });
                 return self.lost(after_ms, Fault::Late).await;
             }
             Some(Fault::HangBefore) => return self.hang(patience, Fault::HangBefore).await,

@@ -16,10 +16,12 @@ use withdrawal_submitter::Policy;
 use super::faults::{Fault, Patience};
 use super::provider::{ACCESS_KEY, Said};
 use super::table::Table;
-use super::world::{Answer, Job, STREAM, State, World};
-use super::wrong;
+use super::world::{Answer, Job, State, World};
+use super::{intruder, releases, restored, wrong};
 
 pub(super) const PRIVATE_KEY: &str = "secret-of-postbacks";
+/// The key after the rotation.
+pub(super) const NEXT_PRIVATE_KEY: &str = "secret-of-later-postbacks";
 pub(super) const WITHDRAWAL_KEY: &str = "secret-of-withdrawals";
 pub(super) const PLUGIN_SECRET: &str = "secret-of-the-plug-in";
 pub(super) const TOKEN: &str = "secret-of-the-url";
@@ -56,34 +58,41 @@ impl Clock for Ports {
 }
 
 macro_rules! secrets {
-    ($($keys:ty: $make:expr;)*) => {$(
+    (|$private:ident, $previous:ident| $($keys:ty: $make:expr;)*) => {$(
         impl SecretStore<$keys> for Ports {
             async fn current(&self) -> Result<Arc<$keys>, AwsError> {
                 let called = self.0.call("secrets", Patience::Endless, |_| ()).await;
+                let ($private, $previous) = intruder::known_keys(&self.0, false);
                 called.map(|()| Arc::new($make)).map_err(|fault| AwsError(format!("{fault:?}")))
             }
 
             async fn renewed(&self) -> Result<Option<Arc<$keys>>, AwsError> {
-                SecretStore::<$keys>::current(self).await.map(Some)
+                if wrong::are_keys_not_read_again(&self.0) {
+                    return Ok(None);
+                }
+                let called = self.0.call("secrets", Patience::Endless, |_| ()).await;
+                let ($private, $previous) = intruder::known_keys(&self.0, true);
+                called.map(|()| Some(Arc::new($make))).map_err(|fault| AwsError(format!("{fault:?}")))
             }
         }
     )*};
 }
 
 secrets! {
-    create_deposit::Keys: create_deposit::Keys { pluginapi_secret: SecretString::from(PLUGIN_SECRET) };
-    activate::Keys: activate::Keys { pluginapi_secret: SecretString::from(PLUGIN_SECRET) };
-    create_withdrawal::Keys: create_withdrawal::Keys { withdrawal_private_key: SecretString::from(WITHDRAWAL_KEY) };
+    |private_key, previous|
+    create_deposit::Keys: { drop((private_key, previous)); create_deposit::Keys { pluginapi_secret: SecretString::from(PLUGIN_SECRET) } };
+    activate::Keys: { drop((private_key, previous)); activate::Keys { pluginapi_secret: SecretString::from(PLUGIN_SECRET) } };
+    create_withdrawal::Keys: { drop((private_key, previous)); create_withdrawal::Keys { withdrawal_private_key: SecretString::from(WITHDRAWAL_KEY) } };
     postback_receiver::Keys: postback_receiver::Keys {
         postback_token: SecretString::from(TOKEN),
         access_key: ACCESS_KEY.into(),
-        postback_private_key: SecretString::from(PRIVATE_KEY),
-        postback_private_key_previous: None,
+        postback_private_key: private_key,
+        postback_private_key_previous: previous,
     };
     EvidenceKeys: EvidenceKeys {
         access_key: ACCESS_KEY.into(),
-        postback_private_key: SecretString::from(PRIVATE_KEY),
-        postback_private_key_previous: None,
+        postback_private_key: private_key,
+        postback_private_key_previous: previous,
         retired_postback_keys: Vec::new(),
     };
 }
@@ -166,7 +175,9 @@ impl Ports {
 /// A function that is warm has checked its table. One that starts checks it first.
 pub(super) fn table_check(world: &World) -> TableCheck {
     let name = format!("{} starts cold", world.with(State::next_start));
-    if world.happens(&name, 10) { TableCheck::new(STREAM) } else { world.check.clone() }
+    let is_cold = world.happens(&name, 10);
+    let warm = world.with(|state| state.check.clone());
+    wrong::table_check(world).unwrap_or_else(|| if is_cold { TableCheck::new(restored::stream(world)) } else { warm })
 }
 
 fn job<H: Handler + 'static>(handler: H, body: Vec<u8>, path: Option<(&'static str, String)>) -> Job {
@@ -179,6 +190,7 @@ fn job<H: Handler + 'static>(handler: H, body: Vec<u8>, path: Option<(&'static s
 }
 
 pub(super) fn create_deposit(world: &World, body: String) -> Job {
+    let world = &releases::instance(world);
     let deps = create_deposit::Deps {
         table: Table(world.clone()),
         provider: Ports(world.clone()),
@@ -192,6 +204,7 @@ pub(super) fn create_deposit(world: &World, body: String) -> Job {
 }
 
 pub(super) fn activate(world: &World, order: String, body: String) -> Job {
+    let world = &releases::instance(world);
     let deps = activate::Deps {
         table: Table(world.clone()),
         provider: Ports(world.clone()),
@@ -205,6 +218,7 @@ pub(super) fn activate(world: &World, order: String, body: String) -> Job {
 }
 
 pub(super) fn create_withdrawal(world: &World, body: String) -> Job {
+    let world = &releases::instance(world);
     let deps = create_withdrawal::Deps {
         table: Table(world.clone()),
         check: table_check(world),
@@ -214,12 +228,13 @@ pub(super) fn create_withdrawal(world: &World, body: String) -> Job {
         clock: Ports(world.clone()),
         systems: PaymentSystems::default(),
         ceilings: super::ceilings::ceilings(world),
-        is_on: true,
+        is_on: world.with(|state| state.history.is_on),
     };
     job(deps, body.into_bytes(), None)
 }
 
 pub(super) fn receive_postback(world: &World, body: Vec<u8>) -> Job {
+    let world = &releases::instance(world);
     let deps = postback_receiver::Deps {
         table: Table(world.clone()),
         check: table_check(world),
@@ -231,6 +246,7 @@ pub(super) fn receive_postback(world: &World, body: Vec<u8>) -> Job {
 }
 
 pub(super) fn report_attention(world: &World) -> Job {
+    let world = &releases::instance(world);
     let deps = attention_reporter::Deps {
         table: Table(world.clone()),
         clock: Ports(world.clone()),
@@ -243,6 +259,7 @@ pub(super) fn report_attention(world: &World) -> Job {
 }
 
 pub(super) fn submit_withdrawal(world: &World, body: String, receipt_handle: String, receive_count: u32) -> Job {
+    let world = &releases::instance(world);
     let (attempts, resend_unknown) =
         world.with(|state| (state.settings.max_receive_count, state.settings.resend_unknown));
     let policy = Policy {
@@ -251,7 +268,7 @@ pub(super) fn submit_withdrawal(world: &World, body: String, receipt_handle: Str
         retry_ceiling_seconds: 900,
         sender_lifetime_ms: SENDER_LIFETIME_MS,
         resend_unknown,
-        is_on: true,
+        is_on: world.with(|state| state.history.is_on),
     };
     let deps = withdrawal_submitter::Deps {
         table: Table(world.clone()),

@@ -43,6 +43,9 @@ pub(super) fn table_identity(world: &World, old: Option<&TableIdentity>, new: Op
         (Some(old), Some(new)) => new.generation == old.generation + 1 && new.stream != old.stream,
         (_, None) => false,
     };
+    if let Some(row) = new {
+        super::restored::adopted(world, row);
+    }
     check(world, IDENTITY, holds, || format!("{old:?} became {new:?}"));
 }
 

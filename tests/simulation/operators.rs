@@ -7,6 +7,7 @@ use domain::{
 use store::{AnyRow, Read, RowId, StoreError, read_any};
 
 use super::many_payments;
+use super::releases;
 use super::table::Table;
 use super::world::{Answer, Job, World};
 
@@ -43,7 +44,7 @@ pub(super) fn plan(world: &World) {
 /// Someone says that their number is taken: the operator takes it away from the order that claims it.
 fn free_number(world: &World, name: &str) {
     let is_claimed = |it: &Payment| matches!(it.state, PaymentState::Claimed { .. });
-    let claimed = world.table.rows().into_values().filter_map(|row| match row {
+    let claimed = world.rows().into_values().filter_map(|row| match row {
         AnyRow::Payment(it) if is_claimed(&it.row) => Some(it.row.key),
         _ => None,
     });
@@ -56,7 +57,7 @@ fn free_number(world: &World, name: &str) {
 /// Most look at what asks for them, some at anything.
 fn look(world: &World, name: &str) {
     let looks_at_all = world.chance.percent(&format!("{name} looks at all"), 30);
-    let rows = world.table.rows().into_values().filter(|row| looks_at_all || row.attention().is_some());
+    let rows = world.rows().into_values().filter(|row| looks_at_all || row.attention().is_some());
     let cases = rows.filter_map(|row| match row {
         AnyRow::Payment(it) => Some(RowId::Payment(it.row.key)),
         AnyRow::Withdrawal(it) => Some(RowId::Withdrawal(it.row.id().clone())),
@@ -113,7 +114,7 @@ fn resolve(world: &World, case: RowId, outcome: Outcome) -> Job {
         taken_from: None,
         is_different_payment: false,
     };
-    let table = Table(world.clone());
+    let table = Table(releases::instance(world));
     Box::pin(async move {
         let resolved = decide_with_tool(&table, &case, resolution).await;
         let status = match resolved {
@@ -167,7 +168,7 @@ async fn order_for(table: &Table, payment: &Payment) -> Result<Option<CustomTran
     if is_known || !matches!(payment.state, PaymentState::Unmatched { .. }) {
         return Ok(None);
     }
-    let known = table.0.table.rows().into_values().find_map(|row| match row {
+    let known = table.0.rows().into_values().find_map(|row| match row {
         AnyRow::Deposit(it) => it.row.registered().map(|deposit| deposit.order.custom_transaction_id.clone()),
         _ => None,
     });

@@ -11,9 +11,9 @@ use paykassma::{
 use secrecy::SecretString;
 use signing::{PostbackKeys, Spelling, verify};
 
-use super::functions::{LIMIT_MS, PRIVATE_KEY, receive_postback};
+use super::functions::{LIMIT_MS, receive_postback};
 use super::world::{Answer, World};
-use super::{many_payments, rules, wrong};
+use super::{intruder, many_payments, restored, rules, wrong};
 
 pub(super) const ACCESS_KEY: &str = "FQ9jMwrNSkFbyMNqYFf6Ed4xeKmjHK";
 
@@ -119,6 +119,7 @@ pub(super) enum Subject {
 pub(super) struct Withdrawal {
     pub id: String,
     pub amount: u64,
+    pub accepted_ms: u64,
     /// The final status that it said first.
     pub said: Option<i64>,
     /// It says one thing and then another.
@@ -239,17 +240,17 @@ impl Fact {
     }
 }
 
-pub(super) fn sign(facts: &[Fact], spelling: Spelling) -> (String, String) {
+/// Signs with the key that the provider uses now.
+pub(super) fn sign(world: &World, facts: &[Fact], spelling: Spelling) -> (String, String) {
     let elements: Vec<_> = facts.iter().map(Fact::element).collect();
     let list = write_list(&elements);
-    let body = PostbackBody::sign(&list, spelling, ACCESS_KEY, &SecretString::from(PRIVATE_KEY)).unwrap();
+    let body = PostbackBody::sign(&list, spelling, ACCESS_KEY, &intruder::signing_key(world)).unwrap();
     (list, body.signature().to_owned())
 }
 
 /// The name of a signed list.
-fn list_hash(top: &Top, list: &str, signature: &str) -> String {
-    let private_key = SecretString::from(PRIVATE_KEY);
-    let keys = PostbackKeys { access_key: ACCESS_KEY, private_key: &private_key, previous_private_key: None };
+fn list_hash(private_key: &SecretString, top: &Top, list: &str, signature: &str) -> String {
+    let keys = PostbackKeys { access_key: ACCESS_KEY, private_key, previous_private_key: None };
     let body = spelled(top, list, signature);
     ListHash::from(verify(&body, &keys).unwrap().list_hash()).as_str().to_owned()
 }
@@ -284,7 +285,7 @@ fn post(world: &World, outbox: &(String, bool, &'static str)) {
     });
     let name = format!("postback {number}");
     let spelling = world.chance.one_of(&name, &[Spelling::Flagged, Spelling::Default, Spelling::Raw]);
-    let (list, signature) = sign(&facts, spelling);
+    let (list, signature) = sign(world, &facts, spelling);
     let top = Top {
         label: outbox.0.clone(),
         amount: facts[0].amount.clone(),
@@ -292,7 +293,7 @@ fn post(world: &World, outbox: &(String, bool, &'static str)) {
         wallet_type: outbox.2,
         direction: if outbox.1 { Direction::Outgoing } else { Direction::Ingoing },
     };
-    let hash = list_hash(&top, &list, &signature);
+    let hash = list_hash(&intruder::signing_key(world), &top, &list, &signature);
     world.with(|state| {
         for (element, fact) in facts.iter().enumerate() {
             for name in [&signature, &hash] {
@@ -345,6 +346,28 @@ fn deliver(world: &World, postback: &Arc<Postback>, attempt: u64) {
     });
 }
 
+/// All that it has ever sent, once more: a person has asked for it.
+pub(super) fn send_all_again(world: &World) {
+    let postbacks = world.with(|state| {
+        let was_sent = |it: &&Arc<Postback>| state.provider.sent.contains_key(&it.name);
+        state.provider.lists.values().filter(was_sent).cloned().collect::<Vec<_>>()
+    });
+    for postback in postbacks {
+        let late = world.chance.below(&format!("{} after the restore", postback.name), 200_000);
+        world.after(late, move |world| send_after_restore(world, &postback, 1));
+    }
+}
+
+fn send_after_restore(world: &World, postback: &Arc<Postback>, attempt: u64) {
+    let (name, again) = (format!("{} after the restore {attempt}", postback.name), Arc::clone(postback));
+    send(world, &name, postback.body(&postback.top), postback.top.clone(), postback, move |world, is_ok| {
+        if is_ok {
+            return rules::delivered(world, &again);
+        }
+        world.after(20_000, move |world| send_after_restore(world, &again, attempt + 1));
+    });
+}
+
 pub(super) fn send(
     world: &World,
     name: &str,
@@ -363,6 +386,7 @@ pub(super) fn send(
             None => false,
         };
         if is_ok {
+            restored::waits(world, || format!("{} was answered ok", postback.name));
             rules::acknowledged(world, &postback, &top);
         }
         end(world, is_ok);
@@ -405,7 +429,7 @@ fn attack(world: &World, postback: &Arc<Postback>) {
 fn forge(world: &World, name: &str, postback: &Arc<Postback>) {
     let mut facts = postback.facts.clone();
     facts[0].amount = "88888".into();
-    let (list, _) = sign(&facts, Spelling::Raw);
+    let (list, _) = sign(world, &facts, Spelling::Raw);
     let body = wrong::forged(world, spelled(&postback.top, &list, &postback.signature), &facts, postback);
     let job = receive_postback(world, body);
     world.start(name, LIMIT_MS, job, |world, answer| {

@@ -105,8 +105,11 @@ fn receive(world: &World, id: u64, round: u64) {
     }
 }
 
-/// Hands a message to the submitter, whether or not another one is busy with it.
+/// Hands a message to the submitter, whether or not another one is busy with it. While withdrawals are off, none is read.
 pub(super) fn receive_again(world: &World, id: u64) {
+    if world.with(|state| !state.history.is_on) {
+        return world.after(30_000, move |world| receive_again(world, id));
+    }
     let received = world.with(|state| {
         let most = state.settings.max_receive_count;
         let letter = state.messages.live.get_mut(&id)?;

@@ -6,8 +6,10 @@ use store::{AnyRow, Stored};
 use super::activations;
 use super::ceilings;
 use super::decisions::{is_contradicted, is_open};
+use super::intruder;
 use super::many_payments;
 use super::reporter;
+use super::restored;
 use super::rules::{
     DURABLE, FINAL, ONCE, RELEASED, TWICE, break_rule, check, credits_of, order_of, payment_row, withdrawal_row,
 };
@@ -49,7 +51,8 @@ pub(super) fn at_rest(world: &World) {
     ceilings::at_rest(world);
     withdrawals_at_rest(world);
     stream::at_rest(world);
-    let rows = world.table.rows();
+    intruder::at_rest(world);
+    let rows = world.rows();
     for row in rows.values() {
         if let AnyRow::Unreadable(Stored { row, .. }) = row {
             check(world, FINAL, row.resolutions.is_empty() == row.attention().is_some(), || format!("{row:?}"));
@@ -93,6 +96,13 @@ fn withdrawals_at_rest(world: &World) {
         let id = &withdrawal.id;
         let times = withdrawals.iter().filter(|it| it.id == *id).count();
         check(world, TWICE, times == 1 || (resends && !model.dedups), || format!("{id}: {times} times"));
+        // What only the table before a restore had is reserved, and may have been reported since.
+        if world.with(|state| state.history.used.contains(id)) {
+            let row = withdrawal_row(world, id);
+            let is_reserved = matches!(row, Some(WithdrawalRow::Reserved(_) | WithdrawalRow::Foreign(_)));
+            check(world, restored::REUSED, is_reserved, || format!("{id} is {row:?}"));
+            continue;
+        }
         let Some(WithdrawalRow::Registered(row)) = withdrawal_row(world, id) else {
             break_rule(world, "what is sent is journalled", &format!("{id} is paid, and is not known"));
             continue;

@@ -18,6 +18,7 @@ use super::many_payments;
 use super::provider::{Fact, Postback, Subject, Top, Written};
 use super::queue;
 use super::reporter;
+use super::restored;
 use super::table::row;
 use super::withdrawals::Send;
 use super::world::World;
@@ -37,6 +38,22 @@ pub(super) struct Rules {
 }
 
 impl Rules {
+    /// What the rules remember of the table at this moment.
+    pub(super) fn copy(&self) -> Self {
+        Self {
+            broken: Vec::new(),
+            sends: self.sends.clone(),
+            activations: self.activations.clone(),
+            reservations: self.reservations.clone(),
+            credits: self.credits.clone(),
+        }
+    }
+
+    /// The table is so again.
+    pub(super) fn restore(&mut self, copy: Self) {
+        *self = Self { broken: std::mem::take(&mut self.broken), ..copy };
+    }
+
     pub(super) fn break_rule(&mut self, rule: &'static str, how: &str) {
         self.broken.push((rule, how.to_owned()));
     }
@@ -217,6 +234,8 @@ pub(super) fn withdrawal(world: &World, old: Option<&WithdrawalRow>, new: Option
         (None, Some(WithdrawalRow::Registered(new))) => {
             let message = queue::armed(new.request.withdrawal_id.as_str());
             let is_armed = world.with(|state| state.messages.sent.contains(&message));
+            let was_used = world.with(|state| state.history.used.contains(new.request.withdrawal_id.as_str()));
+            check(world, restored::REUSED, !was_used, || new.request.withdrawal_id.to_string());
             check(world, ARMED, is_armed, || format!("{message} was not sent"));
             let is_dated = new.created_at == new.changed_at && new.changed_at == new.state_since;
             check(world, DATED, is_dated, || format!("{new:?}"));
@@ -286,8 +305,10 @@ fn our_withdrawal(world: &World, row: &Withdrawal) {
         if row.needs_review.is_some() {
             state.reached.insert("needs review");
         }
-        let may_have_arrived = |it: &(String, Send)| matches!(it.1, Send::InFlight | Send::Unknown | Send::Accepted);
-        state.rules.sends.get(id).is_some_and(|sends| sends.iter().any(may_have_arrived))
+        // Between a restore and the doubt about what was on its way, withdrawals are off.
+        let lost = state.history.sends.get(id).filter(|_| state.history.is_on);
+        let sends = [state.rules.sends.get(id), lost];
+        sends.into_iter().flatten().flatten().any(|(_, send)| send.may_have_arrived())
     });
     match &row.state {
         Waiting | Rejected { .. } => {
@@ -322,7 +343,7 @@ fn written_row(world: &World, number: &str, written: Written) -> Option<Payment>
 
 /// The rows by which money is credited, whatever its spelling.
 pub(super) fn credits_of(world: &World, number: &str) -> Vec<Payment> {
-    let rows = world.table.rows().into_values().filter_map(|row| match row {
+    let rows = world.rows().into_values().filter_map(|row| match row {
         AnyRow::Payment(it) => Some(it.row),
         _ => None,
     });

@@ -9,8 +9,11 @@ use domain::Separator;
 
 use super::ceilings::Outgoing;
 use super::faults::Faults;
+use super::intruder::{self, Rotation};
 use super::provider::{Labels, Model};
 use super::random::Chance;
+use super::releases::Releases;
+use super::restored::{self, Restore};
 use super::world::{Settings, World};
 use super::wrong::Wrong;
 use super::{many_payments, operators, reporter, rest, users};
@@ -19,7 +22,16 @@ use super::{many_payments, operators, reporter, rest, users};
 const QUIET_FROM_MS: u64 = 3_600_000;
 
 /// What some seed must reach, or the runs show nothing.
-const REACHED: [&str; 62] = [
+const REACHED: [&str; 71] = [
+    "a forged change is set aside",
+    "a forged row",
+    "a restored table",
+    "a withdrawal is doubted after a restore",
+    "an id is reserved after a restore",
+    "an older release is refused a write",
+    "old keys are known",
+    "what a newer release wrote is written over by it",
+    "withdrawals are switched on after a restore",
     "a change is set aside",
     "a change that was set aside is published",
     "a ceiling is reached",
@@ -109,6 +121,10 @@ pub(super) fn settings(seed: u64, wrong: Option<Wrong>) -> Settings {
         units_per_second: chance.one_of("units per second", &[None, None, None, Some(60), Some(20)]),
         unwritable: many_payments::unwritable(chance),
         newer: chance.one_of("a newer release", &[None, None, Some((60_000, 1_200_000)), Some((60_000, 28_800_000))]),
+        has_intruder: chance.percent("an intruder", 20),
+        rotation: Rotation::of(chance),
+        releases: Releases::of(chance),
+        restore: Restore::of(chance),
         is_strict: true,
     }
 }
@@ -120,6 +136,10 @@ pub(super) fn run(settings: Settings) -> World {
     if world.with(|state| state.settings.has_operators) {
         operators::plan(&world);
     }
+    if world.with(|state| state.settings.has_intruder && state.settings.has_publisher) {
+        intruder::plan(&world);
+    }
+    restored::plan(&world);
     reporter::plan(&world);
     many_payments::watch(&world);
     world.run();

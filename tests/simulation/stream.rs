@@ -18,6 +18,7 @@ use super::rules::{SECRET, break_rule, check};
 use super::table::Table;
 use super::world::{Answer, Job, World};
 use super::wrong;
+use super::{intruder, restored};
 
 /// Most events of one call of the bus.
 const MOST: usize = 10;
@@ -27,14 +28,15 @@ const MOST_AGE_MS: u64 = 6 * 3_600_000;
 /// A change that was set aside is tried again after this time.
 const SET_ASIDE_MS: u64 = 900_000;
 const PUBLISHED: &str = "each change of state is published exactly as it was, and nothing else is";
+const ONE_ID: &str = "a credit is published under one id in every history";
 const SAME: &str = "an event's id stands for one event";
 const MARKED: &str = "a change is marked as quiet if it publishes nothing, and only then";
 const GIVEN_UP: &str = "nothing keeps the stream from going on until its changes are given up";
 /// Before the state of a row in the images of a newer release.
 const NEWER: &str = "newer ";
 
-/// What a change must be published as: of which row, in which version.
-type Due = BTreeMap<(String, u64), Vec<ExpectedEvent>>;
+/// What a change must be published as: of which row, in which generation of the table and which version.
+type Due = BTreeMap<(String, u64, u64), Vec<ExpectedEvent>>;
 
 #[derive(Default)]
 pub(super) struct Stream {
@@ -47,12 +49,12 @@ pub(super) struct Stream {
     batches: u64,
     /// The versions of rows that a newer release wrote.
     newer: BTreeSet<(String, u64)>,
-    /// The messages of changes that were set aside.
-    set_aside: BTreeMap<u64, String>,
+    /// The messages of changes that were set aside, and in which generation of the table that was.
+    set_aside: BTreeMap<u64, (String, u64)>,
     last_message: u64,
     due: Due,
-    /// What the bus has taken, by the event's id and the row's version.
-    taken: BTreeMap<(String, u64), String>,
+    /// What the bus has taken, by the event's id, the table's generation and the row's version.
+    taken: BTreeMap<(String, u64, u64), String>,
 }
 
 /// A change in the stream.
@@ -129,9 +131,36 @@ pub(super) fn changed<R: Row>(world: &World, old: Option<&Stored<R>>, new: &Stor
         let written_ms = state.now_ms;
         let key = key.clone();
         state.stream.changes.push(StreamChange { key, change, written_ms, is_old_newer, is_new_newer });
-        state.stream.due.entry((new.row.id().key(), new.version)).or_default().extend(expected);
+        let generation = state.history.generation;
+        state.stream.due.entry((new.row.id().key(), generation, new.version)).or_default().extend(expected);
     });
     read_on(world, 0);
+}
+
+/// An intruder has written a row, which must publish nothing.
+pub(super) fn forged<R: Row>(world: &World, old: Option<&Stored<R>>, new: &Stored<R>) {
+    let change =
+        RowChange { old: old.map(|it| image(it, false)), new: Some(image(new, false)), at_ms: world.clock_ms() };
+    world.with(|state| {
+        let (key, written_ms) = (new.row.id().key(), state.now_ms);
+        let (is_old_newer, is_new_newer) = (false, false);
+        state.stream.changes.push(StreamChange { key, change, written_ms, is_old_newer, is_new_newer });
+    });
+    read_on(world, 0);
+}
+
+/// Whether every change has been read.
+pub(super) fn is_drained(world: &World) -> bool {
+    world.with(|state| !state.stream.is_read && state.stream.done == state.stream.changes.len())
+}
+
+/// The restored table has a stream of its own, which is empty. What was set aside stays there.
+pub(super) fn begin_anew(world: &World) {
+    world.with(|state| {
+        state.stream.changes.clear();
+        state.stream.newer.clear();
+        (state.stream.done, state.stream.batch) = (0, None);
+    });
 }
 
 /// Whether a newer release writes this version of the row, in a state that it alone knows.
@@ -269,7 +298,7 @@ struct Aside(World);
 
 impl SetAside for Aside {
     async fn set_aside(&self, message: String) -> Result<(), AwsError> {
-        if let Some(answer) = wrong::set_aside(&self.0) {
+        if let Some(answer) = wrong::set_aside(&self.0, &message) {
             return answer;
         }
         let sent = self.0.call("set aside", Patience::Endless, move |world| wait_in_queue(world, &message)).await;
@@ -278,11 +307,12 @@ impl SetAside for Aside {
 }
 
 fn wait_in_queue(world: &World, message: &str) {
+    intruder::set_aside(world, message);
     let id = world.with(|state| {
         state.reached.insert("a change is set aside");
         state.stream.last_message += 1;
-        let id = state.stream.last_message;
-        state.stream.set_aside.insert(id, message.to_owned());
+        let (id, generation) = (state.stream.last_message, state.history.generation);
+        state.stream.set_aside.insert(id, (message.to_owned(), generation));
         id
     });
     world.note(|| format!("set aside as message {id}: {message}"));
@@ -290,8 +320,11 @@ fn wait_in_queue(world: &World, message: &str) {
 }
 
 fn try_again(world: &World, id: u64, attempt: u64) {
-    let Some(message) = world.with(|state| state.stream.set_aside.get(&id).cloned()) else { return };
-    let body = reads(world, &message);
+    let Some((message, generation)) = world.with(|state| state.stream.set_aside.get(&id).cloned()) else { return };
+    if is_left(world, &message, generation) {
+        return;
+    }
+    let body = wrong::message(world, reads(world, &message));
     let deps = deps(world);
     let age = std::time::Duration::from_millis(attempt * SET_ASIDE_MS);
     let job: Job = Box::pin(async move { Answer::Handled(deps.try_again(SetAsideMessage { body: &body, age }).await) });
@@ -306,6 +339,34 @@ fn try_again(world: &World, id: u64, attempt: u64) {
         }
     });
     world.after(SET_ASIDE_MS, move |world| try_again(world, id, attempt + 1));
+}
+
+/// Whether a message waits for a person in the end: what is forged, and what only the table before a restore can prove.
+fn is_left(world: &World, message: &str, generation: u64) -> bool {
+    let key = key_of(message).unwrap_or_default();
+    world.with(|state| {
+        let last_ms = state.settings.newer.map_or(0, |(_, until_ms)| until_ms).max(state.settings.quiet_from_ms);
+        let may_wait = state.forged.contains_key(&key) || generation < state.history.generation;
+        may_wait && state.now_ms > last_ms + 8 * SET_ASIDE_MS
+    })
+}
+
+/// The row and its version of a message's change.
+fn change_of(message: &str) -> Option<(String, u64)> {
+    let body: Value = serde_json::from_str(message).unwrap();
+    let of = |pointer: &str| body.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+    let key = of("/record/dynamodb/Keys/transaction_id/S")?;
+    Some((key, of("/record/dynamodb/NewImage/version/N")?.parse().unwrap()))
+}
+
+/// The row of a message's change.
+pub(super) fn key_of(message: &str) -> Option<String> {
+    change_of(message).map(|(key, _)| key)
+}
+
+/// The rows of which a change was set aside.
+pub(super) fn keys_set_aside(world: &World) -> BTreeSet<String> {
+    world.with(|state| state.stream.set_aside.values().filter_map(|(message, _)| key_of(message)).collect())
 }
 
 struct Bus(World);
@@ -340,29 +401,80 @@ fn put(world: &World, name: &str, events: &[Published]) -> Option<usize> {
     if world.is(wrong::Wrong::ForgetRejectedEvents) { None } else { refused }
 }
 
-fn take(world: &World, detail: &str) {
+pub(super) fn take(world: &World, detail: &str) {
     let event: Value = serde_json::from_str(detail).unwrap();
     let id = event["id"].as_str().unwrap().to_owned();
-    let version = event["version"].as_u64().unwrap();
+    let place = (event["generation"].as_u64().unwrap(), event["version"].as_u64().unwrap());
     world.note(|| format!("event: {detail}"));
-    let others = world.with(|state| {
-        let others = state.stream.taken.range((id.clone(), 0)..=(id.clone(), u64::MAX));
-        let others: Vec<_> = others.map(|((_, version), other)| (*version, other.clone())).collect();
-        state.stream.taken.insert((id.clone(), version), detail.to_owned());
-        others
+    judge_money(world, &event);
+    let (others, generation) = world.with(|state| {
+        let others = state.stream.taken.range((id.clone(), 0, 0)..=(id.clone(), u64::MAX, u64::MAX));
+        let others: Vec<_> = others.map(|((_, table, row), other)| ((*table, *row), other.clone())).collect();
+        state.stream.taken.insert((id.clone(), place.0, place.1), detail.to_owned());
+        (others, state.history.generation)
     });
-    for (other_version, other) in others {
+    if place.0 == generation {
+        restored::waits(world, || detail.to_owned());
+    }
+    for (other_place, other) in others {
         // A row may come to the same fact twice, such as the same reason why a payment is held.
-        let is_same = if other_version == version { other == detail } else { is_same_fact(&event, &other) };
+        let is_same = other == detail || (other_place != place && is_same_fact(world, &event, &parsed(&other)));
         check(world, SAME, is_same, || format!("{detail} and {other}"));
     }
     let is_masked = !["secret-of", "person-account", "1234560079"].iter().any(|marker| detail.contains(marker));
     check(world, SECRET, is_masked, || detail.to_owned());
 }
 
-fn is_same_fact(event: &Value, other: &str) -> bool {
-    let other: Value = serde_json::from_str(other).unwrap();
-    ["transaction", "type", "data"].iter().all(|name| event[name] == other[name])
+/// Whether both say the same. In another history of the table, what surrounds a fact may be other: how many payments an order had
+/// before, who decided and why, and what it is that a postback contradicts. If the provider states two amounts of one payment, the
+/// other one may be credited then: under the same id, because it is the same payment.
+fn is_same_fact(world: &World, event: &Value, other: &Value) -> bool {
+    let are_same = |names: &[&str]| names.iter().all(|name| event[*name] == other[*name]);
+    if event["generation"] == other["generation"] {
+        return are_same(&["transaction", "type", "data"]);
+    }
+    let contradicts =
+        ["payment.conflict", "withdrawal.conflict", "withdrawal.foreign"].iter().any(|it| event["type"] == *it)
+            && !event["data"]["mismatch"].is_null();
+    let has_two_amounts = event["type"] == "deposit.credited" && is_same_payment(event, other) && {
+        let number = event["data"]["transaction_id"].as_str().unwrap();
+        world.with(|state| state.provider.money.get(number).is_some_and(|money| money.is_contradicted))
+    };
+    let is_same_amount = said(event) == said(other) && event["data"]["amount"] == other["data"]["amount"];
+    are_same(&["transaction", "type"]) && (contradicts || has_two_amounts || is_same_amount)
+}
+
+fn parsed(detail: &str) -> Value {
+    serde_json::from_str(detail).unwrap()
+}
+
+fn is_same_payment(event: &Value, other: &Value) -> bool {
+    ["transaction_id", "wallet_type"].iter().all(|name| event["data"][*name] == other["data"][*name])
+}
+
+/// What an intruder has written is never published as money, and a credit has one id in every history.
+fn judge_money(world: &World, event: &Value) {
+    let kind = event["type"].as_str().unwrap();
+    if !["deposit.credited", "withdrawal.paid", "withdrawal.failed"].contains(&kind) {
+        return;
+    }
+    let row = event["transaction"].as_str().unwrap();
+    let is_forged = world.with(|state| state.forged.contains_key(row));
+    check(world, intruder::FORGED, !is_forged, || event.to_string());
+    let same_credit =
+        |other: &Value| other["type"] == kind && other["transaction"] == row && is_same_payment(other, event);
+    let other_id = world.with(|state| {
+        let mut taken = state.stream.taken.values().map(|it| parsed(it));
+        taken.find(|it| kind == "deposit.credited" && same_credit(it) && it["id"] != event["id"])
+    });
+    check(world, ONE_ID, other_id.is_none(), || format!("{event} and {other_id:?}"));
+}
+
+/// The place of an event among those of its change.
+pub(super) fn place(world: &World, event: &Value) -> Option<usize> {
+    let (generation, version) = (event["generation"].as_u64()?, event["version"].as_u64()?);
+    let key = (event["transaction"].as_str()?.to_owned(), generation, version);
+    world.with(|state| state.stream.due.get(&key)?.iter().position(|due| *due == said(event)))
 }
 
 /// What was published is what had to be published.
@@ -372,8 +484,18 @@ pub(super) fn at_rest(world: &World) {
     let mut published = Due::new();
     for detail in taken.values() {
         let event: Value = serde_json::from_str(detail).unwrap();
-        let key = (event["transaction"].as_str().unwrap().to_owned(), event["version"].as_u64().unwrap());
+        let (generation, version) = (event["generation"].as_u64().unwrap(), event["version"].as_u64().unwrap());
+        let key = (event["transaction"].as_str().unwrap().to_owned(), generation, version);
         published.entry(key).or_default().push(said(&event));
+    }
+    // Of the history before a restore, what was set aside may stay so: the restored table does not prove it.
+    for (message, generation) in world.with(|state| state.stream.set_aside.values().cloned().collect::<Vec<_>>()) {
+        let is_past = world.with(|state| generation < state.history.generation);
+        if let Some((row, version)) = change_of(&message).filter(|_| is_past) {
+            let key = (row, generation, version);
+            due.remove(&key);
+            published.remove(&key);
+        }
     }
     for expected in due.values_mut().chain(published.values_mut()) {
         expected.sort();

@@ -19,7 +19,7 @@ use super::expected_events::ExpectedEvent;
 use super::faults::{Fault, Patience};
 use super::world::World;
 use super::wrong::Wrong;
-use super::{activations, ceilings, expected_events, lists, many_payments, rules, stream, wrong};
+use super::{activations, ceilings, expected_events, lists, many_payments, releases, rules, stream, wrong};
 
 /// The table of a run.
 #[derive(Clone)]
@@ -203,6 +203,7 @@ fn judge<R: Ruled>(world: &World, id: &R::Id, old: Option<&Stored<R>>) {
     let new = stored(world, id);
     if old != new.as_ref() {
         world.note(|| format!("    {}: {}", id.key(), serde_json::to_string(&new.as_ref().map(|it| &it.row)).unwrap()));
+        releases::written(world, &id.key());
         R::changed(world, old.map(|it| &it.row), new.as_ref().map(|it| &it.row));
         if let Some(new) = &new {
             stream::changed(world, old, new, R::expected_events(old.map(|it| &it.row), &new.row));
@@ -316,6 +317,7 @@ impl Table {
         what: String,
         units: usize,
         order: Option<String>,
+        keys: Vec<String>,
         apply: impl FnMut(&World) -> T + Send + 'static,
     ) -> Result<T, StoreError> {
         if !self.0.with(|state| state.take_units(units.try_into().unwrap())) {
@@ -327,8 +329,16 @@ impl Table {
             self.0.sleep(5).await;
             return Err(wrong::permanent(&self.0, key));
         }
-        self.call(what, apply).await
+        self.call(what, unless_newer(keys, apply)).await.flatten()
     }
+}
+
+/// A write that the table refuses if a newer release has written one of these rows.
+fn unless_newer<T>(
+    keys: Vec<String>,
+    mut apply: impl FnMut(&World) -> T,
+) -> impl FnMut(&World) -> Result<T, StoreError> {
+    move |world| releases::refuse(world, &keys).map(|()| apply(world))
 }
 
 /// The write units of a row.
@@ -375,15 +385,16 @@ impl<R: Ruled> Write<R> for Table {
             return Ok(Written::Done);
         }
         let (key, units) = (change.row.id().key(), units(&change.row));
-        let written = self.write_units(format!("write {key}"), units, Some(key.clone()), move |world| {
-            if is_in_transaction(world, &change.row.id()) {
-                let current = stored(world, &change.row.id());
-                let is_own = current.as_ref() == Some(&change.clone().written());
-                let is_done = is_own || world.is(Wrong::WrittenInTransaction);
-                return if is_done { Written::Done } else { Written::Conflict { current } };
-            }
-            put(world, change.clone())
-        });
+        let written =
+            self.write_units(format!("write {key}"), units, Some(key.clone()), vec![key.clone()], move |world| {
+                if is_in_transaction(world, &change.row.id()) {
+                    let current = stored(world, &change.row.id());
+                    let is_own = current.as_ref() == Some(&change.clone().written());
+                    let is_done = is_own || world.is(Wrong::WrittenInTransaction);
+                    return if is_done { Written::Done } else { Written::Conflict { current } };
+                }
+                put(world, change.clone())
+            });
         let written = written.await;
         wrong::written(&self.0, &key, written.is_ok());
         written
@@ -416,8 +427,11 @@ impl Transact for Table {
         let key = transaction.deposit.row.id().key();
         let rows = transaction.payments.iter().map(|it| units(&it.row)).sum::<usize>() + transaction.numbers.len();
         let units = 2 * (units(&transaction.deposit.row) + rows);
+        let payments = transaction.payments.iter().map(|it| it.row.key.key());
+        let unreadable = transaction.unreadable.iter().map(|it| it.row.id().key());
+        let keys = payments.chain(unreadable).chain([key.clone()]).collect();
         let write = once(move |world| put_all(world, transaction.clone()));
-        self.write_units(format!("transact {key}"), units, Some(key), write).await
+        self.write_units(format!("transact {key}"), units, Some(key), keys, write).await
     }
 }
 
@@ -425,7 +439,8 @@ impl Credit for Table {
     async fn credit(&self, expected: &ExpectedCredit) -> Result<Transacted, StoreError> {
         let expected = expected.clone();
         let (what, key) = (format!("credit {}", expected.order), expected.order.key());
-        self.write_units(what, 4, Some(key), once(move |world| credit(world, &expected))).await
+        let keys = vec![key.clone(), expected.payment.key.key()];
+        self.write_units(what, 4, Some(key), keys, once(move |world| credit(world, &expected))).await
     }
 }
 
@@ -433,7 +448,8 @@ impl EndWithdrawal for Table {
     async fn end_withdrawal(&self, report: &WithdrawalReport) -> Result<Written<WithdrawalRow>, StoreError> {
         let report = report.clone();
         let what = format!("end {}", report.withdrawal_id);
-        self.write_units(what, 1, None, move |world| end_withdrawal(world, &report)).await
+        let keys = vec![report.withdrawal_id.key()];
+        self.write_units(what, 1, None, keys, move |world| end_withdrawal(world, &report)).await
     }
 }
 
@@ -446,16 +462,15 @@ impl Reserve for Table {
             });
             return Ok(Reserved::Done);
         }
-        self.write_units(format!("reserve {}", reservation.id.key()), 1, None, move |world| {
-            reserve(world, &reservation)
-        })
-        .await
+        let key = reservation.id.key();
+        self.write_units(format!("reserve {key}"), 1, None, vec![key], move |world| reserve(world, &reservation)).await
     }
 
     /// Nothing does it again: when the answer does not come, it counts as lost.
     async fn give_back(&self, reservation: &Reservation) -> Result<(), StoreError> {
         let (what, reservation) = (format!("give back {}", reservation.id.key()), reservation.clone());
         let given = self.0.call(&what, Patience::Ms(2_000), move |world| {
+            releases::refuse(world, &[reservation.id.key()])?;
             wrong::before_giving_back(world, &reservation);
             give_back(world, &reservation)
         });

@@ -7,7 +7,7 @@ use super::functions::{LIMIT_MS, activate, create_deposit, create_withdrawal};
 use super::table::row;
 use super::withdrawals;
 use super::world::{Answer, Job, World};
-use super::{activations, ceilings, deposits, many_payments, queue, reporter, rules, wrong};
+use super::{activations, ceilings, deposits, many_payments, queue, reporter, restored, rules, wrong};
 
 /// What a merchant asks for.
 #[derive(Clone, Debug)]
@@ -69,12 +69,22 @@ impl Ask {
 /// Asks, and asks again while there is no clear answer.
 pub(super) fn ask(world: &World, name: String, asked: Ask, attempt: u64) {
     let (job, task) = (asked.job(world), format!("{name} try {attempt}"));
+    world.with(|state| {
+        if attempt == 1 && state.history.generation == 1 {
+            state.history.asked.push((name.clone(), asked.clone()));
+        }
+    });
     if let Ask::Activation { id, number, .. } = &asked {
         activations::begins(world, task.clone(), id, number);
     }
     let was_on_record = ceilings::is_on_record(world, &asked);
     world.start(&task, LIMIT_MS, job, move |world, answer| match answer {
-        Some(Answer::Reply(status, body)) if status < 500 => asked.check(world, status, &body, was_on_record),
+        Some(Answer::Reply(status, body)) if status < 500 => {
+            if matches!(asked, Ask::Withdrawal { .. }) {
+                restored::waits(world, || format!("{asked:?} was answered {status}"));
+            }
+            asked.check(world, status, &body, was_on_record);
+        }
         _ if attempt < 6 => {
             let wait = world.chance.below(&format!("{name} waits {attempt}"), 40_000);
             world.after(wait, move |world| ask(world, name, asked, attempt + 1));

@@ -4,7 +4,8 @@ use domain::{Submission, WithdrawalRow, WithdrawalState};
 use serde_json::Value;
 
 use super::provider::{Fact, Said, Subject, Withdrawal, Written, report};
-use super::rules::break_rule;
+use super::restored;
+use super::rules::{break_rule, check};
 use super::table::row;
 use super::world::World;
 
@@ -17,6 +18,12 @@ pub(super) enum Send {
     Rejected,
     Accepted,
     Unknown,
+}
+
+impl Send {
+    pub(super) fn may_have_arrived(self) -> bool {
+        matches!(self, Self::InFlight | Self::Unknown | Self::Accepted)
+    }
 }
 
 /// A send that has begun.
@@ -41,6 +48,13 @@ pub(super) fn begin(world: &World, body: &str) -> Sending {
     if !is_journalled {
         break_rule(world, "what is sent is journalled", &format!("send {} of {id}: {current:?}", sends + 1));
     }
+    restored::waits(world, || format!("{id} is sent"));
+    let was_sent = world.with(|state| {
+        let known = state.rules.sends.get(&id).map_or(0, Vec::len);
+        let lost = state.history.sends.get(&id).into_iter().flatten().skip(known);
+        !state.settings.resend_unknown && lost.into_iter().any(|(_, send)| send.may_have_arrived())
+    });
+    check(world, restored::SENT_AGAIN, !was_sent, || id.clone());
     world.with(|state| {
         let sends = state.rules.sends.entry(id.clone()).or_default();
         sends.push((body.to_owned(), Send::InFlight));
@@ -95,7 +109,13 @@ pub(super) fn submit(world: &World, body: &str) -> Said {
     world.note(|| format!("the provider accepts {id}"));
     let index = world.with(|state| {
         state.provider.balance -= amount;
-        state.provider.withdrawals.push(Withdrawal { id: id.clone(), amount, said: None, is_contradicted: false });
+        state.provider.withdrawals.push(Withdrawal {
+            id: id.clone(),
+            amount,
+            accepted_ms: state.now_ms,
+            said: None,
+            is_contradicted: false,
+        });
         state.provider.withdrawals.len() - 1
     });
     let name = format!("withdrawal {id}.{count}");

@@ -6,12 +6,15 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
-use store::{Memory, TableCheck};
+use store::{AnyRow, Memory, TableCheck};
 
 use super::faults::Faults;
+use super::intruder::{Forgery, Rotation};
 use super::provider::Provider;
 use super::queue::Messages;
 use super::random::Chance;
+use super::releases::Releases;
+use super::restored::{History, Restore};
 use super::rules::Rules;
 use super::stream::Stream;
 use super::table::now;
@@ -81,6 +84,14 @@ pub(super) struct Settings {
     pub unwritable: Option<(&'static str, u64, u64)>,
     /// From when and until when a newer release runs beside ours. Then it alone runs.
     pub newer: Option<(u64, u64)>,
+    /// Whether somebody writes to the table past all rules.
+    pub has_intruder: bool,
+    /// When the provider's private key is rotated.
+    pub rotation: Option<Rotation>,
+    /// When two releases of the functions run side by side.
+    pub releases: Option<Releases>,
+    /// The table is replaced by its state of an earlier moment.
+    pub restore: Option<Restore>,
     /// Whether a run ends with the first rule that is broken.
     pub is_strict: bool,
 }
@@ -98,6 +109,14 @@ pub(super) struct State {
     pub is_at_rest: bool,
     pub stream: Stream,
     pub rules: Rules,
+    /// The table's history: which it is, and what was in the one before.
+    pub history: History,
+    /// The rows that an intruder has written, and how they are forged.
+    pub forged: BTreeMap<String, Forgery>,
+    /// The rows that have what the newer release alone writes.
+    pub newer_rows: BTreeSet<String>,
+    /// What the functions that are warm know of their table.
+    pub check: TableCheck,
     pub trace: Vec<String>,
     pub happened: Vec<String>,
     /// How many effects there were.
@@ -113,6 +132,7 @@ pub(super) struct State {
     last_task: u64,
     last_event: u64,
     starts: u64,
+    instances: u64,
 }
 
 /// The world; clones are the same one.
@@ -120,14 +140,16 @@ pub(super) struct State {
 pub(super) struct World {
     state: Arc<Mutex<State>>,
     pub table: Memory,
-    /// What the functions that are warm know of their table.
-    pub check: TableCheck,
     pub chance: Chance,
+    /// Whether what runs here is of the newer release.
+    pub is_newer: bool,
 }
 
 impl World {
     pub(super) fn new(settings: Settings) -> Self {
         let chance = Chance(settings.seed);
+        let (table, check) = (Memory::default(), TableCheck::new(STREAM));
+        now(check.generation(&table)).unwrap();
         let state = State {
             now_ms: 0,
             skew_ms: settings.outgoing.map_or(0, |it| i64::try_from(it.ahead_ms).unwrap()),
@@ -138,6 +160,10 @@ impl World {
             is_at_rest: false,
             stream: Stream::default(),
             rules: Rules::default(),
+            history: History::default(),
+            forged: BTreeMap::new(),
+            newer_rows: BTreeSet::new(),
+            check,
             trace: Vec::new(),
             happened: Vec::new(),
             effects: 0,
@@ -150,15 +176,21 @@ impl World {
             last_task: 0,
             last_event: 0,
             starts: 0,
+            instances: 0,
         };
-        let (table, check) = (Memory::default(), TableCheck::new(STREAM));
-        now(check.generation(&table)).unwrap();
-        Self { state: Arc::new(Mutex::new(state)), table, check, chance }
+        Self { state: Arc::new(Mutex::new(state)), table, chance, is_newer: false }
     }
 
     /// Looks at, or changes, what is true now.
     pub(super) fn with<T>(&self, look: impl FnOnce(&mut State) -> T) -> T {
         look(&mut self.state.lock().unwrap())
+    }
+
+    /// The rows that are not an intruder's.
+    pub(super) fn rows(&self) -> BTreeMap<String, AnyRow> {
+        let mut rows = self.table.rows();
+        self.with(|state| rows.retain(|key, _| !state.forged.contains_key(key)));
+        rows
     }
 
     pub(super) fn is(&self, wrong: Wrong) -> bool {
@@ -215,6 +247,10 @@ impl World {
             state.schedule(now, Event::Wake(task));
             state.schedule(now.saturating_add(limit_ms), Event::Kill(task));
         });
+        if super::restored::is_down(self, name) {
+            let task = self.with(|state| state.last_task);
+            return self.end(task, Some(Answer::Reply(503, "the stack is being deployed".into())));
+        }
         let name = format!("killed: {name}");
         if self.happens(&name, 3) {
             let task = self.with(|state| state.last_task);
@@ -283,6 +319,17 @@ impl World {
         self.with(|state| state.rules.break_rule("comes to rest", "it does not"));
     }
 
+    /// Ends what runs and is named so.
+    pub(super) fn kill_all(&self, is_meant: impl Fn(&str) -> bool) {
+        let tasks = self.with(|state| {
+            let tasks = state.tasks.iter().filter(|(_, task)| is_meant(&task.name));
+            tasks.map(|(task, _)| *task).collect::<Vec<_>>()
+        });
+        for task in tasks {
+            self.kill(task);
+        }
+    }
+
     fn poll(&self, task: u64) {
         let job = self.with(|state| {
             state.current = task;
@@ -347,6 +394,12 @@ impl State {
     pub(super) fn next_start(&mut self) -> u64 {
         self.starts += 1;
         self.starts
+    }
+
+    /// A number for the next instance of a function.
+    pub(super) fn next_instance(&mut self) -> u64 {
+        self.instances += 1;
+        self.instances
     }
 
     fn schedule(&mut self, at: u64, event: Event) {

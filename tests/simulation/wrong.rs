@@ -4,12 +4,12 @@ use domain::{
     Credit, CustomTransactionId, DepositRow, ListProgress, Reservation, Submission, Withdrawal, WithdrawalId,
     WithdrawalRow, WithdrawalState,
 };
-use lambda::{AwsError, RowChange};
+use lambda::{AwsError, ChangeRecord, RowChange};
 use paykassma::{Activation, ActivationRequest};
 use serde_dynamo::{AttributeValue, Item};
-use serde_json::Value;
+use serde_json::{Value, json};
 use signing::Spelling;
-use store::{AnyRow, Change, Row, StoreError, Stored};
+use store::{AnyRow, Change, Row, RowEvents, StoreError, Stored, TableCheck, TableId, row_events};
 
 mod rows;
 
@@ -18,6 +18,7 @@ pub(super) use rows::{
 };
 
 use super::expected_events::ExpectedEvent;
+use super::intruder::Forgery;
 use super::provider::{Fact, Postback, Subject, Top, Written, sign, spelled};
 use super::table::{put, stored};
 use super::world::{Answer, Job, World};
@@ -185,6 +186,28 @@ wrongs! {
     SkipUnreadable
     /// An ended withdrawal of an unknown state is read as a foreign one, because it has all fields of one.
     ReadAsForeign
+    /// What does not verify is published.
+    PublishUnproved
+    /// Of what would be published as money, the signature and the amount are compared, and nothing else.
+    ProveAmountAlone
+    /// The end of a withdrawal without anything signed needs no decision.
+    PublishUndecided
+    /// The publisher verifies evidence by the key of today alone.
+    ForgetPreviousKey
+    /// Evidence is refused by keys that were read long ago.
+    KeysNotReadAgain
+    /// A table is used whatever stream it names.
+    SkipAdopt
+    /// After a restore only the ids of the provider's export are reserved.
+    ForgetMerchantIds
+    /// After a restore what was on its way is sent on.
+    KeepSending
+    /// An event's id is made of its row's version and of its place.
+    IdsFromVersions
+    /// What was set aside is published with the generation that the table has now.
+    ForgetGeneration
+    /// An older release writes over what a newer one wrote.
+    WriteOverNewer
     /// A person's decision is written without a condition.
     DecideBlindly
     /// A person turns one end into the other.
@@ -292,6 +315,9 @@ pub(super) fn detail(world: &World, call: &str, detail: &str) -> String {
         event["id"] = format!("{call} {}", event["id"]).into();
     } else if world.is(Wrong::EventIdWithoutVersion) {
         event["id"] = format!("{} {}", event["transaction"], event["type"]).into();
+    } else if world.is(Wrong::IdsFromVersions) {
+        let place = super::stream::place(world, &event);
+        event["id"] = format!("{} {} {place:?}", event["transaction"], event["version"]).into();
     } else {
         return detail.to_owned();
     }
@@ -424,11 +450,56 @@ pub(super) fn is_quiet(world: &World, is_quiet: bool, expected: &[ExpectedEvent]
 }
 
 /// What a wrong publisher does with a change that it cannot read; `None`: what the right one does.
-pub(super) fn set_aside(world: &World) -> Option<Result<(), AwsError>> {
+pub(super) fn set_aside(world: &World, message: &str) -> Option<Result<(), AwsError>> {
+    if is_published_anyway(world, message) {
+        publish_unproved(world, message);
+    }
     if world.is(Wrong::SkipUnreadable) {
         return Some(Ok(()));
     }
     world.is(Wrong::BlockAtUnreadable).then(|| Err(AwsError("there is no such queue".into())))
+}
+
+/// A message as a wrong publisher reads it.
+pub(super) fn message(world: &World, message: String) -> String {
+    if !world.is(Wrong::ForgetGeneration) {
+        return message;
+    }
+    message.replace("\"generation\":1,\"record\"", "\"record\"")
+}
+
+/// Whether a wrong publisher takes a forged change for a genuine one.
+fn is_published_anyway(world: &World, message: &str) -> bool {
+    let key = super::stream::key_of(message).unwrap_or_default();
+    let Some(forgery) = world.with(|state| state.forged.get(&key).copied()) else { return false };
+    let is_amount_signed =
+        matches!(forgery, Forgery::OtherNumber | Forgery::OtherOrder | Forgery::OtherWithdrawal | Forgery::OtherEnd);
+    world.is(Wrong::PublishUnproved)
+        || (world.is(Wrong::ProveAmountAlone) && is_amount_signed)
+        || (world.is(Wrong::PublishUndecided) && forgery == Forgery::NoFacts)
+}
+
+fn publish_unproved(world: &World, message: &str) {
+    let change = ChangeRecord::from_set_aside(message).unwrap().change().unwrap().clone();
+    let RowEvents { transaction, version, events } = row_events(change.old, change.new.unwrap()).unwrap();
+    for event in events {
+        let id = format!("{transaction} {}", event.kind());
+        let generation = world.with(|state| state.history.generation);
+        let envelope = json!({"id": id, "type": event.kind(), "transaction": transaction, "generation": generation,
+            "version": version, "data": event});
+        super::stream::take(world, &envelope.to_string());
+    }
+}
+
+/// Whether a wrong function does not read its keys again.
+pub(super) fn are_keys_not_read_again(world: &World) -> bool {
+    world.is(Wrong::KeysNotReadAgain)
+}
+
+/// The check of a wrong function, which takes every table for its own.
+pub(super) fn table_check(world: &World) -> Option<TableCheck> {
+    let stream = stored(world, &TableId).map(|it| it.row.stream)?;
+    world.is(Wrong::SkipAdopt).then(|| TableCheck::new(stream))
 }
 
 /// Whether a wrong index lacks a row that needs to be looked at.
@@ -483,16 +554,16 @@ pub(super) fn postback(world: &World, postback: &Postback, top: &Top, body: Vec<
     if facts == postback.facts {
         return body;
     }
-    signed(&facts, top)
+    signed(world, &facts, top)
 }
 
-fn signed(facts: &[Fact], top: &Top) -> Vec<u8> {
-    let (list, signature) = sign(facts, Spelling::Raw);
+fn signed(world: &World, facts: &[Fact], top: &Top) -> Vec<u8> {
+    let (list, signature) = sign(world, facts, Spelling::Raw);
     spelled(top, &list, &signature)
 }
 
 pub(super) fn forged(world: &World, body: Vec<u8>, facts: &[Fact], postback: &Postback) -> Vec<u8> {
-    if world.is(Wrong::AnySignature) { signed(facts, &postback.top) } else { body }
+    if world.is(Wrong::AnySignature) { signed(world, facts, &postback.top) } else { body }
 }
 
 /// A receiver that answers before the handler is asked.

@@ -147,16 +147,17 @@ where
         let Some(RowEvents { transaction, version, events }) = row else { return Ok(Vec::new()) };
         let mut published = Vec::new();
         for event in events {
-            let proved = self.proved(event).await.map_err(|cause| not_published(&transaction, cause))?;
+            let proved =
+                self.proved(event, record.generation()).await.map_err(|cause| not_published(&transaction, cause))?;
             published.push(envelope(record.at_ms(), &transaction, version, &proved));
         }
         Ok(published)
     }
 
-    /// The event, if it may be published, and the table's generation.
-    async fn proved(&self, event: Event) -> Result<(Event, u64), NotProved> {
+    /// The event, if it may be published, and the generation of the table that it is of.
+    async fn proved(&self, event: Event, set_aside_in: Option<u64>) -> Result<(Event, u64), NotProved> {
         let generation = self.check.generation(&self.proofs.table).await?;
-        Ok((self.proofs.prove(event).await?, generation))
+        Ok((self.proofs.prove(event).await?, set_aside_in.unwrap_or(generation)))
     }
 
     /// Publishes events in their order. Gives how many of them are taken.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use lambda::{ChangeRecord, Handled, Metric, SetAside, SetAsideMessage, count};
 use tracing::error;
 
-use crate::Deps;
+use crate::{Deps, Table};
 
 /// A message of this age is sent anew, and the old one deleted. SQS deletes each message after 14 days.
 pub const RENEWAL: Duration = Duration::from_hours(7 * 24);
@@ -39,11 +39,19 @@ impl fmt::Display for Reason {
     }
 }
 
-impl<B: Sync, Q: SetAside, S: Sync, K: Sync> Deps<B, Q, S, K> {
+impl<B: Sync, Q: SetAside, S: Table, K: Sync> Deps<B, Q, S, K> {
     /// Sets a change aside. `false`: the queue did not take it, so the change comes again.
     pub(crate) async fn set_aside(&self, record: &ChangeRecord, reason: &Reason) -> bool {
         let reference = record.reference();
-        if let Err(cause) = self.queue.set_aside(record.set_aside(reason.name())).await {
+        // A change is published with the generation of the table that it is of, whenever that is.
+        let generation = match self.check.generation(&self.proofs.table).await {
+            Ok(generation) => generation,
+            Err(cause) => {
+                error!(reference, %reason, %cause, "a change cannot be set aside");
+                return false;
+            }
+        };
+        if let Err(cause) = self.queue.set_aside(record.set_aside(reason.name(), generation)).await {
             error!(reference, %reason, %cause, "a change cannot be set aside");
             return false;
         }

@@ -53,6 +53,9 @@ struct Body<'a> {
     reason: &'a str,
     /// When the table changed the row: the record itself need not say it.
     at_ms: u64,
+    /// The table's generation; the first messages did not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    generation: Option<u64>,
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     record: Option<&'a RawValue>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -60,12 +63,13 @@ struct Body<'a> {
 }
 
 impl ChangeRecord {
-    /// The message that sets this record aside. A record that is too large for a message is named by its position in the stream,
+    /// The message that sets this record aside in this generation of the table. A record that is too large for a message is named by its position in the stream,
     /// where a person finds it for 24 hours: otherwise it would keep its shard from going on.
     #[must_use]
-    pub fn set_aside(&self, reason: &str) -> String {
+    pub fn set_aside(&self, reason: &str, generation: u64) -> String {
         let record: Option<&RawValue> = serde_json::from_str(self.text()).ok();
-        let body = Body { reason, at_ms: self.at_ms(), record, position: None };
+        let generation = Some(self.generation.unwrap_or(generation));
+        let body = Body { reason, at_ms: self.at_ms(), generation, record, position: None };
         let whole = to_message(&body);
         if body.record.is_some() && whole.len() <= LARGEST_MESSAGE {
             return whole;
@@ -77,7 +81,9 @@ impl ChangeRecord {
     #[must_use]
     pub fn from_set_aside(message: &str) -> Option<Self> {
         let body: Body<'_> = serde_json::from_str(message).ok()?;
-        Some(Self::parse(body.record?.get(), body.at_ms))
+        let mut record = Self::parse(body.record?.get(), body.at_ms);
+        record.generation = body.generation;
+        Some(record)
     }
 }
 
@@ -118,20 +124,26 @@ mod tests {
     #[test]
     fn a_message_has_the_whole_change_and_its_time() {
         let text = record("\u{939} \u{ffff}\\u0000\u{fffe}");
-        let message = ChangeRecord::parse(&text, 7).set_aside("unreadable");
+        let message = ChangeRecord::parse(&text, 7).set_aside("unreadable", 2);
         let is_taken = |char: char| matches!(char, '\t' | '\n' | '\r' | ' '..='\u{fffd}' | '\u{10000}'..);
         assert!(message.chars().all(is_taken), "{message}");
         let again = ChangeRecord::from_set_aside(&message).unwrap();
         let first = ChangeRecord::parse(&text, 7);
         assert_eq!((again.change(), again.at_ms()), (first.change(), 7));
+        assert_eq!((first.generation(), again.generation()), (None, Some(2)));
+        assert_eq!(
+            again.set_aside("unreadable", 3),
+            message,
+            "the generation is that of the change, whatever the table's is now"
+        );
         assert!(first.change().is_ok());
-        assert_eq!(again.set_aside("unreadable"), message, "and can be set aside again");
+        assert_eq!(again.set_aside("unreadable", 2), message, "and can be set aside again");
     }
 
     #[test]
     fn a_change_that_is_too_large_is_named_by_its_position() {
         for (length, has_record) in [(LARGEST_MESSAGE - 500, true), (LARGEST_MESSAGE, false)] {
-            let large = ChangeRecord::parse(&record(&"x".repeat(length)), 7).set_aside("unreadable");
+            let large = ChangeRecord::parse(&record(&"x".repeat(length)), 7).set_aside("unreadable", 2);
             assert!(large.len() <= LARGEST_MESSAGE);
             assert_eq!(ChangeRecord::from_set_aside(&large).is_some(), has_record, "{length}");
             let body: Value = serde_json::from_str(&large).unwrap();
@@ -141,7 +153,7 @@ mod tests {
 
     #[test]
     fn a_record_that_is_no_change_is_set_aside_as_it_is() {
-        let message = ChangeRecord::parse(r#"{"dynamodb":7}"#, 7).set_aside("unreadable");
+        let message = ChangeRecord::parse(r#"{"dynamodb":7}"#, 7).set_aside("unreadable", 2);
         assert_eq!(ChangeRecord::from_set_aside(&message).unwrap().text(), r#"{"dynamodb":7}"#);
         for no_message in ["", "{}", "nonsense", r#"{"reason":"unreadable","at_ms":7,"position":{}}"#] {
             assert!(ChangeRecord::from_set_aside(no_message).is_none(), "{no_message}");

@@ -28,6 +28,8 @@ pub struct RowChange {
 pub struct ChangeRecord {
     text: String,
     at_ms: u64,
+    /// The table's generation in which the change was set aside.
+    pub(crate) generation: Option<u64>,
     change: Result<RowChange, String>,
 }
 
@@ -38,13 +40,20 @@ impl ChangeRecord {
         let read = serde_json::from_str::<Record>(text).map_err(|error| error.to_string());
         let change = read.and_then(|record| record.change(now_ms));
         let at_ms = change.as_ref().map_or(now_ms, |change| change.at_ms);
-        Self { text: text.to_owned(), at_ms, change }
+        Self { text: text.to_owned(), at_ms, generation: None, change }
     }
 
     /// The record as it came: one JSON object.
     #[must_use]
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// The table's generation in which the change was set aside; `None` if it comes from the stream. A table that was restored
+    /// meanwhile has another generation, and the change is not of it.
+    #[must_use]
+    pub fn generation(&self) -> Option<u64> {
+        self.generation
     }
 
     /// When the table changed the row, or when the record came.

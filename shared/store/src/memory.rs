@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// The rows, and the keys of those that are marked as quiet.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Rows {
     rows: BTreeMap<String, AnyRow>,
     quiet: BTreeSet<String>,
@@ -26,6 +26,19 @@ impl Memory {
     #[must_use]
     pub fn rows(&self) -> BTreeMap<String, AnyRow> {
         self.lock().rows.clone()
+    }
+
+    /// A copy of the table as it is now, such as a backup.
+    #[must_use]
+    pub fn copy(&self) -> Self {
+        let rows = self.lock().clone();
+        Self(Arc::new(Mutex::new(rows)))
+    }
+
+    /// Replaces all rows by those of a copy.
+    pub fn restore(&self, copy: &Self) {
+        let rows = copy.lock().clone();
+        *self.lock() = rows;
     }
 
     /// Whether the row of this key has the mark of a change that publishes nothing.

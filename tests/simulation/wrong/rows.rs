@@ -187,7 +187,8 @@ pub(in super::super) fn withdrawal(
     change: Change<WithdrawalRow>,
     current: Option<&Stored<WithdrawalRow>>,
 ) -> Change<WithdrawalRow> {
-    if matches!(change.row, WithdrawalRow::Reserved(_)) {
+    let is_reserved = |row: &WithdrawalRow| matches!(row, WithdrawalRow::Reserved(_));
+    if is_reserved(&change.row) || current.is_some_and(|current| is_reserved(&current.row)) {
         return change;
     }
     let mut change = if is_blind(world, &change, current) { Change::of(change.row, current) } else { change };
