@@ -53,9 +53,8 @@ struct Body<'a> {
     reason: &'a str,
     /// When the table changed the row: the record itself need not say it.
     at_ms: u64,
-    /// The table's generation; the first messages did not say it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    generation: Option<u64>,
+    /// The table's generation: the events are of it, whenever they are published.
+    generation: u64,
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     record: Option<&'a RawValue>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -68,7 +67,7 @@ impl ChangeRecord {
     #[must_use]
     pub fn set_aside(&self, reason: &str, generation: u64) -> String {
         let record: Option<&RawValue> = serde_json::from_str(self.text()).ok();
-        let generation = Some(self.generation.unwrap_or(generation));
+        let generation = self.generation.unwrap_or(generation);
         let body = Body { reason, at_ms: self.at_ms(), generation, record, position: None };
         let whole = to_message(&body);
         if body.record.is_some() && whole.len() <= LARGEST_MESSAGE {
@@ -82,7 +81,7 @@ impl ChangeRecord {
     pub fn from_set_aside(message: &str) -> Option<Self> {
         let body: Body<'_> = serde_json::from_str(message).ok()?;
         let mut record = Self::parse(body.record?.get(), body.at_ms);
-        record.generation = body.generation;
+        record.generation = Some(body.generation);
         Some(record)
     }
 }
