@@ -96,6 +96,7 @@ impl Decision {
     ///     at: Timestamp(1),
     ///     closes: 0,
     ///     taken_from: None,
+    ///     credited_to: None,
     ///     is_different_payment: false,
     /// };
     /// let row = AnyRow::Unreadable(Stored { row, version: 1 });

@@ -131,6 +131,7 @@ fn resolution(arguments: &Resolve) -> Result<Resolution, Failure> {
         at: Timestamp(System.now_ms()),
         closes: 0,
         taken_from: None,
+        credited_to: None,
         is_different_payment: arguments.different_payment,
     })
 }

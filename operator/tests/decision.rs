@@ -58,6 +58,7 @@ fn resolution(outcome: Outcome) -> Resolution {
         at: Timestamp(8),
         closes: 0,
         taken_from: None,
+        credited_to: None,
         is_different_payment: false,
     }
 }

@@ -69,6 +69,7 @@ pub(crate) fn decision(outcome: Outcome) -> Resolution {
         at: later(60),
         closes: 0,
         taken_from: None,
+        credited_to: None,
         is_different_payment: false,
     }
 }

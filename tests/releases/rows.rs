@@ -253,7 +253,11 @@ fn credited_payments() -> Vec<Example> {
     let elsewhere = Evidence { place: ListPlace::Stored { list: list().hash }, element: 1, received_at: AT };
     let elsewhere = SignedFacts { evidence: elsewhere, ..facts("order-4", "47752120020", "700") };
     let by_person = Payment {
-        resolutions: vec![Resolution { is_different_payment: true, ..decision(Outcome::Credited) }],
+        resolutions: vec![Resolution {
+            credited_to: Some(order_id("order-7")),
+            is_different_payment: true,
+            ..decision(Outcome::Credited)
+        }],
         ..credited_to("order-7", "47752120402", SignedFacts { label: None, ..facts("order-99", "47752120402", "5") })
     };
     let number = "47752120403";

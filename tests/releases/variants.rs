@@ -273,10 +273,11 @@ impl Variants {
         }
         for resolution in resolutions {
             let Resolution { outcome: found, by: _, reason: _, evidence: _, at: _, closes, .. } = resolution;
-            let Resolution { taken_from, is_different_payment, .. } = resolution;
+            let Resolution { taken_from, credited_to, is_different_payment, .. } = resolution;
             self.one_of(OUTCOMES, outcome(found));
             self.optional("resolution: closes something", *closes > 0);
             self.optional("resolution.taken_from", taken_from.is_some());
+            self.optional("resolution.credited_to", credited_to.is_some());
             self.optional("resolution.is_different_payment", *is_different_payment);
         }
     }

@@ -112,6 +112,7 @@ fn resolve(world: &World, case: RowId, outcome: Outcome) -> Job {
         at: Timestamp(world.clock_ms()),
         closes: 0,
         taken_from: None,
+        credited_to: None,
         is_different_payment: false,
     };
     let table = Table(releases::instance(world));

@@ -7,8 +7,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use domain::{
-    Basis, Credited, DecidedBy, Event, Evidence, ListHash, ListPlace, Outcome, PaymentKey, PaymentState, Resolution,
-    Separator, SignedFacts, SignedList, WithdrawalChanged,
+    Basis, Credited, DecidedBy, Event, Evidence, ListHash, ListPlace, PaymentKey, PaymentState, Separator, SignedFacts,
+    SignedList, WithdrawalChanged,
 };
 use lambda::{AwsError, SecretStore};
 use paykassma::{Element, EvidenceKeys, Unproved, VerifiedList};
@@ -97,7 +97,7 @@ where
         if !is_same {
             return forged("the payment's row has another order, amount or currency");
         }
-        let is_by_person = has_decision(&stored.row.resolutions, Outcome::Credited);
+        let is_by_person = stored.row.resolutions.iter().any(|it| it.credited_to.as_ref() == Some(order));
         let list = self.list(&facts.evidence).await?;
         // An id that was made before the separator was changed names its order too.
         let mut is_named = false;
@@ -193,8 +193,4 @@ fn other(separator: Separator) -> Separator {
         Separator::Dot => Separator::Hyphen,
         Separator::Hyphen => Separator::Dot,
     }
-}
-
-fn has_decision(resolutions: &[Resolution], outcome: Outcome) -> bool {
-    resolutions.iter().any(|it| it.outcome == outcome)
 }

@@ -123,6 +123,7 @@ fn decision(outcome: Outcome) -> Resolution {
         at: Timestamp(9),
         closes: 0,
         taken_from: None,
+        credited_to: (outcome == Outcome::Credited).then(|| CustomTransactionId::parse("o").unwrap()),
         is_different_payment: false,
     }
 }
@@ -230,10 +231,14 @@ async fn a_persons_credit_to_another_order_needs_the_decision_and_says_so() {
         put(&proofs, Payment { resolutions: vec![decision(Outcome::Credited)], ..payment }).await;
         assert_eq!(published(&proofs, credit("1", "700")).await, None);
     }
-    // A decision about something else does not count.
-    let proofs = genuine();
-    put(&proofs, Payment { resolutions: vec![decision(Outcome::Rejected)], ..payment }).await;
-    assert_eq!(published(&proofs, credit("1", "700")).await, None);
+    // A decision about something else, or one that closed a conflict, does not count.
+    let closed = Resolution { credited_to: None, ..decision(Outcome::Credited) };
+    let other = Resolution { credited_to: CustomTransactionId::parse("q").ok(), ..decision(Outcome::Credited) };
+    for decision in [decision(Outcome::Rejected), closed, other] {
+        let proofs = genuine();
+        put(&proofs, Payment { resolutions: vec![decision], ..payment.clone() }).await;
+        assert_eq!(published(&proofs, credit("1", "700")).await, None);
+    }
 }
 
 #[tokio::test]

@@ -88,9 +88,19 @@ struct ResolutionView<'a> {
 
 fn resolutions(all: &[Resolution]) -> Vec<ResolutionView<'_>> {
     all.iter()
-        .map(|Resolution { outcome, by, reason, evidence, at, closes: _, taken_from: _, is_different_payment: _ }| {
-            ResolutionView { outcome: *outcome, by, reason, evidence, at_ms: *at }
-        })
+        .map(
+            |Resolution {
+                 outcome,
+                 by,
+                 reason,
+                 evidence,
+                 at,
+                 closes: _,
+                 taken_from: _,
+                 credited_to: _,
+                 is_different_payment: _,
+             }| { ResolutionView { outcome: *outcome, by, reason, evidence, at_ms: *at } },
+        )
         .collect()
 }
 

@@ -66,6 +66,9 @@ pub struct Resolution {
     /// The order from which it takes a number that was only claimed: no credit to this order goes without a person now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub taken_from: Option<CustomTransactionId>,
+    /// The order that it credited.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credited_to: Option<CustomTransactionId>,
     /// The person states that it is a different payment than the one which the order was credited for with the same number.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_different_payment: bool,
@@ -190,7 +193,7 @@ impl Payment {
     /// # let remark = Remark::parse("ticket 7")?;
     /// # let decision = |outcome| {
     /// #     let (by, reason, evidence) = (remark.clone(), remark.clone(), remark.clone());
-    /// #     Resolution { outcome, by, reason, evidence, at: Timestamp(0), closes: 0, taken_from: None, is_different_payment: false }
+    /// #     Resolution { outcome, by, reason, evidence, at: Timestamp(0), closes: 0, taken_from: None, credited_to: None, is_different_payment: false }
     /// # };
     /// let order = Deposit::new(order, "{}".into(), Timestamp(0));
     /// let held = Payment::new(key, PaymentState::Quarantined { facts, mismatch: Mismatch::Amount });
@@ -274,7 +277,9 @@ impl Payment {
         }
         let mut rows = self.credited_to(order, facts);
         rows.numbers.retain(|it| number.is_none_or(|known| known.id() != it.id()));
-        rows.payment.resolutions.push(Resolution { closes: self.contradictions.len(), ..resolution });
+        let credited_to = Some(order.order.custom_transaction_id.clone());
+        let decision = Resolution { closes: self.contradictions.len(), credited_to, ..resolution };
+        rows.payment.resolutions.push(decision);
         Ok(Decided::Credited(Box::new(rows)))
     }
 }

@@ -77,6 +77,7 @@ fn found(outcome: Outcome) -> Vec<Resolution> {
         at: Timestamp(8),
         closes: 9,
         taken_from: None,
+        credited_to: None,
         is_different_payment: false,
     }]
 }
