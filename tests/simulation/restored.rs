@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ::operator::{adopt, after_restore};
-use domain::{KnownTo, TableIdentity, Timestamp, WithdrawalId, WithdrawalRow};
+use domain::{KnownTo, TableIdentity, Timestamp, WithdrawalId, WithdrawalRow, WithdrawalState};
 use store::{AnyRow, Memory, StoreError, TableCheck};
 
 use super::faults::Patience;
@@ -21,6 +21,7 @@ use super::world::{Answer, Job, STREAM, World};
 use super::wrong::Wrong;
 
 const WAITS: &str = "before a restored table is adopted nothing is sent, published or taken from the provider";
+const DOUBTED: &str = "when withdrawals are switched on after a restore nothing is on its way";
 pub(super) const REUSED: &str = "an id that was used before a restore is not used again";
 pub(super) const SENT_AGAIN: &str = "what was sent before a restore is not sent again after it";
 
@@ -250,6 +251,12 @@ fn known_ids(world: &World) -> BTreeMap<WithdrawalId, KnownTo> {
 
 /// Withdrawals are made again, and the merchants repeat what they asked for.
 fn switch_on(world: &World) {
+    for row in world.rows().into_values() {
+        let AnyRow::Withdrawal(stored) = row else { continue };
+        let state = stored.row.registered().map(|row| &row.state);
+        let is_doubted = !matches!(state, Some(WithdrawalState::Sending | WithdrawalState::Waiting));
+        check(world, DOUBTED, is_doubted, || format!("{} is {state:?}", stored.row.id()));
+    }
     let asked = world.with(|state| {
         state.history.is_on = true;
         state.reached.insert("withdrawals are switched on after a restore");
