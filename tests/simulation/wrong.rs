@@ -20,7 +20,7 @@ pub(super) use rows::{
 use super::expected_events::ExpectedEvent;
 use super::intruder::Forgery;
 use super::provider::{Fact, Postback, Subject, Top, Written, sign, spelled};
-use super::table::{put, stored};
+use super::table::{put, row, stored};
 use super::world::{Answer, Job, World};
 
 macro_rules! wrongs {
@@ -465,7 +465,8 @@ pub(super) fn message(world: &World, message: String) -> String {
     if !world.is(Wrong::ForgetGeneration) {
         return message;
     }
-    message.replace("\"generation\":1,\"record\"", "\"record\"")
+    let current = row(world, &TableId).map_or(1, |identity| identity.generation);
+    message.replace("\"generation\":1,", &format!("\"generation\":{current},"))
 }
 
 /// Whether a wrong publisher takes a forged change for a genuine one.
