@@ -62,8 +62,8 @@ struct Body<'a> {
 }
 
 impl ChangeRecord {
-    /// The message that sets this record aside in this generation of the table. A record that is too large for a message is named by its position in the stream,
-    /// where a person finds it for 24 hours: otherwise it would keep its shard from going on.
+    /// The message that sets this record aside in this generation of the table. A record that is too large for a message is named
+    /// by its position in the stream, where a person finds it for 24 hours: otherwise it would keep its shard from going on.
     #[must_use]
     pub fn set_aside(&self, reason: &str, generation: u64) -> String {
         let record: Option<&RawValue> = serde_json::from_str(self.text()).ok();
