@@ -53,7 +53,7 @@ pub(crate) fn credited(deposit: Deposit, transaction_id: &str, text: &str) -> De
     deposit.credit(Credit { payment: key(transaction_id), amount: amount(text) }).0
 }
 
-/// A number that was sent, and nobody knows what came of it.
+/// A number that was sent, and its outcome is unknown.
 pub(crate) fn started(order: &str, transaction_id: &str) -> Attempt {
     Attempt {
         transaction_id: number(transaction_id),

@@ -52,7 +52,7 @@ fn sum(number: u64) -> Sum {
     Amount::parse(&number.to_string()).unwrap().into()
 }
 
-/// The ceilings that our functions are told.
+/// The ceilings that our functions are given.
 pub(super) fn ceilings(world: &World) -> Ceilings {
     world.with(|state| state.settings.outgoing.map_or(Ceilings::NONE, Outgoing::ceilings))
 }

@@ -99,12 +99,9 @@ where
         }
         let is_by_person = stored.row.resolutions.iter().any(|it| it.credited_to.as_ref() == Some(order));
         let list = self.list(&facts.evidence).await?;
+        let names = |separator| is_payment(&list.element_of(&facts.evidence, separator)?, &event, facts);
         // An id that was made before the separator was changed names its order too.
-        let mut is_named = false;
-        for separator in [self.separator, other(self.separator)] {
-            let signed = list.element_of(&facts.evidence, separator)?;
-            is_named |= is_payment(&signed, &event, facts)?;
-        }
+        let is_named = names(self.separator)? || names(other(self.separator))?;
         if !is_named && !is_by_person {
             return forged("the signed order or number is another one, and no person has decided");
         }
