@@ -33,7 +33,7 @@ pub(crate) async fn find_any(table: &impl ReadAny, id: &str) -> Result<Result<An
 
 fn candidates(id: &str) -> Result<Vec<RowId>, Failure> {
     if id.contains('#') {
-        let rule = "must be deposit#ID, payment#WALLET#NUMBER, withdrawal#ID, unreadable#LIST#N, list#LIST, evidence#LIST, number#ORDER#NUMBER, waiting#ORDER#PAGE, entries#HASH or ceiling#SYSTEM#DAY";
+        let rule = "must be deposit#ID, payment#WALLET#NUMBER, withdrawal#ID, unreadable#LIST#N, list#LIST, evidence#LIST, number#ORDER#NUMBER, waiting#ORDER#PAGE, entries#HASH, ceiling#SYSTEM#DAY or table#";
         return RowId::parse(id).map(|id| vec![id]).ok_or_else(|| Failure::Usage(format!("ID {rule}")));
     }
     let deposit = CustomTransactionId::parse(id).map(RowId::Deposit);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use domain::{AttentionKind, Effect, Stage, Timestamp, Withdrawal, WithdrawalId, WithdrawalRow, WithdrawalState};
 use futures_util::future::{Either, select};
 use lambda::{Clock, Metric, count};
-use store::{FindAttention, IndexEntry, ReadMany, RowId, RowKey, StoreError, Stored, Write, Written, read_each};
+use store::{FindAttention, IndexEntry, ReadMany, RowKey, StoreError, Stored, Write, Written, read_each};
 use tracing::{error, warn};
 
 use crate::{Ages, Deps, LOST_AFTER, seconds_since};
@@ -138,14 +138,10 @@ where
     }
 
     async fn read_page(&self, open: &mut Open, entries: &[IndexEntry]) -> Result<(), StoreError> {
-        let id = |entry: &IndexEntry| match entry.id() {
-            Some(RowId::Withdrawal(id)) => Some(id),
-            Some(_) | None => None,
-        };
-        let ids: Vec<_> = entries.iter().filter_map(id).collect();
+        let ids: Vec<_> = entries.iter().filter_map(IndexEntry::withdrawal_id).collect();
         let mut rows = read_each(&self.table, &ids).await?;
         for entry in entries {
-            let Some(id) = id(entry) else {
+            let Some(id) = entry.withdrawal_id() else {
                 open.note_unreadable(entry);
                 continue;
             };

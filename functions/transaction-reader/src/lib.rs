@@ -13,8 +13,8 @@ use domain::{AttentionFilter, AttentionKind, CustomTransactionId, DepositRow, Ti
 use lambda::{Handler, Reply, Request, Right, StatusCode};
 use serde::Serialize;
 use store::{
-    AnyRow, FindAttention, IndexEntry, PAGE, ReadAny, ReadMany, RowId, RowKey, StoreError, Stored, UnreadableRow,
-    read_each, read_key,
+    AnyRow, FindAttention, IndexEntry, PAGE, ReadAny, ReadMany, RowKey, StoreError, Stored, UnreadableRow, read_each,
+    read_key,
 };
 use tracing::{info, warn};
 
@@ -123,14 +123,10 @@ impl<S: ReadAny + ReadMany<WithdrawalId> + FindAttention> Deps<S> {
         &self,
         entries: &[IndexEntry],
     ) -> Result<BTreeMap<String, Result<AnyRow, UnreadableRow>>, StoreError> {
-        let id = |entry: &IndexEntry| match entry.id() {
-            Some(RowId::Withdrawal(id)) => Some(id),
-            Some(_) | None => None,
-        };
-        let withdrawals: Vec<_> = entries.iter().filter_map(id).collect();
+        let withdrawals: Vec<_> = entries.iter().filter_map(IndexEntry::withdrawal_id).collect();
         let read = read_each(&self.table, &withdrawals).await?.into_iter();
         let mut rows: BTreeMap<_, _> = read.map(|(id, row)| (id.key(), row.map(AnyRow::Withdrawal))).collect();
-        for entry in entries.iter().filter(|entry| id(entry).is_none()) {
+        for entry in entries.iter().filter(|entry| entry.withdrawal_id().is_none()) {
             rows.extend(read_key(&self.table, &entry.key).await?.map(|row| (entry.key.clone(), row)));
         }
         Ok(rows)

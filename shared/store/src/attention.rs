@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use domain::{AttentionKind, Timestamp};
+use domain::{AttentionKind, Timestamp, WithdrawalId};
 
 use crate::aws_error::unavailable;
 use crate::row::{ATTENTION, ATTENTION_AT, Item, KEY, number, text};
@@ -25,6 +25,12 @@ impl IndexEntry {
     #[must_use]
     pub fn id(&self) -> Option<RowId> {
         RowId::parse(&self.key)
+    }
+
+    /// The withdrawal, if the entry is one.
+    #[must_use]
+    pub fn withdrawal_id(&self) -> Option<WithdrawalId> {
+        if let Some(RowId::Withdrawal(id)) = self.id() { Some(id) } else { None }
     }
 }
 
