@@ -20,6 +20,9 @@ use crate::secrets_manager::SECRET_ID;
 use crate::servers::Services;
 use crate::sqs::{QUEUE, SET_ASIDE_QUEUE, queue_url};
 
+/// The name of the stack that this stands for: the names of its functions begin with it.
+const STACK: &str = "paykassma";
+
 type Settings = BTreeMap<&'static str, String>;
 
 /// Builds the functions' programs if asked to, and deploys them.
@@ -89,8 +92,9 @@ fn settings(options: &StackOptions, services: &Services, provider_url: &str) -> 
 fn variables(function: &Deployed, settings: &Settings, options: &StackOptions) -> Vec<(OsString, OsString)> {
     let named = SHARED_SETTINGS.iter().chain(function.settings);
     let named = named.filter_map(|name| Some((*name, settings.get(name)?.as_str())));
+    let full_name = format!("{STACK}-{}", function.name);
     let of_lambda = [
-        ("AWS_LAMBDA_FUNCTION_NAME", function.name),
+        ("AWS_LAMBDA_FUNCTION_NAME", full_name.as_str()),
         ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
         ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128"),
         ("AWS_LAMBDA_LOG_GROUP_NAME", "local"),

@@ -20,6 +20,7 @@ mod operator_held;
 mod operator_reconcile;
 mod postbacks;
 mod privacy;
+mod publish_again;
 mod publishing;
 mod queries;
 mod reference;

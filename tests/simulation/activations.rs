@@ -83,7 +83,7 @@ pub(super) fn asks(world: &World, order: &str, id: &str, number: &str) -> usize 
 /// What the provider has answered to a call.
 pub(super) fn answered(world: &World, call: usize, said: &Activation) {
     let end = match said {
-        Activation::NotSent(_) | Activation::Misconfigured => CallEnd::NotSent,
+        Activation::NotSent(_) => CallEnd::NotSent,
         Activation::Rejected(_) => CallEnd::Failed,
         Activation::Unknown(_) => CallEnd::Unknown,
         Activation::Activated { .. } | Activation::Pending(_) | Activation::Possible(_) => CallEnd::Taken,

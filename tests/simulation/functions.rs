@@ -6,7 +6,7 @@ use std::time::Duration;
 use domain::PaymentSystems;
 use lambda::{AwsError, Clock, Defer, Handler, Message, MessageHandler, Reply, Request, SecretStore, SendLater};
 use paykassma::{
-    ActivateTransaction, Activation, ActivationRequest, BaseUrl, CreateTransaction, Creation, EvidenceKeys,
+    ActivateTransaction, Activation, ActivationRequest, Answered, BaseUrl, CreateTransaction, Creation, EvidenceKeys,
     SubmitWithdrawal,
 };
 use secrecy::SecretString;
@@ -118,16 +118,17 @@ impl Defer for Ports {
 }
 
 impl CreateTransaction for Ports {
-    async fn create(&self, _: &SecretString, _: &domain::Order) -> Creation {
-        match self.0.call("create", REQUEST, |_| ()).await {
+    async fn create(&self, _: &SecretString, _: &domain::Order) -> Answered<Creation> {
+        let created = match self.0.call("create", REQUEST, |_| ()).await {
             Ok(()) => Creation::Created { params: r#"{"identifier":"shop@paytm"}"#.into() },
             Err(fault) => Creation::Unreachable(format!("{fault:?}")),
-        }
+        };
+        created.into()
     }
 }
 
 impl ActivateTransaction for Ports {
-    async fn activate(&self, _: &SecretString, request: &ActivationRequest<'_>) -> Activation {
+    async fn activate(&self, _: &SecretString, request: &ActivationRequest<'_>) -> Answered<Activation> {
         let id = wrong::attempt_id(&self.0, request);
         let (number, label) = (request.key1.as_str().to_owned(), request.order.label.as_str().to_owned());
         let amount = request.amount.to_string();
@@ -143,12 +144,12 @@ impl ActivateTransaction for Ports {
             Err(fault) => Activation::Unknown(format!("{fault:?}")),
         };
         super::activations::answered(&self.0, call, &said);
-        wrong::activated(&self.0, request, said)
+        wrong::activated(&self.0, request, said).into()
     }
 }
 
 impl SubmitWithdrawal for Ports {
-    async fn submit(&self, body: &str) -> domain::Submission {
+    async fn submit(&self, body: &str) -> Answered<domain::Submission> {
         let body = wrong::body(&self.0, body);
         let sending = super::withdrawals::begin(&self.0, &body);
         let submitted = body.clone();
@@ -160,7 +161,7 @@ impl SubmitWithdrawal for Ports {
             Err(fault) => domain::Submission::Unknown(format!("{fault:?}")),
         };
         sending.came_to(&self.0, &said);
-        wrong::submitted(&self.0, &body, said)
+        wrong::submitted(&self.0, &body, said).into()
     }
 }
 
@@ -249,6 +250,7 @@ pub(super) fn report_attention(world: &World) -> Job {
     let world = &releases::instance(world);
     let deps = attention_reporter::Deps {
         table: Table(world.clone()),
+        check: table_check(world),
         clock: Ports(world.clone()),
         sender_lifetime_ms: SENDER_LIFETIME_MS,
     };

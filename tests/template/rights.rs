@@ -123,8 +123,9 @@ fn who_may_do_what_to_money() {
     assert_eq!(may("dynamodb:PutItem", "ceiling#*"), [""; 0], "no sum is ever written over");
     let payers = ["attention-reporter", "create-withdrawal", "postback-receiver", "withdrawal-submitter"];
     assert_eq!(may("dynamodb:PutItem", "withdrawal#*"), payers);
-    let checkers = ["create-withdrawal", "event-publisher", "postback-receiver", "withdrawal-submitter"];
-    assert_eq!(may("dynamodb:PutItem", "table#*"), checkers, "who refuses to work on another table");
+    let checkers =
+        ["attention-reporter", "create-withdrawal", "event-publisher", "postback-receiver", "withdrawal-submitter"];
+    assert_eq!(may("dynamodb:PutItem", "table#*"), checkers, "who refuses another table, or makes its heartbeat");
     let readers =
         ["activate", "authorizer", "create-deposit", "create-withdrawal", "event-publisher", "postback-receiver"];
     assert_eq!(may("secretsmanager:GetSecretValue", "Secret"), readers);

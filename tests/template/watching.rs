@@ -3,12 +3,16 @@
 use std::collections::BTreeSet;
 
 use domain::AttentionKind;
-use lambda::{DEFINITIONS, ErrorReply, Metric};
+use lambda::{DEFINITIONS, Definition, ErrorReply, Metric};
 use serde_json::{Value, json};
 use signing::NotVerified;
 use store::StoreError;
 
 use super::document::{Template, file, functions};
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap()
+}
 
 fn alarms(template: &Template) -> Vec<(&str, &Value)> {
     let alarms = template.of_type("AWS::CloudWatch::Alarm").into_iter();
@@ -32,7 +36,9 @@ fn every_alarming_event_has_its_alarm_and_the_other_way_round() {
     let template = Template::read();
     let alarming = Metric::ALL.into_iter().filter(|metric| metric.is_alarming());
     let alarming: BTreeSet<_> = alarming.map(|metric| metric.name().to_owned()).collect();
-    let of_one_event = alarms(&template).into_iter().filter(|(_, alarm)| alarm["MetricName"] == "Events");
+    let of_one_event = alarms(&template).into_iter().filter(|(_, alarm)| {
+        alarm["MetricName"] == "Events" && dimension(alarm, "event") != [Metric::Heartbeat.name()]
+    });
     let watched: BTreeSet<_> = of_one_event
         .map(|(name, alarm)| {
             assert_eq!(alarm["Namespace"]["Fn::Sub"], "Paykassma/${AWS::StackName}", "{name}");
@@ -46,19 +52,21 @@ fn every_alarming_event_has_its_alarm_and_the_other_way_round() {
 #[test]
 fn what_an_alarm_counts_is_what_the_log_counts() {
     let template = Template::read();
-    let counted = DEFINITIONS.iter().map(|it| (it.dimension.to_owned(), it.name.to_owned())).collect();
+    let of = |it: &Definition| (it.dimensions.join(" "), it.name.to_owned());
+    let counted: BTreeSet<_> = DEFINITIONS.iter().map(of).collect();
     let namespace = json!({"Fn::Sub": "Paykassma/${AWS::StackName}"});
     assert_eq!(template.global()["Environment"]["Variables"]["METRICS_NAMESPACE"], namespace);
     let mut watched = BTreeSet::new();
     for (name, alarm) in alarms(&template) {
         for metric in metrics(alarm).filter(|metric| metric["Namespace"].is_object()) {
             assert_eq!(metric["Namespace"], namespace, "{name}");
-            let [dimension] = metric["Dimensions"].as_array().unwrap().as_slice() else { panic!("{name}: {metric}") };
-            let text = |value: &Value| value.as_str().unwrap().to_owned();
-            watched.insert((text(&dimension["Name"]), text(&metric["MetricName"])));
+            let dimensions: Vec<_> =
+                metric["Dimensions"].as_array().unwrap().iter().map(|it| text(&it["Name"])).collect();
+            watched.insert((dimensions.join(" "), text(&metric["MetricName"]).to_owned()));
         }
     }
-    assert_eq!(watched, counted);
+    let on_the_dashboard = ["Credited", "Paid"].map(|name| ("currency_code wallet_type".to_owned(), name.to_owned()));
+    assert_eq!(watched.into_iter().chain(on_the_dashboard).collect::<BTreeSet<_>>(), counted);
 }
 
 #[test]
@@ -174,6 +182,44 @@ fn the_queues_are_watched() {
 }
 
 #[test]
+fn a_publisher_that_gets_no_changes_sets_off_an_alarm() {
+    let template = Template::read();
+    let alarm = template.properties("EventsStoppedAlarm");
+    assert_eq!(dimension(alarm, "event"), [Metric::Heartbeat.name()]);
+    assert_eq!((&alarm["ComparisonOperator"], &alarm["Threshold"]), (&json!("LessThanThreshold"), &json!(1)));
+    assert_eq!(alarm["Period"], 1_800, "three reports fit into each period");
+    assert_eq!(alarm["TreatMissingData"], "breaching", "no data is what it is about");
+}
+
+#[test]
+fn numbers_without_a_credit_set_off_an_alarm() {
+    let template = Template::read();
+    let alarm = template.properties("CreditsStoppedAlarm");
+    assert_eq!(dimension(alarm, "event"), [Metric::DepositActivated.name(), Metric::DepositCredited.name()]);
+    assert_eq!(alarm["EvaluationPeriods"], 2);
+    let period = json!({"Fn::FindInMap": ["HalfInSeconds", {"Ref": "CreditSilenceHours"}, "seconds"]});
+    let metrics = alarm["Metrics"].as_array().unwrap();
+    assert!(metrics[1..].iter().all(|it| it["MetricStat"]["Period"] == period));
+    let halves = template.section("Mappings")["HalfInSeconds"].as_object().unwrap();
+    for (hours, half) in halves {
+        assert_eq!(half["seconds"].as_u64().unwrap() * 2, hours.parse::<u64>().unwrap() * 3_600);
+    }
+    let hours = &template.section("Parameters")["CreditSilenceHours"];
+    let allowed: BTreeSet<_> = hours["AllowedValues"].as_array().unwrap().iter().map(ToString::to_string).collect();
+    assert_eq!(allowed, halves.keys().cloned().collect());
+}
+
+#[test]
+fn a_receiver_that_answers_503_rarely_but_always_sets_off_an_alarm() {
+    let template = Template::read();
+    let alarm = template.properties("PostbackUnavailableAlarm");
+    assert_eq!((&alarm["MetricName"], &alarm["Statistic"]), (&json!("ServerErrors"), &json!("Sum")));
+    assert_eq!(dimension(alarm, "function"), [&json!({"Fn::Sub": "${AWS::StackName}-postback-receiver"})]);
+    assert_eq!((&alarm["DatapointsToAlarm"], &alarm["EvaluationPeriods"]), (&json!(2), &json!(3)));
+    assert_eq!((&alarm["Threshold"], &alarm["Period"]), (&json!(1), &json!(300)));
+}
+
+#[test]
 fn events_that_come_late_set_off_an_alarm() {
     let template = Template::read();
     let alarm = template.properties("EventsLateAlarm");
@@ -206,7 +252,8 @@ fn an_alarm_notifies_someone_when_it_fires_and_when_it_clears() {
     for (name, alarm) in alarms(&template) {
         let topic = json!([{"Ref": "AlarmTopic"}]);
         assert_eq!((&alarm["AlarmActions"], &alarm["OKActions"]), (&topic, &topic), "{name}");
-        assert!(name == "WithdrawalUnknownAgeAlarm" || alarm["TreatMissingData"] == "notBreaching", "{name}");
+        let is_silence = ["WithdrawalUnknownAgeAlarm", "EventsStoppedAlarm"].contains(&name);
+        assert_eq!(alarm["TreatMissingData"], if is_silence { "breaching" } else { "notBreaching" }, "{name}");
         assert!(alarm["AlarmDescription"].is_string(), "{name}");
     }
 }

@@ -10,7 +10,7 @@ use domain::{
     Timestamp, TransactionId,
 };
 use lambda::{BadRequest, Clock, Fields, Handler, Metric, Reply, Request, Right, SecretStore, StatusCode, count};
-use paykassma::{ActivateTransaction, Activation, ActivationRequest, NotAnswered};
+use paykassma::{ActivateTransaction, Activation, ActivationRequest, Answered, NotAnswered};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use store::{
@@ -113,7 +113,6 @@ struct Journalled {
     id: AttemptId,
 }
 
-const MISCONFIGURED: &str = "404: pluginapi_secret or PROVIDER_API_URL is wrong";
 const HELD: &str = "The payment has arrived and is being checked";
 
 impl<S, P, K, A> Handler for Deps<S, P, K, A>
@@ -164,7 +163,10 @@ where
             amount: entered.amount,
             custom_transaction_id: &journalled.id,
         };
-        let said = self.provider.activate(&secrets.pluginapi_secret, &activation).await;
+        let Answered { said, misconfigured } = self.provider.activate(&secrets.pluginapi_secret, &activation).await;
+        if let Some(code) = misconfigured {
+            count!(error, Metric::ProviderMisconfigured, id.key(), payment = key.key(), code);
+        }
         let called = Called { number: &entered.number, id: &journalled.id, call: &call, amount: entered.amount };
         let attempt = self.record(&journalled, &called, &said).await;
         reply(&id, &attempt, said)
@@ -233,17 +235,8 @@ where
         let result = result(said);
         let deposit = &journalled.order.row;
         let (reference, payment) = (deposit.order.custom_transaction_id.key(), journalled.payment.row.key.key());
-        match said {
-            Activation::NotSent(reason) | Activation::Unknown(reason) => {
-                warn!(reference, payment, reason, "the provider did not answer");
-            }
-            Activation::Misconfigured => {
-                count!(error, Metric::ProviderMisconfigured, reference, payment, MISCONFIGURED);
-            }
-            Activation::Activated { .. }
-            | Activation::Pending(_)
-            | Activation::Possible(_)
-            | Activation::Rejected(_) => {}
+        if let Activation::NotSent(reason) | Activation::Unknown(reason) = said {
+            warn!(reference, payment, reason, "the provider did not answer");
         }
         let attempt = match self.write_result(journalled, called, &result).await {
             Ok(attempt) => attempt,
@@ -252,7 +245,15 @@ where
                 deposit.called(called, &result, None).attempt
             }
         };
-        info!(reference, payment, outcome = ?attempt.outcome, "activation");
+        let outcome = attempt.outcome;
+        match said {
+            Activation::Activated { .. } | Activation::Pending(_) | Activation::Possible(_) => {
+                count!(info, Metric::DepositActivated, reference, payment, ?outcome, "activation");
+            }
+            Activation::Rejected(_) | Activation::NotSent(_) | Activation::Unknown(_) => {
+                info!(reference, payment, ?outcome, "activation");
+            }
+        }
         attempt
     }
 
@@ -297,7 +298,7 @@ fn result(said: &Activation) -> CallResult {
         Activation::Pending(message) => CallResult::Pending(message.clone()),
         Activation::Possible(message) => CallResult::Possible(message.clone()),
         Activation::Rejected(message) => CallResult::Failed(message.clone()),
-        Activation::NotSent(_) | Activation::Misconfigured => CallResult::NotSent,
+        Activation::NotSent(_) => CallResult::NotSent,
         Activation::Unknown(_) => CallResult::Unknown,
     }
 }
@@ -307,7 +308,6 @@ fn reply(id: &CustomTransactionId, attempt: &Attempt, said: Activation) -> Resul
     match (attempt.outcome, said) {
         (AttemptState::Failed, _) => Err(ApiError::Rejected(attempt.message.clone().unwrap_or_default())),
         (_, Activation::NotSent(reason)) => Err(ApiError::Provider(NotAnswered(reason))),
-        (_, Activation::Misconfigured) => Err(ApiError::Provider(NotAnswered(MISCONFIGURED.into()))),
         (AttemptState::Activated, _) => Ok(answer(id, StatusCode::OK, attempt)),
         (_, Activation::Unknown(_)) | (AttemptState::Started, _) => Ok(answer(id, StatusCode::ACCEPTED, attempt)),
         (_, _) => Ok(answer(id, StatusCode::OK, attempt)),

@@ -7,14 +7,15 @@ pub use open::{LAST_READ, LAST_REPORT};
 
 use std::time::Duration;
 
-use domain::{AttentionKind, Timestamp, WithdrawalId, WithdrawalRow};
+use domain::{AttentionKind, TableIdentity, Timestamp, WithdrawalId, WithdrawalRow};
+use futures_util::future::join;
 use lambda::{BadSetting, Clock, Right, report_oldest_seconds, serve_events};
 use serde::de::IgnoredAny;
-use store::{FindAttention, ReadMany, StoreError, Write};
+use store::{FindAttention, Read, ReadMany, StoreError, TableCheck, TableId, Write};
 use tracing::error;
 
 /// The settings that this function reads, beside those that all functions have.
-pub const SETTINGS: &[&str] = &["TABLE_NAME", "SENDER_LIFETIME_MS"];
+pub const SETTINGS: &[&str] = &["TABLE_NAME", "TABLE_STREAM_ARN", "SENDER_LIFETIME_MS"];
 
 /// What this function's role allows.
 pub const RIGHTS: &[Right] = &[
@@ -22,6 +23,8 @@ pub const RIGHTS: &[Right] = &[
     Right::ReadRows("withdrawal"),
     Right::ReadManyRows("withdrawal"),
     Right::PutRows("withdrawal"),
+    Right::ReadRows("table"),
+    Right::PutRows("table"),
 ];
 
 /// The least age of an attempt that this function gives up. By then the armed message should have come several times.
@@ -47,6 +50,8 @@ pub const REPORTED: [&str; 10] = [
 pub struct Deps<S, A> {
     /// The table.
     pub table: S,
+    /// Its own row, which is the heartbeat of its stream.
+    pub check: TableCheck,
     /// Time.
     pub clock: A,
     /// After this time without a recorded result, a sender counts as dead.
@@ -76,6 +81,20 @@ where
             report_oldest_seconds(name, seconds);
         }
         if is_complete { Ok(()) } else { Err(NotReported) }
+    }
+
+    /// Makes a change that the publisher counts.
+    ///
+    /// # Errors
+    /// [`NotReported`] when the table does not answer, or is not the one that the stack serves.
+    pub async fn beat(&self) -> Result<(), NotReported>
+    where
+        S: Read<TableId> + Write<TableIdentity>,
+    {
+        self.check.beat(&self.table).await.map_err(|cause| {
+            failed(&cause);
+            NotReported
+        })
     }
 
     /// Finds out all ages, and whether none is missing.
@@ -114,15 +133,19 @@ fn seconds_since(at: Timestamp, now: Timestamp) -> u64 {
     now.0.saturating_sub(at.0) / 1_000
 }
 
-/// Reports whenever it is asked to, for as long as the function lives. With a bad setting, nothing is reported.
+/// Reports and makes its change whenever it is asked to, for as long as the function lives. With a bad setting, nothing is reported.
 ///
 /// # Errors
 /// When the runtime's own API fails.
 pub async fn serve<S, A>(set_up: Result<Deps<S, A>, BadSetting>) -> Result<(), lambda_runtime::Error>
 where
-    S: FindAttention + ReadMany<WithdrawalId> + Write<WithdrawalRow>,
+    S: FindAttention + ReadMany<WithdrawalId> + Write<WithdrawalRow> + Read<TableId> + Write<TableIdentity>,
     A: Clock,
 {
-    serve_events(set_up, async |deps: Option<&Deps<S, A>>, _: IgnoredAny| Ok(deps.ok_or(NotReported)?.report().await?))
-        .await
+    serve_events(set_up, async |deps: Option<&Deps<S, A>>, _: IgnoredAny| {
+        let deps = deps.ok_or(NotReported)?;
+        let (reported, beaten) = join(deps.report(), deps.beat()).await;
+        Ok(reported.and(beaten)?)
+    })
+    .await
 }

@@ -16,7 +16,7 @@ use domain::{
 use lambda::Clock;
 use store::{
     AttentionPage, BackOff, Change, FindAttention, IndexEntry, Memory, Read, ReadMany, RowKey, StoreError, Stored,
-    Write, Written,
+    TableCheck, Write, Written,
 };
 
 const HOUR_MS: u64 = 3_600_000;
@@ -162,7 +162,7 @@ impl Table {
 }
 
 async fn ages(table: Table, clock: Ticking) -> (Table, Ages, bool) {
-    let deps = Deps { table, clock, sender_lifetime_ms: 30_000 };
+    let deps = Deps { table, check: TableCheck::new("arn:stream"), clock, sender_lifetime_ms: 30_000 };
     let (ages, is_complete) = deps.ages().await;
     (deps.table, ages, is_complete)
 }
@@ -290,7 +290,8 @@ async fn an_attempt_whose_sender_must_be_dead_is_given_up_once() {
     let (row, _) = table.withdrawal("old").await;
     assert!(matches!(row.answered("sender", &Submission::Accepted, ago(0)), Transition::Move(row)
         if row.state == WithdrawalState::Submitted));
-    let patient = Deps { table, clock: Ticking::by(0), sender_lifetime_ms: 2 * lost_after_ms };
+    let check = TableCheck::new("arn:stream");
+    let patient = Deps { table, check, clock: Ticking::by(0), sender_lifetime_ms: 2 * lost_after_ms };
     patient.table.add(sending("patient", lost_after_ms + 1)).await;
     patient.report().await.unwrap();
     assert_eq!(patient.table.withdrawal("patient").await.0.state, WithdrawalState::Sending, "its lifetime is longer");
@@ -362,7 +363,8 @@ async fn a_report_ends_in_time_although_the_table_does_not_answer() {
     }
 
     let rows = many().await.rows;
-    let deps = Deps { table: Silent(rows), clock: Ended(Ticking::by(0)), sender_lifetime_ms: 30_000 };
+    let check = TableCheck::new("arn:stream");
+    let deps = Deps { table: Silent(rows), check, clock: Ended(Ticking::by(0)), sender_lifetime_ms: 30_000 };
     let (ages, is_complete) = deps.ages().await;
     assert!(is_complete);
     assert_eq!((ages["submitted"], ages["unread"], ages["unmatched"]), (250 * 3_600, 250 * 3_600, 0));

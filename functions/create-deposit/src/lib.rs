@@ -11,8 +11,8 @@ use domain::{
     CreditedNumberId, CustomTransactionId, Deposit, DepositRow, Order, Payment, PaymentKey, PaymentState,
     PaymentSystems, Timestamp, WaitingPageId, mask, match_waiting,
 };
-use lambda::{Clock, Handler, Metric, Reply, Request, Right, SecretStore, StatusCode, count};
-use paykassma::{BaseUrl, CreateTransaction, Creation, NotAnswered, payment_window_url};
+use lambda::{Clock, Handler, Metric, Money, Reply, Request, Right, SecretStore, StatusCode, count, count_credited};
+use paykassma::{Answered, BaseUrl, CreateTransaction, Creation, NotAnswered, payment_window_url};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -116,15 +116,14 @@ where
     async fn handle(&self, request: Request<'_>) -> Result<Reply, ApiError> {
         let order = request::read(request.body, &self.systems)?;
         let secrets = self.keys.current().await?;
-        let error = match self.provider.create(&secrets.pluginapi_secret, &order).await {
+        let Answered { said, misconfigured } = self.provider.create(&secrets.pluginapi_secret, &order).await;
+        if let Some(code) = misconfigured {
+            count!(error, Metric::ProviderMisconfigured, order.custom_transaction_id.key(), code);
+        }
+        let error = match said {
             Creation::Created { params } => return self.register(order, params).await,
             Creation::Rejected(message) => ApiError::Rejected(mask(&message, &[order.label.as_str()])),
             Creation::Unreachable(reason) => ApiError::Provider(NotAnswered(reason)),
-            Creation::Misconfigured => {
-                let reason = "404: pluginapi_secret or PROVIDER_API_URL is wrong";
-                count!(error, Metric::ProviderMisconfigured, order.custom_transaction_id.key(), reason);
-                ApiError::Provider(NotAnswered(reason.into()))
-            }
         };
         match self.table.read(&order.custom_transaction_id).await?.and_then(Stored::registered) {
             Some(known) => self.repeat(&order, known).await,
@@ -243,9 +242,18 @@ where
 
 fn count_matched(deposit: &Deposit, row: &Payment) {
     let (reference, payment) = (deposit.order.custom_transaction_id.key(), row.key.key());
-    if let PaymentState::Quarantined { mismatch, .. } = &row.state {
-        count!(error, Metric::DepositQuarantined, reference, payment, ?mismatch);
-    } else {
-        count!(info, Metric::DepositCredited, reference, payment, "an unmatched payment found its order");
+    match &row.state {
+        PaymentState::Quarantined { mismatch, .. } => {
+            count!(error, Metric::DepositQuarantined, reference, payment, ?mismatch);
+        }
+        PaymentState::Credited { facts, .. } => {
+            let (amount, currency_code, wallet_type) = (&facts.amount, &facts.currency_code, &row.key.wallet_type);
+            let money = Money { amount, currency_code, wallet_type };
+            count_credited(money, &reference, &payment, "an unmatched payment found its order");
+        }
+        PaymentState::Claimed { .. }
+        | PaymentState::Released { .. }
+        | PaymentState::Unmatched { .. }
+        | PaymentState::Rejected { .. } => {}
     }
 }

@@ -13,7 +13,7 @@ use domain::{
     WithdrawalId, WithdrawalRequest, WithdrawalRow, WithdrawalState,
 };
 use lambda::{AwsError, Clock, Handler, Metric, Reply, Request, Right, SecretStore, SendLater, StatusCode, count};
-use paykassma::{SubmitWithdrawal, withdrawal_body};
+use paykassma::{Answered, SubmitWithdrawal, withdrawal_body};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use store::{
@@ -167,9 +167,12 @@ where
     /// Submits what is journalled. If the outcome cannot be written, the armed message finds the attempt without an end, and it
     /// counts as unknown.
     async fn submit(&self, journalled: Withdrawal, sender: &str) -> Result<Reply, ApiError> {
-        let submission = self.provider.submit(&journalled.body).await;
+        let Answered { said: submission, misconfigured } = self.provider.submit(&journalled.body).await;
         let reference = journalled.request.withdrawal_id.key();
         info!(reference, outcome = submission.name(), "submitted");
+        if let Some(code) = misconfigured {
+            count!(error, Metric::ProviderMisconfigured, reference, code);
+        }
         let now = Timestamp(self.clock.now_ms());
         let answered = |row: Option<&WithdrawalRow>| match row {
             Some(WithdrawalRow::Registered(row)) => {
@@ -189,6 +192,9 @@ where
         let row = current.as_ref().and_then(|it| it.row.registered()).unwrap_or(&journalled);
         if let Effect::Conflicted(mismatch) = effect {
             count!(error, Metric::WithdrawalConflict, reference, ?mismatch, "the provider contradicts itself");
+        }
+        if effect == Effect::Moved && matches!(row.state, WithdrawalState::Rejected { .. }) {
+            count!(info, Metric::WithdrawalRejected, reference);
         }
         if row.state == WithdrawalState::Unknown {
             count!(error, Metric::WithdrawalUnknown, reference, "nobody knows whether it arrived");

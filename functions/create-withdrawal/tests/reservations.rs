@@ -12,7 +12,7 @@ use domain::{
     WalletType, Withdrawal, WithdrawalId, WithdrawalRow, WithdrawalState,
 };
 use lambda::{AwsError, Clock, ErrorReply, Handler, Reply, Request, SecretStore, SendLater};
-use paykassma::SubmitWithdrawal;
+use paykassma::{Answered, SubmitWithdrawal};
 use secrecy::SecretString;
 use store::{
     AnyRow, BackOff, Change, Memory, Read, Reserve, Reserved, StoreError, Stored, TableCheck, TableId, Write, Written,
@@ -117,9 +117,9 @@ impl SendLater for World {
 }
 
 impl SubmitWithdrawal for World {
-    async fn submit(&self, _: &str) -> Submission {
+    async fn submit(&self, _: &str) -> Answered<Submission> {
         *self.sent.lock().unwrap() += 1;
-        Submission::Accepted
+        Submission::Accepted.into()
     }
 }
 

@@ -4,10 +4,13 @@ mod proof;
 mod set_aside;
 
 use domain::{Event, ListHash, PaymentKey, SignedList, TableIdentity};
-use lambda::{ChangeHandler, ChangeRecord, Handled, Publish, Published, Right, SecretStore, SetAside, SetAsideMessage};
+use lambda::{
+    ChangeHandler, ChangeRecord, Handled, Metric, Publish, Published, Right, SecretStore, SetAside, SetAsideMessage,
+    count,
+};
 use paykassma::EvidenceKeys;
 use serde::Serialize;
-use store::{Read, RowEvents, StoreError, StoredListId, TableCheck, TableId, Write, row_events};
+use store::{Read, RowEvents, RowKey, StoreError, StoredListId, TableCheck, TableId, Write, row_events};
 use tracing::{error, info, warn};
 
 pub use proof::{NotProved, Proofs};
@@ -145,6 +148,9 @@ where
     async fn events_of(&self, record: &ChangeRecord) -> Result<Vec<Published>, Stop> {
         let row = read(record).map_err(Stop::SetAside)?;
         let Some(RowEvents { transaction, version, events }) = row else { return Ok(Vec::new()) };
+        if transaction == TableId.key() {
+            count!(info, Metric::Heartbeat, transaction);
+        }
         let mut published = Vec::new();
         for event in events {
             let proved =

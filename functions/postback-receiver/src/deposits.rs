@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use domain::{CreditedNumber, Decision, DepositReport, DepositRow, Noted, Payment, PaymentState, Rows, decide};
-use lambda::{Metric, count};
+use lambda::{Metric, Money, count, count_credited};
 use store::{Change, RowKey, StoreError, Stored, Transacted, Transaction, Written, retry};
 
 use crate::Table;
@@ -173,7 +173,9 @@ pub(crate) async fn write_decisions(
 }
 
 fn count_credit(report: &DepositReport) {
-    count!(info, Metric::DepositCredited, reference(report), payment = report.payment.key());
+    let DepositReport { payment, facts, .. } = report;
+    let (amount, currency_code, wallet_type) = (&facts.amount, &facts.currency_code, &payment.wallet_type);
+    count_credited(Money { amount, currency_code, wallet_type }, &reference(report), &payment.key(), "credited");
 }
 
 fn count_decision(decision: &Decision, report: &DepositReport) {

@@ -1,7 +1,7 @@
 //! The provider's reports about withdrawals: written once, or recorded for a reason.
 
 use domain::{Effect, WithdrawalReport, WithdrawalRow, WithdrawalState};
-use lambda::{Metric, count};
+use lambda::{Metric, Money, count, count_paid};
 use store::{RowKey, StoreError, Stored, Updated, Written, update_from};
 
 use crate::Table;
@@ -47,6 +47,11 @@ fn count_update(report: &WithdrawalReport, updated: &Updated<WithdrawalRow, Effe
 
 fn count_end(report: &WithdrawalReport) {
     let is_paid = matches!(report.outcome(), Some(WithdrawalState::Paid { .. }));
-    let metric = if is_paid { Metric::WithdrawalPaid } else { Metric::WithdrawalFailed };
-    count!(info, metric, report.withdrawal_id.key());
+    let reference = report.withdrawal_id.key();
+    if is_paid {
+        let WithdrawalReport { wallet_type, facts, .. } = report;
+        count_paid(Money { amount: &facts.amount, currency_code: &facts.currency_code, wallet_type }, &reference);
+    } else {
+        count!(info, Metric::WithdrawalFailed, reference);
+    }
 }

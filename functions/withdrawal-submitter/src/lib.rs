@@ -11,7 +11,7 @@ use domain::{
     WithdrawalState,
 };
 use lambda::{Clock, Defer, Handled, Message, MessageHandler, Metric, Right, count};
-use paykassma::SubmitWithdrawal;
+use paykassma::{Answered, SubmitWithdrawal};
 use store::{Read, RowKey, StoreError, Stored, TableCheck, TableId, Updated, Write, Written, update_from};
 use tracing::{error, info, warn};
 
@@ -185,9 +185,12 @@ where
             return Ok(Next::Retry);
         }
         let journalled = Stored { row, version: stored.version.saturating_add(1) };
-        let submission = self.provider.submit(&journalled.row.body).await;
+        let Answered { said: submission, misconfigured } = self.provider.submit(&journalled.row.body).await;
         let (id, attempt) = (journalled.row.request.withdrawal_id.clone(), journalled.row.attempts.len());
         info!(reference = id.key(), attempt, outcome = submission.name(), "submitted again");
+        if let Some(code) = misconfigured {
+            count!(error, Metric::ProviderMisconfigured, id.key(), code);
+        }
         let now = self.now();
         let (row, effect) = self.apply(journalled, |row| row.answered(&sender, &submission, now)).await?;
         report(&id, &row, effect, &submission);
@@ -233,6 +236,7 @@ fn report(id: &WithdrawalId, row: &Withdrawal, effect: Effect, submission: &Subm
         (_, Submission::Rejected(_)) if is_unknown => {
             warn!(reference = id.key(), "a fail after an unknown attempt releases nothing");
         }
+        (Effect::Moved, Submission::Rejected(_)) => count!(info, Metric::WithdrawalRejected, id.key()),
         (Effect::Moved, Submission::Unknown(_)) if is_unknown => {
             count!(error, Metric::WithdrawalUnknown, id.key(), "nobody knows whether it arrived");
         }

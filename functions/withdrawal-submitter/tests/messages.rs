@@ -11,7 +11,7 @@ use domain::{
     WithdrawalRequest, WithdrawalRow, WithdrawalState,
 };
 use lambda::{AwsError, Clock, Defer, Handled, Message, MessageHandler};
-use paykassma::SubmitWithdrawal;
+use paykassma::{Answered, SubmitWithdrawal};
 use store::{Change, Memory, Read, TableCheck, Write};
 use withdrawal_submitter::{Deps, Policy};
 
@@ -26,9 +26,9 @@ struct Scripted {
 }
 
 impl SubmitWithdrawal for &Scripted {
-    fn submit(&self, body: &str) -> impl Future<Output = Submission> + Send {
+    fn submit(&self, body: &str) -> impl Future<Output = Answered<Submission>> + Send {
         self.sent.lock().unwrap().push(body.to_owned());
-        ready(self.answers.lock().unwrap().remove(0))
+        ready(self.answers.lock().unwrap().remove(0).into())
     }
 }
 

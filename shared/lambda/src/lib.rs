@@ -23,7 +23,9 @@ pub use fields::{BadRequest, Fields};
 pub use http::{ErrorReply, Handler, Parameters, Reply, Request, WRONG_TABLE, serve};
 pub use lambda_http::http::StatusCode;
 pub use log::start as start_log;
-pub use metrics::{DEFINITIONS, EVENTS, Metric, count_error, report_oldest_seconds};
+pub use metrics::{
+    DEFINITIONS, Definition, EVENTS, Metric, Money, count_credited, count_error, count_paid, report_oldest_seconds,
+};
 pub use queue::{Defer, Handled, Message, MessageHandler, Queue, SendLater, serve_queue};
 pub use rights::Right;
 pub use secrets::{SecretStore, Secrets};

@@ -2,19 +2,21 @@
 
 use std::fmt;
 
+use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
-use crate::metrics::Definition;
+use crate::metrics::{AMOUNT, members};
 use crate::{Clock, Settings, System};
 
 /// Writes lines as `F` does, and adds to those that are counted what `CloudWatch` needs for it.
 struct Metered<F> {
     lines: F,
     namespace: String,
+    function: String,
 }
 
 impl<S, N, F> FormatEvent<S, N> for Metered<F>
@@ -24,13 +26,29 @@ where
     F: FormatEvent<S, N>,
 {
     fn format_event(&self, context: &FmtContext<'_, S, N>, mut to: Writer<'_>, event: &Event<'_>) -> fmt::Result {
-        let Some(metric) = Definition::of(event.metadata().target()) else {
+        let mut amount = Amount::default();
+        event.record(&mut amount);
+        let target = event.metadata().target();
+        let members = members(target, &amount.0, &self.namespace, &self.function, System.now_ms());
+        if members.is_empty() {
             return self.lines.format_event(context, to, event);
-        };
+        }
         let mut line = String::new();
         self.lines.format_event(context, Writer::new(&mut line), event)?;
         let open = line.trim_end().strip_suffix('}').ok_or(fmt::Error)?;
-        writeln!(to, "{open},{}}}", metric.members(&self.namespace, System.now_ms()))
+        writeln!(to, "{open}{members}}}")
+    }
+}
+
+/// The text of the field that has an amount.
+#[derive(Default)]
+struct Amount(String);
+
+impl Visit for Amount {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        if field.name() == AMOUNT {
+            self.0 = format!("{value:?}");
+        }
     }
 }
 
@@ -43,13 +61,14 @@ pub fn start(settings: &Settings) {
         .unwrap_or(LevelFilter::INFO)
         .min(LevelFilter::INFO);
     let namespace = settings.optional("METRICS_NAMESPACE").unwrap_or("Paykassma").to_owned();
+    let function = settings.optional("AWS_LAMBDA_FUNCTION_NAME").unwrap_or_default().to_owned();
     tracing_subscriber::fmt()
         .json()
         .flatten_event(true)
         .with_target(false)
         .with_span_list(false)
         .with_max_level(level)
-        .map_event_format(|lines| Metered { lines, namespace })
+        .map_event_format(|lines| Metered { lines, namespace, function })
         .init();
 }
 
@@ -62,7 +81,7 @@ mod tests {
     use tracing::info;
 
     use super::*;
-    use crate::metrics::{count_error, report_oldest_seconds};
+    use crate::metrics::{Money, count_credited, count_error, count_paid, report_oldest_seconds};
     use crate::{Metric, count};
 
     #[derive(Clone, Default)]
@@ -85,7 +104,11 @@ mod tests {
             .json()
             .flatten_event(true)
             .with_writer(move || to.clone())
-            .map_event_format(|lines| Metered { lines, namespace: "Paykassma/\"x".into() })
+            .map_event_format(|lines| Metered {
+                lines,
+                namespace: "Paykassma/\"x".into(),
+                function: "x-activate".into(),
+            })
             .finish();
         tracing::subscriber::with_default(subscriber, log);
         let written = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
@@ -93,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_counted_is_a_metric_of_one_dimension() {
+    fn what_is_counted_is_a_metric_of_its_dimension() {
         let lines = lines(|| {
             count!(error, Metric::DepositQuarantined, "deposit#1", "}}");
             count_error(404, "not_found", None, None);
@@ -116,6 +139,32 @@ mod tests {
             (&json!(1), &json!("deposit#1"), &json!("}"))
         );
         assert_eq!(lines[2]["OldestAttentionSeconds"], 7_200);
+    }
+
+    #[test]
+    fn a_line_may_be_several_metrics() {
+        let money = Money { amount: &"700.10", currency_code: &"INR", wallet_type: &"paytm" };
+        let lines = lines(|| {
+            count_credited(money, "deposit#1", "payment#paytm#1", "early");
+            count_paid(money, "withdrawal#1");
+            count_error(503, "try_again", None, None);
+        });
+        let of = |line: &Value| -> Vec<_> {
+            let directives = line["_aws"]["CloudWatchMetrics"].as_array().unwrap();
+            let metric = |it: &Value| (it["Dimensions"][0].clone(), it["Metrics"][0]["Name"].clone());
+            directives.iter().map(metric).collect()
+        };
+        let money = json!(["currency_code", "wallet_type"]);
+        assert_eq!(of(&lines[0]), [(json!(["event"]), json!("Events")), (money.clone(), json!("Credited"))]);
+        assert_eq!(of(&lines[1]), [(json!(["event"]), json!("Events")), (money, json!("Paid"))]);
+        assert_eq!(of(&lines[2]), [(json!(["code"]), json!("Errors")), (json!(["function"]), json!("ServerErrors"))]);
+        assert_eq!((&lines[0]["Events"], &lines[0]["amount"]), (&json!(1), &json!("700.10")));
+        assert_eq!(
+            (&lines[0]["Credited"], &lines[1]["Paid"]),
+            (&json!(700.10), &json!(700.10)),
+            "numbers, for CloudWatch"
+        );
+        assert_eq!((&lines[2]["function"], &lines[2]["ServerErrors"]), (&json!("x-activate"), &json!(1)));
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! What is counted. A count is a log line too, in `CloudWatch`'s embedded metric format: every count has its evidence, and
 //! nothing is written twice. A line is counted only if it is written through this module.
 
+use std::fmt::Display;
+
 use serde_json::json;
 use tracing::{error, info};
 
@@ -13,6 +15,8 @@ pub enum Metric {
     DepositQuarantined,
     /// A payment is held, because its order is not registered.
     PaymentUnmatched,
+    /// The provider has taken a number that a user entered: it is paid, or may be.
+    DepositActivated,
     /// Users of different labels have entered the number of a payment.
     PaymentContested,
     /// A postback contradicts what was decided about a payment.
@@ -23,6 +27,8 @@ pub enum Metric {
     PostbackUnreadable,
     /// The provider has paid a withdrawal.
     WithdrawalPaid,
+    /// The provider has refused a withdrawal.
+    WithdrawalRejected,
     /// The provider has not paid a withdrawal.
     WithdrawalFailed,
     /// The provider reports a withdrawal that was not made here.
@@ -35,23 +41,27 @@ pub enum Metric {
     WithdrawalNeedsReview,
     /// A ceiling on outgoing money does not allow a withdrawal.
     WithdrawalLimitReached,
-    /// The provider answers 404: a secret or an address is wrong.
+    /// The provider answers 401, 403 or 404: a secret or an address is wrong.
     ProviderMisconfigured,
+    /// A change of the table that was made for this reached the publisher.
+    Heartbeat,
     /// A change of the table was set aside: its events are not published yet.
     EventSetAside,
 }
 
 impl Metric {
     /// All metrics.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 19] = [
         Self::DepositCredited,
         Self::DepositQuarantined,
         Self::PaymentUnmatched,
+        Self::DepositActivated,
         Self::PaymentContested,
         Self::PaymentConflict,
         Self::PostbackRepeated,
         Self::PostbackUnreadable,
         Self::WithdrawalPaid,
+        Self::WithdrawalRejected,
         Self::WithdrawalFailed,
         Self::WithdrawalForeign,
         Self::WithdrawalConflict,
@@ -59,6 +69,7 @@ impl Metric {
         Self::WithdrawalNeedsReview,
         Self::WithdrawalLimitReached,
         Self::ProviderMisconfigured,
+        Self::Heartbeat,
         Self::EventSetAside,
     ];
 
@@ -67,10 +78,13 @@ impl Metric {
     pub const fn is_alarming(self) -> bool {
         match self {
             Self::DepositCredited
+            | Self::DepositActivated
             | Self::PaymentContested
             | Self::PostbackRepeated
             | Self::WithdrawalPaid
-            | Self::WithdrawalFailed => false,
+            | Self::WithdrawalRejected
+            | Self::WithdrawalFailed
+            | Self::Heartbeat => false,
             Self::DepositQuarantined
             | Self::PaymentUnmatched
             | Self::PaymentConflict
@@ -92,11 +106,13 @@ impl Metric {
             Self::DepositCredited => "deposit.credited",
             Self::DepositQuarantined => "deposit.quarantined",
             Self::PaymentUnmatched => "payment.unmatched",
+            Self::DepositActivated => "deposit.activated",
             Self::PaymentContested => "payment.contested",
             Self::PaymentConflict => "payment.conflict",
             Self::PostbackRepeated => "postback.repeated",
             Self::PostbackUnreadable => "postback.unreadable",
             Self::WithdrawalPaid => "withdrawal.paid",
+            Self::WithdrawalRejected => "withdrawal.rejected",
             Self::WithdrawalFailed => "withdrawal.failed",
             Self::WithdrawalForeign => "withdrawal.foreign",
             Self::WithdrawalConflict => "withdrawal.conflict",
@@ -104,6 +120,7 @@ impl Metric {
             Self::WithdrawalNeedsReview => "withdrawal.needs_review",
             Self::WithdrawalLimitReached => "withdrawal.limit_reached",
             Self::ProviderMisconfigured => "provider.misconfigured",
+            Self::Heartbeat => "stream.heartbeat",
             Self::EventSetAside => "event.set_aside",
         }
     }
@@ -115,7 +132,7 @@ impl Metric {
 /// ```
 /// use lambda::{Metric, count};
 ///
-/// count!(info, Metric::DepositCredited, "deposit#order-1", payment = "payment#paytm#47752123519");
+/// count!(info, Metric::PostbackRepeated, "deposit#order-1", payment = "payment#paytm#47752123519");
 /// ```
 #[macro_export]
 macro_rules! count {
@@ -130,13 +147,39 @@ macro_rules! count {
     }};
 }
 
-/// Counts a reply that is an error, as `Errors` in the dimension `code`.
+/// Counts a reply that is an error, as `Errors` in the dimension `code`. What the caller should send again, 5xx, is also counted as
+/// `ServerErrors` in the dimension `function`.
 pub fn count_error(status: u16, code: &'static str, field: Option<&str>, cause: Option<&str>) {
     if status >= 500 {
-        error!(target: ERRORS, status, code, cause, "answered with an error");
+        error!(target: SERVER_ERRORS, status, code, cause, "answered with an error");
     } else {
         info!(target: ERRORS, status, code, field, cause, "answered with an error");
     }
+}
+
+/// Money that was credited to a user or paid to one.
+#[derive(Clone, Copy)]
+pub struct Money<'a> {
+    /// How much: an exact decimal, as a JSON number is written.
+    pub amount: &'a dyn Display,
+    /// Its currency.
+    pub currency_code: &'a dyn Display,
+    /// The provider's name of the wallet.
+    pub wallet_type: &'a dyn Display,
+}
+
+/// Counts a credit as [`Metric::DepositCredited`], and its amount as `Credited` in the dimensions `currency_code` and `wallet_type`.
+pub fn count_credited(money: Money<'_>, reference: &str, payment: &str, how: &str) {
+    let Money { amount, currency_code, wallet_type } = money;
+    let event = Metric::DepositCredited.name();
+    info!(target: CREDITED, event, reference, payment, %amount, %currency_code, %wallet_type, "{how}");
+}
+
+/// Counts a withdrawal as [`Metric::WithdrawalPaid`], and its amount as `Paid` in the dimensions `currency_code` and `wallet_type`.
+pub fn count_paid(money: Money<'_>, reference: &str) {
+    let Money { amount, currency_code, wallet_type } = money;
+    let event = Metric::WithdrawalPaid.name();
+    info!(target: PAID, event, reference, %amount, %currency_code, %wallet_type);
 }
 
 /// Reports the age of the oldest row of an attention kind, as `OldestAttentionSeconds` in the dimension `attention`.
@@ -146,40 +189,95 @@ pub fn report_oldest_seconds(attention: &'static str, seconds: u64) {
 
 /// The target of lines that count a [`Metric`].
 pub const EVENTS: &str = "metrics::events";
+const CREDITED: &str = "metrics::credited";
+const PAID: &str = "metrics::paid";
 const ERRORS: &str = "metrics::errors";
+const SERVER_ERRORS: &str = "metrics::server_errors";
 const AGES: &str = "metrics::ages";
 
-/// How the lines of a target become a metric.
+type Targets = &'static [&'static str];
+
+/// How the lines of some targets become a metric.
 #[derive(Debug)]
 pub struct Definition {
-    target: &'static str,
-    /// The field whose values are counted apart.
-    pub dimension: &'static str,
+    targets: Targets,
+    /// The fields whose values are counted apart.
+    pub dimensions: &'static [&'static str],
     /// The metric's name.
     pub name: &'static str,
     unit: &'static str,
-    /// The value where the line has none.
-    value: Option<u8>,
+    value: Value,
 }
 
+/// Where a metric's value comes from.
+#[derive(Debug)]
+enum Value {
+    /// Each line counts as one.
+    One,
+    /// The line has a field with the metric's name.
+    Own,
+    /// The field [`AMOUNT`].
+    Amount,
+}
+
+/// The field that has an exact decimal. In the line it is a string, as everywhere; a metric's value must be a number.
+pub(crate) const AMOUNT: &str = "amount";
+/// The dimension that every line may be counted by.
+pub(crate) const FUNCTION: &str = "function";
+
 /// All that can be counted.
-pub const DEFINITIONS: [Definition; 3] = [
-    Definition { target: EVENTS, dimension: "event", name: "Events", unit: "Count", value: Some(1) },
-    Definition { target: ERRORS, dimension: "code", name: "Errors", unit: "Count", value: Some(1) },
-    Definition { target: AGES, dimension: "attention", name: "OldestAttentionSeconds", unit: "Seconds", value: None },
+pub const DEFINITIONS: [Definition; 6] = [
+    Definition::count(&[EVENTS, CREDITED, PAID], &["event"], "Events"),
+    Definition::count(&[ERRORS, SERVER_ERRORS], &["code"], "Errors"),
+    Definition::count(&[SERVER_ERRORS], &[FUNCTION], "ServerErrors"),
+    Definition::money(&[CREDITED], "Credited"),
+    Definition::money(&[PAID], "Paid"),
+    Definition {
+        targets: &[AGES],
+        dimensions: &["attention"],
+        name: "OldestAttentionSeconds",
+        unit: "Seconds",
+        value: Value::Own,
+    },
 ];
 
 impl Definition {
-    pub(crate) fn of(target: &str) -> Option<&'static Self> {
-        DEFINITIONS.iter().find(|definition| definition.target == target)
+    const fn count(targets: Targets, dimensions: &'static [&'static str], name: &'static str) -> Self {
+        Self { targets, dimensions, name, unit: "Count", value: Value::One }
     }
 
-    /// The members that make a line a metric.
-    pub(crate) fn members(&self, namespace: &str, now_ms: u64) -> String {
-        let metrics = json!([{"Name": self.name, "Unit": self.unit}]);
-        let directive = json!({"Namespace": namespace, "Dimensions": [[self.dimension]], "Metrics": metrics});
-        let metadata = json!({"Timestamp": now_ms, "CloudWatchMetrics": [directive]});
-        let value = self.value.map(|value| format!(r#""{}":{value},"#, self.name)).unwrap_or_default();
-        format!(r#"{value}"_aws":{metadata}"#)
+    const fn money(targets: Targets, name: &'static str) -> Self {
+        Self { targets, dimensions: &["currency_code", "wallet_type"], name, unit: "None", value: Value::Amount }
     }
+
+    /// The metrics that a line of this target counts.
+    pub(crate) fn of(target: &str) -> impl Iterator<Item = &'static Self> {
+        DEFINITIONS.iter().filter(move |definition| definition.targets.contains(&target))
+    }
+
+    fn directive(&self, namespace: &str) -> serde_json::Value {
+        let metrics = json!([{"Name": self.name, "Unit": self.unit}]);
+        json!({"Namespace": namespace, "Dimensions": [self.dimensions], "Metrics": metrics})
+    }
+}
+
+/// The members that make a line of this target count, each with a comma before it. There are none if it is not counted.
+pub(crate) fn members(target: &str, amount: &str, namespace: &str, function: &str, now_ms: u64) -> String {
+    let mut members = String::new();
+    let mut directives = Vec::new();
+    for definition in Definition::of(target) {
+        if definition.dimensions.contains(&FUNCTION) {
+            members += &format!(",\"{FUNCTION}\":{}", json!(function));
+        }
+        match definition.value {
+            Value::One => members += &format!(",\"{}\":1", definition.name),
+            Value::Own => {}
+            Value::Amount => members += &format!(",\"{}\":{amount}", definition.name),
+        }
+        directives.push(definition.directive(namespace));
+    }
+    if !directives.is_empty() {
+        members += &format!(",\"_aws\":{}", json!({"Timestamp": now_ms, "CloudWatchMetrics": directives}));
+    }
+    members
 }

@@ -17,10 +17,11 @@ pub struct BadSetting {
 }
 
 /// The settings that every function has: its AWS clients and its log read them.
-pub const SHARED_SETTINGS: [&str; 10] = [
+pub const SHARED_SETTINGS: [&str; 11] = [
     "AWS_ACCESS_KEY_ID",
     "AWS_SECRET_ACCESS_KEY",
     "AWS_SESSION_TOKEN",
+    "AWS_LAMBDA_FUNCTION_NAME",
     "AWS_REGION",
     "AWS_ENDPOINT_URL_DYNAMODB",
     "AWS_ENDPOINT_URL_EVENTBRIDGE",

@@ -43,6 +43,21 @@ pub struct Client {
     http: reqwest::Client,
 }
 
+/// What came of a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answered<T> {
+    /// What the provider said, or what is certain without an answer.
+    pub said: T,
+    /// The HTTP code if it is 401, 403 or 404. Then a secret or an address is wrong, here or at the provider, and every such call fails.
+    pub misconfigured: Option<u16>,
+}
+
+impl<T> From<T> for Answered<T> {
+    fn from(said: T) -> Self {
+        Self { said, misconfigured: None }
+    }
+}
+
 /// What is known about a request after it was sent.
 pub(crate) enum Reply {
     /// HTTP 2xx or 4xx. The body can be believed.
@@ -51,6 +66,17 @@ pub(crate) enum Reply {
     NotSent(String),
     /// The provider may have processed the request: no answer, half an answer, HTTP 5xx or a redirect.
     Unknown(String),
+}
+
+impl Reply {
+    /// Adds to what was said whether our configuration is wrong.
+    pub(crate) fn answered<T>(self, judge: impl FnOnce(Self) -> T) -> Answered<T> {
+        let misconfigured = match &self {
+            Self::Answered(code, _) => Some(code.as_u16()).filter(|code| [401, 403, 404].contains(code)),
+            Self::NotSent(_) | Self::Unknown(_) => None,
+        };
+        Answered { said: judge(self), misconfigured }
+    }
 }
 
 impl Client {

@@ -4,11 +4,11 @@ use domain::{Amount, AttemptId, Order, TransactionId};
 use reqwest::StatusCode;
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::Client;
 use crate::answer::{Answer, read_or_rejection, unknown_status};
 use crate::client::Reply;
 use crate::json::amount;
 use crate::requests::{activate_body, create_body};
+use crate::{Answered, Client};
 
 /// The result of asking for the details of a wallet.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,10 +20,8 @@ pub enum Creation {
     },
     /// `fail`, or HTTP 400 or 422 without a `status`, with the provider's message.
     Rejected(String),
-    /// There was no readable answer. Neither side recorded anything, so the call may be repeated. The reason is for the logs.
+    /// There was no readable answer, or HTTP 404. Neither side recorded anything, so the call may be repeated. The reason is for the logs.
     Unreachable(String),
-    /// HTTP 404: our plug-in secret or the provider's URL is wrong.
-    Misconfigured,
 }
 
 /// A number that a user entered for an order.
@@ -53,18 +51,16 @@ pub enum Activation {
     Possible(String),
     /// `fail`, or HTTP 400 or 422 without a `status`, with the provider's message.
     Rejected(String),
-    /// The provider certainly did not process the call. The reason is for the logs.
+    /// The provider certainly did not process the call: the connection was never made, or HTTP 404 or 429. The reason is for the logs.
     NotSent(String),
     /// The provider may have processed the call. The reason is for the logs.
     Unknown(String),
-    /// HTTP 404: our plug-in secret or the provider's URL is wrong.
-    Misconfigured,
 }
 
 /// The right to ask the provider for a wallet's details.
 pub trait CreateTransaction {
     /// Asks where the user must pay.
-    fn create(&self, secret: &SecretString, order: &Order) -> impl Future<Output = Creation> + Send;
+    fn create(&self, secret: &SecretString, order: &Order) -> impl Future<Output = Answered<Creation>> + Send;
 }
 
 /// The right to let the provider look for a payment.
@@ -74,35 +70,36 @@ pub trait ActivateTransaction {
         &self,
         secret: &SecretString,
         request: &ActivationRequest<'_>,
-    ) -> impl Future<Output = Activation> + Send;
+    ) -> impl Future<Output = Answered<Activation>> + Send;
 }
 
 impl CreateTransaction for Client {
-    async fn create(&self, secret: &SecretString, order: &Order) -> Creation {
+    async fn create(&self, secret: &SecretString, order: &Order) -> Answered<Creation> {
         // The characters of a wallet type are safe in a path.
         let path = format!("api/v1/transaction/create/{}", order.wallet_type);
         let body = create_body(order.currency_code.as_str(), order.label.as_str());
-        match self.post_with_secret(&path, secret.expose_secret(), body).await {
-            Reply::Answered(StatusCode::NOT_FOUND, _) => Creation::Misconfigured,
+        self.post_with_secret(&path, secret.expose_secret(), body).await.answered(|reply| match reply {
+            Reply::Answered(StatusCode::NOT_FOUND, _) => Creation::Unreachable("HTTP 404".into()),
             Reply::Answered(code, body) => {
                 read_or_rejection(code, &body, created).unwrap_or_else(Creation::Unreachable)
             }
             Reply::NotSent(reason) | Reply::Unknown(reason) => Creation::Unreachable(reason),
-        }
+        })
     }
 }
 
 impl ActivateTransaction for Client {
-    async fn activate(&self, secret: &SecretString, request: &ActivationRequest<'_>) -> Activation {
+    async fn activate(&self, secret: &SecretString, request: &ActivationRequest<'_>) -> Answered<Activation> {
         let body = activate_body(request);
-        match self.post_with_secret("api/v1/transaction/activate", secret.expose_secret(), body).await {
-            Reply::Answered(StatusCode::NOT_FOUND, _) => Activation::Misconfigured,
+        let path = "api/v1/transaction/activate";
+        self.post_with_secret(path, secret.expose_secret(), body).await.answered(|reply| match reply {
+            Reply::Answered(StatusCode::NOT_FOUND, _) => Activation::NotSent("HTTP 404".into()),
             Reply::Answered(code, body) => {
                 read_or_rejection(code, &body, activated).unwrap_or_else(Activation::Unknown)
             }
             Reply::NotSent(reason) => Activation::NotSent(reason),
             Reply::Unknown(reason) => Activation::Unknown(reason),
-        }
+        })
     }
 }
 

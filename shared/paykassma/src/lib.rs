@@ -17,7 +17,7 @@ mod window;
 mod withdrawals;
 mod written_amount;
 
-pub use client::{CONNECT_TIMEOUT, Client, Unbuildable, tls};
+pub use client::{Answered, CONNECT_TIMEOUT, Client, Unbuildable, tls};
 pub use deposits::{ActivateTransaction, Activation, ActivationRequest, CreateTransaction, Creation};
 pub use evidence::{EvidenceKeys, RetiredKeys, Unproved, VerifiedList, verify_list};
 pub use json_object::{JsonObject, JsonToken};

@@ -9,7 +9,9 @@ use domain::{
     Amount, AttemptId, CurrencyCode, CustomTransactionId, Label, Order, Separator, Submission, TransactionId,
     WalletType,
 };
-use paykassma::{ActivateTransaction, ActivationRequest, BaseUrl, Client, CreateTransaction, SubmitWithdrawal};
+use paykassma::{
+    ActivateTransaction, ActivationRequest, Answered, BaseUrl, Client, CreateTransaction, SubmitWithdrawal,
+};
 use secrecy::SecretString;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -126,11 +128,17 @@ async fn activate(client: &Client) -> String {
         amount: Amount::parse("1234567890123456.78").unwrap(),
         custom_transaction_id: &id,
     };
-    format!("{:?}", client.activate(&SecretString::from(SECRET), &request).await)
+    shown(&client.activate(&SecretString::from(SECRET), &request).await, |said| format!("{said:?}"))
+}
+
+/// What was said, after the HTTP code if it shows that our configuration is wrong.
+fn shown<T>(answered: &Answered<T>, show: impl Fn(&T) -> String) -> String {
+    let code = answered.misconfigured.map(|code| format!("{code} ")).unwrap_or_default();
+    code + &show(&answered.said)
 }
 
 /// A submission with its text, which its `Debug` masks.
-fn shown(submission: &Submission) -> String {
+fn show_submission(submission: &Submission) -> String {
     match submission {
         Submission::Accepted => "Accepted".into(),
         Submission::Rejected(message) => format!("Rejected({message:?})"),
@@ -141,8 +149,8 @@ fn shown(submission: &Submission) -> String {
 
 /// What the three calls come to: submit, create, activate.
 async fn outcomes(client: &Client) -> [String; 3] {
-    let submitted = shown(&client.submit(BODY).await);
-    let created = format!("{:?}", client.create(&SecretString::from(SECRET), &order()).await);
+    let submitted = shown(&client.submit(BODY).await, show_submission);
+    let created = shown(&client.create(&SecretString::from(SECRET), &order()).await, |said| format!("{said:?}"));
     [submitted, created, activate(client).await]
 }
 
@@ -156,7 +164,10 @@ fn check(name: &str, found: &[String; 3], expected: [&str; 3]) {
 
 const UNKNOWN: [&str; 3] = ["Unknown(", "Unreachable(", "Unknown("];
 const NOT_SENT: [&str; 3] = ["NotSent(", "Unreachable(", "NotSent("];
-const NOT_FOUND: [&str; 3] = ["Unknown(", "Misconfigured", "Misconfigured"];
+const NOT_FOUND: [&str; 3] = ["404 Unknown(", "404 Unreachable(", "404 NotSent("];
+const FORBIDDEN: [&str; 3] = ["403 Unknown(", "403 Unreachable(", "403 Unknown("];
+const FAIL_401: [&str; 3] = ["401 Rejected(\"MESSAGE\")", "401 Rejected(\"MESSAGE\")", "401 Rejected(\"MESSAGE\")"];
+const FAIL_404: [&str; 3] = ["404 Rejected(\"MESSAGE\")", "404 Unreachable(", "404 NotSent("];
 const REJECTED: [&str; 3] = ["Rejected(\"MESSAGE\")", "Rejected(\"MESSAGE\")", "Rejected(\"MESSAGE\")"];
 const OK: &str = r#"{"status":"ok"}"#;
 const BARE_OK: [&str; 3] = ["Accepted", "Created { params: \"{}\" }", "Pending("];
@@ -187,8 +198,11 @@ fn by_code() -> Vec<(&'static str, Vec<Step>, [&'static str; 3])> {
         ("301", vec![http(301, "moved")], UNKNOWN),
         ("307 with ok", vec![http(307, OK)], UNKNOWN),
         ("400 with fail", vec![http(400, FAIL)], REJECTED),
+        ("401 with fail", vec![http(401, FAIL)], FAIL_401),
+        ("403 in words", vec![http(403, "Forbidden")], FORBIDDEN),
+        ("403 with ok", vec![http(403, OK)], ["403 Accepted", "403 Created", "403 Pending("]),
         ("404 in words", vec![http(404, "Not found")], NOT_FOUND),
-        ("404 with fail", vec![http(404, FAIL)], ["Rejected(\"MESSAGE\")", "Misconfigured", "Misconfigured"]),
+        ("404 with fail", vec![http(404, FAIL)], FAIL_404),
         ("422 with fail", vec![http(422, FAIL)], REJECTED),
         ("429", vec![http(429, "slow down")], NOT_SENT),
         ("500 with fail", vec![http(500, FAIL)], UNKNOWN),
@@ -251,7 +265,7 @@ fn by_php() -> Vec<(&'static str, Vec<Step>, [&'static str; 3])> {
         ("422 without message", vec![http(422, r#"{"errors":{"label":["too long"]}}"#)], UNKNOWN),
         ("422 with an empty message", vec![http(422, r#"{"message":""}"#)], UNKNOWN),
         ("422 with an unknown status", vec![http(422, r#"{"status":"error","message":"MESSAGE"}"#)], UNKNOWN),
-        ("403 without status", vec![http(403, invalid)], UNKNOWN),
+        ("403 without status", vec![http(403, invalid)], FORBIDDEN),
         ("404 without status", vec![http(404, invalid)], NOT_FOUND),
         ("409 without status", vec![http(409, invalid)], UNKNOWN),
         ("429 without status", vec![http(429, invalid)], NOT_SENT),
@@ -348,7 +362,7 @@ async fn a_connection_is_never_used_twice() {
     let server = Server::start(vec![http(200, OK), Step::Pause]).await;
     let client = client("http", server.port, LONG);
     for _ in 0..2 {
-        assert_eq!(client.submit(BODY).await, Submission::Accepted);
+        assert_eq!(client.submit(BODY).await.said, Submission::Accepted);
     }
     assert_eq!(server.requests().len(), 2);
 }

@@ -151,6 +151,11 @@ impl<R: Row> Change<R> {
         let is_quiet = row.events(current.map(|stored| &stored.row)).is_empty();
         Self { row, expected_version: current.map_or(0, |stored| stored.version), is_quiet }
     }
+
+    /// The current row once more. It publishes nothing, and reaches the publisher all the same.
+    fn heartbeat(current: Stored<R>) -> Self {
+        Self { row: current.row, expected_version: current.version, is_quiet: false }
+    }
 }
 
 impl<R> Change<R> {

@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use domain::TableIdentity;
 
-use crate::{Change, Read, StoreError, TableId, Write, Written};
+use crate::{Change, Read, StoreError, Stored, TableId, Write, Written};
 
 /// Checks that the table names the stream that the stack reads. A restored or copied table names another one, and nothing may be
 /// paid or credited on it before a person has adopted it. Clones share what
@@ -31,21 +31,38 @@ impl TableCheck {
         if let Some(generation) = self.generation.get() {
             return Ok(*generation);
         }
-        let current = match table.read(&TableId).await? {
-            Some(stored) => stored.row,
-            None => self.write(table).await?,
-        };
-        if current.stream != self.stream {
-            return Err(StoreError::WrongTable);
-        }
-        Ok(*self.generation.get_or_init(|| current.generation))
+        let generation = self.read(table).await?.row.generation;
+        Ok(*self.generation.get_or_init(|| generation))
     }
 
-    async fn write(&self, table: &impl Write<TableIdentity>) -> Result<TableIdentity, StoreError> {
-        let own = TableIdentity::new(&self.stream);
-        match table.write(Change::new(own.clone())).await? {
-            Written::Done => Ok(own),
-            Written::Conflict { current: Some(stored) } => Ok(stored.row),
+    /// Writes the row again as it is, so that the stream has a change. The publisher counts such a change: if it counts none, no
+    /// event is published.
+    ///
+    /// # Errors
+    /// As of [`TableCheck::generation`].
+    pub async fn beat(&self, table: &(impl Read<TableId> + Write<TableIdentity>)) -> Result<(), StoreError> {
+        let current = self.read(table).await?;
+        // Who was faster has changed the row, too, and the next heartbeat comes soon.
+        table.write(Change::heartbeat(current)).await.map(drop)
+    }
+
+    /// The row, which names the right stream. If there is none, it is written.
+    async fn read(
+        &self,
+        table: &(impl Read<TableId> + Write<TableIdentity>),
+    ) -> Result<Stored<TableIdentity>, StoreError> {
+        let current = match table.read(&TableId).await? {
+            Some(current) => current,
+            None => self.write(table).await?,
+        };
+        if current.row.stream == self.stream { Ok(current) } else { Err(StoreError::WrongTable) }
+    }
+
+    async fn write(&self, table: &impl Write<TableIdentity>) -> Result<Stored<TableIdentity>, StoreError> {
+        let own = Change::new(TableIdentity::new(&self.stream));
+        match table.write(own.clone()).await? {
+            Written::Done => Ok(own.written()),
+            Written::Conflict { current: Some(current) } => Ok(current),
             Written::Conflict { current: None } => Err(StoreError::transient("the table's row is being written")),
         }
     }

@@ -3,10 +3,11 @@
 use aws_sdk_dynamodb::Client;
 use domain::{
     CreditedNumber, CustomTransactionId, DepositRow, ListHash, ListProgress, Payment, PaymentState, StoredList,
-    Timestamp, Unsigned, WaitingPage, Withdrawal, WithdrawalRow, WithdrawalState,
+    TableIdentity, Timestamp, Unsigned, WaitingPage, Withdrawal, WithdrawalRow, WithdrawalState,
 };
 use store::{
-    Change, DynamoDb, Memory, Row, RowKey, STREAM_FILTER, Stored, Transacted, Transaction, Write, Written, update_from,
+    Change, DynamoDb, Memory, Read, Row, RowKey, STREAM_FILTER, StoreError, Stored, TableCheck, TableId, Transacted,
+    Transaction, Write, Written, update_from,
 };
 
 use crate::fixtures::{
@@ -56,6 +57,7 @@ marks! {
     each_row_of_a_transaction_has_its_own_mark
     an_update_that_loses_a_race_marks_what_it_writes
     a_kind_without_events_is_always_quiet
+    a_heartbeat_reaches_the_publisher_and_changes_only_the_version
 }
 
 fn ours(row: Withdrawal) -> WithdrawalRow {
@@ -161,6 +163,18 @@ async fn a_kind_without_events_is_always_quiet(table: &impl Table, marks: &Marks
     assert!(marks.is_quiet(&begun.row.id()).await);
     write(table, Some(&begun), begun.row.end(&Unsigned::default()).unwrap()).await;
     assert!(marks.is_quiet(&begun.row.id()).await);
+}
+
+async fn a_heartbeat_reaches_the_publisher_and_changes_only_the_version(table: &impl Table, marks: &Marks) {
+    let check = TableCheck::new("arn:stream");
+    for version in [2, 3] {
+        check.beat(table).await.unwrap();
+        let current = Read::<TableId>::read(table, &TableId).await.unwrap().unwrap();
+        assert_eq!(current, Stored { row: TableIdentity::new("arn:stream"), version });
+        assert!(!marks.is_quiet(&TableId).await);
+    }
+    assert_eq!(TableCheck::new("arn:restored").beat(table).await, Err(StoreError::WrongTable));
+    assert_eq!(Read::<TableId>::read(table, &TableId).await.unwrap().map(|it| it.version), Some(3));
 }
 
 #[test]
