@@ -32,7 +32,7 @@ fn private_key() -> SecretString {
 #[divan::bench]
 fn ours(bencher: Bencher<'_, '_>) {
     let private_key = private_key();
-    let keys = PostbackKeys { access_key: ACCESS_KEY, private_key: &private_key, previous_private_key: None };
+    let keys = PostbackKeys::new(ACCESS_KEY, &private_key);
     bencher.counter(BytesCount::of_str(POSTBACK)).bench_local(|| verify(black_box(POSTBACK.as_bytes()), &keys).is_ok());
 }
 

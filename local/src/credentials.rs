@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
+use crate::secrets_manager::{DEPOSITS, POSTBACKS, TOKENS, Texts, WITHDRAWALS};
+
 /// What the functions share with the provider.
 #[derive(Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -54,14 +56,20 @@ impl Credentials {
         })
     }
 
-    /// The secret of the functions. It has only the hash of the merchant's token.
-    pub(crate) fn document(&self) -> io::Result<String> {
-        let mut document = serde_json::to_value(&self.secrets)?;
-        if let Some(fields) = document.as_object_mut() {
-            let hash = hex::encode(Sha256::digest(&self.merchant_token));
-            fields.insert("merchant_token_hashes".into(), json!([hash]));
-        }
-        Ok(document.to_string())
+    /// The secrets of the functions, one for each purpose. Of the merchant's token there is only the hash.
+    pub(crate) fn texts(&self) -> Texts {
+        let Secrets { pluginapi_secret, withdrawal_private_key, access_key, postback_private_key, postback_token } =
+            &self.secrets;
+        let hash = hex::encode(Sha256::digest(&self.merchant_token));
+        let postbacks = json!({"access_key": access_key, "postback_private_key": postback_private_key,
+            "postback_token": postback_token});
+        let texts = [
+            (DEPOSITS, json!({"pluginapi_secret": pluginapi_secret})),
+            (WITHDRAWALS, json!({"withdrawal_private_key": withdrawal_private_key})),
+            (POSTBACKS, postbacks),
+            (TOKENS, json!({"merchant_token_hashes": [hash]})),
+        ];
+        texts.map(|(name, text)| (name, text.to_string())).into()
     }
 
     /// Reads them from the file, or makes new ones and writes them there, for the owner's eyes only.

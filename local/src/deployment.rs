@@ -16,7 +16,6 @@ use crate::instance::Recipe;
 use crate::logs::Logs;
 use crate::options::StackOptions;
 use crate::process::Launcher;
-use crate::secrets_manager::SECRET_ID;
 use crate::servers::Services;
 use crate::sqs::{QUEUE, SET_ASIDE_QUEUE, queue_url};
 
@@ -76,7 +75,6 @@ fn settings(options: &StackOptions, services: &Services, provider_url: &str) -> 
         ("PROVIDER_TIMEOUT_MS", options.provider_timeout_ms.to_string()),
         ("QUEUE_URL", queue_url(services.sqs.url(), QUEUE)),
         ("RESEND_UNKNOWN", options.resend_unknown.clone()),
-        ("SECRET_ID", SECRET_ID.into()),
         ("SET_ASIDE_QUEUE_URL", queue_url(services.sqs.url(), SET_ASIDE_QUEUE)),
         ("SUBMISSION_ATTEMPTS", options.max_receive_count.to_string()),
         ("SUBMISSION_DELAY_SECONDS", options.submission_delay_seconds.to_string()),
@@ -100,9 +98,10 @@ fn variables(function: &Deployed, settings: &Settings, options: &StackOptions) -
         ("AWS_LAMBDA_LOG_GROUP_NAME", "local"),
         ("AWS_LAMBDA_LOG_STREAM_NAME", function.name),
     ];
+    let secret = function.secret.map(|name| ("SECRET_ID", name));
     let given = options.environment.iter().filter(|(of, ..)| of == function.name);
     let given = given.map(|(_, name, value)| (name.as_str(), value.as_str()));
-    let all = named.chain(of_lambda).chain(given);
+    let all = named.chain(of_lambda).chain(secret).chain(given);
     let path = std::env::var_os("PATH").map(|path| ("PATH".into(), path));
     all.map(|(name, value)| (name.into(), value.into())).chain(path).collect()
 }

@@ -2,18 +2,26 @@
 
 use std::collections::BTreeMap;
 
-/// A function and the settings that it gets besides those that all get.
+use crate::secrets_manager::{DEPOSITS, POSTBACKS, TOKENS, WITHDRAWALS};
+
+/// A function, the secret that it reads, and the settings that it gets besides those that all get.
 pub(crate) struct Deployed {
     pub(crate) name: &'static str,
+    pub(crate) secret: Option<&'static str>,
     pub(crate) settings: &'static [&'static str],
 }
 
 /// All functions.
 pub(crate) const FUNCTIONS: [Deployed; 9] = [
-    Deployed { name: "create-deposit", settings: &["PROVIDER_API_URL", "PROVIDER_PLUGIN_URL", "PROVIDER_TIMEOUT_MS"] },
-    Deployed { name: "activate", settings: &["PROVIDER_API_URL", "PROVIDER_TIMEOUT_MS"] },
+    Deployed {
+        name: "create-deposit",
+        secret: Some(DEPOSITS),
+        settings: &["PROVIDER_API_URL", "PROVIDER_PLUGIN_URL", "PROVIDER_TIMEOUT_MS"],
+    },
+    Deployed { name: "activate", secret: Some(DEPOSITS), settings: &["PROVIDER_API_URL", "PROVIDER_TIMEOUT_MS"] },
     Deployed {
         name: "create-withdrawal",
+        secret: Some(WITHDRAWALS),
         settings: &[
             "PROVIDER_API_URL",
             "PROVIDER_TIMEOUT_MS",
@@ -24,10 +32,11 @@ pub(crate) const FUNCTIONS: [Deployed; 9] = [
             "WITHDRAWAL_CEILING_PER_HOUR",
         ],
     },
-    Deployed { name: "postback-receiver", settings: &[] },
-    Deployed { name: AUTHORIZER, settings: &[] },
+    Deployed { name: "postback-receiver", secret: Some(POSTBACKS), settings: &[] },
+    Deployed { name: AUTHORIZER, secret: Some(TOKENS), settings: &[] },
     Deployed {
         name: SUBMITTER,
+        secret: None,
         settings: &[
             "PROVIDER_API_URL",
             "PROVIDER_TIMEOUT_MS",
@@ -37,9 +46,13 @@ pub(crate) const FUNCTIONS: [Deployed; 9] = [
             "WITHDRAWALS",
         ],
     },
-    Deployed { name: "transaction-reader", settings: &[] },
-    Deployed { name: "attention-reporter", settings: &[] },
-    Deployed { name: PUBLISHER, settings: &["AWS_ENDPOINT_URL_EVENTBRIDGE", "EVENT_BUS_NAME", "SET_ASIDE_QUEUE_URL"] },
+    Deployed { name: "transaction-reader", secret: None, settings: &[] },
+    Deployed { name: "attention-reporter", secret: None, settings: &[] },
+    Deployed {
+        name: PUBLISHER,
+        secret: Some(POSTBACKS),
+        settings: &["AWS_ENDPOINT_URL_EVENTBRIDGE", "EVENT_BUS_NAME", "SET_ASIDE_QUEUE_URL"],
+    },
 ];
 
 /// The names of all functions.
@@ -57,7 +70,7 @@ pub(crate) const SUBMITTER: &str = "withdrawal-submitter";
 pub(crate) const PUBLISHER: &str = "event-publisher";
 
 /// The settings that every function gets.
-pub(crate) const SHARED_SETTINGS: [&str; 10] = [
+pub(crate) const SHARED_SETTINGS: [&str; 9] = [
     "AWS_ACCESS_KEY_ID",
     "AWS_ENDPOINT_URL_DYNAMODB",
     "AWS_ENDPOINT_URL_SECRETS_MANAGER",
@@ -65,7 +78,6 @@ pub(crate) const SHARED_SETTINGS: [&str; 10] = [
     "AWS_REGION",
     "AWS_SECRET_ACCESS_KEY",
     "LOG_LEVEL",
-    "SECRET_ID",
     "TABLE_NAME",
     "TABLE_STREAM_ARN",
 ];

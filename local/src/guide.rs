@@ -10,7 +10,7 @@ use crate::binaries;
 use crate::credentials::write_private;
 use crate::event_bus::BUS;
 use crate::ids::Ids;
-use crate::secrets_manager::SECRET_ID;
+use crate::secrets_manager::POSTBACKS;
 use crate::stack::Stack;
 
 /// Where programs of this workspace look for the stack that runs: `stack.env` in cargo's target directory.
@@ -43,7 +43,7 @@ pub fn env_file(stack: &Stack, file: &Path) -> io::Result<()> {
         ("AWS_ENDPOINT_URL_SECRETS_MANAGER", stack.secrets_url()),
         ("AWS_ENDPOINT_URL_EVENTBRIDGE", stack.event_bus_url()),
         ("EVENT_BUS_NAME", BUS),
-        ("SECRET_ID", SECRET_ID),
+        ("SECRET_ID", POSTBACKS),
         ("TABLE_NAME", stack.table_name()),
         ("TABLE_STREAM_ARN", stack.table_stream_arn()),
         ("QUEUE_URL", &stack.queue_url()),

@@ -1,5 +1,8 @@
 //! Secrets Manager: the one operation that the functions use.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
@@ -9,33 +12,40 @@ use serde_json::{Value, json};
 
 use crate::aws::{ACCOUNT, REGION};
 
-/// The name under which the functions find their secrets.
-pub(crate) const SECRET_ID: &str = "paykassma";
+/// The names of the secrets, one for each purpose.
+pub(crate) const DEPOSITS: &str = "paykassma-deposits";
+pub(crate) const WITHDRAWALS: &str = "paykassma-withdrawals";
+pub(crate) const POSTBACKS: &str = "paykassma-postbacks";
+pub(crate) const TOKENS: &str = "paykassma-tokens";
 
-/// Builds the server, around the secrets as one JSON document.
-pub(crate) fn router(secrets: String) -> Router {
-    Router::new().fallback(answer).with_state(secrets)
+/// The texts of secrets, by their names.
+pub(crate) type Texts = BTreeMap<&'static str, String>;
+
+/// Builds the server, around the secrets.
+pub(crate) fn router(secrets: Texts) -> Router {
+    Router::new().fallback(answer).with_state(Arc::new(secrets))
 }
 
-async fn answer(State(secret): State<String>, headers: HeaderMap, body: Bytes) -> Response {
+async fn answer(State(secrets): State<Arc<Texts>>, headers: HeaderMap, body: Bytes) -> Response {
     let target = headers.get("x-amz-target").and_then(|value| value.to_str().ok());
     if target != Some("secretsmanager.GetSecretValue") {
         return reply(StatusCode::BAD_REQUEST, &json!({"__type": "UnknownOperationException"}));
     }
     let input: Value = serde_json::from_slice(&body).unwrap_or_default();
-    if input.get("SecretId").and_then(Value::as_str) != Some(SECRET_ID) {
+    let found = input.get("SecretId").and_then(Value::as_str).and_then(|name| secrets.get_key_value(name));
+    let Some((name, text)) = found else {
         let message = "Secrets Manager can't find the specified secret.";
         let refusal = json!({"__type": "ResourceNotFoundException", "Message": message});
         return reply(StatusCode::BAD_REQUEST, &refusal);
-    }
-    reply(StatusCode::OK, &value(&secret))
+    };
+    reply(StatusCode::OK, &value(name, text))
 }
 
-fn value(secret: &str) -> Value {
+fn value(name: &str, text: &str) -> Value {
     json!({
-        "ARN": format!("arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:{SECRET_ID}"),
-        "Name": SECRET_ID,
-        "SecretString": secret,
+        "ARN": format!("arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:{name}"),
+        "Name": name,
+        "SecretString": text,
         "VersionId": "00000000-0000-4000-8000-000000000001",
         "VersionStages": ["AWSCURRENT"],
     })

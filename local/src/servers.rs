@@ -117,7 +117,6 @@ async fn start_event_bus(
 
 async fn start_secrets_manager(credentials: &Credentials, tasks: &mut JoinSet<()>) -> Result<String, StartError> {
     let bound = bind(0, "Secrets Manager's port").await?;
-    let secret = credentials.document().doing("the secrets")?;
-    serve(tasks, bound.listener, secrets_manager::router(secret));
+    serve(tasks, bound.listener, secrets_manager::router(credentials.texts()));
     Ok(bound.url)
 }

@@ -61,5 +61,5 @@ pub(crate) fn verified<T>(
     list: &SignedList,
     then: impl FnOnce(&Verified<'_>) -> T,
 ) -> Result<T, Unproved> {
-    verify_list(&keys.of_postbacks.of_today(), list, then)
+    verify_list(&keys.of_postbacks.of_today.keys(), list, then)
 }

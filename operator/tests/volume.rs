@@ -59,7 +59,7 @@ fn stored_list(first: u64) -> StoredList {
     let list = signed_list(&elements);
     let body = PostbackBody::around(&list.additional_data, &list.signature, ACCESS_KEY).unwrap().to_string();
     let private_key = PRIVATE_KEY.into();
-    let keys = PostbackKeys { access_key: ACCESS_KEY, private_key: &private_key, previous_private_key: None };
+    let keys = PostbackKeys::new(ACCESS_KEY, &private_key);
     StoredList { hash: verify(body.as_bytes(), &keys).unwrap().list_hash().into(), list }
 }
 

@@ -41,7 +41,7 @@ impl Merchant {
 
 async fn receive(State(Merchant(received)): State<Merchant>, body: String) -> (StatusCode, &'static str) {
     let private_key = SecretString::from("private");
-    let keys = PostbackKeys { access_key: "access", private_key: &private_key, previous_private_key: None };
+    let keys = PostbackKeys::new("access", &private_key);
     let is_genuine = verify(body.as_bytes(), &keys).is_ok();
     received.lock().unwrap().push(body);
     if is_genuine { (StatusCode::OK, OK) } else { (StatusCode::UNAUTHORIZED, "no") }

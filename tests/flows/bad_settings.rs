@@ -51,14 +51,16 @@ const BAD: [(&str, &str); 36] = [
 ];
 
 /// Settings that may be missing and have no form of their own.
-const FREE: [&str; 7] = [
+const FREE: [&str; 9] = [
     "AWS_ENDPOINT_URL_DYNAMODB",
     "AWS_ENDPOINT_URL_EVENTBRIDGE",
     "AWS_ENDPOINT_URL_SECRETS_MANAGER",
     "AWS_ENDPOINT_URL_SQS",
+    "AWS_LAMBDA_FUNCTION_NAME",
     "AWS_SESSION_TOKEN",
     "LOG_LEVEL",
     "METRICS_NAMESPACE",
+    "SECRETS_VERSION",
 ];
 
 /// The settings that a function may read.

@@ -23,8 +23,9 @@ fn about(site: &Site, function: &str, reference: &str) -> Vec<Value> {
 }
 
 fn is_counted(line: &Value, event: &str) -> bool {
-    let directive = json!([{"Namespace": "Paykassma", "Dimensions": [["event"]], "Metrics": [{"Name": "Events", "Unit": "Count"}]}]);
-    line["event"] == event && line["Events"] == 1 && line["_aws"]["CloudWatchMetrics"] == directive
+    let directive =
+        json!({"Namespace": "Paykassma", "Dimensions": [["event"]], "Metrics": [{"Name": "Events", "Unit": "Count"}]});
+    line["event"] == event && line["Events"] == 1 && line["_aws"]["CloudWatchMetrics"][0] == directive
 }
 
 #[tokio::test]
@@ -42,6 +43,7 @@ async fn a_deposit_is_followed_through_all_functions_by_one_reference() {
     let credits: Vec<_> = received.iter().filter(|line| is_counted(line, "deposit.credited")).collect();
     assert_eq!(credits.len(), 1, "{received:#?}");
     assert_eq!(credits[0]["payment"], "payment#paytm#47752123519");
+    assert_eq!((&credits[0]["Credited"], &credits[0]["amount"]), (&json!(700), &json!("700")));
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use domain::PaymentSystems;
 use lambda::{AwsError, Clock, Defer, Handler, Message, MessageHandler, Reply, Request, SecretStore, SendLater};
 use paykassma::{
     ActivateTransaction, Activation, ActivationRequest, Answered, BaseUrl, CreateTransaction, Creation, EvidenceKeys,
-    SubmitWithdrawal,
+    PostbackSecrets, SubmitWithdrawal,
 };
 use secrecy::SecretString;
 use store::TableCheck;
@@ -78,6 +78,15 @@ macro_rules! secrets {
     )*};
 }
 
+fn postback_secrets(private_key: SecretString, previous: Option<SecretString>) -> PostbackSecrets {
+    PostbackSecrets {
+        access_key: ACCESS_KEY.into(),
+        access_key_previous: None,
+        postback_private_key: private_key,
+        postback_private_key_previous: previous,
+    }
+}
+
 secrets! {
     |private_key, previous|
     create_deposit::Keys: { drop((private_key, previous)); create_deposit::Keys { pluginapi_secret: SecretString::from(PLUGIN_SECRET) } };
@@ -85,14 +94,11 @@ secrets! {
     create_withdrawal::Keys: { drop((private_key, previous)); create_withdrawal::Keys { withdrawal_private_key: SecretString::from(WITHDRAWAL_KEY) } };
     postback_receiver::Keys: postback_receiver::Keys {
         postback_token: SecretString::from(TOKEN),
-        access_key: ACCESS_KEY.into(),
-        postback_private_key: private_key,
-        postback_private_key_previous: previous,
+        postback_token_previous: None,
+        postbacks: postback_secrets(private_key, previous),
     };
     EvidenceKeys: EvidenceKeys {
-        access_key: ACCESS_KEY.into(),
-        postback_private_key: private_key,
-        postback_private_key_previous: previous,
+        of_today: postback_secrets(private_key, previous),
         retired_postback_keys: Vec::new(),
     };
 }

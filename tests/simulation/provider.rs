@@ -250,7 +250,7 @@ pub(super) fn sign(world: &World, facts: &[Fact], spelling: Spelling) -> (String
 
 /// The name of a signed list.
 fn list_hash(private_key: &SecretString, top: &Top, list: &str, signature: &str) -> String {
-    let keys = PostbackKeys { access_key: ACCESS_KEY, private_key, previous_private_key: None };
+    let keys = PostbackKeys::new(ACCESS_KEY, private_key);
     let body = spelled(top, list, signature);
     ListHash::from(verify(&body, &keys).unwrap().list_hash()).as_str().to_owned()
 }

@@ -4,7 +4,10 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
+use lambda::Purpose;
+
 use super::document::{self, Template, between, functions, sources};
+use super::rights::secret_of;
 
 #[test]
 fn the_table_outlives_everything() {
@@ -122,13 +125,12 @@ fn the_access_log_holds_neither_paths_nor_bodies_nor_headers() {
     assert_eq!(logged, BTreeSet::from(allowed));
 }
 
-/// The secret's text with the given parameters, as `Fn::Sub` and `Fn::If` make it.
-fn secret(template: &Template, given: &dyn Fn(&str) -> String) -> Value {
-    let [text, parts] = template.properties("Secret")["SecretString"]["Fn::Sub"].as_array().unwrap().as_slice() else {
-        panic!();
-    };
-    let mut text = text.as_str().unwrap().to_owned();
-    for (name, part) in parts.as_object().unwrap() {
+/// A secret's text with the given parameters, as `Fn::Sub` and `Fn::If` make it.
+fn secret(template: &Template, purpose: Purpose, given: &dyn Fn(&str) -> String) -> Value {
+    let text = &template.properties(secret_of(purpose))["SecretString"]["Fn::Sub"];
+    let (text, parts) = (text.as_str().unwrap_or_else(|| text[0].as_str().unwrap()), &text[1]);
+    let mut text = text.to_owned();
+    for (name, part) in parts.as_object().into_iter().flatten() {
         text = text.replace(&format!("${{{name}}}"), &decide(template, part, given));
     }
     for parameter in template.section("Parameters").keys() {
@@ -159,14 +161,18 @@ fn holds(template: &Template, condition: &Value, given: &dyn Fn(&str) -> String)
     }
 }
 
-/// The fields of the functions' `Keys`.
+/// The fields of the functions' `Keys`, but for what is flattened.
 fn secrets_read() -> BTreeSet<String> {
     let sources: Vec<_> = functions().iter().map(|function| sources(&format!("functions/{function}/src"))).collect();
     let evidence = document::sources("shared/paykassma/src");
     let keys = sources.iter().flat_map(|source| between(source, "pub struct Keys {\n", "\n}"));
-    let keys = keys.chain(between(&evidence, "pub struct EvidenceKeys {\n", "\n}"));
-    keys.flat_map(|keys| between(keys, "pub ", ":")).map(str::to_owned).collect()
+    let of_evidence = ["pub struct EvidenceKeys {\n", "pub struct PostbackSecrets {\n"];
+    let keys = keys.chain(of_evidence.iter().flat_map(|start| between(&evidence, start, "\n}")));
+    let fields = keys.flat_map(|keys| between(keys, "pub ", ":")).map(str::to_owned);
+    fields.filter(|field| !["of_today", "postbacks"].contains(&field.as_str())).collect()
 }
+
+const PURPOSES: [Purpose; 4] = [Purpose::Deposits, Purpose::Withdrawals, Purpose::Postbacks, Purpose::Tokens];
 
 /// A value of a parameter.
 fn given(parameter: &str) -> String {
@@ -174,39 +180,61 @@ fn given(parameter: &str) -> String {
 }
 
 #[test]
-fn the_secret_is_the_document_that_the_functions_read() {
+fn the_secrets_are_the_documents_that_the_functions_read() {
     let template = Template::read();
-    let whole = secret(&template, &given);
-    assert_eq!(whole.as_object().unwrap().keys().cloned().collect::<BTreeSet<_>>(), secrets_read());
-    assert_eq!(whole["postback_private_key_previous"], "<PostbackPrivateKeyPrevious>");
-    assert_eq!(whole["merchant_token_hashes"], json!(["<MerchantTokenHash>", "<MerchantTokenHashPrevious>"]));
+    let all = PURPOSES.map(|purpose| secret(&template, purpose, &given));
+    let fields: Vec<_> = all.iter().flat_map(|secret| secret.as_object().unwrap().keys().cloned()).collect();
+    assert_eq!(fields.iter().cloned().collect::<BTreeSet<_>>(), secrets_read());
+    assert_eq!(fields.len(), secrets_read().len(), "nothing is in two secrets");
+    let [deposits, withdrawals, postbacks, tokens] = all;
+    assert_eq!(deposits, json!({"pluginapi_secret": "<PluginApiSecret>"}));
+    assert_eq!(withdrawals, json!({"withdrawal_private_key": "<WithdrawalPrivateKey>"}));
+    assert_eq!(postbacks["access_key_previous"], "<PostbackAccessKeyPrevious>");
+    assert_eq!(postbacks["postback_private_key_previous"], "<PostbackPrivateKeyPrevious>");
+    assert_eq!(postbacks["postback_token_previous"], "<PostbackTokenPrevious>");
+    assert_eq!(tokens["merchant_token_hashes"], json!(["<MerchantTokenHash>", "<MerchantTokenHashPrevious>"]));
+}
+
+#[test]
+fn the_secrets_stay_when_the_stack_is_deleted() {
+    let template = Template::read();
+    let secrets = template.of_type("AWS::SecretsManager::Secret");
+    assert_eq!(secrets.keys().copied().collect::<BTreeSet<_>>(), PURPOSES.map(secret_of).into());
+    for (name, secret) in secrets {
+        assert_eq!(
+            (&secret["DeletionPolicy"], &secret["UpdateReplacePolicy"]),
+            (&json!("Retain"), &json!("Retain")),
+            "{name}"
+        );
+    }
 }
 
 #[test]
 fn what_is_not_given_is_not_in_the_secret() {
     let template = Template::read();
-    let bare = secret(&template, &|parameter| match parameter {
-        "PostbackPrivateKeyPrevious" | "MerchantTokenHashPrevious" => String::new(),
-        parameter => given(parameter),
-    });
-    assert!(bare.get("postback_private_key_previous").is_none(), "an empty key is one that anybody knows");
-    assert_eq!(bare["merchant_token_hashes"], json!(["<MerchantTokenHash>"]));
-    let nobody =
-        secret(&template, &|parameter| if parameter.contains("Hash") { String::new() } else { given(parameter) });
+    let without = |word: &'static str| {
+        move |parameter: &str| if parameter.contains(word) { String::new() } else { given(parameter) }
+    };
+    let postbacks = secret(&template, Purpose::Postbacks, &without("Previous"));
+    let fields = postbacks.as_object().unwrap().keys().map(String::as_str);
+    assert!(fields.filter(|field| field.contains("previous")).count() == 0, "an empty key is one that anybody knows");
+    let one = secret(&template, Purpose::Tokens, &without("Previous"));
+    assert_eq!(one["merchant_token_hashes"], json!(["<MerchantTokenHash>"]));
+    let nobody = secret(&template, Purpose::Tokens, &without("Hash"));
     assert_eq!(nobody["merchant_token_hashes"], json!([]));
 }
 
 #[test]
 fn a_secret_is_not_echoed_and_goes_nowhere_but_into_a_secret() {
     let template = Template::read();
-    let secret = template.properties("Secret")["SecretString"].to_string();
-    let posted = &template.properties("EventsConnection")["AuthParameters"]["ApiKeyAuthParameters"]["ApiKeyValue"];
     let mut elsewhere = template.section("Resources").clone();
-    assert!(elsewhere.remove("Secret").is_some() && elsewhere.remove("EventsConnection").is_some());
+    let mut take = |name: &str| elsewhere.remove(name).unwrap().to_string();
+    let secret = PURPOSES.map(secret_of).map(&mut take).concat();
+    let posted = take("EventsConnection");
     let outputs = Value::from(template.section("Outputs").clone()).to_string();
     let elsewhere = Value::from(elsewhere).to_string() + &outputs;
     for (name, parameter) in template.section("Parameters") {
-        let is_secret = secret.contains(&format!("${{{name}}}")) || posted["Ref"] == name.as_str();
+        let is_secret = secret.contains(&format!("${{{name}}}")) || posted.contains(&format!(r#":{{"Ref":"{name}"}}"#));
         assert_eq!(parameter["NoEcho"] == true, is_secret, "{name}");
         let used = [format!("{{\"Ref\":\"{name}\"}}"), format!("${{{name}}}")];
         assert!(!is_secret || !used.iter().any(|used| elsewhere.contains(used)), "{name} is used in the open");

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use lambda::Right;
+use lambda::{Purpose, Right};
 use serde_json::{Value, json};
 
 use super::document::{Template, functions, of_own_table};
@@ -50,7 +50,17 @@ pub(crate) fn actions(right: Right) -> Vec<Action> {
             on("sqs", &actions, "SetAsideQueue.Arn")
         }
         Right::PublishEvents => on("events", &["PutEvents"], "EventBus.Arn"),
-        Right::ReadSecret => on("secretsmanager", &["GetSecretValue"], "Secret"),
+        Right::ReadSecret(purpose) => on("secretsmanager", &["GetSecretValue"], secret_of(purpose)),
+    }
+}
+
+/// The resource that is the secret of a purpose.
+pub(crate) fn secret_of(purpose: Purpose) -> &'static str {
+    match purpose {
+        Purpose::Deposits => "DepositSecret",
+        Purpose::Withdrawals => "WithdrawalSecret",
+        Purpose::Postbacks => "PostbackSecret",
+        Purpose::Tokens => "TokenSecret",
     }
 }
 
@@ -126,9 +136,11 @@ fn who_may_do_what_to_money() {
     let checkers =
         ["attention-reporter", "create-withdrawal", "event-publisher", "postback-receiver", "withdrawal-submitter"];
     assert_eq!(may("dynamodb:PutItem", "table#*"), checkers, "who refuses another table, or makes its heartbeat");
-    let readers =
-        ["activate", "authorizer", "create-deposit", "create-withdrawal", "event-publisher", "postback-receiver"];
-    assert_eq!(may("secretsmanager:GetSecretValue", "Secret"), readers);
+    let readers = |purpose| may("secretsmanager:GetSecretValue", secret_of(purpose));
+    assert_eq!(readers(Purpose::Deposits), ["activate", "create-deposit"]);
+    assert_eq!(readers(Purpose::Withdrawals), ["create-withdrawal"], "the public function signs none");
+    assert_eq!(readers(Purpose::Postbacks), ["event-publisher", "postback-receiver"]);
+    assert_eq!(readers(Purpose::Tokens), ["authorizer"]);
     assert_eq!(may("dynamodb:Query", "${Table.Arn}/index/attention"), ["attention-reporter", "transaction-reader"]);
     assert_eq!(may("sqs:SendMessage", "SetAsideQueue.Arn"), ["event-publisher"]);
     assert_eq!(may("sqs:ReceiveMessage", "SetAsideQueue.Arn"), ["event-publisher"]);
@@ -148,7 +160,7 @@ fn a_person_may_decide_and_redrive_and_nothing_else() {
         ("${Table.Arn}/index/attention".to_owned(), vec!["dynamodb:Query"]),
         ("DeadLetterQueue.Arn".to_owned(), vec!["sqs:ReceiveMessage", "sqs:DeleteMessage"]),
         ("SubmissionQueue.Arn".to_owned(), vec!["sqs:SendMessage"]),
-        ("Secret".to_owned(), vec!["secretsmanager:GetSecretValue"]),
+        ("PostbackSecret".to_owned(), vec!["secretsmanager:GetSecretValue"]),
     ];
     assert_eq!(allowed, expected);
 }

@@ -92,11 +92,7 @@ async fn handle(
     signer: &Signer,
 ) -> Result<(u16, &'static str), Box<dyn Error>> {
     let event: Event = serde_json::from_slice(event)?;
-    let postback_keys = PostbackKeys {
-        access_key: &keys.access_key,
-        private_key: &keys.postback_private_key,
-        previous_private_key: None,
-    };
+    let postback_keys = PostbackKeys::new(&keys.access_key, &keys.postback_private_key);
     let Ok(verified) = verify(event.body.as_bytes(), &postback_keys) else { return Ok((401, "{}")) };
     if event.path_parameters.token != keys.postback_token {
         return Ok((404, "{}"));

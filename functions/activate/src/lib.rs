@@ -9,7 +9,9 @@ use domain::{
     DepositRow, Entering, EntryCount, Label, LabelHash, Payment, PaymentKey, PaymentSystems, Recorded, Separator,
     Timestamp, TransactionId,
 };
-use lambda::{BadRequest, Clock, Fields, Handler, Metric, Reply, Request, Right, SecretStore, StatusCode, count};
+use lambda::{
+    BadRequest, Clock, Fields, Handler, Metric, Purpose, Reply, Request, Right, SecretStore, StatusCode, count,
+};
 use paykassma::{ActivateTransaction, Activation, ActivationRequest, Answered, NotAnswered};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
@@ -37,7 +39,7 @@ pub const RIGHTS: &[Right] = &[
     Right::PutRows("payment"),
     Right::ReadRows("entries"),
     Right::PutRows("entries"),
-    Right::ReadSecret,
+    Right::ReadSecret(Purpose::Deposits),
 ];
 
 /// The secrets that this function needs.

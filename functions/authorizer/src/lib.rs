@@ -4,7 +4,7 @@ mod token;
 
 pub use token::TokenHash;
 
-use lambda::{AwsError, BadSetting, Right, SecretStore, count_error, serve_events};
+use lambda::{AwsError, BadSetting, Purpose, Right, SecretStore, count_error, count_use, serve_events};
 use serde::{Deserialize, Serialize};
 use tracing::error;
 
@@ -12,12 +12,12 @@ use tracing::error;
 pub const SETTINGS: &[&str] = &["SECRET_ID"];
 
 /// What this function's role allows.
-pub const RIGHTS: &[Right] = &[Right::ReadSecret];
+pub const RIGHTS: &[Right] = &[Right::ReadSecret(Purpose::Tokens)];
 
 /// The secrets that this function needs.
 #[derive(Debug, Deserialize)]
 pub struct Keys {
-    /// The hashes of the tokens that are valid: one, or two while a merchant changes over.
+    /// The hashes of the tokens that are valid: the current one, and the previous one while a merchant changes over.
     pub merchant_token_hashes: Vec<TokenHash>,
 }
 
@@ -81,11 +81,24 @@ impl<K: SecretStore<Keys>> Deps<K> {
 
     /// The tokens may have been rotated since they were read.
     async fn knows(&self, hash: &TokenHash) -> Result<bool, AwsError> {
-        if hash.is_among(&self.keys.current().await?.merchant_token_hashes) {
+        if self.keys.current().await?.accept(hash) {
             return Ok(true);
         }
         let renewed = self.keys.renewed().await?;
-        Ok(renewed.is_some_and(|keys| hash.is_among(&keys.merchant_token_hashes)))
+        Ok(renewed.is_some_and(|keys| keys.accept(hash)))
+    }
+}
+
+impl Keys {
+    /// Whether this is the hash of a valid token. While two are, counts which of them it is.
+    fn accept(&self, hash: &TokenHash) -> bool {
+        let is_valid = hash.is_among(&self.merchant_token_hashes);
+        if let [current, _, ..] = self.merchant_token_hashes.as_slice()
+            && is_valid
+        {
+            count_use("merchant_token", hash.is_among(std::slice::from_ref(current)));
+        }
+        is_valid
     }
 }
 

@@ -11,7 +11,9 @@ use domain::{
     CreditedNumberId, CustomTransactionId, Deposit, DepositRow, Order, Payment, PaymentKey, PaymentState,
     PaymentSystems, Timestamp, WaitingPageId, mask, match_waiting,
 };
-use lambda::{Clock, Handler, Metric, Money, Reply, Request, Right, SecretStore, StatusCode, count, count_credited};
+use lambda::{
+    Clock, Handler, Metric, Money, Purpose, Reply, Request, Right, SecretStore, StatusCode, count, count_credited,
+};
 use paykassma::{Answered, BaseUrl, CreateTransaction, Creation, NotAnswered, payment_window_url};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
@@ -44,7 +46,7 @@ pub const RIGHTS: &[Right] = &[
     Right::ReadManyRows("number"),
     Right::PutRows("number"),
     Right::ReadRows("waiting"),
-    Right::ReadSecret,
+    Right::ReadSecret(Purpose::Deposits),
 ];
 
 /// The secrets that this function needs.

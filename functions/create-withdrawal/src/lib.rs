@@ -12,7 +12,9 @@ use domain::{
     ArmedMessage, Ceilings, Effect, PaymentSystems, Reservation, Reserving, TableIdentity, Timestamp, Withdrawal,
     WithdrawalId, WithdrawalRequest, WithdrawalRow, WithdrawalState,
 };
-use lambda::{AwsError, Clock, Handler, Metric, Reply, Request, Right, SecretStore, SendLater, StatusCode, count};
+use lambda::{
+    AwsError, Clock, Handler, Metric, Purpose, Reply, Request, Right, SecretStore, SendLater, StatusCode, count,
+};
 use paykassma::{Answered, SubmitWithdrawal, withdrawal_body};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
@@ -44,7 +46,7 @@ pub const RIGHTS: &[Right] = &[
     Right::ReadRows("table"),
     Right::PutRows("table"),
     Right::SendMessages,
-    Right::ReadSecret,
+    Right::ReadSecret(Purpose::Withdrawals),
 ];
 
 /// The secrets that this function needs.

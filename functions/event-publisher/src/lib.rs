@@ -5,8 +5,8 @@ mod set_aside;
 
 use domain::{Event, ListHash, PaymentKey, SignedList, TableIdentity};
 use lambda::{
-    ChangeHandler, ChangeRecord, Handled, Metric, Publish, Published, Right, SecretStore, SetAside, SetAsideMessage,
-    count,
+    ChangeHandler, ChangeRecord, Handled, Metric, Publish, Published, Purpose, Right, SecretStore, SetAside,
+    SetAsideMessage, count,
 };
 use paykassma::EvidenceKeys;
 use serde::Serialize;
@@ -29,7 +29,7 @@ pub const RIGHTS: &[Right] = &[
     Right::ReadRows("evidence"),
     Right::ReadRows("table"),
     Right::PutRows("table"),
-    Right::ReadSecret,
+    Right::ReadSecret(Purpose::Postbacks),
 ];
 
 /// What this function works with.

@@ -8,6 +8,7 @@ mod withdrawals;
 pub use error::ApiError;
 
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use domain::{
@@ -15,11 +16,11 @@ use domain::{
     SignedList, StoredList, TableIdentity, Timestamp, Unreadable, UnreadableId, WithdrawalId, WithdrawalRow,
 };
 use futures_util::future::{Either, select};
-use lambda::{Clock, Handler, Metric, Reply, Request, Right, SecretStore, StatusCode, count};
-use paykassma::{Element, Postback, read_postback};
+use lambda::{Clock, Handler, Metric, Purpose, Reply, Request, Right, SecretStore, StatusCode, count, count_use};
+use paykassma::{Element, Postback, PostbackSecrets, read_postback};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
-use signing::{NotVerified, PostbackKeys, Verified, verify};
+use signing::{NotVerified, Verified, WhichPair, verify};
 use store::{
     Change, Credit, EndWithdrawal, ListProgressId, Read, ReadMany, RowKey, StoreError, TableCheck, TableId, Transact,
     Write, Written, retry,
@@ -63,7 +64,7 @@ pub const RIGHTS: &[Right] = &[
     Right::PutRows("list"),
     Right::ReadRows("table"),
     Right::PutRows("table"),
-    Right::ReadSecret,
+    Right::ReadSecret(Purpose::Postbacks),
 ];
 
 /// The secrets that this function needs.
@@ -71,13 +72,29 @@ pub const RIGHTS: &[Right] = &[
 pub struct Keys {
     /// What only the provider knows of our URL.
     pub postback_token: SecretString,
-    /// The public key that every postback names.
-    pub access_key: String,
-    /// Signs postbacks.
-    pub postback_private_key: SecretString,
-    /// Signed postbacks before the last rotation.
+    /// The same before the last rotation, as long as it is still accepted.
     #[serde(default)]
-    pub postback_private_key_previous: Option<SecretString>,
+    pub postback_token_previous: Option<SecretString>,
+    /// Verify postbacks.
+    #[serde(flatten)]
+    pub postbacks: PostbackSecrets,
+}
+
+impl Keys {
+    /// Whether this is a valid token. While two are, counts which of them it is.
+    fn accept(&self, token: &str) -> bool {
+        let is_it = |valid: &SecretString| {
+            let valid = valid.expose_secret();
+            !valid.is_empty() && bool::from(valid.as_bytes().ct_eq(token.as_bytes()))
+        };
+        let is_current = is_it(&self.postback_token);
+        let Some(previous) = &self.postback_token_previous else { return is_current };
+        let is_valid = is_current || is_it(previous);
+        if is_valid {
+            count_use("postback_token", is_current);
+        }
+        is_valid
+    }
 }
 
 /// What this function works with.
@@ -152,27 +169,14 @@ impl<S: Table, K: SecretStore<Keys> + Send, A: Clock + Send> Handler for Deps<S,
     }
 }
 
-fn postback_keys(keys: &Keys) -> PostbackKeys<'_> {
-    PostbackKeys {
-        access_key: &keys.access_key,
-        private_key: &keys.postback_private_key,
-        previous_private_key: keys.postback_private_key_previous.as_ref(),
-    }
-}
-
 impl<S: Table, K: SecretStore<Keys>, A: Clock> Deps<S, K, A> {
     async fn receive(&self, request: Request<'_>) -> Result<(), ApiError> {
         let received_at = Timestamp(self.clock.now_ms());
-        let keys = self.keys.current().await?;
-        let token = keys.postback_token.expose_secret();
-        let given = request.path_parameter("token").unwrap_or_default();
-        if token.is_empty() || !bool::from(token.as_bytes().ct_eq(given.as_bytes())) {
-            return Err(ApiError::NotFound);
-        }
+        let keys = self.keys_for(request.path_parameter("token").unwrap_or_default()).await?;
         if request.body.len() > MAX_BYTES {
             return Err(ApiError::TooLarge);
         }
-        match verify(request.body, &postback_keys(&keys)) {
+        match verify(request.body, &keys.postbacks.keys()) {
             Ok(verified) => self.store(&verified, &keys, received_at).await,
             Err(error @ (NotVerified::AccessKey | NotVerified::Signature)) => {
                 self.verify_again(request.body, error, received_at).await
@@ -181,19 +185,32 @@ impl<S: Table, K: SecretStore<Keys>, A: Clock> Deps<S, K, A> {
         }
     }
 
+    /// The keys, for who knows the token. It may have been rotated since it was read.
+    async fn keys_for(&self, token: &str) -> Result<Arc<Keys>, ApiError> {
+        let keys = self.keys.current().await?;
+        if keys.accept(token) {
+            return Ok(keys);
+        }
+        let renewed = self.keys.renewed().await?;
+        renewed.filter(|keys| keys.accept(token)).ok_or(ApiError::NotFound)
+    }
+
     /// The keys may have been rotated since they were read.
     async fn verify_again(&self, body: &[u8], error: NotVerified, received_at: Timestamp) -> Result<(), ApiError> {
         let Some(keys) = self.keys.renewed().await? else { return Err(error.into()) };
-        let verified = verify(body, &postback_keys(&keys))?;
+        let verified = verify(body, &keys.postbacks.keys())?;
         self.store(&verified, &keys, received_at).await
     }
 
     async fn store(&self, verified: &Verified<'_>, keys: &Keys, received_at: Timestamp) -> Result<(), ApiError> {
         self.check.generation(&self.table).await?;
+        if keys.postbacks.keys().previous.is_some() {
+            count_use("postback_keys", verified.pair() == WhichPair::Current);
+        }
         let list = SignedList {
             additional_data: verified.additional_data().into(),
             signature: verified.signature().into(),
-            access_key: keys.access_key.clone(),
+            access_key: verified.access_key().into(),
         };
         let hash = || ListHash::from(verified.list_hash());
         let postback = read_postback(verified);

@@ -22,8 +22,7 @@ pub(crate) async fn rebuilt(
     if let AnyRow::ListProgress(it) = row {
         let list = read_list(table, &it.row.hash).await?;
         verified(keys, &list, |_| ())?;
-        let copies =
-            it.row.unfinished().map(|copy| written(&list, &unsigned_fields(&copy.unsigned, given.clone()), keys));
+        let copies = it.row.unfinished().map(|copy| written(&list, &unsigned_fields(&copy.unsigned, given.clone())));
         return match copies.collect::<Result<Vec<_>, _>>()? {
             bodies if bodies.is_empty() => Err(Failure::NotAllowed("all its elements are stored".into())),
             bodies => Ok(bodies),
@@ -36,7 +35,7 @@ pub(crate) async fn rebuilt(
             let copies = understood(keys, list, evidence)?;
             let label =
                 label.ok_or_else(|| Failure::Usage("the row has no label: give the user's with --label".into()))?;
-            Ok(vec![written(list, &UnsignedFields { label: Some(label.into()), ..copies }, keys)?])
+            Ok(vec![written(list, &UnsignedFields { label: Some(label.into()), ..copies })?])
         }
         ListPlace::Stored { list: hash } => {
             let list = read_list(table, hash).await?;
@@ -48,7 +47,7 @@ pub(crate) async fn rebuilt(
             let copies = &progress.row.copies;
             let copy = copies.iter().find(|copy| copy.unsigned.label == label).or(copies.first());
             let unsigned = copy.map(|copy| copy.unsigned.clone()).unwrap_or_default();
-            Ok(vec![written(&list, &unsigned_fields(&unsigned, label), keys)?])
+            Ok(vec![written(&list, &unsigned_fields(&unsigned, label))?])
         }
     }
 }
@@ -60,8 +59,8 @@ async fn read_list(table: &impl ReadAny, hash: &ListHash) -> Result<SignedList, 
         .ok_or_else(|| Failure::NotAllowed(format!("there is no row evidence#{}", hash.as_str())))
 }
 
-fn written(list: &SignedList, unsigned: &UnsignedFields, keys: &Keys) -> Result<Vec<u8>, Failure> {
-    Ok(body(&keys.of_postbacks.access_key, list)?.with_unsigned(unsigned).to_string().into_bytes())
+fn written(list: &SignedList, unsigned: &UnsignedFields) -> Result<Vec<u8>, Failure> {
+    Ok(body(&list.access_key, list)?.with_unsigned(unsigned).to_string().into_bytes())
 }
 
 /// The unsigned fields that came with a list.

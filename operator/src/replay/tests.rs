@@ -93,7 +93,7 @@ async fn sent(table: &Memory, id: &str, label: Option<&str>) -> Result<(Unsigned
     let label = label.map(|label| Label::parse(label).unwrap());
     let bodies = rebuilt(table, &row(table, id).await, label, &keys()).await?;
     let (keys, [body]) = (keys(), bodies.as_slice()) else { panic!("{bodies:?}") };
-    let verified = verify(body, &keys.of_postbacks.of_today()).unwrap();
+    let verified = verify(body, &keys.of_postbacks.of_today.keys()).unwrap();
     let postback = read_postback(&verified);
     Ok((postback.unsigned, postback.list.texts.len()))
 }

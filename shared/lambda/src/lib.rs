@@ -24,10 +24,11 @@ pub use http::{ErrorReply, Handler, Parameters, Reply, Request, WRONG_TABLE, ser
 pub use lambda_http::http::StatusCode;
 pub use log::start as start_log;
 pub use metrics::{
-    DEFINITIONS, Definition, EVENTS, Metric, Money, count_credited, count_error, count_paid, report_oldest_seconds,
+    DEFINITIONS, Definition, EVENTS, Metric, Money, count_credited, count_error, count_paid, count_use,
+    report_oldest_seconds,
 };
 pub use queue::{Defer, Handled, Message, MessageHandler, Queue, SendLater, serve_queue};
-pub use rights::Right;
+pub use rights::{Purpose, Right};
 pub use secrets::{SecretStore, Secrets};
 pub use serve::serve_events;
 pub use set_aside::{LARGEST_MESSAGE, SetAside, SetAsideQueue};

@@ -43,6 +43,8 @@ pub enum Metric {
     WithdrawalLimitReached,
     /// The provider answers 401, 403 or 404: a secret or an address is wrong.
     ProviderMisconfigured,
+    /// A secret could not be read. A copy is used if there is one.
+    SecretUnavailable,
     /// A change of the table that was made for this reached the publisher.
     Heartbeat,
     /// A change of the table was set aside: its events are not published yet.
@@ -51,7 +53,7 @@ pub enum Metric {
 
 impl Metric {
     /// All metrics.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::DepositCredited,
         Self::DepositQuarantined,
         Self::PaymentUnmatched,
@@ -69,6 +71,7 @@ impl Metric {
         Self::WithdrawalNeedsReview,
         Self::WithdrawalLimitReached,
         Self::ProviderMisconfigured,
+        Self::SecretUnavailable,
         Self::Heartbeat,
         Self::EventSetAside,
     ];
@@ -95,6 +98,7 @@ impl Metric {
             | Self::WithdrawalNeedsReview
             | Self::WithdrawalLimitReached
             | Self::ProviderMisconfigured
+            | Self::SecretUnavailable
             | Self::EventSetAside => true,
         }
     }
@@ -120,6 +124,7 @@ impl Metric {
             Self::WithdrawalNeedsReview => "withdrawal.needs_review",
             Self::WithdrawalLimitReached => "withdrawal.limit_reached",
             Self::ProviderMisconfigured => "provider.misconfigured",
+            Self::SecretUnavailable => "secret.unavailable",
             Self::Heartbeat => "stream.heartbeat",
             Self::EventSetAside => "event.set_aside",
         }
@@ -182,6 +187,13 @@ pub fn count_paid(money: Money<'_>, reference: &str) {
     info!(target: PAID, event, reference, %amount, %currency_code, %wallet_type);
 }
 
+/// Counts which of two valid values of a secret a caller has used, as `SecretUses` in the dimension `value`, such as
+/// `postback_token.previous`. It is called only while there are two, so that people see when the previous one can go.
+pub fn count_use(secret: &'static str, is_current: bool) {
+    let which = if is_current { "current" } else { "previous" };
+    info!(target: USES, value = format!("{secret}.{which}"));
+}
+
 /// Reports the age of the oldest row of an attention kind, as `OldestAttentionSeconds` in the dimension `attention`.
 pub fn report_oldest_seconds(attention: &'static str, seconds: u64) {
     info!(target: AGES, attention, OldestAttentionSeconds = seconds);
@@ -193,6 +205,7 @@ const CREDITED: &str = "metrics::credited";
 const PAID: &str = "metrics::paid";
 const ERRORS: &str = "metrics::errors";
 const SERVER_ERRORS: &str = "metrics::server_errors";
+const USES: &str = "metrics::uses";
 const AGES: &str = "metrics::ages";
 
 type Targets = &'static [&'static str];
@@ -226,10 +239,11 @@ pub(crate) const AMOUNT: &str = "amount";
 pub(crate) const FUNCTION: &str = "function";
 
 /// All that can be counted.
-pub const DEFINITIONS: [Definition; 6] = [
+pub const DEFINITIONS: [Definition; 7] = [
     Definition::count(&[EVENTS, CREDITED, PAID], &["event"], "Events"),
     Definition::count(&[ERRORS, SERVER_ERRORS], &["code"], "Errors"),
     Definition::count(&[SERVER_ERRORS], &[FUNCTION], "ServerErrors"),
+    Definition::count(&[USES], &["value"], "SecretUses"),
     Definition::money(&[CREDITED], "Credited"),
     Definition::money(&[PAID], "Paid"),
     Definition {

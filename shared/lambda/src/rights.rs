@@ -1,5 +1,18 @@
 //! What a function's role must allow.
 
+/// What a secret is for. Each has its own, so that who can read one of them cannot do what the others allow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Purpose {
+    /// Deposit calls to the provider.
+    Deposits,
+    /// Withdrawals that are sent to the provider.
+    Withdrawals,
+    /// Postbacks and their evidence.
+    Postbacks,
+    /// The merchant's tokens.
+    Tokens,
+}
+
 /// One thing that a function does in AWS. Its role allows these and nothing else; `template.yaml` is checked against them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Right {
@@ -23,6 +36,6 @@ pub enum Right {
     SetChangesAside,
     /// Put events on the bus.
     PublishEvents,
-    /// Read the secret.
-    ReadSecret,
+    /// Read the secret of this purpose.
+    ReadSecret(Purpose),
 }

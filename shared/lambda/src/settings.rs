@@ -17,7 +17,7 @@ pub struct BadSetting {
 }
 
 /// The settings that every function has: its AWS clients and its log read them.
-pub const SHARED_SETTINGS: [&str; 11] = [
+pub const SHARED_SETTINGS: [&str; 12] = [
     "AWS_ACCESS_KEY_ID",
     "AWS_SECRET_ACCESS_KEY",
     "AWS_SESSION_TOKEN",
@@ -29,6 +29,7 @@ pub const SHARED_SETTINGS: [&str; 11] = [
     "AWS_ENDPOINT_URL_SQS",
     "LOG_LEVEL",
     "METRICS_NAMESPACE",
+    "SECRETS_VERSION",
 ];
 
 /// The settings of this process.

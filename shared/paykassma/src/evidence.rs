@@ -3,21 +3,47 @@
 use domain::{Evidence, ListHash, ListPlace, Separator, SignedList, Timestamp, Unsigned};
 use secrecy::SecretString;
 use serde::Deserialize;
-use signing::{NotVerified, PostbackKeys, Verified, verify};
+use signing::{KeyPair, NotVerified, PostbackKeys, Verified, verify};
 
 use crate::postback::{Element, Postback, SignedElements, signed_elements};
 use crate::postback_writer::PostbackBody;
 
+/// The keys that verify a postback, as a secret has them.
+#[derive(Debug, Deserialize)]
+pub struct PostbackSecrets {
+    /// The public key that every postback names.
+    pub access_key: String,
+    /// The public key before the last rotation, if that has changed it.
+    #[serde(default)]
+    pub access_key_previous: Option<String>,
+    /// Signs postbacks.
+    pub postback_private_key: SecretString,
+    /// Signed postbacks before the last rotation, if that has changed it.
+    #[serde(default)]
+    pub postback_private_key_previous: Option<SecretString>,
+}
+
+impl PostbackSecrets {
+    /// The keys that are valid now.
+    #[must_use]
+    pub fn keys(&self) -> PostbackKeys<'_> {
+        let keys = PostbackKeys::new(&self.access_key, &self.postback_private_key);
+        let (access_key, private_key) = (&self.access_key_previous, &self.postback_private_key_previous);
+        let is_rotated = access_key.is_some() || private_key.is_some();
+        let previous = is_rotated.then(|| KeyPair {
+            access_key: access_key.as_deref().unwrap_or(&self.access_key),
+            private_key: private_key.as_ref().unwrap_or(&self.postback_private_key),
+        });
+        PostbackKeys { previous, ..keys }
+    }
+}
+
 /// The keys that verify evidence: those of today, and those that were retired.
 #[derive(Debug, Deserialize)]
 pub struct EvidenceKeys {
-    /// The public key that every postback of today names.
-    pub access_key: String,
-    /// Signs postbacks.
-    pub postback_private_key: SecretString,
-    /// Signed postbacks before the last rotation.
-    #[serde(default)]
-    pub postback_private_key_previous: Option<SecretString>,
+    /// The keys of today.
+    #[serde(flatten)]
+    pub of_today: PostbackSecrets,
     /// Keys that sign no more.
     #[serde(default)]
     pub retired_postback_keys: Vec<RetiredKeys>,
@@ -32,18 +58,6 @@ pub struct RetiredKeys {
     private_key: SecretString,
     /// When it was retired, in milliseconds since 1970.
     retired_at_ms: Timestamp,
-}
-
-impl EvidenceKeys {
-    /// The keys of today.
-    #[must_use]
-    pub fn of_today(&self) -> PostbackKeys<'_> {
-        PostbackKeys {
-            access_key: &self.access_key,
-            private_key: &self.postback_private_key,
-            previous_private_key: self.postback_private_key_previous.as_ref(),
-        }
-    }
 }
 
 /// Why evidence proves nothing.
@@ -74,10 +88,7 @@ pub fn verify_list<T>(
     list: &SignedList,
     then: impl FnOnce(&Verified<'_>) -> T,
 ) -> Result<T, Unproved> {
-    if list.access_key != keys.access_key {
-        return Err(Unproved::NoKey);
-    }
-    let body = PostbackBody::around(&list.additional_data, &list.signature, keys.access_key);
+    let body = PostbackBody::around(&list.additional_data, &list.signature, &list.access_key);
     let body = body.map_err(|_| Unproved::NoEvidence("the signed text is not JSON".into()))?.to_string();
     let verified = verify(body.as_bytes(), keys).map_err(|cause| match cause {
         NotVerified::Signature | NotVerified::AccessKey => Unproved::NoKey,
@@ -102,14 +113,14 @@ impl VerifiedList {
     /// # Errors
     /// [`Unproved`] if it does not verify.
     pub fn of(keys: &EvidenceKeys, list: &SignedList) -> Result<Self, Unproved> {
-        let today = Self::by(&keys.of_today(), list, None);
+        let today = Self::by(&keys.of_today.keys(), list, None);
         let retired = keys.retired_postback_keys.iter();
         let mut retired: Vec<_> = retired.filter(|pair| pair.access_key == list.access_key).collect();
         retired.sort_by_key(|pair| std::cmp::Reverse(pair.retired_at_ms));
         retired.into_iter().fold(today, |known, pair| match known {
             Err(Unproved::NoKey) => {
                 let access_key = &pair.access_key;
-                let keys = PostbackKeys { access_key, private_key: &pair.private_key, previous_private_key: None };
+                let keys = PostbackKeys::new(access_key, &pair.private_key);
                 Self::by(&keys, list, Some(pair.retired_at_ms))
             }
             known => known,

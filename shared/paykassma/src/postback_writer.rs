@@ -189,7 +189,7 @@ fn direction_name(direction: Direction) -> &'static str {
 /// let body = PostbackBody::sign(&write_list(&[element]), Spelling::Flagged, "access key", &private_key)?;
 /// let body = body.with_unsigned(&unsigned);
 ///
-/// let keys = PostbackKeys { access_key: "access key", private_key: &private_key, previous_private_key: None };
+/// let keys = PostbackKeys::new("access key", &private_key);
 /// let text = body.to_string();
 /// assert_eq!(verify(text.as_bytes(), &keys)?.additional_data(), body.additional_data());
 /// assert!(text.contains(r#""amount":700.10,"#));
@@ -310,7 +310,7 @@ mod tests {
 
     fn read(body: &PostbackBody) -> Element {
         let private_key = key();
-        let keys = PostbackKeys { access_key: "key", private_key: &private_key, previous_private_key: None };
+        let keys = PostbackKeys::new("key", &private_key);
         let body = body.to_string();
         let verified = verify(body.as_bytes(), &keys).unwrap();
         let place = ListPlace::Stored { list: ListHash::from([0; 32]) };

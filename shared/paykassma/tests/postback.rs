@@ -19,7 +19,7 @@ fn read(top: &str, list: &str) -> Vec<Element> {
     let private_key = SecretString::from("test_private_key");
     let signature = sign_postback(list, Spelling::Flagged, "key", &private_key).unwrap();
     let body = format!(r#"{{"signature":"{signature}",{top}"access_key":"key","additional_data":{list}}}"#);
-    let keys = PostbackKeys { access_key: "key", private_key: &private_key, previous_private_key: None };
+    let keys = PostbackKeys::new("key", &private_key);
     let verified = verify(body.as_bytes(), &keys).unwrap();
     let signed = SignedList { additional_data: list.into(), signature: signature.clone(), access_key: "key".into() };
     let place = ListPlace::Here(signed);

@@ -12,7 +12,7 @@ const ACCESS_KEY: &str = "FQ9jMwrNSkFbyMNqYFf6Ed4xeKmjHK";
 fn main() -> ExitCode {
     let times = std::env::args().nth(1).and_then(|times| times.parse().ok()).unwrap_or(1);
     let private_key = SecretString::from("test_private_key");
-    let keys = PostbackKeys { access_key: ACCESS_KEY, private_key: &private_key, previous_private_key: None };
+    let keys = PostbackKeys::new(ACCESS_KEY, &private_key);
     let verified = (0..times).all(|_| verify(black_box(POSTBACK.as_bytes()), &keys).is_ok());
     if verified { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

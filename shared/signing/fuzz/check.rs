@@ -16,7 +16,7 @@ pub(crate) fn check(data: &[u8]) {
 }
 
 fn check_body(data: &[u8]) -> bool {
-    let keys = PostbackKeys { access_key: ACCESS_KEY, private_key: &private_key(), previous_private_key: None };
+    let keys = PostbackKeys::new(ACCESS_KEY, &private_key());
     let verified = verify(data, &keys);
     if let Ok(verified) = verified {
         assert_eq!(verified.body().as_bytes(), data);

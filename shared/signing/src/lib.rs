@@ -9,7 +9,7 @@ mod scan;
 mod spelling;
 mod withdrawal;
 
-pub use postback::{NotVerified, PostbackKeys, Verified, list_hash, sign_postback, verify};
+pub use postback::{KeyPair, NotVerified, PostbackKeys, Verified, WhichPair, list_hash, sign_postback, verify};
 pub use scan::Malformed;
 pub use spelling::Spelling;
 pub use withdrawal::{WithdrawalValue, sign_withdrawal, verify_withdrawal};

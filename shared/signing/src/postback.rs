@@ -13,24 +13,46 @@ use crate::envelope::{Envelope, signed_list};
 use crate::scan::Malformed;
 use crate::spelling::{Spelling, respell};
 
-/// The keys of a deployment: the public access key, and the private keys that are valid now.
+/// An access key, which every postback names, and the private key that signs with it.
+#[derive(Clone, Copy, Debug)]
+pub struct KeyPair<'a> {
+    /// The public key.
+    pub access_key: &'a str,
+    /// The private key.
+    pub private_key: &'a SecretString,
+}
+
+/// The keys of a deployment that are valid now.
 #[derive(Clone, Copy, Debug)]
 pub struct PostbackKeys<'a> {
-    /// The public key. Every postback names it.
-    pub access_key: &'a str,
-    /// The private key in use.
-    pub private_key: &'a SecretString,
-    /// The private key from before the last rotation, as long as it is still accepted.
-    pub previous_private_key: Option<&'a SecretString>,
+    /// The pair in use.
+    pub current: KeyPair<'a>,
+    /// The pair from before the last rotation, as long as it is still accepted. One of its keys may be the one in use.
+    pub previous: Option<KeyPair<'a>>,
+}
+
+/// One of the pairs of [`PostbackKeys`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WhichPair {
+    /// The pair in use.
+    Current,
+    /// The pair from before the last rotation.
+    Previous,
 }
 
 impl<'a> PostbackKeys<'a> {
-    /// Leaves out empty keys. An empty key is a mistake in the settings, and anyone could sign with it.
-    fn private_keys(&self) -> impl Iterator<Item = &'a SecretString> {
-        [Some(self.private_key), self.previous_private_key]
-            .into_iter()
-            .flatten()
-            .filter(|key| !key.expose_secret().is_empty())
+    /// One pair, and no previous one.
+    #[must_use]
+    pub fn new(access_key: &'a str, private_key: &'a SecretString) -> Self {
+        Self { current: KeyPair { access_key, private_key }, previous: None }
+    }
+
+    /// The pairs with this access key. An empty private key is left out: it is a mistake in the settings, and anyone could sign with it.
+    fn with_access_key(&self, access_key: &str) -> Vec<(WhichPair, KeyPair<'a>)> {
+        let previous = self.previous.map(|pair| (WhichPair::Previous, pair));
+        let pairs = [(WhichPair::Current, self.current)].into_iter().chain(previous);
+        let is_named = |pair: &KeyPair<'_>| equal(access_key.as_bytes(), pair.access_key.as_bytes());
+        pairs.filter(|(_, pair)| !pair.private_key.expose_secret().is_empty() && is_named(pair)).collect()
     }
 }
 
@@ -42,6 +64,8 @@ pub struct Verified<'a> {
     body: &'a str,
     additional_data: &'a str,
     signature: &'a str,
+    access_key: &'a str,
+    pair: WhichPair,
 }
 
 impl<'a> Verified<'a> {
@@ -63,6 +87,18 @@ impl<'a> Verified<'a> {
     #[must_use]
     pub fn signature(&self) -> &'a str {
         self.signature
+    }
+
+    /// The access key that it names.
+    #[must_use]
+    pub fn access_key(&self) -> &'a str {
+        self.access_key
+    }
+
+    /// The keys that it is signed with.
+    #[must_use]
+    pub fn pair(&self) -> WhichPair {
+        self.pair
     }
 
     /// The SHA-256 of the flagged spelling of the signed list. Copies that differ only in whitespace or escapes have the same.
@@ -109,7 +145,7 @@ pub enum NotVerified {
     /// The body is not strict JSON, or does not have the shape of a postback.
     #[error("not a postback: {0}")]
     Malformed(#[from] Malformed),
-    /// The body names another access key.
+    /// The body names another access key. Or the private keys of this one are empty.
     #[error("the access key is not ours")]
     AccessKey,
     /// No valid private key gives this signature, whatever the spelling.
@@ -129,10 +165,10 @@ pub enum NotVerified {
 /// use signing::{NotVerified, PostbackKeys, Spelling, sign_postback, verify};
 ///
 /// let private_key = SecretString::from("private");
-/// let keys = PostbackKeys { access_key: "public", private_key: &private_key, previous_private_key: None };
+/// let keys = PostbackKeys::new("public", &private_key);
 ///
 /// let list = r#"[{"amount":"700"}]"#;
-/// let signature = sign_postback(list, Spelling::Flagged, keys.access_key, &private_key)?;
+/// let signature = sign_postback(list, Spelling::Flagged, "public", &private_key)?;
 /// let body = format!(
 ///     r#"{{"access_key":"public","signature":"{signature}","label":"user-1","additional_data":{list}}}"#
 /// );
@@ -144,21 +180,24 @@ pub enum NotVerified {
 /// assert!(verify(body.replace("user-1", "user-2").as_bytes(), &keys).is_ok());
 /// # Ok::<(), NotVerified>(())
 /// ```
-pub fn verify<'a>(body: &'a [u8], keys: &PostbackKeys<'_>) -> Result<Verified<'a>, NotVerified> {
+pub fn verify<'a>(body: &'a [u8], keys: &PostbackKeys<'a>) -> Result<Verified<'a>, NotVerified> {
     let body = str::from_utf8(body).map_err(|_| Malformed::Utf8)?;
     let Envelope { access_key, signature, additional_data } = Envelope::open(body)?;
-    if !equal(access_key.as_bytes(), keys.access_key.as_bytes()) {
+    let pairs = keys.with_access_key(&access_key);
+    if pairs.is_empty() {
         return Err(NotVerified::AccessKey);
     }
     let Cow::Borrowed(signature) = signature else {
         return Err(NotVerified::Signature);
     };
     let claimed = sha1_digest(signature).ok_or(NotVerified::Signature)?;
-    let genuine = Spelling::ALL.into_iter().any(|spelling| {
+    let pair = Spelling::ALL.into_iter().find_map(|spelling| {
         let hash = md5_hex(additional_data, spelling);
-        keys.private_keys().any(|key| equal(&signature_of(&hash, keys.access_key, key), &claimed))
+        let is_genuine = |pair: &KeyPair<'_>| equal(&signature_of(&hash, pair.access_key, pair.private_key), &claimed);
+        pairs.iter().find(|(_, pair)| is_genuine(pair))
     });
-    genuine.then_some(Verified { body, additional_data, signature }).ok_or(NotVerified::Signature)
+    let (pair, KeyPair { access_key, .. }) = *pair.ok_or(NotVerified::Signature)?;
+    Ok(Verified { body, additional_data, signature, access_key, pair })
 }
 
 /// Signs a list, or an object in its place, as the provider does, hashed in `spelling`. The simulator, the tests and the operator's tool use it.

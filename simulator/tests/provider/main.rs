@@ -145,7 +145,7 @@ fn client() -> reqwest::Client {
 
 fn verify(body: &str) -> Result<Verified<'_>, NotVerified> {
     let private_key = SecretString::from(POSTBACK_KEY);
-    let keys = PostbackKeys { access_key: ACCESS_KEY, private_key: &private_key, previous_private_key: None };
+    let keys = PostbackKeys::new(ACCESS_KEY, &private_key);
     signing::verify(body.as_bytes(), &keys)
 }
 

@@ -1,7 +1,7 @@
 //! Which bodies and lists are not accepted, and with which error.
 
 use secrecy::SecretString;
-use signing::{Malformed, NotVerified, PostbackKeys, Spelling, sign_postback};
+use signing::{KeyPair, Malformed, NotVerified, PostbackKeys, Spelling, WhichPair, sign_postback};
 
 use crate::sample::{ACCESS_KEY, DEPOSIT, body, private_key, sign, verify};
 
@@ -79,21 +79,39 @@ fn a_signature_is_forty_lower_case_hex_digits() {
 #[test]
 fn the_key_before_a_rotation_verifies_until_it_is_taken_away() {
     let (new, old) = (SecretString::from("new"), private_key());
+    let old = KeyPair { access_key: ACCESS_KEY, private_key: &old };
     let body = signed();
-    let keys = |previous_private_key| PostbackKeys { access_key: ACCESS_KEY, private_key: &new, previous_private_key };
-    assert!(signing::verify(body.as_bytes(), &keys(Some(&old))).is_ok());
-    let refusal = signing::verify(body.as_bytes(), &keys(None)).unwrap_err();
-    assert_eq!(refusal, NotVerified::Signature);
+    for access_key in [ACCESS_KEY, "another"] {
+        let keys = PostbackKeys::new(access_key, &new);
+        let verified = signing::verify(body.as_bytes(), &PostbackKeys { previous: Some(old), ..keys });
+        assert_eq!(verified.unwrap().pair(), WhichPair::Previous);
+        let refusal = signing::verify(body.as_bytes(), &keys).unwrap_err();
+        let other = if access_key == ACCESS_KEY { NotVerified::Signature } else { NotVerified::AccessKey };
+        assert_eq!(refusal, other);
+    }
+    let both = PostbackKeys { current: old, previous: Some(KeyPair { access_key: "another", ..old }) };
+    assert_eq!(signing::verify(body.as_bytes(), &both).unwrap().pair(), WhichPair::Current);
+}
+
+#[test]
+fn a_private_key_signs_only_with_the_access_key_of_its_pair() {
+    let (new, old) = (SecretString::from("new"), private_key());
+    let previous = KeyPair { access_key: "another", private_key: &old };
+    let keys =
+        PostbackKeys { current: KeyPair { access_key: ACCESS_KEY, private_key: &new }, previous: Some(previous) };
+    assert_eq!(signing::verify(signed().as_bytes(), &keys).unwrap_err(), NotVerified::Signature);
 }
 
 #[test]
 fn an_empty_private_key_verifies_nothing() {
     let empty = SecretString::from("");
     let signature = sign_postback(LIST, Spelling::Flagged, ACCESS_KEY, &empty).unwrap();
-    let keys = PostbackKeys { access_key: ACCESS_KEY, private_key: &private_key(), previous_private_key: Some(&empty) };
     let body = body(LIST, &signature);
-    let refusal = signing::verify(body.as_bytes(), &keys).unwrap_err();
-    assert_eq!(refusal, NotVerified::Signature);
+    let pair = |private_key| KeyPair { access_key: ACCESS_KEY, private_key };
+    let only = PostbackKeys { current: pair(&empty), previous: None };
+    assert_eq!(signing::verify(body.as_bytes(), &only).unwrap_err(), NotVerified::AccessKey);
+    let one = PostbackKeys { current: pair(&private_key()), previous: Some(pair(&empty)) };
+    assert_eq!(signing::verify(body.as_bytes(), &one).unwrap_err(), NotVerified::Signature);
 }
 
 #[test]

@@ -18,7 +18,7 @@ pub(crate) fn sign(additional_data: &str, spelling: Spelling) -> String {
 }
 
 pub(crate) fn verify(body: &[u8]) -> Result<Verified<'_>, NotVerified> {
-    let keys = PostbackKeys { access_key: ACCESS_KEY, private_key: &private_key(), previous_private_key: None };
+    let keys = PostbackKeys::new(ACCESS_KEY, &private_key());
     signing::verify(body, &keys)
 }
 
