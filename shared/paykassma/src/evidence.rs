@@ -215,9 +215,22 @@ mod tests {
                 assert_eq!(at(last + 1), Err(Unproved::NoKey), "{private_key}");
             }
         }
-        for (access_key, private_key) in [("public", "invented"), ("old", "now"), ("public", "third"), ("third", "now")]
+        for (access_key, private_key) in
+            [("public", "invented"), ("other", "before"), ("old", "now"), ("public", "third"), ("third", "now")]
         {
             let error = VerifiedList::of(&keys(), &list(access_key, private_key)).unwrap_err();
+            assert_eq!(error, Unproved::NoKey, "{access_key} {private_key}");
+        }
+    }
+
+    #[test]
+    fn a_pair_before_a_rotation_proves_under_its_own_access_key() {
+        let keys: EvidenceKeys = serde_json::from_value(json!({"access_key": "public", "postback_private_key": "now",
+            "access_key_previous": "before", "postback_private_key_previous": "then"}))
+        .unwrap();
+        assert!(VerifiedList::of(&keys, &list("before", "then")).is_ok());
+        for (access_key, private_key) in [("public", "then"), ("before", "now")] {
+            let error = VerifiedList::of(&keys, &list(access_key, private_key)).unwrap_err();
             assert_eq!(error, Unproved::NoKey, "{access_key} {private_key}");
         }
     }
