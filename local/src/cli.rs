@@ -18,9 +18,13 @@ pub(crate) struct Cli {
     #[arg(long)]
     pub(crate) no_demo: bool,
 
-    /// The port of the HTTP API on 127.0.0.1; 0: any free one
+    /// The port of the merchant's HTTP API on 127.0.0.1; 0: any free one
     #[arg(long, value_name = "N", default_value_t = 3000)]
     port: u16,
+
+    /// The port of the HTTP API for postbacks on 127.0.0.1; 0: any free one
+    #[arg(long, value_name = "N", default_value_t = 3001)]
+    postback_port: u16,
 
     /// The port of the simulated provider on 127.0.0.1; 0: any free one
     #[arg(long, value_name = "N", default_value_t = 3100)]
@@ -74,7 +78,7 @@ pub(crate) struct Cli {
 }
 
 const AFTER_HELP: &str = "\
-The file of --env-file has API_URL, POSTBACK_URL, PROVIDER_URL, TABLE_NAME, TABLE_STREAM_ARN, QUEUE_URL, EVENT_BUS_NAME, DEAD_LETTER_QUEUE_URL,
+The file of --env-file has API_URL, POSTBACK_API_URL, POSTBACK_URL, PROVIDER_URL, TABLE_NAME, TABLE_STREAM_ARN, QUEUE_URL, EVENT_BUS_NAME, DEAD_LETTER_QUEUE_URL,
 SET_ASIDE_QUEUE_URL, SECRET_ID, MERCHANT_TOKEN, ACCESS_KEY, POSTBACK_PRIVATE_KEY, WITHDRAWAL_PRIVATE_KEY, PLUGINAPI_SECRET, and what
 SDKs of AWS take: AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_ENDPOINT_URL_DYNAMODB, AWS_ENDPOINT_URL_SQS, AWS_ENDPOINT_URL_SECRETS_MANAGER,
 AWS_ENDPOINT_URL_EVENTBRIDGE.
@@ -86,6 +90,7 @@ impl Cli {
     pub(crate) fn options(&self) -> StackOptions {
         StackOptions {
             port: self.port,
+            postback_port: self.postback_port,
             provider_port: self.provider_port,
             table_name: self.table.clone(),
             copy_of: self.copy_of.clone(),

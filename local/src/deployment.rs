@@ -22,6 +22,11 @@ use crate::sqs::{QUEUE, SET_ASIDE_QUEUE, queue_url};
 /// The name of the stack that this stands for: the names of its functions begin with it.
 const STACK: &str = "paykassma";
 
+/// The name of a function in AWS.
+pub(crate) fn full_name(function: &str) -> String {
+    format!("{STACK}-{function}")
+}
+
 type Settings = BTreeMap<&'static str, String>;
 
 /// Builds the functions' programs if asked to, and deploys them.
@@ -69,6 +74,7 @@ fn settings(options: &StackOptions, services: &Services, provider_url: &str) -> 
         ("AWS_SECRET_ACCESS_KEY", "local".into()),
         ("EVENT_BUS_NAME", BUS.into()),
         ("LOG_LEVEL", options.log_level.clone()),
+        ("METRICS_NAMESPACE", format!("Paykassma/{STACK}")),
         ("PROVIDER_API_URL", provider_url.into()),
         // The provider's own hosts are api.{server} and plugin.{server}; the simulated provider is both.
         ("PROVIDER_PLUGIN_URL", provider_url.replacen("://api.", "://plugin.", 1)),
@@ -90,7 +96,7 @@ fn settings(options: &StackOptions, services: &Services, provider_url: &str) -> 
 fn variables(function: &Deployed, settings: &Settings, options: &StackOptions) -> Vec<(OsString, OsString)> {
     let named = SHARED_SETTINGS.iter().chain(function.settings);
     let named = named.filter_map(|name| Some((*name, settings.get(name)?.as_str())));
-    let full_name = format!("{STACK}-{}", function.name);
+    let full_name = full_name(function.name);
     let of_lambda = [
         ("AWS_LAMBDA_FUNCTION_NAME", full_name.as_str()),
         ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),

@@ -102,7 +102,7 @@ fn message_attributes(attributes: &Value) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::functions::find_route;
+    use crate::functions::{Api, find_route};
     use axum::http::Request;
 
     fn event(body: &[u8]) -> Value {
@@ -111,7 +111,7 @@ mod tests {
             .header("x-twice", "2")
             .header("user-agent", "test");
         let (parts, ()) = request.body(()).unwrap().into_parts();
-        let (route, parameters) = find_route("POST", parts.uri.path()).unwrap();
+        let (route, parameters) = find_route(Api::Merchant, "POST", parts.uri.path()).unwrap();
         request_event(route, &parameters, &parts, body)
     }
 

@@ -13,6 +13,8 @@ use tokio::sync::mpsc;
 
 use crate::clock::request_id;
 use crate::console::{complain, say};
+use crate::deployment::full_name;
+use crate::logs::Logs;
 
 /// The bus that the functions publish to.
 pub(crate) const BUS: &str = "paykassma";
@@ -82,7 +84,13 @@ async fn answer(State(bus): State<Arc<EventBus>>, headers: HeaderMap, body: Byte
 }
 
 /// Posts events one by one, as an API destination does; one that is not accepted is given up after some tries.
-pub(crate) async fn post_events(http: reqwest::Client, url: String, mut events: mpsc::UnboundedReceiver<Value>) {
+pub(crate) async fn post_events(
+    http: reqwest::Client,
+    url: String,
+    mut events: mpsc::UnboundedReceiver<Value>,
+    logs: Arc<Logs>,
+) {
+    let rule = full_name("merchant");
     while let Some(event) = events.recv().await {
         let id = event.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
         let mut tries = 1;
@@ -92,6 +100,8 @@ pub(crate) async fn post_events(http: reqwest::Client, url: String, mut events: 
                 break;
             }
             tries = tries.saturating_add(1);
+            let dimensions = [("EventBusName", BUS), ("RuleName", rule.as_str())];
+            logs.count("AWS/Events", &dimensions, &[("RetryInvocationAttempts", 1)]);
             tokio::time::sleep(PAUSE).await;
         }
     }
@@ -134,7 +144,7 @@ mod tests {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(async { axum::serve(listener, routes).await.unwrap() });
-        tokio::spawn(post_events(crate::aws::http_client().unwrap(), url, receiver));
+        tokio::spawn(post_events(crate::aws::http_client().unwrap(), url, receiver, Logs::new(false)));
         for id in ["1", "2"] {
             sender.send(json!({"id": id})).unwrap();
         }

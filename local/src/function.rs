@@ -7,6 +7,7 @@ use std::time::Duration;
 use axum::body::Bytes;
 use tokio::sync::Semaphore;
 
+use crate::deployment::full_name;
 use crate::instance::{Failure, Instance, Recipe};
 use crate::process::Process;
 
@@ -62,6 +63,11 @@ impl Function {
             }
             Err(failure) => Err(failure),
         };
+        self.recipe.logs.count(
+            "AWS/Lambda",
+            &[("FunctionName", &full_name(self.recipe.name))],
+            &[("Invocations", 1), ("Errors", outcome.is_err().into())],
+        );
         if let Err(failure) = &outcome {
             self.recipe.logs.add(self.recipe.name, format!("invocation failed: {failure}"));
         }

@@ -70,7 +70,7 @@ pub(crate) const SUBMITTER: &str = "withdrawal-submitter";
 pub(crate) const PUBLISHER: &str = "event-publisher";
 
 /// The settings that every function gets.
-pub(crate) const SHARED_SETTINGS: [&str; 9] = [
+pub(crate) const SHARED_SETTINGS: [&str; 10] = [
     "AWS_ACCESS_KEY_ID",
     "AWS_ENDPOINT_URL_DYNAMODB",
     "AWS_ENDPOINT_URL_SECRETS_MANAGER",
@@ -78,11 +78,32 @@ pub(crate) const SHARED_SETTINGS: [&str; 9] = [
     "AWS_REGION",
     "AWS_SECRET_ACCESS_KEY",
     "LOG_LEVEL",
+    "METRICS_NAMESPACE",
     "TABLE_NAME",
     "TABLE_STREAM_ARN",
 ];
 
-/// A route of the HTTP API.
+/// One of the HTTP APIs. Each has a host of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Api {
+    /// What the merchant's app calls, with its token.
+    Merchant,
+    /// What the provider calls. Only it knows the host.
+    Postbacks,
+}
+
+impl Api {
+    /// Its id, as its metrics have it: the name of the template's resource.
+    #[must_use]
+    pub fn id(self) -> &'static str {
+        match self {
+            Self::Merchant => "Api",
+            Self::Postbacks => "PostbackApi",
+        }
+    }
+}
+
+/// A route of an HTTP API.
 #[derive(Debug)]
 pub struct Route {
     /// The HTTP method.
@@ -91,27 +112,37 @@ pub struct Route {
     pub path: &'static str,
     /// The function that answers.
     pub function: &'static str,
-    /// Whether it is open to callers without a merchant's token.
-    pub public: bool,
+    /// The API that has it.
+    pub api: Api,
 }
 
 /// All routes.
 pub const ROUTES: [Route; 7] = [
-    Route { method: "POST", path: "/deposits", function: "create-deposit", public: false },
-    Route { method: "POST", path: "/deposits/{custom_transaction_id}/activation", function: "activate", public: false },
-    Route { method: "POST", path: "/withdrawals", function: "create-withdrawal", public: false },
-    Route { method: "GET", path: "/deposits/{custom_transaction_id}", function: "transaction-reader", public: false },
-    Route { method: "GET", path: "/withdrawals/{withdrawal_id}", function: "transaction-reader", public: false },
-    Route { method: "GET", path: "/transactions", function: "transaction-reader", public: false },
-    Route { method: "POST", path: "/postbacks/{token}", function: "postback-receiver", public: true },
+    Route { method: "POST", path: "/deposits", function: "create-deposit", api: Api::Merchant },
+    Route {
+        method: "POST",
+        path: "/deposits/{custom_transaction_id}/activation",
+        function: "activate",
+        api: Api::Merchant,
+    },
+    Route { method: "POST", path: "/withdrawals", function: "create-withdrawal", api: Api::Merchant },
+    Route {
+        method: "GET",
+        path: "/deposits/{custom_transaction_id}",
+        function: "transaction-reader",
+        api: Api::Merchant,
+    },
+    Route { method: "GET", path: "/withdrawals/{withdrawal_id}", function: "transaction-reader", api: Api::Merchant },
+    Route { method: "GET", path: "/transactions", function: "transaction-reader", api: Api::Merchant },
+    Route { method: "POST", path: "/postbacks/{token}", function: "postback-receiver", api: Api::Postbacks },
 ];
 
 /// The values of a route's `{parameters}`.
 pub(crate) type PathParameters = BTreeMap<&'static str, String>;
 
-/// Finds the route of a request.
-pub(crate) fn find_route(method: &str, path: &str) -> Option<(&'static Route, PathParameters)> {
-    let of_method = ROUTES.iter().filter(|route| route.method == method);
+/// Finds the route of a request to an API.
+pub(crate) fn find_route(api: Api, method: &str, path: &str) -> Option<(&'static Route, PathParameters)> {
+    let of_method = ROUTES.iter().filter(|route| (route.api, route.method) == (api, method));
     of_method.into_iter().find_map(|route| Some((route, parameters(route.path, path)?)))
 }
 
@@ -137,14 +168,14 @@ mod tests {
 
     #[test]
     fn a_route_is_found_with_its_parameters() {
-        let (route, parameters) = find_route("POST", "/deposits/order-1/activation").unwrap();
+        let (route, parameters) = find_route(Api::Merchant, "POST", "/deposits/order-1/activation").unwrap();
         assert_eq!(route.function, "activate");
         assert_eq!(parameters.get("custom_transaction_id").unwrap(), "order-1");
     }
 
     #[test]
     fn a_path_is_matched_whole_and_by_its_method() {
-        assert!(find_route("POST", "/deposits").is_some());
+        assert!(find_route(Api::Merchant, "POST", "/deposits").is_some());
         for (method, path) in [
             ("GET", "/deposits"),
             ("POST", "/"),
@@ -153,7 +184,7 @@ mod tests {
             ("POST", "/deposits/a/b/activation"),
             ("POST", "/postbacks"),
         ] {
-            assert!(find_route(method, path).is_none(), "{method} {path}");
+            assert!(find_route(Api::Merchant, method, path).is_none(), "{method} {path}");
         }
     }
 }

@@ -33,6 +33,7 @@ pub fn env_file(stack: &Stack, file: &Path) -> io::Result<()> {
     let secrets = &credentials.secrets;
     let lines = [
         ("API_URL", stack.api_url()),
+        ("POSTBACK_API_URL", stack.postback_api_url()),
         ("POSTBACK_URL", &stack.postback_url()),
         ("PROVIDER_URL", stack.provider_url()),
         ("AWS_REGION", REGION),

@@ -18,7 +18,8 @@ use tokio::time::timeout;
 use crate::authorization::{Authorization, Authorizer};
 use crate::event::request_event;
 use crate::function::Function;
-use crate::functions::{AUTHORIZER, PathParameters, Route, find_route};
+use crate::functions::{AUTHORIZER, Api, PathParameters, Route, find_route};
+use crate::logs::Logs;
 
 /// API Gateway's limit on a request's body.
 const BODY_LIMIT: usize = 10 * 1024 * 1024;
@@ -30,14 +31,17 @@ pub(crate) type Functions = BTreeMap<&'static str, Arc<Function>>;
 
 /// The HTTP front of the functions.
 pub(crate) struct HttpApi {
+    pub(crate) api: Api,
     pub(crate) functions: Functions,
     pub(crate) authorizer: Authorizer,
+    pub(crate) logs: Arc<Logs>,
 }
 
 /// What API Gateway itself answers, without a function or in its place.
 enum GatewayError {
     NotFound,
     Unauthorized,
+    Forbidden,
     BodyTooLarge,
     FunctionFailed,
     FunctionTooSlow,
@@ -48,9 +52,10 @@ impl IntoResponse for GatewayError {
         let (status, message) = match self {
             GatewayError::NotFound => (StatusCode::NOT_FOUND, "Not Found"),
             GatewayError::Unauthorized => (StatusCode::UNAUTHORIZED, "Unauthorized"),
+            GatewayError::Forbidden => (StatusCode::FORBIDDEN, "Forbidden"),
             GatewayError::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large"),
             GatewayError::FunctionFailed => (StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"),
-            GatewayError::FunctionTooSlow => (StatusCode::SERVICE_UNAVAILABLE, "Service StoreError"),
+            GatewayError::FunctionTooSlow => (StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable"),
         };
         let content_type = [(header::CONTENT_TYPE, "application/json")];
         (status, content_type, json!({ "message": message }).to_string()).into_response()
@@ -62,10 +67,19 @@ pub(crate) fn router(api: HttpApi) -> Router {
     Router::new().fallback(handle).with_state(Arc::new(api))
 }
 
-async fn handle(State(api): State<Arc<HttpApi>>, request: Request) -> Result<Response, GatewayError> {
+async fn handle(State(api): State<Arc<HttpApi>>, request: Request) -> Response {
+    let response = answer(&api, request).await.into_response();
+    let status = response.status();
+    let values = [("Count", 1), ("4xx", status.is_client_error().into()), ("5xx", status.is_server_error().into())];
+    api.logs.count("AWS/ApiGateway", &[("ApiId", api.api.id())], &values);
+    response
+}
+
+async fn answer(api: &HttpApi, request: Request) -> Result<Response, GatewayError> {
     let (parts, body) = request.into_parts();
-    let (route, parameters) = find_route(parts.method.as_str(), parts.uri.path()).ok_or(GatewayError::NotFound)?;
-    if !route.public {
+    let route = find_route(api.api, parts.method.as_str(), parts.uri.path());
+    let (route, parameters) = route.ok_or(GatewayError::NotFound)?;
+    if route.api == Api::Merchant {
         api.authorize(route, &parameters, &parts).await?;
     }
     let function = api.functions.get(route.function).ok_or(GatewayError::NotFound)?;
@@ -83,8 +97,8 @@ impl HttpApi {
         let function = self.functions.get(AUTHORIZER).ok_or(GatewayError::FunctionFailed)?;
         match self.authorizer.check(function, route, parameters, parts).await {
             Authorization::Granted => Ok(()),
-            // API Gateway itself answers a wrong token with 403; here it is 401, as the API is documented.
-            Authorization::Missing | Authorization::Denied => Err(GatewayError::Unauthorized),
+            Authorization::Missing => Err(GatewayError::Unauthorized),
+            Authorization::Denied => Err(GatewayError::Forbidden),
             Authorization::Failed => Err(GatewayError::FunctionFailed),
         }
     }

@@ -27,11 +27,21 @@ impl Logs {
         lines.get(function).into_iter().flatten().cloned().collect()
     }
 
-    /// Keeps a line, and shows it when asked to.
+    /// The lines that are metrics, of all functions and services.
+    pub(crate) fn metrics(&self) -> Vec<String> {
+        let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        lines.values().flatten().filter(|line| line.contains("\"_aws\"")).cloned().collect()
+    }
+
+    /// Stores a line, and shows it when asked to.
     pub(crate) fn add(&self, function: &'static str, line: String) {
         if self.verbose {
             say(&format!("[{function}] {line}"));
         }
+        self.store(function, line);
+    }
+
+    pub(crate) fn store(&self, function: &'static str, line: String) {
         let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = lines.entry(function).or_default();
         if kept.len() >= KEPT {

@@ -13,6 +13,8 @@ pub struct StackOptions {
     pub binaries: Option<PathBuf>,
     /// The port of the HTTP API; 0: any free one.
     pub port: u16,
+    /// The port of the API that has the route of postbacks; 0: any free one.
+    pub postback_port: u16,
     /// The port of the simulated provider; 0: any free one.
     pub provider_port: u16,
     /// The base URL of another provider, in place of the simulated one.
@@ -71,6 +73,7 @@ impl Default for StackOptions {
             build: true,
             binaries: None,
             port: 0,
+            postback_port: 0,
             provider_port: 0,
             provider: None,
             postback_repeat_after: Duration::from_secs(2),

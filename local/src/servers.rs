@@ -12,6 +12,7 @@ use crate::aws::{Service, http_client};
 use crate::credentials::Credentials;
 use crate::error::{Doing, StartError};
 use crate::event_bus::{EventBus, post_events};
+use crate::logs::Logs;
 use crate::options::StackOptions;
 use crate::{dynamodb, event_bus, secrets_manager, sqs};
 
@@ -54,10 +55,11 @@ impl Services {
     pub(crate) async fn start(
         options: &StackOptions,
         credentials: &Credentials,
+        logs: &Arc<Logs>,
         tasks: &mut JoinSet<()>,
     ) -> Result<Services, StartError> {
         let http = http_client()?;
-        let (event_bus, event_bus_url) = start_event_bus(options, &http, tasks).await?;
+        let (event_bus, event_bus_url) = start_event_bus(options, &http, logs, tasks).await?;
         let (dynamodb, stream_arn) = start_dynamodb(options, &http, tasks).await?;
         Ok(Services {
             event_bus,
@@ -102,11 +104,12 @@ async fn start_sqs(
 async fn start_event_bus(
     options: &StackOptions,
     http: &reqwest::Client,
+    logs: &Arc<Logs>,
     tasks: &mut JoinSet<()>,
 ) -> Result<(Arc<EventBus>, String), StartError> {
     let target = options.events.clone().map(|url| {
         let (sender, receiver) = mpsc::unbounded_channel();
-        tasks.spawn(post_events(http.clone(), url, receiver));
+        tasks.spawn(post_events(http.clone(), url, receiver, Arc::clone(logs)));
         sender
     });
     let bus = EventBus::new(options.show_events, target);

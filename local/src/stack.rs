@@ -14,7 +14,7 @@ use crate::credentials::Credentials;
 use crate::deployment::deploy;
 use crate::error::{Doing, StartError};
 use crate::event_source::EventSource;
-use crate::functions::{PUBLISHER, SUBMITTER};
+use crate::functions::{Api, PUBLISHER, SUBMITTER};
 use crate::http_api::{self, Functions, HttpApi};
 use crate::instance::Failure;
 use crate::logs::Logs;
@@ -30,6 +30,7 @@ const SET_ASIDE_CONCURRENCY: usize = 2;
 /// A running stack. It ends, with all of its processes, when it is stopped or dropped.
 pub struct Stack {
     api_url: String,
+    postback_api_url: String,
     provider_url: String,
     simulator: Option<Simulator>,
     services: Services,
@@ -57,18 +58,23 @@ impl Stack {
     pub async fn start(options: StackOptions) -> Result<Stack, StartError> {
         let credentials = credentials(&options)?;
         let front = bind(options.port, "--port").await?;
-        let (simulator, provider_url) = provider(&options, &credentials, &front).await?;
+        let postbacks = bind(options.postback_port, "--postback-port").await?;
+        let (simulator, provider_url) = provider(&options, &credentials, &postbacks).await?;
         let mut tasks = JoinSet::new();
-        let services = Services::start(&options, &credentials, &mut tasks).await?;
         let logs = Logs::new(options.verbose);
+        let services = Services::start(&options, &credentials, &logs, &mut tasks).await?;
         let functions = deploy(&options, &services, &provider_url, &logs).await?;
 
-        let api = HttpApi { functions: functions.clone(), authorizer: Authorizer::default() };
         start_event_sources(&options, &services, &functions, &mut tasks);
         start_stream_source(&options, &services, &functions, &logs, &mut tasks).await?;
-        serve(&mut tasks, front.listener, http_api::router(api));
+        for (api, bound) in [(Api::Merchant, front.listener), (Api::Postbacks, postbacks.listener)] {
+            let (functions, logs) = (functions.clone(), Arc::clone(&logs));
+            let api = HttpApi { api, functions, authorizer: Authorizer::default(), logs };
+            serve(&mut tasks, bound, http_api::router(api));
+        }
         Ok(Stack {
             api_url: front.url,
+            postback_api_url: postbacks.url,
             provider_url,
             simulator,
             services,
@@ -98,10 +104,16 @@ impl Stack {
         &self.api_url
     }
 
+    /// The base URL of the API that has only the route of postbacks.
+    #[must_use]
+    pub fn postback_api_url(&self) -> &str {
+        &self.postback_api_url
+    }
+
     /// Where the provider sends postbacks to.
     #[must_use]
     pub fn postback_url(&self) -> String {
-        postback_url(&self.api_url, &self.credentials)
+        postback_url(&self.postback_api_url, &self.credentials)
     }
 
     /// The provider's base URL: the simulated provider's, or the one that was given.
@@ -194,6 +206,12 @@ impl Stack {
         self.logs.of(function)
     }
 
+    /// The metrics of the functions and of AWS's services, in the embedded metric format.
+    #[must_use]
+    pub fn metrics(&self) -> Vec<String> {
+        self.logs.metrics()
+    }
+
     /// Invokes a function with an event, as AWS would.
     ///
     /// # Errors
@@ -265,14 +283,14 @@ fn credentials(options: &StackOptions) -> Result<Credentials, StartError> {
     }
 }
 
-fn postback_url(api_url: &str, credentials: &Credentials) -> String {
-    format!("{api_url}/postbacks/{}", credentials.secrets.postback_token)
+fn postback_url(postback_api_url: &str, credentials: &Credentials) -> String {
+    format!("{postback_api_url}/postbacks/{}", credentials.secrets.postback_token)
 }
 
 async fn provider(
     options: &StackOptions,
     credentials: &Credentials,
-    front: &Bound,
+    postbacks: &Bound,
 ) -> Result<(Option<Simulator>, String), StartError> {
     if let Some(url) = &options.provider {
         return Ok((None, url.trim_end_matches('/').to_owned()));
@@ -281,7 +299,7 @@ async fn provider(
     let secrets = credentials.secrets.clone();
     let simulator = SimulatorOptions {
         listener: bound.listener,
-        postback_url: postback_url(&front.url, credentials),
+        postback_url: postback_url(&postbacks.url, credentials),
         pluginapi_secret: secrets.pluginapi_secret,
         withdrawal_private_key: secrets.withdrawal_private_key,
         access_key: secrets.access_key,

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::aws::{AwsError, REGION, Service};
 use crate::clock::now_ms;
+use crate::deployment::full_name;
 use crate::error::{Doing, StartError};
 use crate::function::Function;
 use crate::logs::Logs;
@@ -90,6 +91,7 @@ impl StreamSource {
                 self.give_up(&batch, condition).await;
                 continue;
             }
+            self.count_age(&batch);
             let event = json!({"Records": &batch.records});
             let outcome = self.function.invoke(event.to_string().into()).await;
             let rest = batch.after(outcome);
@@ -99,6 +101,14 @@ impl StreamSource {
                 tokio::time::sleep(PAUSE).await;
             }
         }
+    }
+
+    /// The age of the newest record of a batch, as Lambda gives it.
+    fn count_age(&self, batch: &Batch) {
+        let created = batch.records.last().and_then(|it| it.pointer("/dynamodb/ApproximateCreationDateTime")?.as_u64());
+        let age_ms = created.map_or(0, |seconds| now_ms().saturating_sub(seconds.saturating_mul(1_000)));
+        let name = full_name(self.function.name());
+        self.logs.count("AWS/Lambda", &[("FunctionName", &name)], &[("IteratorAge", age_ms)]);
     }
 
     /// Sends the position of a batch to the destination, as long as it takes.

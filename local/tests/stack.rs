@@ -150,7 +150,9 @@ async fn what_a_function_prints_is_kept() {
 
 async fn post(stack: &Stack, path: &str, token: Option<&str>, body: impl Into<reqwest::Body>) -> (u16, String) {
     let client = reqwest::Client::builder().no_proxy().tls_certs_only([]).build().unwrap();
-    let mut request = client.post(format!("{}{path}", stack.api_url())).body(body);
+    let is_postback = path.starts_with("/postbacks/");
+    let api = if is_postback { stack.postback_api_url() } else { stack.api_url() };
+    let mut request = client.post(format!("{api}{path}")).body(body);
     if let Some(token) = token {
         request = request.bearer_auth(token);
     }
@@ -164,10 +166,8 @@ async fn the_http_api_checks_the_token_and_passes_the_request_on() {
     let stack = Stack::start(options(&fakes)).await.unwrap();
     let token = stack.credentials().merchant_token.clone();
 
-    for token in [None, Some("wrong")] {
-        let unauthorized = (401, r#"{"message":"Unauthorized"}"#.to_owned());
-        assert_eq!(post(&stack, "/withdrawals", token, "{}").await, unauthorized);
-    }
+    assert_eq!(post(&stack, "/withdrawals", None, "{}").await, (401, r#"{"message":"Unauthorized"}"#.into()));
+    assert_eq!(post(&stack, "/withdrawals", Some("wrong"), "{}").await, (403, r#"{"message":"Forbidden"}"#.into()));
     assert_eq!(post(&stack, "/withdrawals", Some("broken"), "{}").await.0, 500);
     assert_eq!(post(&stack, "/elsewhere", Some(&token), "{}").await, (404, r#"{"message":"Not Found"}"#.into()));
 
@@ -180,6 +180,25 @@ async fn the_http_api_checks_the_token_and_passes_the_request_on() {
     let (status, event) = post(&stack, "/postbacks/any", None, vec![0xff]).await;
     let event: Value = serde_json::from_str(&event).unwrap();
     assert_eq!((status, &event["body"], &event["isBase64Encoded"]), (200, &json!("/w=="), &json!(true)));
+}
+
+#[tokio::test]
+async fn each_api_has_its_own_routes_and_no_others() {
+    let fakes = fakes();
+    let stack = Stack::start(options(&fakes)).await.unwrap();
+    let client = reqwest::Client::builder().no_proxy().tls_certs_only([]).build().unwrap();
+    for url in [
+        stack.postback_url().replace(stack.postback_api_url(), stack.api_url()),
+        format!("{}/deposits", stack.postback_api_url()),
+    ] {
+        let request = client.post(&url).bearer_auth(&stack.credentials().merchant_token).body("{}");
+        assert_eq!(request.send().await.unwrap().status(), 404, "{url}");
+    }
+    let counted = |api: &str| {
+        let of = stack.metrics().into_iter().filter(|line| line.contains(&format!(r#""ApiId":"{api}""#)));
+        of.map(|line| serde_json::from_str::<Value>(&line).unwrap()["4xx"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!((counted("Api"), counted("PostbackApi")), (vec![json!(1)], vec![json!(1)]));
 }
 
 #[tokio::test]

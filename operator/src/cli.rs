@@ -55,7 +55,7 @@ pub(crate) enum Command {
 
 const HELP: &str = "\
 Which stack: --local, or --env-file, or the environment variables TABLE_NAME, TABLE_STREAM_ARN, QUEUE_URL,
-DEAD_LETTER_QUEUE_URL, SECRET_ID and API_URL (each command needs only its own). Credentials and region are found as by all AWS tools: AWS_PROFILE, roles,
+DEAD_LETTER_QUEUE_URL, SECRET_ID and POSTBACK_API_URL (each command needs only its own). Credentials and region are found as by all AWS tools: AWS_PROFILE, roles,
 credential_process.
 
 Exit status:

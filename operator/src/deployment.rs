@@ -81,7 +81,7 @@ impl Deployment {
 
     /// Where the provider sends postbacks to. It has a secret in it: never print it.
     pub(crate) fn postback_url(&self, keys: &Keys) -> Result<SecretString, Failure> {
-        let api = self.settings.required("API_URL")?.trim_end_matches('/');
+        let api = self.settings.required("POSTBACK_API_URL")?.trim_end_matches('/');
         Ok(format!("{api}/postbacks/{}", keys.postback_token.expose_secret()).into())
     }
 }

@@ -72,14 +72,16 @@ impl Site {
         Self { stack, http }
     }
 
-    /// Calls the merchant's API.
+    /// Calls the API that has this path.
     pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
-        self.send(&format!("{}{path}", self.stack.api_url()), body.to_string().into()).await
+        self.post_bytes(path, body.to_string().into()).await
     }
 
-    /// Calls the merchant's API with any bytes.
+    /// Calls the API that has this path with any bytes.
     pub(crate) async fn post_bytes(&self, path: &str, body: Vec<u8>) -> Answer {
-        self.send(&format!("{}{path}", self.stack.api_url()), body).await
+        let is_postback = path.starts_with("/postbacks/");
+        let api = if is_postback { self.stack.postback_api_url() } else { self.stack.api_url() };
+        self.send(&format!("{api}{path}"), body).await
     }
 
     /// Calls the public postback URL.

@@ -66,7 +66,10 @@ fn a_person_reads_what_is_needed_next() {
     let template = Template::read();
     let outputs = template.section("Outputs");
     assert_eq!(outputs["ApiUrl"]["Value"], json!({"Fn::GetAtt": "Api.ApiEndpoint"}));
-    assert_eq!(outputs["PostbackUrl"]["Value"], json!({"Fn::Sub": "${Api.ApiEndpoint}/postbacks/{PostbackToken}"}));
+    assert_eq!(
+        outputs["PostbackUrl"]["Value"],
+        json!({"Fn::Sub": "${PostbackApi.ApiEndpoint}/postbacks/{PostbackToken}"})
+    );
     let address = &outputs["EgressIp"];
     assert_eq!(
         (&address["Condition"], &address["Value"]),

@@ -106,9 +106,12 @@ fn logs_end_some_day_and_every_function_has_one() {
 }
 
 #[test]
-fn the_access_log_holds_neither_paths_nor_bodies_nor_headers() {
+fn the_access_logs_hold_neither_paths_nor_bodies_nor_headers() {
     let template = Template::read();
-    let format = template.properties("Stage")["AccessLogSettings"]["Format"].as_str().unwrap();
+    let settings = ["Stage", "PostbackStage"].map(|stage| &template.properties(stage)["AccessLogSettings"]);
+    assert_ne!(settings[0]["DestinationArn"], settings[1]["DestinationArn"]);
+    assert_eq!(settings[0]["Format"], settings[1]["Format"]);
+    let format = settings[0]["Format"].as_str().unwrap();
     let fields: Value = serde_json::from_str(format).unwrap();
     let logged: BTreeSet<_> = fields.as_object().unwrap().values().map(|field| field.as_str().unwrap()).collect();
     let allowed = [

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use local::ROUTES;
+use local::{Api, ROUTES};
 use serde_json::{Value, json};
 
 use super::document::Template;
@@ -11,9 +11,13 @@ fn function_called<'a>(template: &'a Template, permission: &str) -> &'a str {
     template.properties(permission)["FunctionName"]["Ref"].as_str().unwrap().strip_suffix(".Alias").unwrap()
 }
 
-/// Each route's key, with the name of its function's resource and the route's properties.
-fn routes(template: &Template) -> BTreeMap<&str, (&str, &Value)> {
+/// The APIs with the names of their stages.
+const APIS: [(Api, &str); 2] = [(Api::Merchant, "Stage"), (Api::Postbacks, "PostbackStage")];
+
+/// Each route's key of an API, with the name of its function's resource and the route's properties.
+fn routes(template: &Template, api: Api) -> BTreeMap<&str, (&str, &Value)> {
     let routes = template.of_type("AWS::ApiGatewayV2::Route").into_iter();
+    let routes = routes.filter(|(_, route)| route["Properties"]["ApiId"]["Ref"] == api.id());
     let routes = routes.map(|(name, route)| {
         let target = route["Properties"]["Target"]["Fn::Sub"].as_str().unwrap();
         let function = target.strip_prefix("integrations/${").unwrap().strip_suffix("Integration}").unwrap();
@@ -21,23 +25,25 @@ fn routes(template: &Template) -> BTreeMap<&str, (&str, &Value)> {
         let integration = template.properties(&format!("{function}Integration"));
         assert_eq!(integration["IntegrationUri"]["Ref"], format!("{function}.Alias"));
         assert_eq!(integration["PayloadFormatVersion"], "2.0");
+        assert_eq!(integration["ApiId"], route["Properties"]["ApiId"]);
         (route["Properties"]["RouteKey"].as_str().unwrap(), (function, &route["Properties"]))
     });
     routes.collect()
 }
 
 #[test]
-fn only_the_postbacks_route_is_public() {
+fn the_merchants_api_is_not_public_and_the_other_has_the_postbacks_route_alone() {
     let template = Template::read();
-    for (key, (_, route)) in routes(&template) {
-        if key == "POST /postbacks/{token}" {
-            assert_eq!(route["AuthorizationType"], "NONE");
-        } else {
-            assert_eq!(route["AuthorizationType"], json!({"Fn::If": ["UsesTokens", "CUSTOM", "AWS_IAM"]}), "{key}");
-            let authorizer = json!({"Fn::If": ["UsesTokens", {"Ref": "TokenAuthorizer"}, {"Ref": "AWS::NoValue"}]});
-            assert_eq!(route["AuthorizerId"], authorizer, "{key}");
-        }
+    let postbacks = routes(&template, Api::Postbacks);
+    assert_eq!(postbacks.keys().copied().collect::<Vec<_>>(), ["POST /postbacks/{token}"]);
+    assert!(postbacks.values().all(|(_, route)| route["AuthorizationType"] == "NONE"));
+    for (key, (_, route)) in routes(&template, Api::Merchant) {
+        assert_eq!(route["AuthorizationType"], json!({"Fn::If": ["UsesTokens", "CUSTOM", "AWS_IAM"]}), "{key}");
+        let authorizer = json!({"Fn::If": ["UsesTokens", {"Ref": "TokenAuthorizer"}, {"Ref": "AWS::NoValue"}]});
+        assert_eq!(route["AuthorizerId"], authorizer, "{key}");
     }
+    let all = template.of_type("AWS::ApiGatewayV2::Route").len();
+    assert_eq!(all, APIS.map(|(api, _)| routes(&template, api).len()).iter().sum::<usize>());
     let authorizer = template.properties("TokenAuthorizer");
     assert_eq!(authorizer["IdentitySource"], json!(["$request.header.Authorization"]));
     assert_eq!(
@@ -51,11 +57,12 @@ fn only_the_postbacks_route_is_public() {
 fn the_routes_are_those_of_the_local_stack() {
     let template = Template::read();
     let functions = template.functions();
-    let local: BTreeMap<_, _> =
-        ROUTES.iter().map(|it| (format!("{} {}", it.method, it.path), functions[it.function])).collect();
-    let deployed: BTreeMap<_, _> =
-        routes(&template).into_iter().map(|(key, (name, _))| (key.to_owned(), name)).collect();
-    assert_eq!(deployed, local);
+    for (api, _) in APIS {
+        let local = ROUTES.iter().filter(|it| it.api == api);
+        let local = local.map(|it| (format!("{} {}", it.method, it.path), functions[it.function]));
+        let deployed = routes(&template, api).into_iter().map(|(key, (name, _))| (key.to_owned(), name));
+        assert_eq!(deployed.collect::<BTreeMap<_, _>>(), local.collect());
+    }
 }
 
 #[test]
@@ -65,36 +72,59 @@ fn the_gateway_may_call_a_function_for_its_routes_and_for_nothing_else() {
     permissions.remove("TokenAuthorizerPermission").unwrap();
     let allowed = permissions.values().map(|it| {
         let source = it["Properties"]["SourceArn"]["Fn::Sub"].as_str().unwrap();
-        source.split_once("${Api}/*/").unwrap().1.to_owned()
+        source.rsplit_once(':').unwrap().1.to_owned()
     });
-    let routes = routes(&template).into_keys().map(|key| {
+    let keys = APIS.into_iter().flat_map(|(api, _)| routes(&template, api).into_keys().map(move |key| (api, key)));
+    let routes = keys.map(|(api, key)| {
         let (method, path) = key.split_once(' ').unwrap();
         let path: Vec<_> = path.split('/').map(|part| if part.starts_with('{') { "*" } else { part }).collect();
-        format!("{method}{}", path.join("/"))
+        format!("${{{}}}/*/{method}{}", api.id(), path.join("/"))
     });
     assert_eq!(allowed.collect::<BTreeSet<_>>(), routes.collect());
 }
 
 #[test]
-fn the_stage_waits_for_the_routes_that_it_throttles() {
+fn a_stage_waits_for_the_routes_that_it_throttles() {
     let template = Template::read();
-    let awaited = template.section("Resources")["Stage"]["DependsOn"].as_array().unwrap();
-    let awaited: BTreeSet<_> = awaited.iter().map(|it| it.as_str().unwrap()).collect();
-    assert_eq!(awaited, template.of_type("AWS::ApiGatewayV2::Route").into_keys().collect());
+    for (api, stage) in APIS {
+        let awaited = template.section("Resources")[stage]["DependsOn"].as_array().unwrap();
+        let awaited: BTreeSet<_> = awaited.iter().map(|it| it.as_str().unwrap()).collect();
+        let routes = template.of_type("AWS::ApiGatewayV2::Route").into_iter();
+        let routes = routes.filter(|(_, route)| route["Properties"]["ApiId"]["Ref"] == api.id());
+        assert_eq!(awaited, routes.map(|(name, _)| name).collect());
+    }
+}
+
+/// A limit: a number, or a parameter's default. No smaller parameter is allowed than `least`.
+fn limit(template: &Template, limit: &Value, least: u64) -> u64 {
+    let Some(name) = limit["Ref"].as_str() else { return limit.as_u64().unwrap() };
+    let parameter = &template.section("Parameters")[name];
+    assert!(parameter["MinValue"].as_u64() >= Some(least), "{name}");
+    parameter["Default"].as_u64().unwrap()
 }
 
 #[test]
-fn every_route_is_throttled() {
+fn every_route_is_throttled_and_a_flood_of_one_api_does_not_reach_the_other() {
     let template = Template::read();
-    let throttled = template.properties("Stage")["RouteSettings"].as_object().unwrap();
-    assert_eq!(
-        throttled.keys().map(String::as_str).collect::<Vec<_>>(),
-        routes(&template).into_keys().collect::<Vec<_>>()
-    );
-    for (key, settings) in
-        throttled.iter().chain([(&"default".to_owned(), &template.properties("Stage")["DefaultRouteSettings"])])
-    {
-        assert!(settings["ThrottlingRateLimit"].as_u64() > Some(0), "{key}");
-        assert!(settings["ThrottlingBurstLimit"].as_u64() > Some(0), "{key}");
+    for (api, stage) in APIS {
+        let stage = template.properties(stage);
+        assert_eq!(stage["ApiId"]["Ref"], api.id());
+        let throttled = stage["RouteSettings"].as_object().unwrap();
+        let keys: BTreeSet<_> = throttled.keys().map(String::as_str).collect();
+        assert_eq!(keys, routes(&template, api).into_keys().collect());
+        for (key, settings) in throttled {
+            let least = if api == Api::Postbacks { 1_000 } else { 1 };
+            let rate = limit(&template, &settings["ThrottlingRateLimit"], least);
+            let burst = limit(&template, &settings["ThrottlingBurstLimit"], least);
+            assert_eq!(burst, 2 * rate, "{key}");
+            let expected = match (api, key.as_str()) {
+                (Api::Postbacks, _) => 1_000,
+                (Api::Merchant, "GET /transactions") => 20,
+                (Api::Merchant, _) => 500,
+            };
+            assert_eq!(rate, expected, "{key}");
+        }
+        let others = &stage["DefaultRouteSettings"];
+        assert_eq!((&others["ThrottlingRateLimit"], &others["ThrottlingBurstLimit"]), (&json!(10), &json!(10)));
     }
 }

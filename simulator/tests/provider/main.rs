@@ -8,7 +8,7 @@ mod postbacks;
 mod withdrawals;
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use axum::Router;
@@ -144,9 +144,8 @@ fn client() -> reqwest::Client {
 }
 
 fn verify(body: &str) -> Result<Verified<'_>, NotVerified> {
-    let private_key = SecretString::from(POSTBACK_KEY);
-    let keys = PostbackKeys::new(ACCESS_KEY, &private_key);
-    signing::verify(body.as_bytes(), &keys)
+    static PRIVATE_KEY: LazyLock<SecretString> = LazyLock::new(|| SecretString::from(POSTBACK_KEY));
+    signing::verify(body.as_bytes(), &PostbackKeys::new(ACCESS_KEY, &PRIVATE_KEY))
 }
 
 fn with(body: &Value, field: &str, value: Value) -> Value {

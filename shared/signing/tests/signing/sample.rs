@@ -1,5 +1,7 @@
 //! The provider's sample postbacks, and the keys of the vectors.
 
+use std::sync::LazyLock;
+
 use secrecy::SecretString;
 use signing::{NotVerified, PostbackKeys, Spelling, Verified, sign_postback};
 
@@ -18,8 +20,8 @@ pub(crate) fn sign(additional_data: &str, spelling: Spelling) -> String {
 }
 
 pub(crate) fn verify(body: &[u8]) -> Result<Verified<'_>, NotVerified> {
-    let keys = PostbackKeys::new(ACCESS_KEY, &private_key());
-    signing::verify(body, &keys)
+    static PRIVATE_KEY: LazyLock<SecretString> = LazyLock::new(private_key);
+    signing::verify(body, &PostbackKeys::new(ACCESS_KEY, &PRIVATE_KEY))
 }
 
 /// A body with only the fields that are needed.
