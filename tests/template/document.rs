@@ -43,14 +43,14 @@ pub(super) fn between<'a>(text: &'a str, before: &str, after: &str) -> Vec<&'a s
 }
 
 /// The template, with `!Ref x` as `{"Ref": "x"}` and `!Sub x` as `{"Fn::Sub": "x"}`.
-pub(super) struct Template(Value);
+pub(crate) struct Template(Value);
 
 impl Template {
-    pub(super) fn read() -> Self {
+    pub(crate) fn read() -> Self {
         Self(json(serde_norway::from_str(&file("template.yaml")).unwrap()))
     }
 
-    pub(super) fn section(&self, name: &str) -> &Map<String, Value> {
+    pub(crate) fn section(&self, name: &str) -> &Map<String, Value> {
         self.0[name].as_object().unwrap_or_else(|| panic!("no section {name}"))
     }
 
@@ -58,14 +58,14 @@ impl Template {
         &self.0["Globals"]["Function"]
     }
 
-    pub(super) fn properties(&self, resource: &str) -> &Value {
+    pub(crate) fn properties(&self, resource: &str) -> &Value {
         let properties = &self.0["Resources"][resource]["Properties"];
         assert!(properties.is_object(), "no resource {resource}");
         properties
     }
 
     /// The resources of a type, by name.
-    pub(super) fn of_type(&self, kind: &str) -> BTreeMap<&str, &Value> {
+    pub(crate) fn of_type(&self, kind: &str) -> BTreeMap<&str, &Value> {
         let resources = self.section("Resources").iter();
         resources.filter(|(_, it)| it["Type"] == kind).map(|(name, it)| (name.as_str(), it)).collect()
     }
