@@ -29,7 +29,7 @@ pub const SHARED_SETTINGS: [&str; 12] = [
     "AWS_ENDPOINT_URL_SQS",
     "LOG_LEVEL",
     "METRICS_NAMESPACE",
-    "SECRETS_VERSION",
+    "SETTINGS_VERSION",
 ];
 
 /// The settings of this process.
