@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+mod alarms;
 mod architecture;
 mod flows;
 mod simulation;

@@ -111,7 +111,7 @@ mod tests {
             .header("x-twice", "2")
             .header("user-agent", "test");
         let (parts, ()) = request.body(()).unwrap().into_parts();
-        let (route, parameters) = find_route(Api::Merchant, "POST", parts.uri.path()).unwrap();
+        let (route, parameters) = find_route(Api::Postbacks, "POST", parts.uri.path()).unwrap();
         request_event(route, &parameters, &parts, body)
     }
 

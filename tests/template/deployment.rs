@@ -51,7 +51,12 @@ fn the_fixed_address_is_there_only_if_wanted_and_outlives_the_stack() {
         let is_network = resource["Type"].as_str().unwrap().starts_with("AWS::EC2::");
         assert_eq!(is_network || name == "EgressPolicy", resource["Condition"] == "HasFixedEgress", "{name}");
     }
-    assert_eq!(template.section("Parameters")["FixedEgress"]["Default"], "no");
+    let parameter = &template.section("Parameters")["FixedEgress"];
+    assert_eq!(
+        (&parameter["Default"], &parameter["AllowedValues"]),
+        (&json!(null), &json!(["no", "yes"])),
+        "the user chooses"
+    );
     assert_eq!(template.of_type("AWS::EC2::EIP")["EgressAddress"]["DeletionPolicy"], "Retain");
     let nat = template.properties("Nat");
     assert_eq!(nat["AllocationId"], json!({"Fn::GetAtt": "EgressAddress.AllocationId"}));
@@ -59,6 +64,66 @@ fn the_fixed_address_is_there_only_if_wanted_and_outlives_the_stack() {
     let out = template.properties("PrivateRoute");
     assert_eq!((&out["DestinationCidrBlock"], &out["NatGatewayId"]), (&json!("0.0.0.0/0"), &json!({"Ref": "Nat"})));
     assert!(template.properties("OutboundHttps")["SecurityGroupIngress"].is_null());
+}
+
+#[test]
+fn a_stack_name_that_is_too_long_for_a_function_is_refused_before_anything_is_made() {
+    let template = Template::read();
+    let check = template.properties("StackNameOfAtMost43Characters");
+    assert_eq!(check["Value"], json!({"Ref": "AWS::StackName"}));
+    let most = template.functions().into_keys().map(|function| 64 - format!("-{function}").len()).min().unwrap();
+    assert_eq!(check["AllowedPattern"], format!("^.{{1,{most}}}$"));
+    let table = &template.section("Resources")["Table"];
+    assert_eq!(table["DependsOn"], "StackNameOfAtMost43Characters", "a table is not left behind");
+}
+
+#[test]
+fn calls_are_traced_only_if_wanted_and_then_by_every_function() {
+    let template = Template::read();
+    assert_eq!(template.section("Parameters")["Tracing"]["Default"], "off");
+    assert_eq!(template.global()["Tracing"], json!({"Fn::If": ["IsTraced", "Active", "PassThrough"]}));
+    assert!(template.of_type("AWS::Serverless::Function").values().all(|it| it["Properties"]["Tracing"].is_null()));
+}
+
+#[test]
+fn the_table_is_warmed_for_a_launch_only_if_wanted() {
+    let template = Template::read();
+    let parameter = &template.section("Parameters")["WarmThroughput"];
+    assert_eq!(parameter["Default"], "");
+    let allowed = jsonschema::validator_for(&json!({"pattern": parameter["AllowedPattern"]})).unwrap();
+    for (value, is_good) in [
+        ("", true),
+        ("12000,4000", true),
+        ("40000,20000", true),
+        ("100000,400000", true),
+        ("11999,4000", false),
+        ("12000,3999", false),
+        ("12000", false),
+        ("12000,4000,1", false),
+        ("off", false),
+    ] {
+        assert_eq!(allowed.is_valid(&json!(value)), is_good, "{value}");
+    }
+    let table = template.properties("Table");
+    let warm = &table["WarmThroughput"]["Fn::If"];
+    assert_eq!((&warm[0], &warm[2]), (&json!("HasWarmThroughput"), &json!({"Ref": "AWS::NoValue"})));
+    assert_eq!(
+        table["GlobalSecondaryIndexes"][0]["WarmThroughput"], table["WarmThroughput"],
+        "the index is written too"
+    );
+}
+
+#[test]
+fn what_takes_messages_and_changes_has_its_concurrency_as_a_parameter() {
+    let template = Template::read();
+    let parameters = template.section("Parameters");
+    let of = |function: &str, event: &str| template.properties(function)["Events"][event]["Properties"].clone();
+    let submissions = &of("WithdrawalSubmitter", "Queue")["ScalingConfig"]["MaximumConcurrency"];
+    assert_eq!(*submissions, json!({"Ref": "SubmissionConcurrency"}));
+    assert!(parameters["SubmissionConcurrency"]["MinValue"].as_u64() >= Some(2), "AWS's least");
+    assert_eq!(of("EventPublisher", "Stream")["ParallelizationFactor"], json!({"Ref": "PublisherConcurrency"}));
+    let publisher = &parameters["PublisherConcurrency"];
+    assert_eq!((&publisher["Default"], &publisher["MaxValue"]), (&json!(1), &json!(10)));
 }
 
 #[test]

@@ -38,62 +38,62 @@ pub(crate) fn sources(folder: &str) -> String {
 }
 
 /// Each text between `before` and `after`.
-pub(super) fn between<'a>(text: &'a str, before: &str, after: &str) -> Vec<&'a str> {
+pub(crate) fn between<'a>(text: &'a str, before: &str, after: &str) -> Vec<&'a str> {
     text.split(before).skip(1).filter_map(|rest| Some(rest.split_once(after)?.0)).collect()
 }
 
 /// The template, with `!Ref x` as `{"Ref": "x"}` and `!Sub x` as `{"Fn::Sub": "x"}`.
-pub(super) struct Template(Value);
+pub(crate) struct Template(Value);
 
 impl Template {
-    pub(super) fn read() -> Self {
+    pub(crate) fn read() -> Self {
         Self(json(serde_norway::from_str(&file("template.yaml")).unwrap()))
     }
 
-    pub(super) fn section(&self, name: &str) -> &Map<String, Value> {
+    pub(crate) fn section(&self, name: &str) -> &Map<String, Value> {
         self.0[name].as_object().unwrap_or_else(|| panic!("no section {name}"))
     }
 
-    pub(super) fn global(&self) -> &Value {
+    pub(crate) fn global(&self) -> &Value {
         &self.0["Globals"]["Function"]
     }
 
-    pub(super) fn properties(&self, resource: &str) -> &Value {
+    pub(crate) fn properties(&self, resource: &str) -> &Value {
         let properties = &self.0["Resources"][resource]["Properties"];
         assert!(properties.is_object(), "no resource {resource}");
         properties
     }
 
     /// The resources of a type, by name.
-    pub(super) fn of_type(&self, kind: &str) -> BTreeMap<&str, &Value> {
+    pub(crate) fn of_type(&self, kind: &str) -> BTreeMap<&str, &Value> {
         let resources = self.section("Resources").iter();
         resources.filter(|(_, it)| it["Type"] == kind).map(|(name, it)| (name.as_str(), it)).collect()
     }
 
     /// The functions: the name of each folder, with the name of its resource.
-    pub(super) fn functions(&self) -> BTreeMap<&str, &str> {
+    pub(crate) fn functions(&self) -> BTreeMap<&str, &str> {
         let functions = self.of_type("AWS::Serverless::Function").into_iter();
         functions.map(|(name, it)| (it["Metadata"]["BuildProperties"]["Binary"].as_str().unwrap(), name)).collect()
     }
 
     /// A function's own environment variables.
-    pub(super) fn variables(&self, function: &str) -> &Map<String, Value> {
+    pub(crate) fn variables(&self, function: &str) -> &Map<String, Value> {
         self.properties(self.functions()[function])["Environment"]["Variables"].as_object().unwrap()
     }
 
-    pub(super) fn number(&self, function: &str, variable: &str) -> u64 {
+    pub(crate) fn number(&self, function: &str, variable: &str) -> u64 {
         self.variables(function)[variable].as_str().unwrap().parse().unwrap()
     }
 
     /// A function's time limit in seconds.
-    pub(super) fn time_limit(&self, function: &str) -> u64 {
+    pub(crate) fn time_limit(&self, function: &str) -> u64 {
         let own = self.properties(self.functions()[function])["Timeout"].as_u64();
         own.or(self.global()["Timeout"].as_u64()).unwrap()
     }
 }
 
 /// What a value is while the stack owns its table; any other value as it is.
-pub(super) fn of_own_table(value: &Value) -> &Value {
+pub(crate) fn of_own_table(value: &Value) -> &Value {
     let choice = value["Fn::If"].as_array();
     choice.filter(|it| it[0] == "OwnsTable").map_or(value, |it| &it[1])
 }

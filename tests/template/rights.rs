@@ -189,12 +189,13 @@ fn a_role_is_a_functions_or_posts_events() {
     for (name, role) in roles {
         let role = &role["Properties"];
         assert_eq!(trusts(role), &json!({"Service": "lambda.amazonaws.com"}));
-        // The one managed policy is what Lambda needs to attach a function to the VPC.
-        let egress = json!([{"Fn::If": ["HasFixedEgress", {"Ref": "EgressPolicy"}, {"Ref": "AWS::NoValue"}]}]);
-        let managed = &role["ManagedPolicyArns"];
-        assert!(managed.is_null() || managed == &egress, "{name}");
-        let function = template.properties(name.strip_suffix("Role").unwrap());
-        assert_eq!(managed.is_null(), function["VpcConfig"].is_null(), "{name}");
+        // The managed policies are what Lambda needs to attach a function to the VPC, and to send traces.
+        let egress = json!({"Fn::If": ["HasFixedEgress", {"Ref": "EgressPolicy"}, {"Ref": "AWS::NoValue"}]});
+        let policy = json!({"Fn::Sub": "arn:${AWS::Partition}:iam::aws:policy/AWSXRayDaemonWriteAccess"});
+        let traces = json!({"Fn::If": ["IsTraced", policy, {"Ref": "AWS::NoValue"}]});
+        let is_in_vpc = !template.properties(name.strip_suffix("Role").unwrap())["VpcConfig"].is_null();
+        let managed = if is_in_vpc { json!([egress, traces]) } else { json!([traces]) };
+        assert_eq!(role["ManagedPolicyArns"], managed, "{name}");
     }
 }
 

@@ -217,5 +217,46 @@ fn the_queue_and_the_submitter_agree() {
     assert_eq!(source["Queue"], json!({"Fn::GetAtt": "SubmissionQueue.Arn"}));
     assert_eq!(source["BatchSize"], 1);
     assert_eq!(source["FunctionResponseTypes"], json!(["ReportBatchItemFailures"]));
-    assert!(source["ScalingConfig"]["MaximumConcurrency"].as_u64().unwrap() >= 2, "AWS's least");
+}
+
+/// The most characters that a value of the environment may have. ARNs and URLs are those of the longest region and stack name.
+fn longest(template: &Template, value: &Value) -> usize {
+    let parameter = |name: &str| {
+        let parameter = &template.section("Parameters")[name];
+        let of_values = parameter["AllowedValues"].as_array().into_iter().flatten().map(|it| it.to_string().len());
+        let number = parameter["MaxValue"].as_u64().map(|most| most.to_string().len());
+        let length = parameter["MaxLength"].as_u64().map(|most| usize::try_from(most).unwrap());
+        of_values.max().or(number).or(length).unwrap_or_else(|| panic!("{name} has no greatest length"))
+    };
+    match value {
+        Value::String(text) => text.len(),
+        Value::Object(_) if value["Fn::If"].is_array() => {
+            value["Fn::If"].as_array().unwrap()[1..].iter().map(|branch| longest(template, branch)).max().unwrap()
+        }
+        Value::Object(_) if value["Fn::Sub"].is_string() => {
+            let parts = value["Fn::Sub"].as_str().unwrap().split("${");
+            let parts = parts.map(|part| match part.split_once('}') {
+                Some(("AWS::StackName", rest)) => 43 + rest.len(),
+                Some((name, rest)) => parameter(name) + rest.len(),
+                None => part.len(),
+            });
+            parts.sum()
+        }
+        Value::Object(_) => match value["Ref"].as_str() {
+            Some(name) if template.section("Parameters").contains_key(name) => parameter(name),
+            _ => 200,
+        },
+        other => other.to_string().len(),
+    }
+}
+
+#[test]
+fn the_environment_of_a_function_fits_whatever_the_parameters_are() {
+    let template = Template::read();
+    let global = template.global()["Environment"]["Variables"].as_object().unwrap();
+    for function in functions() {
+        let all = global.iter().chain(template.variables(&function));
+        let size: usize = all.map(|(name, value)| name.len() + longest(&template, value)).sum();
+        assert!(size <= 4_096, "{function}: {size} characters, and Lambda takes 4 KB");
+    }
 }

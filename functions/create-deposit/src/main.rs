@@ -7,6 +7,7 @@ use domain::PaymentSystems;
 use lambda::{Aws, BadSetting, Handler, SecretStore, Secrets, Settings, System, serve, start_log, warm_up};
 use paykassma::{BaseUrl, Client};
 use store::DynamoDb;
+use tracing::info;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
@@ -24,10 +25,11 @@ async fn set_up(settings: &Settings) -> Result<impl Handler + use<>, BadSetting>
         provider: settings.parsed("PROVIDER_API_URL", |url| Client::at(url, timeout))?,
         keys: Secrets::<Keys, _>::new(aws.secrets_manager(settings), secret_id, System),
         clock: System,
-        systems: settings.json("PAYMENT_SYSTEMS")?.map(PaymentSystems::with).unwrap_or_default(),
+        systems: settings.made_from_json("PAYMENT_SYSTEMS", PaymentSystems::with)?.unwrap_or_default(),
         plugin: settings.parsed("PROVIDER_PLUGIN_URL", BaseUrl::parse)?,
         window_parameters: settings.json("PAYMENT_WINDOW_PARAMETERS")?.unwrap_or_default(),
     };
+    info!("{}", deps.systems);
     warm_up(async { tokio::join!(deps.keys.current(), deps.table.warm_up("deposit")) }).await;
     Ok(deps)
 }

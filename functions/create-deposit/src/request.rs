@@ -20,8 +20,11 @@ pub(crate) fn read(body: &[u8], systems: &PaymentSystems) -> Result<Order, BadRe
     fields.finish()?;
     let system = systems.find(&order.wallet_type).map_err(|rule| BadRequest::field("wallet_type", rule))?;
     system.check_currency(&order.currency_code).map_err(|rule| BadRequest::field("currency_code", rule))?;
+    let Some(limits) = &system.deposit else {
+        return Err(BadRequest::field("wallet_type", "must be a wallet type that takes deposits"));
+    };
     if let Some(amount) = order.amount {
-        system.deposit.check(amount).map_err(|rule| BadRequest::field("amount", rule))?;
+        limits.check(amount).map_err(|rule| BadRequest::field("amount", rule))?;
     }
     if let Some(lang) = &order.lang {
         system.check_lang(lang).map_err(|rule| BadRequest::field("lang", rule))?;

@@ -7,6 +7,7 @@ use domain::{Ceilings, PaymentSystems};
 use lambda::{Aws, BadSetting, Handler, Queue, SecretStore, Secrets, Settings, System, serve, start_log, warm_up};
 use paykassma::Client;
 use store::{DynamoDb, TableCheck};
+use tracing::info;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
@@ -20,7 +21,7 @@ async fn set_up(settings: &Settings) -> Result<impl Handler + use<>, BadSetting>
     let timeout = Duration::from_millis(settings.number("PROVIDER_TIMEOUT_MS", 8_000)?);
     let delay = Duration::from_secs(settings.number("SUBMISSION_DELAY_SECONDS", 60)?);
     let secret_id = settings.required("SECRET_ID")?.to_owned();
-    let systems = settings.json("PAYMENT_SYSTEMS")?.map(PaymentSystems::with).unwrap_or_default();
+    let systems = settings.made_from_json("PAYMENT_SYSTEMS", PaymentSystems::with)?.unwrap_or_default();
     let ceilings = Ceilings {
         per_hour: settings.parsed("WITHDRAWAL_CEILING_PER_HOUR", |text| parse_ceiling(text, &systems))?,
         per_day: settings.parsed("WITHDRAWAL_CEILING_PER_DAY", |text| parse_ceiling(text, &systems))?,
@@ -36,6 +37,7 @@ async fn set_up(settings: &Settings) -> Result<impl Handler + use<>, BadSetting>
         ceilings,
         is_on: settings.switch_that_is_on("WITHDRAWALS")?,
     };
+    info!("{}", deps.systems);
     warm_up(async { tokio::join!(deps.keys.current(), deps.check.generation(&deps.table)) }).await;
     Ok(deps)
 }

@@ -1,8 +1,8 @@
 //! What a merchant asks for.
 
 use domain::{
-    AccountNumber, Amount, Comment, CurrencyCode, Label, PaymentSystem, PaymentSystems, WalletType, WithdrawalId,
-    WithdrawalRequest,
+    AccountNumber, Amount, Comment, CurrencyCode, Label, PaymentSystem, PaymentSystems, Payout, WalletType,
+    WithdrawalId, WithdrawalRequest,
 };
 use lambda::{BadRequest, Fields};
 
@@ -29,14 +29,16 @@ pub(crate) fn read(body: &[u8], systems: &PaymentSystems) -> Result<WithdrawalRe
 }
 
 fn check(withdrawal: &WithdrawalRequest, system: &PaymentSystem) -> Result<(), BadRequest> {
-    let (Some(account), Some(limits)) = (&system.account_number, &system.withdrawal) else {
+    let Some(Payout { account_number, limits }) = &system.withdrawal else {
         return Err(BadRequest::field("payment_system", "must be a payment system that pays out, such as paytm"));
     };
     if !withdrawal.label.fits_withdrawal() {
         let rule = format!("must be at most {} characters for a withdrawal", Label::MAX_OF_WITHDRAWAL);
         return Err(BadRequest::field("label", rule));
     }
-    account.check(withdrawal.account_number.as_str()).map_err(|rule| BadRequest::field("account_number", rule))?;
+    account_number
+        .check(withdrawal.account_number.as_str())
+        .map_err(|rule| BadRequest::field("account_number", rule))?;
     limits.check(withdrawal.amount).map_err(|rule| BadRequest::field("amount", rule))?;
     system.check_currency(&withdrawal.currency_code).map_err(|rule| BadRequest::field("currency_code", rule))
 }

@@ -17,6 +17,7 @@ mod mask;
 mod payment;
 mod payment_row;
 mod payment_system;
+mod payment_system_change;
 mod report;
 mod resolution;
 mod signed_list;
@@ -49,7 +50,8 @@ pub use ids::{
 };
 pub use mask::mask;
 pub use payment::{CreditedRows, Decision, ExpectedCredit, Noted, Payment, PaymentState, Rows, decide, match_waiting};
-pub use payment_system::{Limits, PaymentSystem, PaymentSystems, TextRule};
+pub use payment_system::{Limits, PaymentSystem, PaymentSystems, Payout, TextRule};
+pub use payment_system_change::PaymentSystemChange;
 pub use report::{DepositReport, Direction, Unsigned, WithdrawalReport};
 pub use resolution::{Decided, MAX_RESOLUTIONS, NotResolved, Outcome, Resolution};
 pub use signed_list::{ListCopy, ListHash, ListPlace, ListProgress, ListState, SignedList, StoredList};

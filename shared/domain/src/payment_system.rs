@@ -2,21 +2,19 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::fmt;
 
-use serde::{Deserialize, Deserializer};
-
+use crate::payment_system_change::PaymentSystemChange;
 use crate::{Amount, CurrencyCode, InvalidValue, Lang, WalletType};
 
 /// How a number or an account must look.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TextRule {
     /// Least length in characters.
     pub least: usize,
     /// Greatest length in characters.
     pub most: usize,
     /// Whether only 0-9 are allowed; else also A-Z a-z and `_ - . / @`.
-    #[serde(default)]
     pub digits: bool,
 }
 
@@ -45,8 +43,7 @@ impl TextRule {
 }
 
 /// Bounds of an amount, in whole units of the currency, and its greatest number of decimals.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// The least amount.
     pub minimum: u64,
@@ -74,34 +71,29 @@ impl Limits {
 }
 
 /// One payment system. Source: docs/provider-protocol.md 1, 3, 4 and 5. The deployment sets its own limits.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PaymentSystem {
     /// The provider's name for it.
-    #[serde(deserialize_with = "checked::<_, WalletType>")]
     pub wallet_type: Cow<'static, str>,
     /// Its currency.
-    #[serde(deserialize_with = "checked::<_, CurrencyCode>")]
     pub currency_code: Cow<'static, str>,
     /// The number that a user enters.
     pub key1: TextRule,
     /// Languages of the payment window.
     pub langs: Cow<'static, [Cow<'static, str>]>,
-    /// What a deposit may be.
-    pub deposit: Limits,
-    /// The account of a withdrawal; absent when the system does not pay out.
-    #[serde(default)]
-    pub account_number: Option<TextRule>,
-    /// What a withdrawal may be: the provider takes whole units.
-    #[serde(default)]
-    pub withdrawal: Option<Limits>,
+    /// What a deposit may be; `None` if it takes no deposits.
+    pub deposit: Option<Limits>,
+    /// What it needs to pay out; `None` if it does not.
+    pub withdrawal: Option<Payout>,
 }
 
-/// A row whose name nobody can ask for would be as good as none, and the rule that it was to tighten would stay as it is.
-fn checked<'de, D: Deserializer<'de>, T: Deserialize<'de> + Into<String>>(
-    deserializer: D,
-) -> Result<Cow<'static, str>, D::Error> {
-    T::deserialize(deserializer).map(|text| Cow::Owned(text.into()))
+/// What a payment system needs to pay out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Payout {
+    /// The account that is paid.
+    pub account_number: TextRule,
+    /// What a withdrawal may be: the provider takes whole units.
+    pub limits: Limits,
 }
 
 impl PaymentSystem {
@@ -128,15 +120,48 @@ impl PaymentSystem {
     }
 }
 
-/// The payment systems of a deployment: the built-in ones, and the rows that a setting adds or replaces.
-#[derive(Clone, Debug, Default)]
+/// The payment systems of a deployment: the built-in ones, with what a setting changes and adds.
+///
+/// ```
+/// use domain::{PaymentSystems, WalletType};
+///
+/// let changes = r#"[{"wallet_type": "paytm", "deposit": {"maximum": 50000}, "withdrawal": null}]"#;
+/// let systems = PaymentSystems::with(serde_json::from_str(changes).unwrap())?;
+/// let paytm = systems.find(&WalletType::parse("paytm")?)?;
+/// assert_eq!(paytm.deposit.as_ref().map(|it| (it.minimum, it.maximum)), Some((1, 50_000)));
+/// assert!(paytm.withdrawal.is_none());
+/// # Ok::<(), domain::InvalidValue>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PaymentSystems(Vec<PaymentSystem>);
 
+impl Default for PaymentSystems {
+    fn default() -> Self {
+        Self(BUILT_IN.to_vec())
+    }
+}
+
 impl PaymentSystems {
-    /// The rows of the deployment's own setting, which come before the built-in ones.
-    #[must_use]
-    pub fn with(rows: Vec<PaymentSystem>) -> Self {
-        Self(rows)
+    /// The built-in ones with these changes.
+    ///
+    /// # Errors
+    /// [`InvalidValue`] names the entry, counted from 1, and its field.
+    pub fn with(changes: Vec<PaymentSystemChange>) -> Result<Self, InvalidValue> {
+        let Self(mut rows) = Self::default();
+        let mut changed = BTreeSet::new();
+        for (change, entry) in changes.into_iter().zip(1..) {
+            let of_entry = |rule: Cow<'static, str>| InvalidValue(format!("has in entry {entry}: {rule}").into());
+            if !changed.insert(change.wallet_type.clone()) {
+                return Err(of_entry("wallet_type appears in an earlier entry".into()));
+            }
+            let known = rows.iter().position(|row| row.wallet_type == change.wallet_type.as_str());
+            let row = change.applied_to(known.and_then(|at| rows.get(at))).map_err(of_entry)?;
+            match known.and_then(|at| rows.get_mut(at)) {
+                Some(known) => *known = row,
+                None => rows.push(row),
+            }
+        }
+        Ok(Self(rows))
     }
 
     /// The row of a wallet.
@@ -144,11 +169,22 @@ impl PaymentSystems {
     /// # Errors
     /// [`InvalidValue`] for a wallet without a row.
     pub fn find(&self, wallet: &WalletType) -> Result<&PaymentSystem, InvalidValue> {
-        let rows = || self.0.iter().chain(BUILT_IN);
-        rows().find(|row| row.wallet_type == wallet.as_str()).ok_or_else(|| {
-            let known: BTreeSet<_> = rows().map(|row| row.wallet_type.as_ref()).collect();
+        self.0.iter().find(|row| row.wallet_type == wallet.as_str()).ok_or_else(|| {
+            let known: BTreeSet<_> = self.0.iter().map(|row| row.wallet_type.as_ref()).collect();
             InvalidValue(format!("must be one of {}", known.into_iter().collect::<Vec<_>>().join(", ")).into())
         })
+    }
+}
+
+/// Which of them take deposits, and which pay out.
+impl fmt::Display for PaymentSystems {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = |of: fn(&PaymentSystem) -> bool| {
+            let names: Vec<_> = self.0.iter().filter(|row| of(row)).map(|row| row.wallet_type.as_ref()).collect();
+            if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+        };
+        let (deposits, withdrawals) = (names(|row| row.deposit.is_some()), names(|row| row.withdrawal.is_some()));
+        write!(out, "payment systems that take deposits: {deposits}; that pay out: {withdrawals}")
     }
 }
 
@@ -173,8 +209,7 @@ const fn deposits_only(wallet_type: &'static str, currency_code: &'static str, k
         currency_code: Cow::Borrowed(currency_code),
         key1,
         langs: Cow::Borrowed(EN),
-        deposit: limits(2),
-        account_number: None,
+        deposit: Some(limits(2)),
         withdrawal: None,
     }
 }
@@ -185,9 +220,8 @@ const BUILT_IN: &[PaymentSystem] = &[
         currency_code: Cow::Borrowed("INR"),
         key1: digits(11, 12),
         langs: Cow::Borrowed(EN_HI),
-        deposit: limits(2),
-        account_number: Some(digits(10, 10)),
-        withdrawal: Some(limits(0)),
+        deposit: Some(limits(2)),
+        withdrawal: Some(Payout { account_number: digits(10, 10), limits: limits(0) }),
     },
     deposits_only("phone_pe", "INR", text(1, 190)),
     deposits_only("upi_l", "INR", text(1, 190)),
@@ -221,7 +255,7 @@ mod tests {
             let InvalidValue(rule) = paytm.key1.check(bad).unwrap_err();
             assert_eq!(rule, "must be 11 to 12 digits");
         }
-        assert!(paytm.account_number.unwrap().check("123456007").is_err());
+        assert!(paytm.withdrawal.unwrap().account_number.check("123456007").is_err());
     }
 
     #[test]
@@ -250,33 +284,6 @@ mod tests {
     }
 
     #[test]
-    fn a_setting_replaces_a_row_and_adds_one() {
-        let rows = r#"[{"wallet_type":"paytm","currency_code":"INR","key1":{"least":12,"most":12,"digits":true},"langs":["hi"],
-            "deposit":{"minimum":500,"maximum":1000,"decimals":0}},
-            {"wallet_type":"new_one","currency_code":"BDT","key1":{"least":1,"most":9},"langs":["en"],
-            "deposit":{"minimum":1,"maximum":2,"decimals":0}}]"#;
-        let systems = PaymentSystems::with(serde_json::from_str(rows).unwrap());
-        assert_eq!(find(&systems, "paytm").unwrap().deposit.minimum, 500);
-        assert_eq!(find(&systems, "new_one").unwrap().currency_code, "BDT");
-        assert_eq!(find(&systems, "nagad").unwrap().key1, text(10, 10));
-        let InvalidValue(rule) = find(&systems, "cash").unwrap_err();
-        assert!(rule.starts_with("must be one of bkash, easypaisa, ") && rule.contains("new_one, paytm, "), "{rule}");
-    }
-
-    #[test]
-    fn a_setting_that_would_have_no_effect_is_refused() {
-        let row = |wallet: &str, currency: &str| {
-            let row = format!(
-                r#"[{{"wallet_type":"{wallet}","currency_code":"{currency}","key1":{{"least":1,"most":2}},"langs":[],
-                "deposit":{{"minimum":1,"maximum":2,"decimals":0}}}}]"#
-            );
-            serde_json::from_str::<Vec<PaymentSystem>>(&row)
-        };
-        assert!(row("paytm", "INR").is_ok());
-        assert!(row("PayTM", "INR").is_err() && row("paytm", "inr").is_err());
-    }
-
-    #[test]
     fn the_wallets_of_the_protocol_are_rows_with_their_currencies() {
         let known = [
             ("INR", vec!["paytm", "phone_pe", "upi_l", "upi_ib", "upi_hb", "upi_in", "upi_w", "upi_m"]),
@@ -290,7 +297,7 @@ mod tests {
                 let row = find(&PaymentSystems::default(), wallet).unwrap();
                 assert_eq!(row.currency_code, currency, "{wallet}");
                 assert_eq!(
-                    row.account_number.is_some(),
+                    row.withdrawal.is_some(),
                     wallet == "paytm",
                     "only PayTM's withdrawals are documented: {wallet}"
                 );

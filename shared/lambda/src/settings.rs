@@ -114,6 +114,19 @@ impl Settings {
         })
     }
 
+    /// A setting in JSON that may be missing, from which `make` makes something. Its error names the rule.
+    ///
+    /// # Errors
+    /// [`BadSetting`] when it is there and cannot be read, or `make` refuses it.
+    pub fn made_from_json<T: DeserializeOwned, U, E: Display>(
+        &self,
+        name: &'static str,
+        make: impl FnOnce(T) -> Result<U, E>,
+    ) -> Result<Option<U>, BadSetting> {
+        let made = self.json(name)?.map(make).transpose();
+        made.map_err(|error| BadSetting { name, rule: error.to_string() })
+    }
+
     /// A whole number above 0, or `default` when it is not set.
     ///
     /// # Errors

@@ -16,7 +16,8 @@ pub(crate) fn check(data: &[u8]) {
 }
 
 fn check_body(data: &[u8]) -> bool {
-    let keys = PostbackKeys::new(ACCESS_KEY, &private_key());
+    let private_key = private_key();
+    let keys = PostbackKeys::new(ACCESS_KEY, &private_key);
     let verified = verify(data, &keys);
     if let Ok(verified) = verified {
         assert_eq!(verified.body().as_bytes(), data);

@@ -110,7 +110,8 @@ fn an_empty_private_key_verifies_nothing() {
     let pair = |private_key| KeyPair { access_key: ACCESS_KEY, private_key };
     let only = PostbackKeys { current: pair(&empty), previous: None };
     assert_eq!(signing::verify(body.as_bytes(), &only).unwrap_err(), NotVerified::AccessKey);
-    let one = PostbackKeys { current: pair(&private_key()), previous: Some(pair(&empty)) };
+    let genuine = private_key();
+    let one = PostbackKeys { current: pair(&genuine), previous: Some(pair(&empty)) };
     assert_eq!(signing::verify(body.as_bytes(), &one).unwrap_err(), NotVerified::Signature);
 }
 
