@@ -52,7 +52,8 @@ fn parameters_of(template: &Template, value: &Value) -> BTreeSet<String> {
             let condition = value["Fn::If"][0].as_str().or(value["Condition"].as_str());
             let condition = condition.and_then(|name| template.section("Conditions").get(name));
             let of_ref = value["Ref"].as_str().and_then(named);
-            let of_sub = between(value["Fn::Sub"].as_str().unwrap_or_default(), "${", "}").into_iter().filter_map(named);
+            let of_sub =
+                between(value["Fn::Sub"].as_str().unwrap_or_default(), "${", "}").into_iter().filter_map(named);
             let within = members.values().chain(condition).map(|it| parameters_of(template, it));
             within.chain(of_ref).chain(of_sub).flatten().collect()
         }
