@@ -1,5 +1,5 @@
 //! Secrets Manager is away for longer than a copy may be used: the receiver's own handler against the local stack, with a clock that a test
-//! moves on.
+//! moves on. And the counts that say when a rotation can end.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -11,14 +11,18 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use domain::Separator;
-use lambda::{Aws, Clock, ErrorReply, Handler, Request, Secrets, Settings, System};
+use lambda::{Aws, AwsError, Clock, ErrorReply, Handler, Request, SecretStore, Secrets, Settings, System};
+use paykassma::PostbackBody;
 use postback_receiver::{Deps, Keys};
-use serde_json::json;
-use store::{DynamoDb, TableCheck};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use signing::Spelling;
+use store::{DynamoDb, Memory, TableCheck};
 
-use crate::flows::postbacks::signed;
+use crate::flows::postbacks::postback;
 use crate::flows::support::Site;
 use crate::flows::upstream::{Upstream, serve};
+use crate::simulation::output::logged;
 
 /// The stack's Secrets Manager, which can be switched off.
 #[derive(Default)]
@@ -57,12 +61,6 @@ impl Clock for Later {
     }
 }
 
-fn postback(site: &Site, number: &str) -> String {
-    let element = json!([{"label": "631317234", "amount": "700", "type": 2, "status": 1, "currency_code": "INR", "wallet_type": "paytm",
-        "transaction_id": number, "plugin_custom_order_id": "order-1"}]);
-    signed(site, &element.to_string())
-}
-
 #[tokio::test]
 async fn while_secrets_cannot_be_read_a_postback_is_credited_for_an_hour_and_then_waits() {
     let site = Site::start().await;
@@ -99,11 +97,89 @@ async fn while_secrets_cannot_be_read_a_postback_is_credited_for_an_hour_and_the
     ] {
         time.0.store(minute, Ordering::Relaxed);
         server.is_away.store(is_away, Ordering::Relaxed);
-        let body = postback(&site, number);
+        let body = postback(&site, &[(number, "order-1", "700")]).to_string();
         let request = Request { body: body.as_bytes(), path: &[("token", token)], ..Request::default() };
         let answered = receiver.handle(request).await;
         let answered = answered.map_or_else(|error| error.status(), |reply| reply.status);
         assert_eq!(answered, status, "after {minute} minutes");
     }
     assert_eq!(site.credits("order-1").await, ["700"; 4], "each payment is credited once");
+}
+
+/// Secrets that stay as they are.
+struct Known<T>(Arc<T>);
+
+impl<T: DeserializeOwned> Known<T> {
+    fn new(secret: &Value) -> Self {
+        Self(Arc::new(serde_json::from_value(secret.clone()).unwrap()))
+    }
+}
+
+impl<T: Send + Sync> SecretStore<T> for Known<T> {
+    async fn current(&self) -> Result<Arc<T>, AwsError> {
+        Ok(Arc::clone(&self.0))
+    }
+
+    async fn renewed(&self) -> Result<Option<Arc<T>>, AwsError> {
+        Ok(None)
+    }
+}
+
+/// The values that are counted while this runs.
+fn counted(run: impl Future<Output = ()>) -> Vec<String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let log = logged(|| runtime.block_on(run));
+    let values = log.split("value=\"").skip(1).map(|rest| rest.split('"').next().unwrap().to_owned());
+    values.collect()
+}
+
+/// What the receiver counts of a postback to the URL with this token, signed with this private key.
+fn counted_of_postback(secret: &Value, token: &str, private_key: &str) -> Vec<String> {
+    let receiver = Deps {
+        table: Memory::default(),
+        check: TableCheck::new("arn:stream"),
+        keys: Known::<Keys>::new(secret),
+        clock: System,
+        separator: Separator::Dot,
+    };
+    let body = PostbackBody::sign("[]", Spelling::Flagged, "public", &private_key.into()).unwrap().to_string();
+    counted(async {
+        let request = Request { body: body.as_bytes(), path: &[("token", token)], ..Request::default() };
+        drop(receiver.handle(request).await);
+    })
+}
+
+#[test]
+fn which_value_of_a_postback_secret_was_used_is_counted_while_there_are_two() {
+    let mut secret = json!({"postback_token": "new", "access_key": "public", "postback_private_key": "now"});
+    assert_eq!(counted_of_postback(&secret, "new", "now"), [""; 0], "it costs nothing without a rotation");
+    secret["postback_token_previous"] = json!("old");
+    secret["postback_private_key_previous"] = json!("before");
+    for (token, private_key, expected) in [
+        ("new", "now", &["postback_token.current", "postback_keys.current"][..]),
+        ("old", "before", &["postback_token.previous", "postback_keys.previous"]),
+        ("old", "forged", &["postback_token.previous"]),
+        ("other", "now", &[]),
+    ] {
+        assert_eq!(counted_of_postback(&secret, token, private_key), expected, "{token} {private_key}");
+    }
+}
+
+/// The hashes of the tokens `new` and `old`.
+const NEW_HASH: &str = "11507a0e2f5e69d5dfa40a62a1bd7b6ee57e6bcd85c67c9b8431b36fff21c437";
+const OLD_HASH: &str = "cba06b5736faf67e54b07b561eae94395e774c517a7d910a54369e1263ccfbd4";
+
+#[test]
+fn which_token_of_the_merchant_was_used_is_counted_while_there_are_two() {
+    let of = |hashes: Value, token: &str| {
+        let authorizer = authorizer::Deps { keys: Known::new(&json!({"merchant_token_hashes": hashes})) };
+        let request = serde_json::from_value(json!({"identitySource": [format!("Bearer {token}")]})).unwrap();
+        counted(async { drop(authorizer.handle(&request).await) })
+    };
+    assert_eq!(of(json!([NEW_HASH]), "new"), [""; 0]);
+    for (token, expected) in
+        [("new", &["merchant_token.current"][..]), ("old", &["merchant_token.previous"]), ("other", &[])]
+    {
+        assert_eq!(of(json!([NEW_HASH, OLD_HASH]), token), expected, "{token}");
+    }
 }
