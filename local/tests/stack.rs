@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use local::{Failure, Stack, StackOptions, StartError, function_names};
+use local::{Failure, Stack, StackOptions, StartError, WhenBusy, function_names};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
@@ -79,12 +79,13 @@ async fn events_at_the_same_time_get_processes_of_their_own_up_to_the_limit() {
 #[tokio::test]
 async fn a_function_that_refuses_when_it_is_busy_is_throttled_and_the_gateway_says_so() {
     let fakes = fakes();
-    let limits = StackOptions { function_concurrency: 1, refuse_when_busy: true, ..options(&fakes) };
+    let limits = StackOptions { function_concurrency: 1, when_busy: WhenBusy::Refuse, ..options(&fakes) };
     let stack = Stack::start(limits).await.unwrap();
     let wait = async || stack.invoke("activate", &json!({"do": "wait"})).await;
     assert!(matches!(tokio::join!(wait(), wait()), (Ok(_), Err(Failure::Throttled))));
     let post = async || post(&stack, "/postbacks/any", None, r#"{"do":"wait"}"#).await.0;
-    assert!([(200, 503), (503, 200)].contains(&tokio::join!(post(), post())));
+    // What this function answers is no reply.
+    assert!([(500, 503), (503, 500)].contains(&tokio::join!(post(), post())));
     let metrics = stack.metrics().await.unwrap();
     let throttled: Vec<_> = metrics.iter().filter(|line| line.contains(r#""Throttles":1"#)).collect();
     assert_eq!(throttled.len(), 2, "{metrics:#?}");
@@ -281,10 +282,22 @@ async fn the_secrets_are_served_as_secrets_manager_does() {
         let status = response.status().as_u16();
         (status, serde_json::from_str::<Value>(&response.text().await.unwrap()).unwrap())
     };
-    let (status, answer) = get("paykassma").await;
-    let secrets: Value = serde_json::from_str(answer["SecretString"].as_str().unwrap()).unwrap();
-    assert_eq!((status, &secrets["access_key"]), (200, &json!(stack.credentials().secrets.access_key)));
-    assert_eq!(secrets.as_object().unwrap().len(), 6);
+    let secrets = &stack.credentials().secrets;
+    for (id, secret) in [
+        ("paykassma-deposits", json!({"pluginapi_secret": secrets.pluginapi_secret})),
+        ("paykassma-withdrawals", json!({"withdrawal_private_key": secrets.withdrawal_private_key})),
+        (
+            "paykassma-postbacks",
+            json!({"access_key": secrets.access_key, "postback_private_key": secrets.postback_private_key,
+            "postback_token": secrets.postback_token}),
+        ),
+    ] {
+        let (status, answer) = get(id).await;
+        let found: Value = serde_json::from_str(answer["SecretString"].as_str().unwrap()).unwrap();
+        assert_eq!((status, found), (200, secret), "{id}");
+    }
+    let (_, tokens) = get("paykassma-tokens").await;
+    assert!(!tokens.to_string().contains(&stack.credentials().merchant_token), "only its hash");
     let (status, answer) = get("another").await;
     assert_eq!((status, &answer["__type"]), (400, &json!("ResourceNotFoundException")));
 }
@@ -296,6 +309,7 @@ async fn a_port_in_use_is_named_with_its_option() {
     let port = taken.local_addr().unwrap().port();
     for (options, option) in [
         (StackOptions { port, ..options(&fakes) }, "--port"),
+        (StackOptions { postback_port: port, ..options(&fakes) }, "--postback-port"),
         (StackOptions { provider_port: port, ..options(&fakes) }, "--provider-port"),
     ] {
         let Err(error) = Stack::start(options).await else { panic!("the port is taken") };
@@ -309,7 +323,7 @@ async fn a_port_in_use_is_named_with_its_option() {
 async fn busy_program(fakes: &TempDir) -> Child {
     let env_file = fakes.path().join("env");
     let program = Command::new(env!("CARGO_BIN_EXE_local"))
-        .args(["--port", "0", "--provider-port", "0", "--no-demo", "--env-file"])
+        .args(["--port", "0", "--postback-port", "0", "--provider-port", "0", "--no-demo", "--env-file"])
         .arg(&env_file)
         .arg("--binaries")
         .arg(fakes.path())

@@ -60,7 +60,7 @@ const FREE: [&str; 9] = [
     "AWS_SESSION_TOKEN",
     "LOG_LEVEL",
     "METRICS_NAMESPACE",
-    "SECRETS_VERSION",
+    "SETTINGS_VERSION",
 ];
 
 /// The settings that a function may read.

@@ -25,6 +25,7 @@ mod publishing;
 mod queries;
 mod reference;
 mod restored;
+mod secrets;
 mod set_aside;
 pub(crate) mod support;
 mod throttle;

@@ -17,7 +17,7 @@ mod lists;
 mod many_payments;
 mod operators;
 mod orders;
-mod output;
+pub(crate) mod output;
 mod provider;
 mod queue;
 mod random;

@@ -38,7 +38,7 @@ pub(crate) fn sources(folder: &str) -> String {
 }
 
 /// Each text between `before` and `after`.
-pub(super) fn between<'a>(text: &'a str, before: &str, after: &str) -> Vec<&'a str> {
+pub(crate) fn between<'a>(text: &'a str, before: &str, after: &str) -> Vec<&'a str> {
     text.split(before).skip(1).filter_map(|rest| Some(rest.split_once(after)?.0)).collect()
 }
 
@@ -54,7 +54,7 @@ impl Template {
         self.0[name].as_object().unwrap_or_else(|| panic!("no section {name}"))
     }
 
-    pub(super) fn global(&self) -> &Value {
+    pub(crate) fn global(&self) -> &Value {
         &self.0["Globals"]["Function"]
     }
 
@@ -71,29 +71,29 @@ impl Template {
     }
 
     /// The functions: the name of each folder, with the name of its resource.
-    pub(super) fn functions(&self) -> BTreeMap<&str, &str> {
+    pub(crate) fn functions(&self) -> BTreeMap<&str, &str> {
         let functions = self.of_type("AWS::Serverless::Function").into_iter();
         functions.map(|(name, it)| (it["Metadata"]["BuildProperties"]["Binary"].as_str().unwrap(), name)).collect()
     }
 
     /// A function's own environment variables.
-    pub(super) fn variables(&self, function: &str) -> &Map<String, Value> {
+    pub(crate) fn variables(&self, function: &str) -> &Map<String, Value> {
         self.properties(self.functions()[function])["Environment"]["Variables"].as_object().unwrap()
     }
 
-    pub(super) fn number(&self, function: &str, variable: &str) -> u64 {
+    pub(crate) fn number(&self, function: &str, variable: &str) -> u64 {
         self.variables(function)[variable].as_str().unwrap().parse().unwrap()
     }
 
     /// A function's time limit in seconds.
-    pub(super) fn time_limit(&self, function: &str) -> u64 {
+    pub(crate) fn time_limit(&self, function: &str) -> u64 {
         let own = self.properties(self.functions()[function])["Timeout"].as_u64();
         own.or(self.global()["Timeout"].as_u64()).unwrap()
     }
 }
 
 /// What a value is while the stack owns its table; any other value as it is.
-pub(super) fn of_own_table(value: &Value) -> &Value {
+pub(crate) fn of_own_table(value: &Value) -> &Value {
     let choice = value["Fn::If"].as_array();
     choice.filter(|it| it[0] == "OwnsTable").map_or(value, |it| &it[1])
 }

@@ -80,3 +80,20 @@ fn events_are_posted_as_the_local_stack_posts_them() {
     });
     assert!(posting.all(|(_, it)| it["Condition"] == "HasEventsUrl"));
 }
+
+#[test]
+fn during_a_rotation_posted_events_have_both_secrets() {
+    let template = Template::read();
+    let given = &template.properties("EventsConnection")["AuthParameters"];
+    let current = json!({"ApiKeyName": "X-Events-Secret", "ApiKeyValue": {"Ref": "EventsSecret"}});
+    assert_eq!(given["ApiKeyAuthParameters"], current);
+    let value = json!({"Ref": "EventsSecretPrevious"});
+    let previous =
+        json!({"HeaderParameters": [{"Key": "X-Events-Secret-Previous", "Value": value, "IsValueSecret": true}]});
+    let choice = json!(["HasPreviousEventsSecret", previous, {"Ref": "AWS::NoValue"}]);
+    assert_eq!(
+        given["InvocationHttpParameters"],
+        json!({"Fn::If": choice}),
+        "an empty header is one that anybody knows"
+    );
+}

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use lambda::SHARED_SETTINGS;
 use serde_json::{Value, json};
 
-use super::document::{Template, file, functions};
+use super::document::{Template, between, file, functions};
 
 /// The functions with the settings that they declare. A function can read no others.
 pub(crate) const DECLARED: [(&str, &[&str]); 9] = [
@@ -38,6 +38,47 @@ fn every_function_is_in_the_template_and_the_other_way_round() {
 #[test]
 fn a_build_is_never_stale() {
     assert!(file("samconfig.toml").contains("\ncached = false\n"));
+}
+
+/// What a version of a function has of its properties, and what a parameter may decide of it.
+const OF_A_VERSION: [&str; 5] = ["Environment", "MemorySize", "Timeout", "Tracing", "VpcConfig"];
+
+/// The parameters that a value depends on.
+fn parameters_of(template: &Template, value: &Value) -> BTreeSet<String> {
+    let parameters = template.section("Parameters");
+    let named = |name: &str| parameters.contains_key(name).then(|| BTreeSet::from([name.to_owned()]));
+    match value {
+        Value::Object(members) => {
+            let condition = value["Fn::If"][0].as_str().or(value["Condition"].as_str());
+            let condition = condition.and_then(|name| template.section("Conditions").get(name));
+            let of_ref = value["Ref"].as_str().and_then(named);
+            let of_sub =
+                between(value["Fn::Sub"].as_str().unwrap_or_default(), "${", "}").into_iter().filter_map(named);
+            let within = members.values().chain(condition).map(|it| parameters_of(template, it));
+            within.chain(of_ref).chain(of_sub).flatten().collect()
+        }
+        Value::Array(values) => values.iter().flat_map(|it| parameters_of(template, it)).collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => BTreeSet::new(),
+    }
+}
+
+/// SAM makes a new version only if the text of a property changes, and `!Ref X` stays the same whatever X is. CloudFormation replaces a version
+/// whose description changes. A description that changed alone would fail: Lambda makes no second version of the same.
+#[test]
+fn a_choice_or_a_number_that_changes_a_function_makes_a_new_version_of_it() {
+    let template = Template::read();
+    let is_short = |name: &String| {
+        let parameter = &template.section("Parameters")[name];
+        parameter["AllowedValues"].is_array() || parameter["Type"] == "Number"
+    };
+    for (function, resource) in template.functions() {
+        let (own, global) = (template.properties(resource), template.global());
+        let properties = OF_A_VERSION.iter().flat_map(|name| [&own[*name], &global[*name]]);
+        let decided_by = properties.flat_map(|it| parameters_of(&template, it)).filter(is_short);
+        let described = &own["VersionDescription"];
+        assert_eq!(parameters_of(&template, described), decided_by.collect(), "{function}");
+        assert!(described.to_string().contains("${SettingsVersion}"), "{function}");
+    }
 }
 
 #[test]
