@@ -51,7 +51,7 @@ pub(crate) async fn deploy(
             launcher: launcher.clone(),
             logs: Arc::clone(logs),
         };
-        let function = Function::new(recipe, options.time_limit, options.function_concurrency);
+        let function = Function::new(recipe, options);
         Ok((function.name(), function))
     });
     deployed.collect()

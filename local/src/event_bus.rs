@@ -15,6 +15,7 @@ use crate::clock::request_id;
 use crate::console::{complain, say};
 use crate::deployment::full_name;
 use crate::logs::Logs;
+use crate::stream_source::Destination;
 
 /// The bus that the functions publish to.
 pub(crate) const BUS: &str = "paykassma";
@@ -88,6 +89,7 @@ pub(crate) async fn post_events(
     http: reqwest::Client,
     url: String,
     mut events: mpsc::UnboundedReceiver<Value>,
+    given_up: Destination,
     logs: Arc<Logs>,
 ) {
     let rule = full_name("merchant");
@@ -97,6 +99,7 @@ pub(crate) async fn post_events(
         while let Err(reason) = post(&http, &url, &event).await {
             if tries == TRIES {
                 complain(&format!("event {id} was not taken: {reason}"));
+                given_up.send(&event).await;
                 break;
             }
             tries = tries.saturating_add(1);
@@ -116,6 +119,8 @@ async fn post(http: &reqwest::Client, url: &str, event: &Value) -> Result<(), St
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::aws::Service;
+    use crate::sqs;
 
     #[test]
     fn an_event_is_kept_and_what_is_none_is_refused() {
@@ -144,7 +149,10 @@ mod tests {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(async { axum::serve(listener, routes).await.unwrap() });
-        tokio::spawn(post_events(crate::aws::http_client().unwrap(), url, receiver, Logs::new(false)));
+        let http = crate::aws::http_client().unwrap();
+        let sqs = Service::new(http.clone(), String::new(), sqs::PREFIX);
+        let given_up = Destination { sqs, queue_url: String::new() };
+        tokio::spawn(post_events(http, url, receiver, given_up, Logs::new(false)));
         for id in ["1", "2"] {
             sender.send(json!({"id": id})).unwrap();
         }

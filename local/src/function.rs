@@ -5,10 +5,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::body::Bytes;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit, TryAcquireError};
 
 use crate::deployment::full_name;
 use crate::instance::{Failure, Instance, Recipe};
+use crate::options::StackOptions;
 use crate::process::Process;
 
 /// A deployed function.
@@ -17,17 +18,19 @@ pub(crate) struct Function {
     time_limit: Duration,
     /// One for each instance that may exist: whoever holds a permit may take an idle one or start one.
     permits: Semaphore,
+    refuses_when_busy: bool,
     idle: Mutex<Vec<Instance>>,
     processes: Mutex<Vec<Process>>,
     invocations: AtomicU64,
 }
 
 impl Function {
-    pub(crate) fn new(recipe: Recipe, time_limit: Duration, concurrency: usize) -> Arc<Function> {
+    pub(crate) fn new(recipe: Recipe, options: &StackOptions) -> Arc<Function> {
         Arc::new(Function {
             recipe,
-            time_limit,
-            permits: Semaphore::new(concurrency),
+            time_limit: options.time_limit,
+            permits: Semaphore::new(options.function_concurrency),
+            refuses_when_busy: options.refuse_when_busy,
             idle: Mutex::default(),
             processes: Mutex::default(),
             invocations: AtomicU64::default(),
@@ -52,7 +55,7 @@ impl Function {
     }
 
     async fn run(&self, event: Bytes) -> Result<Bytes, Failure> {
-        let _permit = self.permits.acquire().await.map_err(|_| Failure::Stopped)?;
+        let _permit = self.permit().await?;
         let outcome = match self.instance().await {
             Ok(mut instance) => {
                 let outcome = instance.invoke(event, self.time_limit).await;
@@ -63,15 +66,28 @@ impl Function {
             }
             Err(failure) => Err(failure),
         };
-        self.recipe.logs.count(
-            "AWS/Lambda",
-            &[("FunctionName", &full_name(self.recipe.name))],
-            &[("Invocations", 1), ("Errors", outcome.is_err().into())],
-        );
+        self.count(&[("Invocations", 1), ("Errors", outcome.is_err().into())]);
         if let Err(failure) = &outcome {
             self.recipe.logs.add(self.recipe.name, format!("invocation failed: {failure}"));
         }
         outcome
+    }
+
+    async fn permit(&self) -> Result<SemaphorePermit<'_>, Failure> {
+        if !self.refuses_when_busy {
+            return self.permits.acquire().await.map_err(|_| Failure::Stopped);
+        }
+        self.permits.try_acquire().map_err(|reason| match reason {
+            TryAcquireError::NoPermits => {
+                self.count(&[("Throttles", 1)]);
+                Failure::Throttled
+            }
+            TryAcquireError::Closed => Failure::Stopped,
+        })
+    }
+
+    fn count(&self, values: &[(&str, u64)]) {
+        self.recipe.logs.count("AWS/Lambda", &[("FunctionName", &full_name(self.recipe.name))], values);
     }
 
     async fn instance(&self) -> Result<Instance, Failure> {

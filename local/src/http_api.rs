@@ -19,6 +19,7 @@ use crate::authorization::{Authorization, Authorizer};
 use crate::event::request_event;
 use crate::function::Function;
 use crate::functions::{AUTHORIZER, Api, PathParameters, Route, find_route};
+use crate::instance::Failure;
 use crate::logs::Logs;
 
 /// API Gateway's limit on a request's body.
@@ -45,6 +46,7 @@ enum GatewayError {
     BodyTooLarge,
     FunctionFailed,
     FunctionTooSlow,
+    FunctionThrottled,
 }
 
 impl IntoResponse for GatewayError {
@@ -55,7 +57,9 @@ impl IntoResponse for GatewayError {
             GatewayError::Forbidden => (StatusCode::FORBIDDEN, "Forbidden"),
             GatewayError::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large"),
             GatewayError::FunctionFailed => (StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"),
-            GatewayError::FunctionTooSlow => (StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable"),
+            GatewayError::FunctionTooSlow | GatewayError::FunctionThrottled => {
+                (StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable")
+            }
         };
         let content_type = [(header::CONTENT_TYPE, "application/json")];
         (status, content_type, json!({ "message": message }).to_string()).into_response()
@@ -88,7 +92,10 @@ async fn answer(api: &HttpApi, request: Request) -> Result<Response, GatewayErro
     let invocation = function.invoke(event.to_string().into());
     let outcome = timeout(INTEGRATION_LIMIT, invocation).await;
     let answer = outcome.map_err(|_| GatewayError::FunctionTooSlow)?;
-    let answer = answer.map_err(|_| GatewayError::FunctionFailed)?;
+    let answer = answer.map_err(|failure| match failure {
+        Failure::Throttled => GatewayError::FunctionThrottled,
+        _ => GatewayError::FunctionFailed,
+    })?;
     response(&answer).ok_or(GatewayError::FunctionFailed)
 }
 

@@ -35,6 +35,9 @@ pub enum Failure {
     /// The process outlived its time limit and was killed.
     #[error("the function timed out after {0:?}")]
     TimedOut(Duration),
+    /// All processes that the function may have are busy.
+    #[error("the function is throttled")]
+    Throttled,
     /// The stack is shutting down.
     #[error("the stack has stopped")]
     Stopped,

@@ -2,8 +2,10 @@
 
 use serde_json::{Value, json};
 
+use crate::aws::{AwsError, Service};
 use crate::clock::now_ms;
 use crate::logs::Logs;
+use crate::sqs::{QUEUES, queue_url};
 
 /// The name under which these lines are stored.
 pub(crate) const SERVICES: &str = "services";
@@ -21,4 +23,22 @@ impl Logs {
         }
         self.store(SERVICES, line.to_string());
     }
+    /// Counts the messages in each queue, as SQS does every minute.
+    pub(crate) async fn count_messages(&self, sqs: &Service) -> Result<(), AwsError> {
+        for queue in QUEUES {
+            let get = json!({"QueueUrl": queue_url(sqs.url(), queue), "AttributeNames": ["All"]});
+            let got = sqs.call("GetQueueAttributes", &get).await?;
+            let number = |name: &str| got.pointer(&format!("/Attributes/{name}"))?.as_str()?.parse().ok();
+            let values = IN_QUEUE.map(|(name, metric)| (metric, number(name).unwrap_or_default()));
+            self.count("AWS/SQS", &[("QueueName", queue)], &values);
+        }
+        Ok(())
+    }
 }
+
+/// A queue's attributes, and the metrics that they are.
+const IN_QUEUE: [(&str, &str); 3] = [
+    ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesVisible"),
+    ("ApproximateNumberOfMessagesNotVisible", "ApproximateNumberOfMessagesNotVisible"),
+    ("ApproximateNumberOfMessagesDelayed", "ApproximateNumberOfMessagesDelayed"),
+];

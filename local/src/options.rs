@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::credentials::Credentials;
+use crate::stream_batch::{STREAM_LIMITS, StreamLimits};
 
 /// What can be chosen; the defaults suit tests: free ports, a table in memory, new credentials.
 pub struct StackOptions {
@@ -47,6 +48,10 @@ pub struct StackOptions {
     pub event_source_concurrency: usize,
     /// How many processes a function may have.
     pub function_concurrency: usize,
+    /// Whether a call that finds all of them busy is refused, as Lambda does. Otherwise it waits.
+    pub refuse_when_busy: bool,
+    /// When changes of the table that are not published are given up.
+    pub stream_limits: StreamLimits,
     /// How long a function may take before it is killed.
     pub time_limit: Duration,
     /// How long after its creation a withdrawal is submitted again.
@@ -90,6 +95,8 @@ impl Default for StackOptions {
             batch_size: 1,
             event_source_concurrency: 5,
             function_concurrency: 50,
+            refuse_when_busy: false,
+            stream_limits: STREAM_LIMITS,
             time_limit: Duration::from_secs(20),
             submission_delay_seconds: 60,
             provider_timeout_ms: 8_000,

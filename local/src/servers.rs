@@ -14,6 +14,7 @@ use crate::error::{Doing, StartError};
 use crate::event_bus::{EventBus, post_events};
 use crate::logs::Logs;
 use crate::options::StackOptions;
+use crate::stream_source::Destination;
 use crate::{dynamodb, event_bus, secrets_manager, sqs};
 
 /// A listener and its address.
@@ -59,14 +60,15 @@ impl Services {
         tasks: &mut JoinSet<()>,
     ) -> Result<Services, StartError> {
         let http = http_client()?;
-        let (event_bus, event_bus_url) = start_event_bus(options, &http, logs, tasks).await?;
+        let sqs = start_sqs(options, &http, tasks).await?;
+        let (event_bus, event_bus_url) = start_event_bus(options, &http, &sqs, logs, tasks).await?;
         let (dynamodb, stream_arn) = start_dynamodb(options, &http, tasks).await?;
         Ok(Services {
             event_bus,
             event_bus_url,
             dynamodb,
             stream_arn,
-            sqs: start_sqs(options, &http, tasks).await?,
+            sqs,
             secrets_url: start_secrets_manager(credentials, tasks).await?,
             http,
         })
@@ -104,12 +106,15 @@ async fn start_sqs(
 async fn start_event_bus(
     options: &StackOptions,
     http: &reqwest::Client,
+    sqs: &Service,
     logs: &Arc<Logs>,
     tasks: &mut JoinSet<()>,
 ) -> Result<(Arc<EventBus>, String), StartError> {
     let target = options.events.clone().map(|url| {
         let (sender, receiver) = mpsc::unbounded_channel();
-        tasks.spawn(post_events(http.clone(), url, receiver, Arc::clone(logs)));
+        let queue_url = sqs::queue_url(sqs.url(), sqs::UNDELIVERED_QUEUE);
+        let given_up = Destination { sqs: sqs.clone(), queue_url };
+        tasks.spawn(post_events(http.clone(), url, receiver, given_up, Arc::clone(logs)));
         sender
     });
     let bus = EventBus::new(options.show_events, target);

@@ -30,6 +30,11 @@ pub(crate) const SET_ASIDE_QUEUE: &str = "set-aside";
 /// Where the positions of changes go that were given up.
 pub(crate) const UNPUBLISHED_QUEUE: &str = "unpublished";
 
+/// Where events are that the merchant's server has not accepted.
+pub(crate) const UNDELIVERED_QUEUE: &str = "undelivered";
+/// All queues.
+pub(crate) const QUEUES: [&str; 5] = [QUEUE, DEAD_LETTER_QUEUE, SET_ASIDE_QUEUE, UNPUBLISHED_QUEUE, UNDELIVERED_QUEUE];
+
 /// A queue's name in AWS.
 pub(crate) fn arn(queue: &str) -> String {
     format!("arn:aws:sqs:{REGION}:{ACCOUNT}:{queue}")
@@ -65,6 +70,7 @@ async fn answer(State(handler): State<Arc<RustackSqsHandler>>, headers: HeaderMa
 pub(crate) async fn create_queues(sqs: &Service, options: &StackOptions) -> Result<(), AwsError> {
     create_queue(sqs, DEAD_LETTER_QUEUE, json!({})).await?;
     create_queue(sqs, UNPUBLISHED_QUEUE, json!({})).await?;
+    create_queue(sqs, UNDELIVERED_QUEUE, json!({})).await?;
     let retry_seconds = options.set_aside_retry_seconds.to_string();
     let attributes = json!({"DelaySeconds": &retry_seconds, "VisibilityTimeout": &retry_seconds});
     create_queue(sqs, SET_ASIDE_QUEUE, attributes).await?;

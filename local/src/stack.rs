@@ -20,7 +20,7 @@ use crate::instance::Failure;
 use crate::logs::Logs;
 use crate::options::StackOptions;
 use crate::servers::{Bound, Services, bind, serve};
-use crate::sqs::{DEAD_LETTER_QUEUE, QUEUE, SET_ASIDE_QUEUE, UNPUBLISHED_QUEUE, arn, queue_url};
+use crate::sqs::{DEAD_LETTER_QUEUE, QUEUE, SET_ASIDE_QUEUE, UNDELIVERED_QUEUE, UNPUBLISHED_QUEUE, arn, queue_url};
 use crate::stream_source::{self, Destination, StreamSource};
 
 /// The mapping of the queue of changes that were set aside, as the template has it.
@@ -188,6 +188,12 @@ impl Stack {
         queue_url(self.sqs_url(), UNPUBLISHED_QUEUE)
     }
 
+    /// Where events are that the merchant's server has not accepted.
+    #[must_use]
+    pub fn undelivered_queue_url(&self) -> String {
+        queue_url(self.sqs_url(), UNDELIVERED_QUEUE)
+    }
+
     /// The merchant's token and the secrets of this run.
     #[must_use]
     pub fn credentials(&self) -> &Credentials {
@@ -206,10 +212,14 @@ impl Stack {
         self.logs.of(function)
     }
 
-    /// The metrics of the functions and of AWS's services, in the embedded metric format.
-    #[must_use]
-    pub fn metrics(&self) -> Vec<String> {
-        self.logs.metrics()
+    /// The metrics of the functions and of AWS's services, in the embedded metric format, with the messages that are in the queues now.
+    ///
+    /// # Errors
+    ///
+    /// SQS refuses to say it.
+    pub async fn metrics(&self) -> Result<Vec<String>, AwsError> {
+        self.logs.count_messages(&self.services.sqs).await?;
+        Ok(self.logs.metrics())
     }
 
     /// Invokes a function with an event, as AWS would.
@@ -342,7 +352,7 @@ async fn start_stream_source(
     let queue_url = queue_url(services.sqs.url(), UNPUBLISHED_QUEUE);
     let destination = Destination { sqs: services.sqs.clone(), queue_url };
     let (function, logs) = (Arc::clone(function), Arc::clone(logs));
-    let source = StreamSource::at_end(streams, &options.table_name, function, destination, logs).await?;
+    let source = StreamSource::at_end(streams, options, function, destination, logs).await?;
     tasks.spawn(source.run());
     Ok(())
 }

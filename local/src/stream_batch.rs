@@ -10,7 +10,7 @@ use crate::event_source::failed_items;
 use crate::instance::Failure;
 
 /// The limits of an event source mapping.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct StreamLimits {
     /// `BatchSize`.
     pub batch_size: u32,
@@ -120,7 +120,7 @@ fn sequence_number(record: &Value) -> String {
 }
 
 /// When the table changed the row, since 1970.
-fn changed_at(record: &Value) -> Option<Duration> {
+pub(crate) fn changed_at(record: &Value) -> Option<Duration> {
     let seconds = record.pointer("/dynamodb/ApproximateCreationDateTime").and_then(Value::as_f64);
     seconds.and_then(|it| Duration::try_from_secs_f64(it).ok())
 }

@@ -11,7 +11,8 @@ use crate::deployment::full_name;
 use crate::error::{Doing, StartError};
 use crate::function::Function;
 use crate::logs::Logs;
-use crate::stream_batch::{Batch, Condition, STREAM_LIMITS};
+use crate::options::StackOptions;
+use crate::stream_batch::{Batch, Condition, StreamLimits, changed_at};
 use crate::stream_filter::Filter;
 
 /// The prefix of the stream's operations on the wire.
@@ -19,10 +20,20 @@ pub(crate) const PREFIX: &str = "DynamoDBStreams_20120810";
 /// The wait while there is nothing to do, and the one after a failure.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// Where batches go that are given up.
+/// Where goes what is given up.
 pub(crate) struct Destination {
     pub(crate) sqs: Service,
     pub(crate) queue_url: String,
+}
+
+impl Destination {
+    /// Sends a message, as long as it takes.
+    pub(crate) async fn send(&self, body: &Value) {
+        let send = json!({"QueueUrl": self.queue_url, "MessageBody": body.to_string()});
+        while self.sqs.call("SendMessage", &send).await.is_err() {
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
 }
 
 /// Feeds the changes of one table to one function.
@@ -31,6 +42,7 @@ pub(crate) struct StreamSource {
     function: Arc<Function>,
     destination: Destination,
     logs: Arc<Logs>,
+    limits: StreamLimits,
     filter: Filter,
     arn: String,
     shard: String,
@@ -41,20 +53,21 @@ impl StreamSource {
     /// Stands where the stream ends now.
     pub(crate) async fn at_end(
         streams: Service,
-        table: &str,
+        options: &StackOptions,
         function: Arc<Function>,
         destination: Destination,
         logs: Arc<Logs>,
     ) -> Result<StreamSource, StartError> {
         let filter = Filter::deployed().map_err(std::io::Error::from).doing("the stream's filter")?;
-        let found = streams.call("ListStreams", &json!({"TableName": table})).await?;
+        let found = streams.call("ListStreams", &json!({"TableName": options.table_name})).await?;
         let arn = text(&found, "/Streams/0/StreamArn");
         let described = streams.call("DescribeStream", &json!({"StreamArn": arn})).await?;
         let shard = text(&described, "/StreamDescription/Shards/0/ShardId");
         let latest = json!({"StreamArn": arn, "ShardId": shard, "ShardIteratorType": "LATEST"});
         let got = streams.call("GetShardIterator", &latest).await?;
         let iterator = text(&got, "/ShardIterator");
-        Ok(StreamSource { streams, function, destination, logs, filter, arn, shard, iterator })
+        let limits = options.stream_limits;
+        Ok(StreamSource { streams, function, destination, logs, limits, filter, arn, shard, iterator })
     }
 
     /// Handles one batch after the other, for ever.
@@ -69,7 +82,7 @@ impl StreamSource {
 
     /// Takes the next records from the stream; `None` when there are none.
     async fn next_records(&mut self) -> Result<Option<Vec<Value>>, AwsError> {
-        let get = json!({"ShardIterator": self.iterator, "Limit": STREAM_LIMITS.batch_size});
+        let get = json!({"ShardIterator": self.iterator, "Limit": self.limits.batch_size});
         let mut answer = self.streams.call("GetRecords", &get).await?;
         let records = answer.get_mut("Records").map(Value::take);
         let records: Vec<Value> = records.and_then(|records| serde_json::from_value(records).ok()).unwrap_or_default();
@@ -87,7 +100,7 @@ impl StreamSource {
             records.into_iter().filter(|it| self.filter.passes(it)).map(|it| self.record(it)).collect();
         let mut left = if records.is_empty() { Vec::new() } else { vec![Batch::new(records)] };
         while let Some(batch) = left.pop() {
-            if let Some(condition) = batch.given_up(&STREAM_LIMITS, Duration::from_millis(now_ms())) {
+            if let Some(condition) = batch.given_up(&self.limits, Duration::from_millis(now_ms())) {
                 self.give_up(&batch, condition).await;
                 continue;
             }
@@ -105,21 +118,18 @@ impl StreamSource {
 
     /// The age of the newest record of a batch, as Lambda gives it.
     fn count_age(&self, batch: &Batch) {
-        let created = batch.records.last().and_then(|it| it.pointer("/dynamodb/ApproximateCreationDateTime")?.as_u64());
-        let age_ms = created.map_or(0, |seconds| now_ms().saturating_sub(seconds.saturating_mul(1_000)));
+        let now = Duration::from_millis(now_ms());
+        let age = batch.records.last().and_then(changed_at).map_or(Duration::ZERO, |at| now.saturating_sub(at));
+        let age_ms = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
         let name = full_name(self.function.name());
         self.logs.count("AWS/Lambda", &[("FunctionName", &name)], &[("IteratorAge", age_ms)]);
     }
 
-    /// Sends the position of a batch to the destination, as long as it takes.
+    /// Sends the position of a batch to the destination.
     async fn give_up(&self, batch: &Batch, condition: Condition) {
         let count = batch.records.len();
         self.logs.add(self.function.name(), format!("{count} changes were given up: {condition:?}"));
-        let position = batch.position((&self.arn, &self.shard), condition).to_string();
-        let send = json!({"QueueUrl": self.destination.queue_url, "MessageBody": position});
-        while self.destination.sqs.call("SendMessage", &send).await.is_err() {
-            tokio::time::sleep(PAUSE).await;
-        }
+        self.destination.send(&batch.position((&self.arn, &self.shard), condition)).await;
     }
 
     fn record(&self, mut record: Value) -> Value {

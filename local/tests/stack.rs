@@ -77,6 +77,20 @@ async fn events_at_the_same_time_get_processes_of_their_own_up_to_the_limit() {
 }
 
 #[tokio::test]
+async fn a_function_that_refuses_when_it_is_busy_is_throttled_and_the_gateway_says_so() {
+    let fakes = fakes();
+    let limits = StackOptions { function_concurrency: 1, refuse_when_busy: true, ..options(&fakes) };
+    let stack = Stack::start(limits).await.unwrap();
+    let wait = async || stack.invoke("activate", &json!({"do": "wait"})).await;
+    assert!(matches!(tokio::join!(wait(), wait()), (Ok(_), Err(Failure::Throttled))));
+    let post = async || post(&stack, "/postbacks/any", None, r#"{"do":"wait"}"#).await.0;
+    assert!([(200, 503), (503, 200)].contains(&tokio::join!(post(), post())));
+    let metrics = stack.metrics().await.unwrap();
+    let throttled: Vec<_> = metrics.iter().filter(|line| line.contains(r#""Throttles":1"#)).collect();
+    assert_eq!(throttled.len(), 2, "{metrics:#?}");
+}
+
+#[tokio::test]
 async fn a_process_that_dies_ends_its_event_and_is_replaced() {
     let fakes = fakes();
     let stack = Stack::start(options(&fakes)).await.unwrap();
@@ -194,9 +208,10 @@ async fn each_api_has_its_own_routes_and_no_others() {
         let request = client.post(&url).bearer_auth(&stack.credentials().merchant_token).body("{}");
         assert_eq!(request.send().await.unwrap().status(), 404, "{url}");
     }
+    let metrics = stack.metrics().await.unwrap();
     let counted = |api: &str| {
-        let of = stack.metrics().into_iter().filter(|line| line.contains(&format!(r#""ApiId":"{api}""#)));
-        of.map(|line| serde_json::from_str::<Value>(&line).unwrap()["4xx"].clone()).collect::<Vec<_>>()
+        let of = metrics.iter().filter(|line| line.contains(&format!(r#""ApiId":"{api}""#)));
+        of.map(|line| serde_json::from_str::<Value>(line).unwrap()["4xx"].clone()).collect::<Vec<_>>()
     };
     assert_eq!((counted("Api"), counted("PostbackApi")), (vec![json!(1)], vec![json!(1)]));
 }

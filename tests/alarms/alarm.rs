@@ -1,148 +1,306 @@
-//! An alarm of the template, evaluated as `CloudWatch` evaluates it.
+//! An alarm of the template, and its state at a time, as CloudWatch documents it ("Alarm evaluation" and "Configuring how CloudWatch
+//! alarms treat missing data").
+#![expect(clippy::arithmetic_side_effects, reason = "small numbers of a test")]
 
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::Value;
 
-use crate::alarms::expression::{Values, evaluate};
-use crate::alarms::metrics::{Dimensions, MetricStat, Metrics};
+use crate::alarms::data::{Data, Metric, Statistic, Time};
+use crate::alarms::expression::{Expression, Values};
+use crate::alarms::names::resolve;
 use crate::template::document::Template;
 
-/// The state of an alarm.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum State {
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum State {
     Ok,
     Alarm,
+    InsufficientData,
 }
 
-/// All properties that say when an alarm fires. Another one is an error: it could change the meaning of these.
-const KNOWN: [&str; 16] = [
-    "AlarmActions",
-    "AlarmDescription",
-    "AlarmName",
-    "ComparisonOperator",
-    "DatapointsToAlarm",
-    "Dimensions",
-    "EvaluationPeriods",
-    "MetricName",
-    "Metrics",
-    "Namespace",
-    "OKActions",
-    "Period",
-    "Statistic",
-    "Threshold",
-    "TreatMissingData",
-    "Unit",
-];
-
-pub(crate) struct Alarm<'a> {
-    template: &'a Template,
-    properties: &'a Value,
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq)]
+#[serde(rename_all = "camelCase")]
+enum Missing {
+    NotBreaching,
+    Breaching,
+    Ignore,
+    Missing,
 }
 
-impl<'a> Alarm<'a> {
-    pub(crate) fn of(template: &'a Template, name: &str) -> Self {
-        let properties = template.properties(name);
-        let unknown = properties.as_object().unwrap().keys().find(|property| !KNOWN.contains(&property.as_str()));
-        assert_eq!(unknown, None, "{name}: not understood");
-        Self { template, properties }
-    }
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+enum Comparison {
+    GreaterThanOrEqualToThreshold,
+    GreaterThanThreshold,
+    LessThanThreshold,
+    LessThanOrEqualToThreshold,
+}
 
-    /// The state at a time, from the periods that end then.
-    pub(crate) fn state(&self, metrics: &Metrics, now_ms: u64) -> State {
-        let periods = self.number("EvaluationPeriods");
-        let to_alarm =
-            if self.properties["DatapointsToAlarm"].is_null() { periods } else { self.number("DatapointsToAlarm") };
-        let breaches_if_missing = match self.properties["TreatMissingData"].as_str() {
-            Some("breaching") => true,
-            Some("notBreaching") => false,
-            other => panic!("missing data treated as {other:?} is not understood"),
+/// The properties that are known here. Another one is an error.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+struct Properties {
+    #[serde(rename = "AlarmName")]
+    _name: IgnoredAny,
+    #[serde(rename = "AlarmDescription")]
+    _description: IgnoredAny,
+    #[serde(rename = "AlarmActions")]
+    _alarm_actions: IgnoredAny,
+    #[serde(rename = "OKActions")]
+    _ok_actions: IgnoredAny,
+    treat_missing_data: Missing,
+    evaluation_periods: usize,
+    datapoints_to_alarm: Option<usize>,
+    comparison_operator: Comparison,
+    threshold: f64,
+    #[serde(default)]
+    metrics: Vec<Query>,
+    namespace: Option<String>,
+    metric_name: Option<String>,
+    dimensions: Option<Vec<Dimension>>,
+    statistic: Option<Statistic>,
+    period: Option<Time>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+struct Query {
+    id: String,
+    #[serde(rename = "Label")]
+    _label: Option<IgnoredAny>,
+    expression: Option<String>,
+    metric_stat: Option<MetricStat>,
+    #[serde(default = "yes")]
+    return_data: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+struct MetricStat {
+    metric: NamedMetric,
+    stat: Statistic,
+    period: Time,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+struct NamedMetric {
+    namespace: String,
+    metric_name: String,
+    dimensions: Vec<Dimension>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+struct Dimension {
+    name: String,
+    value: String,
+}
+
+/// An alarm, with the names of the local stack.
+pub(super) struct Alarm {
+    expression: Expression,
+    metrics: BTreeMap<String, (Metric, Statistic)>,
+    pub(super) period: Time,
+    rule: Rule,
+}
+
+/// When an alarm is on, given what happened in each period.
+#[derive(Clone, Copy)]
+struct Rule {
+    periods: usize,
+    datapoints: usize,
+    missing: Missing,
+    comparison: Comparison,
+    threshold: f64,
+}
+
+impl Alarm {
+    /// Reads the properties of a resource of the template.
+    pub(super) fn read(template: &Template, properties: &Value) -> Result<Self, String> {
+        let it = Properties::deserialize(resolve(template, properties)?).map_err(|error| error.to_string())?;
+        let rule = Rule {
+            periods: it.evaluation_periods,
+            datapoints: it.datapoints_to_alarm.unwrap_or(it.evaluation_periods),
+            missing: it.treat_missing_data,
+            comparison: it.comparison_operator,
+            threshold: it.threshold,
         };
-        let breaching = (0..periods).filter(|ago| {
-            let value = self.value(metrics, now_ms - ago * self.period_ms());
-            value.map_or(breaches_if_missing, |value| self.is_breaching(value))
-        });
-        if u64::try_from(breaching.count()).unwrap() >= to_alarm { State::Alarm } else { State::Ok }
-    }
-
-    pub(crate) fn period_ms(&self) -> u64 {
-        match self.properties["Metrics"].as_array() {
-            Some(metrics) => metrics.iter().find_map(|it| self.stat(it)).unwrap().period_ms,
-            None => self.number("Period") * 1_000,
-        }
-    }
-
-    fn value(&self, metrics: &Metrics, end_ms: u64) -> Option<f64> {
-        let Some(several) = self.properties["Metrics"].as_array() else {
-            let Value::Object(_) = self.properties else { panic!("no alarm") };
-            return metrics.statistic(
-                &self.metric_stat(self.properties, &self.properties["Statistic"], self.number("Period")),
-                end_ms,
-            );
+        let single = (it.namespace, it.metric_name, it.dimensions, it.statistic, it.period);
+        let queries = match single {
+            (Some(namespace), Some(metric_name), Some(dimensions), Some(stat), Some(period))
+                if it.metrics.is_empty() =>
+            {
+                let metric = NamedMetric { namespace, metric_name, dimensions };
+                let metric_stat = Some(MetricStat { metric, stat, period });
+                vec![Query { id: "metric".into(), _label: None, expression: None, metric_stat, return_data: true }]
+            }
+            (None, None, None, None, None) => it.metrics,
+            _ => return Err("neither one metric nor several".into()),
         };
-        let stats = several.iter().filter_map(|it| Some((it["Id"].as_str().unwrap(), self.stat(it)?)));
-        let values: Values =
-            stats.filter_map(|(id, stat)| Some((id.to_owned(), metrics.statistic(&stat, end_ms)?))).collect();
-        let mut returned = several.iter().filter(|it| it["ReturnData"] != false);
-        let (Some(expression), None) = (returned.next(), returned.next()) else { panic!("one of them is watched") };
-        evaluate(expression["Expression"].as_str().unwrap(), &values).unwrap_or_else(|error| panic!("{error}"))
+        Self::of(queries, rule)
     }
 
-    fn stat(&self, metric: &Value) -> Option<MetricStat> {
-        let stat = metric["MetricStat"].as_object()?;
-        Some(self.metric_stat(&stat["Metric"], &stat["Stat"], self.resolved(&stat["Period"]).parse().unwrap()))
-    }
-
-    fn metric_stat(&self, metric: &Value, statistic: &Value, period: u64) -> MetricStat {
-        let dimensions = metric["Dimensions"].as_array().unwrap().iter();
-        let dimensions: Dimensions =
-            dimensions.map(|it| (it["Name"].as_str().unwrap().to_owned(), self.resolved(&it["Value"]))).collect();
-        MetricStat {
-            namespace: self.resolved(&metric["Namespace"]),
-            name: self.resolved(&metric["MetricName"]),
-            dimensions,
-            statistic: self.resolved(statistic),
-            period_ms: period * 1_000,
+    fn of(queries: Vec<Query>, rule: Rule) -> Result<Self, String> {
+        let mut expression = None;
+        let mut metrics = BTreeMap::new();
+        let mut period = None;
+        for Query { id, expression: text, metric_stat, return_data, .. } in queries {
+            let result = match (text, metric_stat) {
+                (Some(text), None) if return_data => Expression::parse(&text)?,
+                (None, Some(MetricStat { metric, stat, period: own })) => {
+                    if *period.get_or_insert(own) != own {
+                        return Err(format!("{id} has another period than the others"));
+                    }
+                    metrics.insert(id.clone(), (metric.into(), stat));
+                    Expression::Metric(id)
+                }
+                _ => return Err(format!("{id} is neither the expression nor a metric")),
+            };
+            if return_data && expression.replace(result).is_some() {
+                return Err("several results".into());
+            }
         }
+        let expression = expression.ok_or("no result")?;
+        Ok(Self { expression, metrics, period: period.ok_or("no period")? * 1_000, rule })
     }
 
+    /// In how many periods the cause must be there until it fires.
+    pub(super) fn datapoints(&self) -> usize {
+        self.rule.datapoints
+    }
+
+    /// After how many periods without the cause nothing is left of it.
+    pub(super) fn range(&self) -> usize {
+        self.rule.periods + MORE.len() - 1
+    }
+
+    /// The state at a time, if it has been `before`: `None` if it depends on how many more data points CloudWatch reads.
+    pub(super) fn state(&self, data: &Data, at: Time, before: State) -> Result<Option<State>, String> {
+        let points = (0..self.range()).map(|place| self.point(data, at, place)).collect::<Result<Vec<_>, _>>()?;
+        let mut states = MORE.map(|more| self.rule.state(&points[..self.rule.periods + more], before)).into_iter();
+        let first = states.next();
+        Ok(first.filter(|first| states.all(|state| state == *first)))
+    }
+
+    /// The data point of a period. The newest is at the place 0.
+    fn point(&self, data: &Data, at: Time, place: usize) -> Result<Option<f64>, String> {
+        let end = at - self.period * Time::try_from(place).unwrap();
+        let period = end - self.period..end;
+        let value = |(metric, statistic): &(Metric, Statistic)| data.value(metric, *statistic, &period);
+        let values: Values = self.metrics.iter().map(|(id, metric)| (id.clone(), value(metric))).collect();
+        self.expression.evaluate(&values)
+    }
+}
+
+/// How many more data points CloudWatch reads than it needs. AWS does not say it; in its example there are two more.
+const MORE: [usize; 3] = [0, 1, 2];
+
+impl From<NamedMetric> for Metric {
+    fn from(it: NamedMetric) -> Self {
+        let dimensions = it.dimensions.into_iter().map(|it| (it.name, it.value)).collect();
+        Self { namespace: it.namespace, name: it.metric_name, dimensions }
+    }
+}
+
+impl Rule {
     fn is_breaching(&self, value: f64) -> bool {
-        let threshold: f64 = self.resolved(&self.properties["Threshold"]).parse().unwrap();
-        match self.properties["ComparisonOperator"].as_str().unwrap() {
-            "GreaterThanThreshold" => value > threshold,
-            "GreaterThanOrEqualToThreshold" => value >= threshold,
-            "LessThanThreshold" => value < threshold,
-            other => panic!("{other} is not understood"),
+        match self.comparison {
+            Comparison::GreaterThanOrEqualToThreshold => value >= self.threshold,
+            Comparison::GreaterThanThreshold => value > self.threshold,
+            Comparison::LessThanThreshold => value < self.threshold,
+            Comparison::LessThanOrEqualToThreshold => value <= self.threshold,
         }
     }
 
-    fn number(&self, property: &str) -> u64 {
-        self.resolved(&self.properties[property]).parse().unwrap()
+    /// The state, given the data points from the newest to the oldest.
+    fn state(&self, points: &[Option<f64>], before: State) -> State {
+        let real: Vec<_> = points.iter().flatten().take(self.periods).map(|value| self.is_breaching(*value)).collect();
+        let breaching = real.iter().filter(|is_breaching| **is_breaching).count();
+        let filled = self.periods - real.len();
+        let is_all_breaching = real.len() == breaching;
+        let oldest = points.iter().rposition(Option::is_some).map_or(0, |place| place + 1);
+        let is_on = match self.missing {
+            _ if breaching >= self.datapoints => true,
+            Missing::Breaching => breaching + filled >= self.datapoints,
+            Missing::NotBreaching => false,
+            Missing::Ignore if filled > 0 && is_all_breaching => return before,
+            Missing::Missing if real.is_empty() => return State::InsufficientData,
+            // Nothing but breaching data, and it began long enough ago.
+            Missing::Missing => is_all_breaching && oldest >= self.datapoints,
+            Missing::Ignore => false,
+        };
+        if is_on { State::Alarm } else { State::Ok }
     }
+}
 
-    /// A value with the parameters' defaults. What a resource is called is its name in the template; the stack is `paykassma`.
-    fn resolved(&self, value: &Value) -> String {
-        if let Some(text) = value.as_str() {
-            return text.to_owned();
+/// A row of AWS's tables: data points from the oldest to the newest (`0` and `X` for within and beyond the threshold), and the states for
+/// missing, ignore, breaching and notBreaching. Three periods; five data points are read.
+const TABLES: [(usize, &str, [State; 4]); 10] = {
+    use State::{Alarm, InsufficientData as None, Ok};
+    /// The state before.
+    const RETAINED: State = BEFORE;
+    [
+        (3, "0-X-X", [Ok, Ok, Ok, Ok]),
+        (3, "0----", [Ok, Ok, Ok, Ok]),
+        (3, "-----", [None, RETAINED, Alarm, Ok]),
+        (3, "0XX-X", [Alarm, Alarm, Alarm, Alarm]),
+        (3, "--X--", [Alarm, RETAINED, Alarm, Ok]),
+        (2, "0-X-X", [Alarm, Alarm, Alarm, Alarm]),
+        (2, "00X0X", [Alarm, Alarm, Alarm, Alarm]),
+        (2, "0-X--", [Ok, Ok, Alarm, Ok]),
+        (2, "----0", [Ok, Ok, Alarm, Ok]),
+        (2, "---X-", [Alarm, RETAINED, Alarm, Ok]),
+    ]
+};
+const BEFORE: State = State::InsufficientData;
+
+#[test]
+fn missing_data_is_treated_as_in_the_tables_of_aws() {
+    for (datapoints, row, states) in TABLES {
+        let points: Vec<_> =
+            row.chars().rev().map(|it| (it != '-').then_some(if it == 'X' { 1.0 } else { 0.0 })).collect();
+        let treatments = [Missing::Missing, Missing::Ignore, Missing::Breaching, Missing::NotBreaching];
+        for (missing, state) in treatments.into_iter().zip(states) {
+            let comparison = Comparison::GreaterThanThreshold;
+            let rule = Rule { periods: 3, datapoints, missing, comparison, threshold: 0.0 };
+            assert_eq!(rule.state(&points, BEFORE), state, "{datapoints} of 3, {row}, {missing:?}");
         }
-        if value.is_number() {
-            return value.to_string();
-        }
-        if let Some(text) = value["Fn::Sub"].as_str() {
-            let text = text.replace("${AWS::StackName}", "paykassma");
-            assert!(!text.contains("${"), "{text} is not understood");
-            return text;
-        }
-        if let Some(of) = value["Fn::GetAtt"].as_str() {
-            return of.strip_suffix(".QueueName").unwrap_or_else(|| panic!("{of} is not understood")).to_owned();
-        }
-        if let Some([map, key, field]) = value["Fn::FindInMap"].as_array().map(Vec::as_slice) {
-            let (map, key) = (map.as_str().unwrap(), self.resolved(key));
-            return self.template.section("Mappings")[map][key.as_str()][field.as_str().unwrap()].to_string();
-        }
-        let name = value["Ref"].as_str().unwrap_or_else(|| panic!("{value} is not understood"));
-        match self.template.section("Parameters").get(name) {
-            Some(parameter) => self.resolved(&parameter["Default"]),
-            None if name == "EventBus" => "paykassma".to_owned(),
-            None => name.to_owned(),
-        }
+    }
+}
+
+#[test]
+fn a_breach_is_what_the_comparison_says() {
+    for (comparison, breaching) in [
+        (Comparison::GreaterThanOrEqualToThreshold, [false, true, true]),
+        (Comparison::GreaterThanThreshold, [false, false, true]),
+        (Comparison::LessThanThreshold, [true, false, false]),
+        (Comparison::LessThanOrEqualToThreshold, [true, true, false]),
+    ] {
+        let rule = Rule { periods: 1, datapoints: 1, missing: Missing::NotBreaching, comparison, threshold: 2.0 };
+        assert_eq!([1.0, 2.0, 3.0].map(|value| rule.is_breaching(value)), breaching, "{comparison:?}");
+    }
+}
+
+#[test]
+fn a_property_that_is_not_known_is_an_error() {
+    let template = Template::read();
+    let good = template.properties("PaymentUnmatchedAlarm");
+    assert!(Alarm::read(&template, good).is_ok());
+    for (name, value) in [
+        ("ExtendedStatistic", "p99"),
+        ("Statistic", "Average"),
+        ("TreatMissingData", "sometimes"),
+        ("ComparisonOperator", "GreaterThanUpperThreshold"),
+        ("Unit", "Count"),
+    ] {
+        let bad = crate::flows::support::with(good, name, &value.into());
+        assert!(Alarm::read(&template, &bad).is_err(), "{name}");
     }
 }

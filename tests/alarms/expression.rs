@@ -1,193 +1,181 @@
-//! Metric math of `CloudWatch`, as far as the template uses it. What is not known is an error, never a guess.
+//! Metric math, as far as the template uses it. What is not known here is an error.
+#![expect(clippy::float_arithmetic, reason = "CloudWatch counts in doubles; none of these is money")]
 
 use std::collections::BTreeMap;
 
-/// The value of each metric in one period. A metric without data in it is missing.
-pub(crate) type Values = BTreeMap<String, f64>;
+use winnow::ascii::multispace0;
+use winnow::combinator::{alt, delimited, fail, separated, separated_foldl1};
+use winnow::error::ContextError;
+use winnow::prelude::*;
+use winnow::token::take_while;
 
-/// The value of an expression in one period; `None` if there is none, as after a division by zero.
-pub(crate) fn evaluate(expression: &str, values: &Values) -> Result<Option<f64>, String> {
-    let mut parser = Parser { tokens: tokens(expression)?, at: 0, values };
-    let value = parser.either()?;
-    match parser.next() {
-        None => Ok(value),
-        Some(token) => Err(format!("{expression}: {token} is not understood")),
-    }
+/// An expression over the metrics of an alarm.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Expression {
+    Number(f64),
+    Metric(String),
+    List(Vec<Self>),
+    Call(String, Vec<Self>),
+    Infix(&'static str, Box<Self>, Box<Self>),
 }
 
-fn tokens(text: &str) -> Result<Vec<String>, String> {
-    let mut tokens: Vec<String> = Vec::new();
-    let mut chars = text.chars().peekable();
-    while let Some(char) = chars.next() {
-        let mut token = char.to_string();
-        match char {
-            ' ' => continue,
-            '(' | ')' | ',' | '+' | '-' | '*' | '/' => {}
-            '<' | '>' | '=' | '!' => {
-                while chars.peek() == Some(&'=') {
-                    token.extend(chars.next());
-                }
-            }
-            _ if char.is_ascii_alphanumeric() => {
-                while chars.peek().is_some_and(|it| it.is_ascii_alphanumeric() || "._".contains(*it)) {
-                    token.extend(chars.next());
-                }
-            }
-            _ => return Err(format!("{text}: {char} is not understood")),
+/// The values of an alarm's metrics in one period. `None`: there is no data.
+pub(super) type Values = BTreeMap<String, Option<f64>>;
+
+impl Expression {
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        any_expression.parse(text).map_err(|error| error.to_string())
+    }
+
+    /// The value in one period. Missing data gives none, but for `FILL` and the functions of several metrics.
+    pub(super) fn evaluate(&self, values: &Values) -> Result<Option<f64>, String> {
+        match self {
+            Self::Number(number) => Ok(Some(*number)),
+            Self::Metric(id) => values.get(id).copied().ok_or_else(|| format!("there is no metric {id}")),
+            Self::List(_) => Err("a list has no value".into()),
+            Self::Infix(operator, left, right) => infix(operator, left.evaluate(values)?, right.evaluate(values)?),
+            Self::Call(name, arguments) => match (name.as_str(), arguments.as_slice()) {
+                ("FILL", [series, Self::Number(filler)]) => Ok(series.evaluate(values)?.or(Some(*filler))),
+                ("IF", [condition, then, otherwise]) => match condition.evaluate(values)? {
+                    Some(condition) => if condition == 0.0 { otherwise } else { then }.evaluate(values),
+                    None => Ok(None),
+                },
+                ("SUM", [several]) => Ok(several.several(values)?.into_iter().reduce(|sum, value| sum + value)),
+                ("MAX", [several]) => Ok(several.several(values)?.into_iter().reduce(f64::max)),
+                _ => Err(format!("{name} with {} arguments is not known", arguments.len())),
+            },
         }
-        tokens.push(token);
-    }
-    Ok(tokens)
-}
-
-struct Parser<'a> {
-    tokens: Vec<String>,
-    at: usize,
-    values: &'a Values,
-}
-
-type Value = Result<Option<f64>, String>;
-
-impl Parser<'_> {
-    fn next(&mut self) -> Option<String> {
-        let token = self.tokens.get(self.at).cloned();
-        self.at += 1;
-        token
     }
 
-    /// Takes the next token if it is one of these.
-    fn take(&mut self, any: &[&str]) -> Option<String> {
-        let is_it = self.tokens.get(self.at).is_some_and(|token| any.contains(&token.as_str()));
-        if is_it { self.next() } else { None }
-    }
-
-    fn expect(&mut self, token: &str) -> Result<(), String> {
-        self.take(&[token]).map(drop).ok_or_else(|| format!("{token} is missing in {:?}", self.tokens))
-    }
-
-    /// A row of operators of one rank, from left to right. An operation with what is missing has no result.
-    fn operations(
-        &mut self,
-        operators: &[&str],
-        part: fn(&mut Self) -> Value,
-        apply: fn(&str, f64, f64) -> Option<f64>,
-    ) -> Value {
-        let mut left = part(self)?;
-        while let Some(operator) = self.take(operators) {
-            let right = part(self)?;
-            left = left.zip(right).and_then(|(left, right)| apply(&operator, left, right));
-        }
-        Ok(left)
-    }
-
-    fn either(&mut self) -> Value {
-        self.operations(&["OR"], Self::both, |_, left, right| Some(truth(left != 0.0 || right != 0.0)))
-    }
-
-    fn both(&mut self) -> Value {
-        self.operations(&["AND"], Self::comparison, |_, left, right| Some(truth(left != 0.0 && right != 0.0)))
-    }
-
-    fn comparison(&mut self) -> Value {
-        self.operations(&["==", "!=", "<", "<=", ">", ">="], Self::sum, |operator, left, right| {
-            Some(truth(match operator {
-                "==" => left == right,
-                "!=" => left != right,
-                "<" => left < right,
-                "<=" => left <= right,
-                ">" => left > right,
-                _ => left >= right,
-            }))
-        })
-    }
-
-    fn sum(&mut self) -> Value {
-        self.operations(&["+", "-"], Self::product, |operator, left, right| {
-            Some(if operator == "+" { left + right } else { left - right })
-        })
-    }
-
-    fn product(&mut self) -> Value {
-        self.operations(&["*", "/"], Self::operand, |operator, left, right| match operator {
-            "*" => Some(left * right),
-            _ => (right != 0.0).then(|| left / right),
-        })
-    }
-
-    fn operand(&mut self) -> Value {
-        let token = self.next().ok_or("an operand is missing")?;
-        if token == "(" {
-            let value = self.either()?;
-            self.expect(")")?;
-            return Ok(value);
-        }
-        if let Ok(number) = token.parse() {
-            return Ok(Some(number));
-        }
-        if self.take(&["("]).is_none() {
-            return Ok(self.values.get(&token).copied());
-        }
-        let value = self.function(&token)?;
-        self.expect(")")?;
-        Ok(value)
-    }
-
-    fn function(&mut self, name: &str) -> Value {
-        match name {
-            "FILL" => {
-                let value = self.either()?;
-                self.expect(",")?;
-                Ok(value.or(self.either()?))
+    /// The values of several metrics, without those that have none.
+    fn several(&self, values: &Values) -> Result<Vec<f64>, String> {
+        match self {
+            Self::Call(name, none) if name == "METRICS" && none.is_empty() => {
+                Ok(values.values().copied().flatten().collect())
             }
-            "IF" => {
-                let condition = self.either()?;
-                self.expect(",")?;
-                let yes = self.either()?;
-                self.expect(",")?;
-                let no = self.either()?;
-                Ok(condition.and_then(|it| if it == 0.0 { no } else { yes }))
-            }
-            "SUM" | "MAX" => {
-                for token in ["METRICS", "(", ")"] {
-                    self.expect(token)?;
-                }
-                let values = self.values.values().copied();
-                Ok(if name == "SUM" { values.reduce(|one, other| one + other) } else { values.reduce(f64::max) })
-            }
-            _ => Err(format!("the function {name} is not understood")),
+            Self::List(items) => items.iter().filter_map(|item| item.evaluate(values).transpose()).collect(),
+            _ => Err(format!("{self:?} is not several metrics")),
         }
     }
 }
 
-fn truth(is_true: bool) -> f64 {
-    f64::from(u8::from(is_true))
+fn infix(operator: &str, left: Option<f64>, right: Option<f64>) -> Result<Option<f64>, String> {
+    let Some((left, right)) = left.zip(right) else {
+        let is_arithmetic = ["+", "-", "*", "/"].contains(&operator);
+        return if is_arithmetic { Ok(None) } else { Err(format!("{operator} of missing data: use FILL")) };
+    };
+    let truth = |is_true| Ok(Some(if is_true { 1.0 } else { 0.0 }));
+    match operator {
+        "+" => Ok(Some(left + right)),
+        "-" => Ok(Some(left - right)),
+        "*" => Ok(Some(left * right)),
+        "/" => Ok((right != 0.0).then(|| left / right)),
+        "<" => truth(left < right),
+        "<=" => truth(left <= right),
+        ">" => truth(left > right),
+        ">=" => truth(left >= right),
+        "==" => truth(left.total_cmp(&right).is_eq()),
+        "AND" => truth(left != 0.0 && right != 0.0),
+        "OR" => truth(left != 0.0 || right != 0.0),
+        _ => Err(format!("{operator} is not known")),
+    }
+}
+
+/// The operators, from those that bind least to those that bind most.
+const LEVELS: [&[&str]; 5] = [&["OR"], &["AND"], &["==", "<=", ">=", "<", ">"], &["+", "-"], &["*", "/"]];
+
+fn any_expression(input: &mut &str) -> winnow::Result<Expression> {
+    level(&LEVELS, input)
+}
+
+fn level(levels: &[&[&'static str]], input: &mut &str) -> winnow::Result<Expression> {
+    let Some((operators, tighter)) = levels.split_first() else { return spaced(operand).parse_next(input) };
+    let operator = |input: &mut &str| match operators.iter().find(|operator| input.starts_with(**operator)) {
+        Some(operator) => operator.value(*operator).parse_next(input),
+        None => fail.parse_next(input),
+    };
+    let side = |input: &mut &str| level(tighter, input);
+    let pair = |left, operator, right| Expression::Infix(operator, Box::new(left), Box::new(right));
+    separated_foldl1(side, operator, pair).parse_next(input)
+}
+
+fn operand(input: &mut &str) -> winnow::Result<Expression> {
+    let items = || separated(0.., any_expression, ',');
+    alt((
+        take_while(1.., ('0'..='9', '.')).parse_to().map(Expression::Number),
+        delimited('(', any_expression, ')'),
+        delimited('[', items(), ']').map(Expression::List),
+        (name, delimited('(', items(), ')')).map(|(name, arguments)| Expression::Call(name, arguments)),
+        name.map(Expression::Metric),
+    ))
+    .parse_next(input)
+}
+
+fn name(input: &mut &str) -> winnow::Result<String> {
+    take_while(1.., ('a'..='z', 'A'..='Z', '0'..='9', '_')).map(str::to_owned).parse_next(input)
+}
+
+/// What `inner` reads, and the spaces around it.
+fn spaced<'i, T>(inner: impl Parser<&'i str, T, ContextError>) -> impl Parser<&'i str, T, ContextError> {
+    delimited(multispace0, inner, multispace0)
+}
+
+fn value(text: &str, values: &[(&str, Option<f64>)]) -> Result<Option<f64>, String> {
+    let values = values.iter().map(|(id, value)| ((*id).to_owned(), *value)).collect();
+    Expression::parse(text)?.evaluate(&values)
 }
 
 #[test]
-fn metric_math_is_read_as_cloudwatch_reads_it() {
-    let values: Values = [("a", 6.0), ("b", 3.0), ("zero", 0.0)].map(|(name, value)| (name.to_owned(), value)).into();
-    for (expression, expected) in [
-        ("a", Some(6.0)),
-        ("missing", None),
-        ("a + 2 * b", Some(12.0)),
-        ("(a + 2) * b", Some(24.0)),
-        ("a - b - 1", Some(2.0)),
-        ("a / 3600", Some(6.0 / 3600.0)),
-        ("a / zero", None),
-        ("a + missing", None),
-        ("FILL(missing, 0) + a", Some(6.0)),
-        ("100 * FILL(a, 0) / (FILL(a, 0) + FILL(missing, 0))", Some(100.0)),
-        ("FILL(missing, 0) / FILL(missing, 0)", None),
-        ("IF(a > 0 AND FILL(missing, 0) == 0, 1, 0)", Some(1.0)),
-        ("IF(b >= 4 OR zero != 0, 1, 0)", Some(0.0)),
-        ("IF(missing, 1, 0)", None),
-        ("SUM(METRICS())", Some(9.0)),
-        ("MAX(METRICS())", Some(6.0)),
+fn an_expression_has_the_value_that_cloudwatch_gives_it() {
+    let metrics = [("m1", Some(5.0)), ("m2", Some(2.0)), ("none", None)];
+    for (text, expected) in [
+        ("m1", Some(5.0)),
+        ("m1 + m2 * 3", Some(11.0)),
+        ("(m1+m2)*3", Some(21.0)),
+        ("m1 - m2 - 1", Some(2.0)),
+        ("m1 / m2", Some(2.5)),
+        ("m1 / (m2 - 2)", None),
+        ("m1 + none", None),
+        ("none / 3600", None),
+        ("FILL(none, 0) + m1", Some(5.0)),
+        ("FILL(m1, 0)", Some(5.0)),
+        ("SUM(METRICS())", Some(7.0)),
+        ("MAX(METRICS())", Some(5.0)),
+        ("MAX( [ m2, 3.5, none ] )", Some(3.5)),
+        ("SUM([none])", None),
+        ("m1 > 4 AND m2 == 2", Some(1.0)),
+        ("m1 < 4 OR m2 >= 3", Some(0.0)),
+        ("1 OR 0 AND 0", Some(1.0)),
+        ("IF(m1 <= 5, m2, none)", Some(2.0)),
+        ("IF(m1 > 5, m2, none)", None),
+        ("IF(none, 1, 2)", None),
+        ("100 * FILL(m1, 0) / (FILL(m2, 0) + FILL(none, 0))", Some(250.0)),
     ] {
-        assert_eq!(evaluate(expression, &values), Ok(expected), "{expression}");
+        assert_eq!(value(text, &metrics), Ok(expected), "{text}");
     }
-    assert_eq!(evaluate("SUM(METRICS())", &Values::new()), Ok(None));
-    for unknown in ["a +", "a b", "a % b", "RATE(a)", "SUM([a, b])", "FILL(a)", "(a"] {
-        assert!(evaluate(unknown, &values).is_err(), "{unknown}");
+}
+
+#[test]
+fn what_is_not_known_is_an_error() {
+    let metrics = [("m1", Some(5.0)), ("none", None)];
+    for text in [
+        "",
+        "m1 +",
+        "m1 m1",
+        "m1 ** 2",
+        "m1 != 5",
+        "m2",
+        "ANOMALY_DETECTION_BAND(m1)",
+        "FILL(m1, REPEAT)",
+        "FILL(m1)",
+        "IF(m1, 1)",
+        "METRICS()",
+        "SUM(m1)",
+        "SUM(METRICS('errors'))",
+        "[m1]",
+        "none > 0",
+        "none AND 1",
+    ] {
+        assert!(value(text, &metrics).is_err(), "{text:?}");
     }
 }
