@@ -1,4 +1,4 @@
-//! What AWS's services count by themselves, as lines in CloudWatch's embedded metric format: as the functions' own metrics are.
+//! What AWS's services count by themselves, as lines in `CloudWatch`'s embedded metric format: as the functions' own metrics are.
 
 use serde_json::{Value, json};
 

@@ -266,10 +266,22 @@ async fn the_secrets_are_served_as_secrets_manager_does() {
         let status = response.status().as_u16();
         (status, serde_json::from_str::<Value>(&response.text().await.unwrap()).unwrap())
     };
-    let (status, answer) = get("paykassma").await;
-    let secrets: Value = serde_json::from_str(answer["SecretString"].as_str().unwrap()).unwrap();
-    assert_eq!((status, &secrets["access_key"]), (200, &json!(stack.credentials().secrets.access_key)));
-    assert_eq!(secrets.as_object().unwrap().len(), 6);
+    let secrets = &stack.credentials().secrets;
+    for (id, secret) in [
+        ("paykassma-deposits", json!({"pluginapi_secret": secrets.pluginapi_secret})),
+        ("paykassma-withdrawals", json!({"withdrawal_private_key": secrets.withdrawal_private_key})),
+        (
+            "paykassma-postbacks",
+            json!({"access_key": secrets.access_key, "postback_private_key": secrets.postback_private_key,
+            "postback_token": secrets.postback_token}),
+        ),
+    ] {
+        let (status, answer) = get(id).await;
+        let found: Value = serde_json::from_str(answer["SecretString"].as_str().unwrap()).unwrap();
+        assert_eq!((status, found), (200, secret), "{id}");
+    }
+    let (_, tokens) = get("paykassma-tokens").await;
+    assert!(!tokens.to_string().contains(&stack.credentials().merchant_token), "only its hash");
     let (status, answer) = get("another").await;
     assert_eq!((status, &answer["__type"]), (400, &json!("ResourceNotFoundException")));
 }
@@ -281,6 +293,7 @@ async fn a_port_in_use_is_named_with_its_option() {
     let port = taken.local_addr().unwrap().port();
     for (options, option) in [
         (StackOptions { port, ..options(&fakes) }, "--port"),
+        (StackOptions { postback_port: port, ..options(&fakes) }, "--postback-port"),
         (StackOptions { provider_port: port, ..options(&fakes) }, "--provider-port"),
     ] {
         let Err(error) = Stack::start(options).await else { panic!("the port is taken") };
@@ -294,7 +307,7 @@ async fn a_port_in_use_is_named_with_its_option() {
 async fn busy_program(fakes: &TempDir) -> Child {
     let env_file = fakes.path().join("env");
     let program = Command::new(env!("CARGO_BIN_EXE_local"))
-        .args(["--port", "0", "--provider-port", "0", "--no-demo", "--env-file"])
+        .args(["--port", "0", "--postback-port", "0", "--provider-port", "0", "--no-demo", "--env-file"])
         .arg(&env_file)
         .arg("--binaries")
         .arg(fakes.path())

@@ -1,4 +1,4 @@
-//! Metric math of CloudWatch, as far as the template uses it. What is not known is an error, never a guess.
+//! Metric math of `CloudWatch`, as far as the template uses it. What is not known is an error, never a guess.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Metric data as CloudWatch makes it of log lines in the embedded metric format.
+//! Metric data as `CloudWatch` makes it of log lines in the embedded metric format.
 
 use std::collections::BTreeMap;
 
@@ -32,7 +32,7 @@ pub(crate) struct MetricStat {
 pub(crate) struct Metrics(Vec<Datum>);
 
 impl Metrics {
-    /// Reads lines. A line that is a metric must be right in every part: CloudWatch drops a wrong one without a word.
+    /// Reads lines. A line that is a metric must be right in every part: `CloudWatch` drops a wrong one without a word.
     pub(crate) fn read(lines: impl IntoIterator<Item = String>) -> Self {
         Self(lines.into_iter().flat_map(|line| read_line(&line)).collect())
     }

@@ -205,7 +205,8 @@ async fn postbacks_are_simulated_repeated_shuffled_tampered_and_forged() {
     let (status, said) = tool.run(&["replay", "--file", file]).await;
     assert_eq!((status, said.contains("401")), (1, true), "it is sent to the letter: {said}");
     let stack = tool.0.path().join("stack.env");
-    let deployed = std::fs::read_to_string(&stack).unwrap().replace(site.stack.api_url(), "https://api.example.com");
+    let deployed =
+        std::fs::read_to_string(&stack).unwrap().replace(site.stack.postback_api_url(), "https://api.example.com");
     std::fs::write(&stack, deployed).unwrap();
     let (status, said) = tool.send(&deposit("47752123520")).await;
     assert_eq!((status, said.contains("--test-stack")), (3, true), "{said}");

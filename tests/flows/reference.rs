@@ -23,8 +23,7 @@ fn about(site: &Site, function: &str, reference: &str) -> Vec<Value> {
 }
 
 fn is_counted(line: &Value, event: &str) -> bool {
-    let directive =
-        json!({"Namespace": "Paykassma", "Dimensions": [["event"]], "Metrics": [{"Name": "Events", "Unit": "Count"}]});
+    let directive = json!({"Namespace": "Paykassma/paykassma", "Dimensions": [["event"]], "Metrics": [{"Name": "Events", "Unit": "Count"}]});
     line["event"] == event && line["Events"] == 1 && line["_aws"]["CloudWatchMetrics"][0] == directive
 }
 

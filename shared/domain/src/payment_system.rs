@@ -148,10 +148,10 @@ impl PaymentSystems {
     /// [`InvalidValue`] names the entry, counted from 1, and its field.
     pub fn with(changes: Vec<PaymentSystemChange>) -> Result<Self, InvalidValue> {
         let Self(mut rows) = Self::default();
-        let mut changed = BTreeSet::new();
+        let mut seen = BTreeSet::new();
         for (change, entry) in changes.into_iter().zip(1..) {
             let of_entry = |rule: Cow<'static, str>| InvalidValue(format!("has in entry {entry}: {rule}").into());
-            if !changed.insert(change.wallet_type.clone()) {
+            if !seen.insert(change.wallet_type.clone()) {
                 return Err(of_entry("wallet_type appears in an earlier entry".into()));
             }
             let known = rows.iter().position(|row| row.wallet_type == change.wallet_type.as_str());

@@ -277,21 +277,21 @@ impl Definition {
 
 /// The members that make a line of this target count, each with a comma before it. There are none if it is not counted.
 pub(crate) fn members(target: &str, amount: &str, namespace: &str, function: &str, now_ms: u64) -> String {
-    let mut members = String::new();
+    let mut members = Vec::new();
     let mut directives = Vec::new();
     for definition in Definition::of(target) {
         if definition.dimensions.contains(&FUNCTION) {
-            members += &format!(",\"{FUNCTION}\":{}", json!(function));
+            members.push(format!(",\"{FUNCTION}\":{}", json!(function)));
         }
         match definition.value {
-            Value::One => members += &format!(",\"{}\":1", definition.name),
+            Value::One => members.push(format!(",\"{}\":1", definition.name)),
             Value::Own => {}
-            Value::Amount => members += &format!(",\"{}\":{amount}", definition.name),
+            Value::Amount => members.push(format!(",\"{}\":{amount}", definition.name)),
         }
         directives.push(definition.directive(namespace));
     }
     if !directives.is_empty() {
-        members += &format!(",\"_aws\":{}", json!({"Timestamp": now_ms, "CloudWatchMetrics": directives}));
+        members.push(format!(",\"_aws\":{}", json!({"Timestamp": now_ms, "CloudWatchMetrics": directives})));
     }
-    members
+    members.concat()
 }

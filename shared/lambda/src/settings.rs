@@ -123,8 +123,8 @@ impl Settings {
         name: &'static str,
         make: impl FnOnce(T) -> Result<U, E>,
     ) -> Result<Option<U>, BadSetting> {
-        let made = self.json(name)?.map(make).transpose();
-        made.map_err(|error| BadSetting { name, rule: error.to_string() })
+        let result = self.json(name)?.map(make).transpose();
+        result.map_err(|error| BadSetting { name, rule: error.to_string() })
     }
 
     /// A whole number above 0, or `default` when it is not set.
