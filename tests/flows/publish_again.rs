@@ -27,7 +27,7 @@ impl Stream {
     fn write(&self, folder: &Path) {
         for (index, numbers) in self.0.iter().enumerate() {
             let records: Vec<_> = numbers.clone().map(record).collect();
-            let next = (index + 1 < self.0.len()).then(|| (index + 1).to_string());
+            let next = self.0.get(index..).and_then(|rest| rest.get(1)).map(|_| index.saturating_add(1).to_string());
             let page = json!({"Records": records, "NextShardIterator": next});
             std::fs::write(folder.join(format!("page-{index}")), page.to_string()).unwrap();
         }

@@ -62,7 +62,7 @@ fn parameters_of(template: &Template, value: &Value) -> BTreeSet<String> {
     }
 }
 
-/// SAM makes a new version only if the text of a property changes, and `!Ref X` stays the same whatever X is. CloudFormation replaces a version
+/// SAM makes a new version only if the text of a property changes, and `!Ref X` stays the same whatever X is. `CloudFormation` replaces a version
 /// whose description changes. A description that changed alone would fail: Lambda makes no second version of the same.
 #[test]
 fn a_choice_or_a_number_that_changes_a_function_makes_a_new_version_of_it() {
@@ -237,8 +237,8 @@ fn longest(template: &Template, value: &Value) -> usize {
         Value::Object(_) if value["Fn::Sub"].is_string() => {
             let parts = value["Fn::Sub"].as_str().unwrap().split("${");
             let parts = parts.map(|part| match part.split_once('}') {
-                Some(("AWS::StackName", rest)) => 43 + rest.len(),
-                Some((name, rest)) => parameter(name) + rest.len(),
+                Some(("AWS::StackName", rest)) => rest.len().saturating_add(43),
+                Some((name, rest)) => parameter(name).saturating_add(rest.len()),
                 None => part.len(),
             });
             parts.sum()
@@ -247,7 +247,7 @@ fn longest(template: &Template, value: &Value) -> usize {
             Some(name) if template.section("Parameters").contains_key(name) => parameter(name),
             _ => 200,
         },
-        other => other.to_string().len(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) => value.to_string().len(),
     }
 }
 

@@ -144,7 +144,8 @@ where
 {
     serve_events(set_up, async |deps: Option<&Deps<S, A>>, _: IgnoredAny| {
         let deps = deps.ok_or(NotReported)?;
-        let (reported, beaten) = join(deps.report(), deps.beat()).await;
+        // Boxed: what the calls keep between their awaits would else be a part of `main`.
+        let (reported, beaten) = Box::pin(join(deps.report(), deps.beat())).await;
         Ok(reported.and(beaten)?)
     })
     .await

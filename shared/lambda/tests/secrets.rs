@@ -1,5 +1,8 @@
 //! How long a function goes on with its copy of a secret, against a server that answers as Secrets Manager does, or not at all.
 
+#![cfg(test)]
+#![expect(clippy::arithmetic_side_effects, reason = "small numbers of a test")]
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
