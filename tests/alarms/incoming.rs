@@ -9,16 +9,17 @@ use crate::flows::postbacks::{elements, signed};
 use crate::flows::support::{Site, options};
 
 pub(super) const CASES: [Case; 10] = [
-    Case::new("PaymentUnmatchedAlarm", |site| pay(site, "47752120001", "nobody").boxed()),
-    Case::new("DepositQuarantinedAlarm", |site| altered_label(site).boxed()),
-    Case::new("PaymentConflictAlarm", |site| two_amounts(site).boxed()),
-    Case::new("PostbackUnreadableAlarm", |site| no_payment(site).boxed()),
-    Case::new("AttentionAgeAlarm", |site| old_payment(site).boxed()).mended(|site| register_its_order(site).boxed()),
-    Case::new("PostbackUnfinishedAlarm", |site| given_up(site).boxed()).mended(|site| replay(site).boxed()),
-    Case::new("CreditsStoppedAlarm", |site| number_without_a_postback(site).boxed()),
-    Case::new("BadSignaturesAlarm", |site| changed_list(site).boxed()),
-    Case::new("MalformedPostbacksAlarm", |site| garbage(site).boxed()),
-    Case::new("PostbackApi4xxAlarm", |site| wrong_token(site).boxed()),
+    Case::new("PaymentUnmatchedAlarm", |site| pay(site, "47752120001", "nobody").boxed_local()),
+    Case::new("DepositQuarantinedAlarm", |site| altered_label(site).boxed_local()),
+    Case::new("PaymentConflictAlarm", |site| two_amounts(site).boxed_local()),
+    Case::new("PostbackUnreadableAlarm", |site| no_payment(site).boxed_local()),
+    Case::new("AttentionAgeAlarm", |site| old_payment(site).boxed_local())
+        .mended(|site| register_its_order(site).boxed_local()),
+    Case::new("PostbackUnfinishedAlarm", |site| given_up(site).boxed_local()).mended(|site| replay(site).boxed_local()),
+    Case::new("CreditsStoppedAlarm", |site| number_without_a_postback(site).boxed_local()),
+    Case::new("BadSignaturesAlarm", |site| changed_list(site).boxed_local()),
+    Case::new("MalformedPostbacksAlarm", |site| garbage(site).boxed_local()),
+    Case::new("PostbackApi4xxAlarm", |site| wrong_token(site).boxed_local()),
 ];
 
 #[tokio::test]

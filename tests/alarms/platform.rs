@@ -12,32 +12,32 @@ use crate::flows::upstream::serve;
 
 /// With a merchant's server that accepts nothing.
 pub(super) const EVENTS: [Case; 4] = [
-    Case::new("EventsRetriedAlarm", |site| credit(site, "47752120001").boxed()),
-    Case::new("EventsUndeliveredAlarm", |site| credit(site, "47752120002").boxed())
-        .mended(|site| empty(site, site.stack.undelivered_queue_url()).boxed()),
-    Case::new("EventSetAsideAlarm", |site| newer_row(site, "newer").boxed()),
-    Case::new("EventsWaitingAlarm", |site| newer_row(site, "waits").boxed())
-        .mended(|site| empty(site, site.stack.set_aside_queue_url()).boxed()),
+    Case::new("EventsRetriedAlarm", |site| credit(site, "47752120001").boxed_local()),
+    Case::new("EventsUndeliveredAlarm", |site| credit(site, "47752120002").boxed_local())
+        .mended(|site| empty(site, site.stack.undelivered_queue_url()).boxed_local()),
+    Case::new("EventSetAsideAlarm", |site| newer_row(site, "newer").boxed_local()),
+    Case::new("EventsWaitingAlarm", |site| newer_row(site, "waits").boxed_local())
+        .mended(|site| empty(site, site.stack.set_aside_queue_url()).boxed_local()),
 ];
 
 /// With bad settings, and with services that are away.
 pub(super) const BROKEN: [Case; 8] = [
-    Case::new("EventsStoppedAlarm", |site| report(site).boxed()),
+    Case::new("EventsStoppedAlarm", |site| report(site).boxed_local()),
     // A second stands for 10 minutes.
-    Case::new("EventsLateAlarm", |site| report(site).boxed()).stretched(600.0),
-    Case::new("EventsUnpublishedAlarm", |site| report(site).boxed())
-        .mended(|site| empty(site, site.stack.unpublished_queue_url()).boxed()),
-    Case::new("TryAgainAlarm", |site| three_requests(site).boxed()),
-    Case::new("Api5xxAlarm", |site| request(site).boxed()),
-    Case::new("SecretUnavailableAlarm", |site| postback(site).boxed()),
-    Case::new("PostbackUnavailableAlarm", |site| postback(site).boxed()).and_not("PostbackApi5xxAlarm"),
-    Case::new("WrongTableAlarm", |site| wrong_table(site).boxed()),
+    Case::new("EventsLateAlarm", |site| report(site).boxed_local()).stretched(600.0),
+    Case::new("EventsUnpublishedAlarm", |site| report(site).boxed_local())
+        .mended(|site| empty(site, site.stack.unpublished_queue_url()).boxed_local()),
+    Case::new("TryAgainAlarm", |site| three_requests(site).boxed_local()),
+    Case::new("Api5xxAlarm", |site| request(site).boxed_local()),
+    Case::new("SecretUnavailableAlarm", |site| postback(site).boxed_local()),
+    Case::new("PostbackUnavailableAlarm", |site| postback(site).boxed_local()).and_not("PostbackApi5xxAlarm"),
+    Case::new("WrongTableAlarm", |site| wrong_table(site).boxed_local()),
 ];
 
 /// With functions that may have one process each.
 pub(super) const BUSY: [Case; 2] = [
-    Case::new("FunctionThrottlesAlarm", |site| two_orders(site).boxed()),
-    Case::new("PostbackApi5xxAlarm", |site| two_postbacks(site).boxed()),
+    Case::new("FunctionThrottlesAlarm", |site| two_orders(site).boxed_local()),
+    Case::new("PostbackApi5xxAlarm", |site| two_postbacks(site).boxed_local()),
 ];
 
 #[tokio::test]

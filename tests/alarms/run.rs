@@ -4,7 +4,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use futures_util::future::BoxFuture;
+use futures_util::future::LocalBoxFuture;
 use local::StackOptions;
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
@@ -15,7 +15,7 @@ use crate::flows::support::Site;
 use crate::template::document::Template;
 
 /// Something that is done to a stack.
-pub(super) type Deed = for<'a> fn(&'a Site) -> BoxFuture<'a, ()>;
+pub(super) type Deed = for<'a> fn(&'a Site) -> LocalBoxFuture<'a, ()>;
 
 /// How an alarm is made to fire, and how its cause ends.
 pub(super) struct Case {
@@ -111,10 +111,8 @@ async fn healthy() -> &'static Data {
             site.events("withdrawal.paid", 1).await;
             site.events("deposit.credited", 1).await;
             report(&site).await;
-            let beaten = || site.stack.logs("event-publisher").iter().any(|line| line.contains("stream.heartbeat"));
-            while !beaten() {
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
+            let is_beat = |line: &String| line.contains("stream.heartbeat");
+            eventually(&site, "a heartbeat", async || site.stack.logs("event-publisher").iter().any(is_beat)).await;
             reported(&site, 0).await
         })
         .await
@@ -179,7 +177,7 @@ async fn until_right(
     panic!("{name}: {failing:?}; fault: {:#?}; after: {:#?}; logs: {:#?}", run.fault, run.after, site.logs());
 }
 
-const POLLS: u32 = 150;
+const POLLS: u32 = 300;
 const BETWEEN_POLLS: Duration = Duration::from_millis(100);
 
 /// Makes a row older, as if it had been written so many minutes ago.
@@ -200,13 +198,21 @@ pub(super) async fn empty(site: &Site, queue_url: String) {
 
 pub(super) async fn until_empty(site: &Site, queue_url: &str) {
     let get = json!({"QueueUrl": queue_url, "AttributeNames": ["All"]});
-    for _ in 0..POLLS {
+    let places = ["", "NotVisible", "Delayed"].map(|place| format!("ApproximateNumberOfMessages{place}"));
+    eventually(site, "an empty queue", async || {
         let got = site.stack.sqs("GetQueueAttributes", &get).await.unwrap();
-        let places = ["", "NotVisible", "Delayed"].map(|place| format!("ApproximateNumberOfMessages{place}"));
-        if places.iter().all(|place| got["Attributes"][place] == "0") {
+        places.iter().all(|place| got["Attributes"][place] == "0")
+    })
+    .await;
+}
+
+/// Waits until something is so.
+pub(super) async fn eventually(site: &Site, what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    for _ in 0..POLLS {
+        if is_so().await {
             return;
         }
         tokio::time::sleep(BETWEEN_POLLS).await;
     }
-    panic!("{queue_url} is not empty");
+    panic!("never: {what}; logs: {:#?}", site.logs());
 }
