@@ -9,7 +9,7 @@ use tokio::sync::{Semaphore, SemaphorePermit, TryAcquireError};
 
 use crate::deployment::full_name;
 use crate::instance::{Failure, Instance, Recipe};
-use crate::options::StackOptions;
+use crate::options::{StackOptions, WhenBusy};
 use crate::process::Process;
 
 /// A deployed function.
@@ -18,7 +18,7 @@ pub(crate) struct Function {
     time_limit: Duration,
     /// One for each instance that may exist: whoever holds a permit may take an idle one or start one.
     permits: Semaphore,
-    refuses_when_busy: bool,
+    when_busy: WhenBusy,
     idle: Mutex<Vec<Instance>>,
     processes: Mutex<Vec<Process>>,
     invocations: AtomicU64,
@@ -30,7 +30,7 @@ impl Function {
             recipe,
             time_limit: options.time_limit,
             permits: Semaphore::new(options.function_concurrency),
-            refuses_when_busy: options.refuse_when_busy,
+            when_busy: options.when_busy,
             idle: Mutex::default(),
             processes: Mutex::default(),
             invocations: AtomicU64::default(),
@@ -74,7 +74,7 @@ impl Function {
     }
 
     async fn permit(&self) -> Result<SemaphorePermit<'_>, Failure> {
-        if !self.refuses_when_busy {
+        if self.when_busy == WhenBusy::Wait {
             return self.permits.acquire().await.map_err(|_| Failure::Stopped);
         }
         self.permits.try_acquire().map_err(|reason| match reason {

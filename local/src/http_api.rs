@@ -94,7 +94,9 @@ async fn answer(api: &HttpApi, request: Request) -> Result<Response, GatewayErro
     let answer = outcome.map_err(|_| GatewayError::FunctionTooSlow)?;
     let answer = answer.map_err(|failure| match failure {
         Failure::Throttled => GatewayError::FunctionThrottled,
-        _ => GatewayError::FunctionFailed,
+        Failure::Reported(_) | Failure::NotStarted(_) | Failure::Ended | Failure::TimedOut(_) | Failure::Stopped => {
+            GatewayError::FunctionFailed
+        }
     })?;
     response(&answer).ok_or(GatewayError::FunctionFailed)
 }

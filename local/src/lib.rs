@@ -40,7 +40,7 @@ pub use error::StartError;
 pub use functions::{Api, ROUTES, Route, function_names};
 pub use guide::{default_env_file, env_file, guide};
 pub use instance::Failure;
-pub use options::StackOptions;
+pub use options::{StackOptions, WhenBusy};
 pub use process::{EXEC_ARGUMENT, exec_child};
 pub use stack::Stack;
 pub use stream_batch::{STREAM_LIMITS, StreamLimits};

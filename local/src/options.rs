@@ -6,6 +6,15 @@ use std::time::Duration;
 use crate::credentials::Credentials;
 use crate::stream_batch::{STREAM_LIMITS, StreamLimits};
 
+/// What becomes of a call that finds all processes of its function busy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WhenBusy {
+    /// It waits, so that nothing depends on how fast a machine is.
+    Wait,
+    /// It is throttled, as Lambda does.
+    Refuse,
+}
+
 /// What can be chosen; the defaults suit tests: free ports, a table in memory, new credentials.
 pub struct StackOptions {
     /// Whether to build the functions with cargo first.
@@ -48,8 +57,8 @@ pub struct StackOptions {
     pub event_source_concurrency: usize,
     /// How many processes a function may have.
     pub function_concurrency: usize,
-    /// Whether a call that finds all of them busy is refused, as Lambda does. Otherwise it waits.
-    pub refuse_when_busy: bool,
+    /// What becomes of a call that finds all of them busy.
+    pub when_busy: WhenBusy,
     /// When changes of the table that are not published are given up.
     pub stream_limits: StreamLimits,
     /// How long a function may take before it is killed.
@@ -95,7 +104,7 @@ impl Default for StackOptions {
             batch_size: 1,
             event_source_concurrency: 5,
             function_concurrency: 50,
-            refuse_when_busy: false,
+            when_busy: WhenBusy::Wait,
             stream_limits: STREAM_LIMITS,
             time_limit: Duration::from_secs(20),
             submission_delay_seconds: 60,

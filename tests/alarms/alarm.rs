@@ -1,5 +1,5 @@
-//! An alarm of the template, and its state at a time, as CloudWatch documents it ("Alarm evaluation" and "Configuring how CloudWatch
-//! alarms treat missing data").
+//! An alarm of the template, and its state at a time, as AWS documents it ("Alarm evaluation" and "Configuring how
+//! `CloudWatch` alarms treat missing data").
 #![expect(clippy::arithmetic_side_effects, reason = "small numbers of a test")]
 
 use std::collections::BTreeMap;
@@ -22,7 +22,7 @@ pub(super) enum State {
 
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq)]
 #[serde(rename_all = "camelCase")]
-enum Missing {
+enum Treatment {
     NotBreaching,
     Breaching,
     Ignore,
@@ -30,12 +30,15 @@ enum Missing {
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(rename_all = "PascalCase")]
 enum Comparison {
-    GreaterThanOrEqualToThreshold,
-    GreaterThanThreshold,
-    LessThanThreshold,
-    LessThanOrEqualToThreshold,
+    #[serde(rename = "GreaterThanThreshold")]
+    Above,
+    #[serde(rename = "GreaterThanOrEqualToThreshold")]
+    AtLeast,
+    #[serde(rename = "LessThanOrEqualToThreshold")]
+    AtMost,
+    #[serde(rename = "LessThanThreshold")]
+    Below,
 }
 
 /// The properties that are known here. Another one is an error.
@@ -50,7 +53,7 @@ struct Properties {
     _alarm_actions: IgnoredAny,
     #[serde(rename = "OKActions")]
     _ok_actions: IgnoredAny,
-    treat_missing_data: Missing,
+    treat_missing_data: Treatment,
     evaluation_periods: usize,
     datapoints_to_alarm: Option<usize>,
     comparison_operator: Comparison,
@@ -116,7 +119,7 @@ pub(super) struct Alarm {
 struct Rule {
     periods: usize,
     datapoints: usize,
-    missing: Missing,
+    missing: Treatment,
     comparison: Comparison,
     threshold: f64,
 }
@@ -181,7 +184,7 @@ impl Alarm {
         self.rule.periods + MORE.len() - 1
     }
 
-    /// The state at a time, if it has been `before`: `None` if it depends on how many more data points CloudWatch reads.
+    /// The state at a time, if it has been `before`: `None` if it depends on how many more data points `CloudWatch` reads.
     pub(super) fn state(&self, data: &Data, at: Time, before: State) -> Result<Option<State>, String> {
         let points = (0..self.range()).map(|place| self.point(data, at, place)).collect::<Result<Vec<_>, _>>()?;
         let mut states = MORE.map(|more| self.rule.state(&points[..self.rule.periods + more], before)).into_iter();
@@ -199,7 +202,7 @@ impl Alarm {
     }
 }
 
-/// How many more data points CloudWatch reads than it needs. AWS does not say it; in its example there are two more.
+/// How many more data points `CloudWatch` reads than it needs. AWS does not say it; in its example there are two more.
 const MORE: [usize; 3] = [0, 1, 2];
 
 impl From<NamedMetric> for Metric {
@@ -212,10 +215,10 @@ impl From<NamedMetric> for Metric {
 impl Rule {
     fn is_breaching(&self, value: f64) -> bool {
         match self.comparison {
-            Comparison::GreaterThanOrEqualToThreshold => value >= self.threshold,
-            Comparison::GreaterThanThreshold => value > self.threshold,
-            Comparison::LessThanThreshold => value < self.threshold,
-            Comparison::LessThanOrEqualToThreshold => value <= self.threshold,
+            Comparison::AtLeast => value >= self.threshold,
+            Comparison::Above => value > self.threshold,
+            Comparison::Below => value < self.threshold,
+            Comparison::AtMost => value <= self.threshold,
         }
     }
 
@@ -228,13 +231,12 @@ impl Rule {
         let oldest = points.iter().rposition(Option::is_some).map_or(0, |place| place + 1);
         let is_on = match self.missing {
             _ if breaching >= self.datapoints => true,
-            Missing::Breaching => breaching + filled >= self.datapoints,
-            Missing::NotBreaching => false,
-            Missing::Ignore if filled > 0 && is_all_breaching => return before,
-            Missing::Missing if real.is_empty() => return State::InsufficientData,
+            Treatment::Breaching => breaching + filled >= self.datapoints,
+            Treatment::Ignore if filled > 0 && is_all_breaching => return before,
+            Treatment::Missing if real.is_empty() => return State::InsufficientData,
             // Nothing but breaching data, and it began long enough ago.
-            Missing::Missing => is_all_breaching && oldest >= self.datapoints,
-            Missing::Ignore => false,
+            Treatment::Missing => is_all_breaching && oldest >= self.datapoints,
+            Treatment::NotBreaching | Treatment::Ignore => false,
         };
         if is_on { State::Alarm } else { State::Ok }
     }
@@ -266,9 +268,9 @@ fn missing_data_is_treated_as_in_the_tables_of_aws() {
     for (datapoints, row, states) in TABLES {
         let points: Vec<_> =
             row.chars().rev().map(|it| (it != '-').then_some(if it == 'X' { 1.0 } else { 0.0 })).collect();
-        let treatments = [Missing::Missing, Missing::Ignore, Missing::Breaching, Missing::NotBreaching];
+        let treatments = [Treatment::Missing, Treatment::Ignore, Treatment::Breaching, Treatment::NotBreaching];
         for (missing, state) in treatments.into_iter().zip(states) {
-            let comparison = Comparison::GreaterThanThreshold;
+            let comparison = Comparison::Above;
             let rule = Rule { periods: 3, datapoints, missing, comparison, threshold: 0.0 };
             assert_eq!(rule.state(&points, BEFORE), state, "{datapoints} of 3, {row}, {missing:?}");
         }
@@ -278,12 +280,12 @@ fn missing_data_is_treated_as_in_the_tables_of_aws() {
 #[test]
 fn a_breach_is_what_the_comparison_says() {
     for (comparison, breaching) in [
-        (Comparison::GreaterThanOrEqualToThreshold, [false, true, true]),
-        (Comparison::GreaterThanThreshold, [false, false, true]),
-        (Comparison::LessThanThreshold, [true, false, false]),
-        (Comparison::LessThanOrEqualToThreshold, [true, true, false]),
+        (Comparison::AtLeast, [false, true, true]),
+        (Comparison::Above, [false, false, true]),
+        (Comparison::Below, [true, false, false]),
+        (Comparison::AtMost, [true, true, false]),
     ] {
-        let rule = Rule { periods: 1, datapoints: 1, missing: Missing::NotBreaching, comparison, threshold: 2.0 };
+        let rule = Rule { periods: 1, datapoints: 1, missing: Treatment::NotBreaching, comparison, threshold: 2.0 };
         assert_eq!([1.0, 2.0, 3.0].map(|value| rule.is_breaching(value)), breaching, "{comparison:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! What CloudWatch reads from lines in the embedded metric format.
+//! What `CloudWatch` reads from lines in the embedded metric format.
 #![expect(clippy::float_arithmetic, reason = "CloudWatch counts in doubles; none of these is money")]
 #![expect(clippy::arithmetic_side_effects, reason = "small numbers of a test")]
 
@@ -42,7 +42,7 @@ impl Data {
     /// Reads the lines.
     ///
     /// # Errors
-    /// CloudWatch would not count a line, or not all of it.
+    /// `CloudWatch` would not count a line, or not all of it.
     pub(super) fn read(lines: &[String]) -> Result<Self, String> {
         let mut samples = Vec::new();
         for line in lines {

@@ -54,7 +54,9 @@ impl Expression {
                 Ok(values.values().copied().flatten().collect())
             }
             Self::List(items) => items.iter().filter_map(|item| item.evaluate(values).transpose()).collect(),
-            _ => Err(format!("{self:?} is not several metrics")),
+            Self::Number(_) | Self::Metric(_) | Self::Call(..) | Self::Infix(..) => {
+                Err(format!("{self:?} is not several metrics"))
+            }
         }
     }
 }

@@ -31,7 +31,7 @@ pub(super) fn resolve(template: &Template, value: &Value) -> Result<Value, Strin
                 resolved.collect::<Result<Map<_, _>, String>>().map(Value::Object)
             }
         },
-        _ => Ok(value.clone()),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Ok(value.clone()),
     }
 }
 

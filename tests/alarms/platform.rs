@@ -3,7 +3,7 @@
 use axum::Router;
 use axum::http::StatusCode;
 use futures_util::FutureExt;
-use local::{STREAM_LIMITS, StackOptions, StreamLimits};
+use local::{STREAM_LIMITS, StackOptions, StreamLimits, WhenBusy};
 use serde_json::json;
 
 use crate::alarms::run::{Case, empty, report, run};
@@ -62,7 +62,7 @@ async fn each_alarm_about_what_is_broken_fires_and_clears() {
 
 #[tokio::test]
 async fn each_alarm_about_too_many_calls_fires_and_clears() {
-    run(StackOptions { function_concurrency: 1, refuse_when_busy: true, ..options() }, &BUSY).await;
+    run(StackOptions { function_concurrency: 1, when_busy: WhenBusy::Refuse, ..options() }, &BUSY).await;
 }
 
 async fn credit(site: &Site, number: &str) {
