@@ -220,13 +220,19 @@ fn the_queue_and_the_submitter_agree() {
     assert_eq!(source["FunctionResponseTypes"], json!(["ReportBatchItemFailures"]));
 }
 
-/// The most characters that a value of the environment may have. ARNs and URLs are those of the longest region and stack name.
+/// How much of the environment a value takes at most, in bytes. Lambda measures the environment as JSON text, in which a quotation mark, a
+/// backslash and a line break are two characters. ARNs and URLs are those of the longest region and stack name.
 fn longest(template: &Template, value: &Value) -> usize {
     let parameter = |name: &str| {
         let parameter = &template.section("Parameters")[name];
         let of_values = parameter["AllowedValues"].as_array().into_iter().flatten().map(|it| it.to_string().len());
         let number = parameter["MaxValue"].as_u64().map(|most| most.to_string().len());
-        let length = parameter["MaxLength"].as_u64().map(|most| usize::try_from(most).unwrap());
+        let length = parameter["MaxLength"].as_u64().map(|most| {
+            let pattern = parameter["AllowedPattern"].as_str().unwrap();
+            let takes_any = [r"\S", r"\W", r"\D", "[^"].iter().any(|class| pattern.contains(class));
+            assert!(!takes_any, "{name} takes characters of several bytes");
+            usize::try_from(most).unwrap() * if pattern.contains(PRINTABLE) { 2 } else { 1 }
+        });
         of_values.max().or(number).or(length).unwrap_or_else(|| panic!("{name} has no greatest length"))
     };
     match value {
@@ -257,7 +263,30 @@ fn the_environment_of_a_function_fits_whatever_the_parameters_are() {
     let global = template.global()["Environment"]["Variables"].as_object().unwrap();
     for function in functions() {
         let all = global.iter().chain(template.variables(&function));
-        let size: usize = all.map(|(name, value)| name.len() + longest(&template, value)).sum();
-        assert!(size <= 4_096, "{function}: {size} characters, and Lambda takes 4 KB");
+        let sizes = all.map(|(name, value)| r#""":"","#.len() + name.len() + longest(&template, value));
+        let size = "{}".len() + sizes.sum::<usize>();
+        assert!(size <= 4_096, "{function}: {size} bytes, and Lambda takes 4 KB");
+    }
+}
+
+/// The characters of JSON text without those that have several bytes.
+const PRINTABLE: &str = r"[ -~\t\r\n]";
+
+#[test]
+fn a_parameter_in_json_takes_text_of_several_lines_and_writes_other_alphabets_as_escapes() {
+    let template = Template::read();
+    for (name, open, close) in [
+        ("PaymentSystems", "[", "]"),
+        ("PaymentWindowParameters", "{", "}"),
+        ("WithdrawalCeilingPerHour", "{", "}"),
+        ("WithdrawalCeilingPerDay", "{", "}"),
+    ] {
+        let pattern = &template.section("Parameters")[name]["AllowedPattern"];
+        let allowed = jsonschema::validator_for(&json!({ "pattern": pattern })).unwrap();
+        for (within, is_good) in
+            [("", true), ("\r\n\t\"a\": 1 ", true), (r#""\u0928""#, true), ("\"न\"", false), ("\u{b}", false)]
+        {
+            assert_eq!(allowed.is_valid(&json!(format!("{open}{within}{close}"))), is_good, "{name}: {within:?}");
+        }
     }
 }
