@@ -231,7 +231,7 @@ fn longest(template: &Template, value: &Value) -> usize {
             let pattern = parameter["AllowedPattern"].as_str().unwrap();
             let takes_any = [r"\S", r"\W", r"\D", "[^"].iter().any(|class| pattern.contains(class));
             assert!(!takes_any, "{name} takes characters of several bytes");
-            usize::try_from(most).unwrap() * if pattern.contains(PRINTABLE) { 2 } else { 1 }
+            usize::try_from(most).unwrap().saturating_mul(if pattern.contains(PRINTABLE) { 2 } else { 1 })
         });
         of_values.max().or(number).or(length).unwrap_or_else(|| panic!("{name} has no greatest length"))
     };
