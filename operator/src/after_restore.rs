@@ -215,7 +215,9 @@ fn open(file: &Path) -> Result<File, Failure> {
 }
 
 /// The withdrawals that the table shows on their way, and the rows that cannot be read.
-async fn on_their_way(table: &impl Scan) -> Result<(Vec<WithdrawalId>, Vec<UnreadableRow>), Failure> {
+async fn on_their_way(
+    table: &(impl Scan + Clone + Send + 'static),
+) -> Result<(Vec<WithdrawalId>, Vec<UnreadableRow>), Failure> {
     let (mut found, mut bad_rows) = (Vec::new(), Vec::new());
     scan(table, &rows_bar(), |row| {
         match row.map(|scanned| scanned.row) {

@@ -22,6 +22,7 @@ mod resolve;
 mod rows;
 mod scan;
 mod show;
+mod verifier;
 
 use std::process::ExitCode;
 

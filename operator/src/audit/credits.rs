@@ -14,7 +14,7 @@ use domain::{
 use serde::{Deserialize, Serialize};
 use store::{AnyRow, Read, ReadAny, RowKey, StoreError};
 
-use super::{Break, Rule};
+use super::report::{Break, Rule};
 use crate::external_sort::RUN;
 use crate::failure::Failure;
 
@@ -330,7 +330,7 @@ impl OfOrder {
             Err(error) => then.into_iter().map(|(id, what)| (id, unread(&what, &error))).collect(),
         };
         for (id, what) in found {
-            report(Break { rule: Rule::Credits, id, what });
+            report(Break::new(Rule::Credits, id, what));
         }
     }
 
@@ -353,7 +353,7 @@ impl OfOrder {
             Err(error) => Some(unread(&differ(Some(credits.totals), self.found), &error)),
         };
         if let Some(what) = what {
-            report(Break { rule: Rule::Credits, id: self.order.key(), what });
+            report(Break::new(Rule::Credits, self.order.key(), what));
         }
     }
 

@@ -7,7 +7,7 @@ use domain::{CustomTransactionId, DepositRow, PaymentKey, Waiting, WaitingPageId
 use serde::{Deserialize, Serialize};
 use store::{AnyRow, ReadAny, RowId, RowKey, read_any};
 
-use super::{Break, Rule};
+use super::report::{Break, Rule};
 use crate::failure::Failure;
 
 /// A row that must exist, because another one names it.
@@ -63,7 +63,7 @@ pub(crate) async fn check(
             None => missing(table, &named).await,
         };
         if let Some(what) = &missing {
-            report(Break { rule: Rule::Waiting, id: by, what: what.clone() });
+            report(Break::new(Rule::Waiting, by, what));
         }
         last = Some((named, missing));
     }

@@ -7,17 +7,16 @@ use domain::{
     Amount, Credit, CurrencyCode, CustomTransactionId, Deposit, Evidence, Label, ListPlace, Order, Outcome, Payment,
     PaymentKey, PaymentState, Remark, Resolution, SignedFacts, SignedList, Timestamp, TransactionId, WalletType,
 };
+use paykassma::EvidenceKeys;
 use serde_json::{Value, json};
 use signing::{Spelling, sign_postback};
-use store::{AnyRow, ScannedRow};
-
-use crate::deployment::Keys;
+use store::{AnyRow, OUR_FORMAT, ScannedRow};
 
 const ACCESS_KEY: &str = "FQ9jMwrNSkFbyMNqYFf6Ed4xeKmjHK";
 
-fn keys(current: &str, previous: Option<&str>) -> Keys {
-    let keys = json!({"postback_token": "token", "access_key": ACCESS_KEY, "postback_private_key": current,
-        "postback_private_key_previous": previous});
+fn keys(current: &str, previous: Option<&str>) -> EvidenceKeys {
+    let keys =
+        json!({"access_key": ACCESS_KEY, "postback_private_key": current, "postback_private_key_previous": previous});
     serde_json::from_value(keys).unwrap()
 }
 
@@ -77,7 +76,7 @@ fn found(outcome: Outcome) -> Vec<Resolution> {
         at: Timestamp(8),
         closes: 9,
         taken_from: None,
-        credited_to: None,
+        credited_to: (outcome == Outcome::Credited).then(|| CustomTransactionId::parse("o1").unwrap()),
         is_different_payment: false,
     }]
 }
@@ -106,5 +105,5 @@ fn credit(number: &str, amount: &str) -> Credit {
 }
 
 fn scanned_row(row: AnyRow) -> ScannedRow {
-    ScannedRow { indexed: row.attention(), row }
+    ScannedRow { indexed: row.attention(), row, format: Some(OUR_FORMAT) }
 }
