@@ -6,7 +6,7 @@ use local::StackOptions;
 use serde_json::{Value, json};
 
 use crate::flows::operator::Tool;
-use crate::flows::operator_reconcile::damage;
+use crate::flows::operator_audit::damage;
 use crate::flows::postbacks::{elements, ok, send_text, signed};
 use crate::flows::support::{Site, options};
 
