@@ -4,7 +4,7 @@ use domain::*;
 use proptest::prelude::*;
 use store::{AnyRow, Stored};
 
-use super::super::entry::{Entry, Side};
+use super::super::entry::{Entry, OurRecord, Side};
 use super::Standing;
 
 const LABELS: [&str; 2] = ["user-1", "user-2"];
@@ -50,12 +50,17 @@ fn facts(order: &str, amount: &str, label: Label, at: Timestamp) -> SignedFacts 
     }
 }
 
-/// What reconcile believes about a row; `None` where it has no money.
-fn believed(row: AnyRow) -> Option<Standing> {
+/// Our record of a row; `None` where it has no money.
+fn ours(row: AnyRow) -> Option<OurRecord> {
     Entry::of_row(&row).map(|entry| match entry.side {
-        Side::Ours(ours) => ours.standing,
+        Side::Ours(ours) => ours,
         Side::Providers(theirs) => panic!("{theirs:?}"),
     })
+}
+
+/// What reconcile believes about a row.
+fn believed(row: AnyRow) -> Option<Standing> {
+    ours(row).map(|ours| ours.standing)
 }
 
 fn found(outcome: Outcome) -> Standing {
@@ -374,4 +379,26 @@ fn a_number_taken_from_the_wrong_order_and_credited_to_the_right_one_has_moved()
     payments.happen(ToPayment::Resolve(true, Outcome::Rejected), Timestamp(u64::MAX / 2));
     assert_eq!(payments.payment.as_ref().map(|it| it.resolutions.len()), Some(3));
     payments.check().unwrap();
+}
+
+#[test]
+fn a_clock_that_differs_hides_no_finding_and_makes_none() {
+    // A person whose clock is early finds out that a failed withdrawal was paid.
+    let mut withdrawals = Withdrawals { row: None, published: Standing::Other };
+    let new = Withdrawal::new(request(), "{}".into(), "sender".into(), Timestamp(0));
+    withdrawals.write(WithdrawalRow::Registered(Box::new(new)));
+    withdrawals.happen(ToWithdrawal::Postback { status: Some(5), other_amount: false }, Timestamp(100));
+    withdrawals.happen(ToWithdrawal::Postback { status: Some(1), other_amount: false }, Timestamp(200));
+    withdrawals.happen(ToWithdrawal::Resolve(Outcome::Paid), Timestamp(50));
+    let found = ours(AnyRow::Withdrawal(Stored { row: withdrawals.row.unwrap(), version: 4 })).unwrap();
+    assert_eq!((found.standing, found.state.as_str()), (Standing::Success, "failed; a person found: paid"));
+
+    // A person whose clock is late takes a number away before its payment comes.
+    let mut payments = Payments::default();
+    payments.happen(ToPayment::Register(true), Timestamp(0));
+    payments.happen(ToPayment::Enter(false), Timestamp(1));
+    payments.happen(ToPayment::Resolve(false, Outcome::Rejected), Timestamp(500));
+    payments.happen(ToPayment::Postback { order: true, other_amount: true, other_label: false }, Timestamp(100));
+    let found = ours(AnyRow::Payment(Stored { row: payments.payment.unwrap(), version: 3 })).unwrap();
+    assert_eq!((found.standing, found.state.as_str()), (Standing::Success, "credited"));
 }
