@@ -5,7 +5,6 @@ use serde::{Deserialize, Serialize};
 use store::AnyRow;
 
 use super::standing::{Belief, Standing};
-use crate::rows;
 
 /// An amount in a currency.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -61,7 +60,7 @@ impl ProviderRecord {
 impl Entry {
     /// Our record of a transaction. `None` for a row without money, such as a number that a user has only entered.
     pub(crate) fn of_row(row: &AnyRow) -> Option<Self> {
-        let (amount, currency_code) = rows::money(row)?;
+        let (amount, currency_code) = row.money()?;
         let (belief, at) = match row {
             AnyRow::Payment(it) => (Belief::of_payment(&it.row), it.row.facts()?.evidence.received_at),
             AnyRow::Withdrawal(it) => {
@@ -80,10 +79,11 @@ impl Entry {
             | AnyRow::WaitingPage(_)
             | AnyRow::StoredList(_)
             | AnyRow::ListProgress(_)
+            | AnyRow::Proposal(_)
             | AnyRow::TableIdentity(_) => return None,
         };
         let ours = OurRecord {
-            money: Money { amount, currency_code },
+            money: Money { amount, currency_code: currency_code.clone() },
             standing: belief.standing,
             state: in_words(row.state_name(), &belief),
             at,

@@ -16,17 +16,19 @@ mod standing;
 mod time;
 
 use std::fs::File;
+use std::future::ready;
 use std::io;
 use std::path::PathBuf;
 
 use clap::Args;
 use domain::Timestamp;
+use store::UnreadableRow;
 
 use crate::deployment::Deployment;
 use crate::external_sort::{RUN, Sorter};
 use crate::failure::{Done, Failure};
 use crate::output::Output;
-use crate::scan::{bytes_bar, rows_bar, scan};
+use crate::scan::{Scanned, bytes_bar, rows_bar, scan_pages};
 use compare::{Period, compare};
 use files::Files;
 use time::time;
@@ -76,7 +78,7 @@ Classes, each a file in --out:
 
 Failed deposits leave no trace in the table: if the export has them, they match. Numbers that a user has only entered are no payments.
 Exit status 1 if any class but matched, by_hand and ignored has a line.
-It holds 100,000 transactions in memory, and the rest in nameless files of the temporary directory (TMPDIR), about 200 bytes each.";
+It holds 32,768 transactions in memory, and the rest in nameless files of the temporary directory (TMPDIR), about 100 bytes each.";
 
 impl Reconcile {
     fn period(&self) -> Result<Period, Failure> {
@@ -107,11 +109,17 @@ pub(crate) async fn run(deployment: &Deployment, output: Output, arguments: &Rec
         }
     }
     bar.finish();
-    scan(&table, &rows_bar(), |row| match row {
-        Ok(scanned) => Entry::of_row(&scanned.row).map_or(Ok(()), |entry| Ok(sorter.push(entry)?)),
-        Err(bad) => files.bad_row(&bad),
-    })
-    .await?;
+    let entries = |rows: Vec<Scanned>| {
+        let entries = rows.into_iter().filter_map(|row| row.map(|it| Entry::of_row(&it.row)).transpose());
+        ready(Ok(entries.collect::<Vec<_>>()))
+    };
+    let take = |entries: Vec<Result<Entry, UnreadableRow>>| {
+        entries.into_iter().try_for_each(|entry| match entry {
+            Ok(entry) => Ok(sorter.push(entry)?),
+            Err(bad) => files.bad_row(&bad),
+        })
+    };
+    scan_pages(&table, &rows_bar(), entries, take).await?;
     compare(sorter.sorted()?, period, |finding| match finding.odd_id() {
         Some((line, rule)) => {
             let column = config.columns.deposit_id.clone();
