@@ -46,7 +46,7 @@ impl BadRecord {
     /// Says where the record begins, if that is another line.
     pub(super) fn of_record(mut self, first: u64) -> Self {
         if self.line != first {
-            self.reason.push_str(&format!("; the record begins on line {first}"));
+            self.reason = format!("{}; the record begins on line {first}", self.reason);
         }
         self
     }
@@ -128,8 +128,7 @@ impl Parser {
                     Stage::Quoted
                 }
                 (Stage::Quoted, '"') => Stage::Closed,
-                (Stage::Closed, '"') => self.push(character, Stage::Quoted),
-                (Stage::Quoted, _) => self.push(character, Stage::Quoted),
+                (Stage::Closed, '"') | (Stage::Quoted, _) => self.push(character, Stage::Quoted),
                 (Stage::Begin | Stage::Plain | Stage::Closed, _) if character == delimiter => {
                     self.ends.push(self.text.len());
                     Stage::Begin

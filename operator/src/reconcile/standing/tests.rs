@@ -14,10 +14,7 @@ fn remark() -> Remark {
 }
 
 fn resolution(outcome: Outcome, at: Timestamp) -> Resolution {
-    serde_json::from_value(serde_json::json!({
-        "outcome": outcome, "by": remark(), "reason": remark(), "evidence": remark(), "at": at,
-    }))
-    .unwrap()
+    Resolution::new(outcome, remark(), remark(), remark(), at)
 }
 
 fn label(which: bool) -> Label {
@@ -51,15 +48,15 @@ fn facts(order: &str, amount: &str, label: Label, at: Timestamp) -> SignedFacts 
 }
 
 /// Our record of a row; `None` where it has no money.
-fn ours(row: AnyRow) -> Option<OurRecord> {
-    Entry::of_row(&row).map(|entry| match entry.side {
+fn ours(row: &AnyRow) -> Option<OurRecord> {
+    Entry::of_row(row).map(|entry| match entry.side {
         Side::Ours(ours) => ours,
         Side::Providers(theirs) => panic!("{theirs:?}"),
     })
 }
 
 /// What reconcile believes about a row.
-fn believed(row: AnyRow) -> Option<Standing> {
+fn believed(row: &AnyRow) -> Option<Standing> {
     ours(row).map(|ours| ours.standing)
 }
 
@@ -107,15 +104,16 @@ impl Payments {
         }
     }
 
-    fn write(&mut self, payment: Payment) {
-        let was_proved = self.payment.as_ref().is_some_and(|old| old.facts().is_some());
-        for event in payment.events(self.payment.as_ref()) {
-            match event {
-                Event::TransactionResolved(it) if was_proved => self.published = Some(found(it.outcome)),
-                _ => {}
+    fn write(&mut self, payments: impl IntoIterator<Item = Payment>) {
+        for payment in payments {
+            let was_proved = self.payment.as_ref().is_some_and(|old| old.facts().is_some());
+            for event in payment.events(self.payment.as_ref()) {
+                if let (Event::TransactionResolved(it), true) = (event, was_proved) {
+                    self.published = Some(found(it.outcome));
+                }
             }
+            self.payment = Some(payment);
         }
-        self.payment = Some(payment);
     }
 
     fn write_order(&mut self, deposit: Deposit) {
@@ -140,7 +138,7 @@ impl Payments {
                         .cloned()
                         .collect();
                     let (deposit, payments, _) = match_waiting(deposit, &waiting, &[]);
-                    payments.into_iter().for_each(|it| self.write(it));
+                    self.write(payments);
                     self.write_order(deposit);
                 }
             }
@@ -155,7 +153,7 @@ impl Payments {
                     call: &call,
                     separator: Separator::Dot,
                 };
-                Payment::claim(self.payment.as_ref(), &entering).0.into_iter().for_each(|it| self.write(it));
+                self.write(Payment::claim(self.payment.as_ref(), &entering).0);
             }
             ToPayment::Postback { order: which, other_amount, other_label } => {
                 let amount = if other_amount { "70" } else { "700" };
@@ -167,11 +165,11 @@ impl Payments {
                 let rows = Rows { payment: current.as_ref(), order: row.as_ref(), ..Rows::default() };
                 match decide(&rows, &report) {
                     Decision::Credit(rows) => {
-                        self.write(rows.payment);
+                        self.write([rows.payment]);
                         self.write_order(rows.deposit);
                     }
-                    Decision::Unmatched(payment, _) | Decision::Quarantine(payment, _) => self.write(payment),
-                    Decision::Conflict(payment, _) => payment.into_iter().for_each(|it| self.write(it)),
+                    Decision::Unmatched(payment, _) | Decision::Quarantine(payment, _) => self.write([payment]),
+                    Decision::Conflict(payment, _) => self.write(payment),
                     Decision::Repeat => {}
                 }
             }
@@ -180,9 +178,9 @@ impl Payments {
                 let order = self.orders[usize::from(which)].clone();
                 let order = order.as_ref().and_then(DepositRow::registered);
                 match payment.resolve(order, None, resolution(outcome, at)) {
-                    Ok(Decided::Payment(payment)) => self.write(*payment),
+                    Ok(Decided::Payment(payment)) => self.write([*payment]),
                     Ok(Decided::Credited(rows)) => {
-                        self.write(rows.payment);
+                        self.write([rows.payment]);
                         self.write_order(rows.deposit);
                     }
                     Err(_) => {}
@@ -197,7 +195,7 @@ impl Payments {
         let published = if self.is_credited { Standing::Success } else { self.published.unwrap_or(Standing::Other) };
         let expected = payment.facts().map(|_| published);
         prop_assert_eq!(
-            believed(AnyRow::Payment(Stored { row: payment.clone(), version: 1 })),
+            believed(&AnyRow::Payment(Stored { row: payment.clone(), version: 1 })),
             expected,
             "{:?}",
             payment
@@ -249,35 +247,39 @@ struct Withdrawals {
 }
 
 impl Withdrawals {
-    fn write(&mut self, row: WithdrawalRow) {
-        for event in row.events(self.row.as_ref()) {
-            match event {
-                Event::WithdrawalPaid(_) => self.published = Standing::Success,
-                Event::WithdrawalFailed(_) => self.published = Standing::Fail,
-                Event::TransactionResolved(it) => self.published = found(it.outcome),
-                _ => {}
+    fn write(&mut self, rows: impl IntoIterator<Item = WithdrawalRow>) {
+        for row in rows {
+            for event in row.events(self.row.as_ref()) {
+                let standing = if let Event::TransactionResolved(it) = &event {
+                    Some(found(it.outcome))
+                } else if let Event::WithdrawalPaid(_) = event {
+                    Some(Standing::Success)
+                } else {
+                    matches!(event, Event::WithdrawalFailed(_)).then_some(Standing::Fail)
+                };
+                self.published = standing.unwrap_or(self.published);
             }
+            // The signed proof of an end that was published before is no new event, and still the last word about the money.
+            if let (Some(standing), None) = (signed(Some(&row)), signed(self.row.as_ref())) {
+                self.published = standing;
+            }
+            self.row = Some(row);
         }
-        // The signed proof of an end that was published before is no new event, and still the last word about the money.
-        if let (Some(standing), None) = (signed(Some(&row)), signed(self.row.as_ref())) {
-            self.published = standing;
-        }
-        self.row = Some(row);
     }
 
     fn happen(&mut self, what: ToWithdrawal, at: Timestamp) {
         let registered = self.row.as_ref().and_then(WithdrawalRow::registered).cloned();
-        let write = |this: &mut Self, row: Withdrawal| this.write(WithdrawalRow::Registered(Box::new(row)));
+        let own = |row: Withdrawal| WithdrawalRow::Registered(Box::new(row));
         let mut after = |transition: fn(&Withdrawal) -> Transition<Withdrawal>| {
             let Some(row) = &registered else { return };
-            row.after(transition(row), None, at).0.into_iter().for_each(|it| write(self, it));
+            self.write(row.after(transition(row), None, at).0.map(own));
         };
         match what {
             ToWithdrawal::Lose => after(Withdrawal::lose),
             ToWithdrawal::Restore => after(Withdrawal::restored),
             ToWithdrawal::SendAgain(resend_unknown) => {
                 let again = registered.and_then(|it| it.send_again(at.0.to_string(), at, resend_unknown));
-                again.into_iter().for_each(|it| write(self, it));
+                self.write(again.map(own));
             }
             ToWithdrawal::Answer { is_latest, answer } => {
                 let Some(row) = registered else { return };
@@ -289,7 +291,7 @@ impl Withdrawals {
                     _ => Submission::Unknown("reset".into()),
                 };
                 let transition = row.answered(&attempt.unwrap().sender, &submission, at);
-                row.after(transition, None, at).0.into_iter().for_each(|it| write(self, it));
+                self.write(row.after(transition, None, at).0.map(own));
             }
             ToWithdrawal::Postback { status, other_amount } => {
                 let report = WithdrawalReport {
@@ -299,15 +301,15 @@ impl Withdrawals {
                     facts: facts("", if other_amount { "100" } else { "1000" }, label(false), at),
                     mismatch: None,
                 };
-                WithdrawalRow::reported(self.row.as_ref(), &report).0.into_iter().for_each(|it| self.write(it));
+                self.write(WithdrawalRow::reported(self.row.as_ref(), &report).0);
             }
             ToWithdrawal::Resolve(outcome) => match self.row.clone() {
                 Some(WithdrawalRow::Registered(row)) => {
-                    row.resolve(resolution(outcome, at)).into_iter().for_each(|it| write(self, it));
+                    self.write(row.resolve(resolution(outcome, at)).map(own));
                 }
                 Some(WithdrawalRow::Foreign(row)) => {
                     let row = row.resolve(resolution(outcome, at)).map(|it| WithdrawalRow::Foreign(Box::new(it)));
-                    row.into_iter().for_each(|it| self.write(it));
+                    self.write(row);
                 }
                 Some(WithdrawalRow::Reserved(_)) | None => {}
             },
@@ -317,16 +319,16 @@ impl Withdrawals {
 
 /// The end that the provider has signed.
 fn signed(row: Option<&WithdrawalRow>) -> Option<Standing> {
-    match &row?.registered()?.state {
-        WithdrawalState::Paid { facts: Some(_) } => Some(Standing::Success),
-        WithdrawalState::Failed { facts: Some(_) } => Some(Standing::Fail),
-        _ => None,
+    let state = &row?.registered()?.state;
+    if let WithdrawalState::Paid { facts: Some(_) } = state {
+        return Some(Standing::Success);
     }
+    matches!(state, WithdrawalState::Failed { facts: Some(_) }).then_some(Standing::Fail)
 }
 
 fn every_moment() -> impl Iterator<Item = Timestamp> {
     // A claim gives its number up after a day.
-    (1..).map(|hour: u64| Timestamp(hour * 13 * 60 * 60 * 1_000))
+    (0..).step_by(13 * 60 * 60 * 1_000).skip(1).map(Timestamp)
 }
 
 proptest! {
@@ -353,7 +355,7 @@ proptest! {
             withdrawals.happen(what, at);
             let Some(row) = withdrawals.row.clone() else { continue };
             let stored = AnyRow::Withdrawal(Stored { row: row.clone(), version: 1 });
-            prop_assert_eq!(believed(stored), Some(withdrawals.published), "{:?}", row);
+            prop_assert_eq!(believed(&stored), Some(withdrawals.published), "{:?}", row);
         }
     }
 }
@@ -386,11 +388,11 @@ fn a_clock_that_differs_hides_no_finding_and_makes_none() {
     // A person whose clock is early finds out that a failed withdrawal was paid.
     let mut withdrawals = Withdrawals { row: None, published: Standing::Other };
     let new = Withdrawal::new(request(), "{}".into(), "sender".into(), Timestamp(0));
-    withdrawals.write(WithdrawalRow::Registered(Box::new(new)));
+    withdrawals.write([WithdrawalRow::Registered(Box::new(new))]);
     withdrawals.happen(ToWithdrawal::Postback { status: Some(5), other_amount: false }, Timestamp(100));
     withdrawals.happen(ToWithdrawal::Postback { status: Some(1), other_amount: false }, Timestamp(200));
     withdrawals.happen(ToWithdrawal::Resolve(Outcome::Paid), Timestamp(50));
-    let found = ours(AnyRow::Withdrawal(Stored { row: withdrawals.row.unwrap(), version: 4 })).unwrap();
+    let found = ours(&AnyRow::Withdrawal(Stored { row: withdrawals.row.unwrap(), version: 4 })).unwrap();
     assert_eq!((found.standing, found.state.as_str()), (Standing::Success, "failed; a person found: paid"));
 
     // A person whose clock is late takes a number away before its payment comes.
@@ -399,6 +401,6 @@ fn a_clock_that_differs_hides_no_finding_and_makes_none() {
     payments.happen(ToPayment::Enter(false), Timestamp(1));
     payments.happen(ToPayment::Resolve(false, Outcome::Rejected), Timestamp(500));
     payments.happen(ToPayment::Postback { order: true, other_amount: true, other_label: false }, Timestamp(100));
-    let found = ours(AnyRow::Payment(Stored { row: payments.payment.unwrap(), version: 3 })).unwrap();
+    let found = ours(&AnyRow::Payment(Stored { row: payments.payment.unwrap(), version: 3 })).unwrap();
     assert_eq!((found.standing, found.state.as_str()), (Standing::Success, "credited"));
 }
