@@ -17,7 +17,7 @@ use crate::decisions::{Decide, DecisionRequest};
 use crate::deployment::Deployment;
 use crate::failure::{Done, Failure};
 use crate::output::Output;
-use crate::reconcile::{Config, Entry, Export, ProviderRecord, Side, Standing};
+use crate::reconcile::{BadLine, Config, Entry, Export, Line, ProviderRecord, Side, Standing};
 use crate::rows;
 use crate::scan::{rows_bar, scan};
 
@@ -50,8 +50,9 @@ Switch withdrawals off and run `adopt` before, and switch them on again afterwar
   not_credited   a deposit that only the export has: ask the provider to send its postback again
   bad_line       a line that cannot be read: mend it, and repeat the command
   bad_row        a row that cannot be read: see the runbook, how to look
+  ignored        a line that is no transaction, as --config says
 
-Repeat the command if it ends early: what is done stays done. Exit status 1 if there is any of the last three.";
+Repeat the command if it ends early: what is done stays done. Exit status 1 if there is any not_credited, bad_line or bad_row.";
 
 /// What was done about a transaction, or has to be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -69,13 +70,15 @@ enum What {
     NotCredited,
     BadLine,
     BadRow,
+    Ignored,
 }
 
 /// What the provider and the merchant know.
 #[derive(Debug, Default)]
 struct Known {
     withdrawals: BTreeMap<WithdrawalId, KnownTo>,
-    payments: Vec<(PaymentKey, String)>,
+    /// Each with its line, and with what is wrong if the table does not have it.
+    payments: Vec<(PaymentKey, Finding)>,
     findings: Vec<Finding>,
 }
 
@@ -100,10 +103,10 @@ pub(crate) async fn run(deployment: &Deployment, output: Output, arguments: &Aft
             findings.push(Finding::new(What::Reserved, &id, rows::known_to(*known_to)));
         }
     }
-    for (key, line) in &known.payments {
-        let stored = Read::<PaymentKey>::read(&table, key).await?;
+    for (key, missing) in known.payments {
+        let stored = Read::<PaymentKey>::read(&table, &key).await?;
         if !stored.is_some_and(|it| is_decided(&it.row.state)) {
-            findings.push(Finding::new(What::NotCredited, key, line));
+            findings.push(missing);
         }
     }
     output.records(&findings, ["WHAT", "ID", "REMARK"], |it| {
@@ -207,24 +210,34 @@ impl Finding {
 impl Known {
     fn read_export(&mut self, config: &Config, file: &Path) -> Result<(), Failure> {
         let mut export = Export::open(config, open(file)?)?;
-        while let Some(entry) = export.next()? {
-            match entry {
-                Ok(Entry { key, side: Side::Providers(record) }) => self.learn(&key, &record),
-                Ok(Entry { side: Side::Ours(_), .. }) => {}
-                Err(bad) => self.bad_line(file, bad.line, &format!("{} {}", bad.column, bad.reason)),
+        while let Some(line) = export.next()? {
+            match line {
+                Line::Transaction(Entry { key, side: Side::Providers(record) }) => self.learn(file, &key, &record),
+                Line::Transaction(Entry { side: Side::Ours(_), .. }) => {}
+                Line::Bad(BadLine { line, column, reason }) => {
+                    self.findings.push(bad_line(file, line, &format!("{column} {reason}")));
+                }
+                Line::Ignored(line, reason) => {
+                    let id = place(file, line);
+                    self.findings.push(Finding { what: What::Ignored, id, remark: reason.to_owned() });
+                }
             }
         }
         Ok(())
     }
 
     /// What was made by hand in the back office need not have an id that could be ours.
-    fn learn(&mut self, key: &str, record: &ProviderRecord) {
+    fn learn(&mut self, file: &Path, key: &str, record: &ProviderRecord) {
         match RowId::parse(key) {
             Some(RowId::Withdrawal(id)) => drop(self.withdrawals.insert(id, KnownTo::Provider)),
             Some(RowId::Payment(payment)) if record.standing == Standing::Success => {
                 let money = &record.money;
-                self.payments
-                    .push((payment, format!("line {}: {} {}", record.line, money.amount, money.currency_code)));
+                let line = format!("line {}: {} {}", record.line, money.amount, money.currency_code);
+                let missing = match &record.odd_id {
+                    Some(rule) => bad_line(file, record.line, rule),
+                    None => Finding::new(What::NotCredited, &payment, &line),
+                };
+                self.payments.push((payment, missing));
             }
             Some(_) | None => {}
         }
@@ -236,16 +249,19 @@ impl Known {
             match WithdrawalId::parse(line.trim()) {
                 _ if line.trim().is_empty() => {}
                 Ok(id) => drop(self.withdrawals.entry(id).or_insert(KnownTo::Merchant)),
-                Err(rule) => self.bad_line(file, number, &format!("a withdrawal id {rule}")),
+                Err(rule) => self.findings.push(bad_line(file, number, &format!("a withdrawal id {rule}"))),
             }
         }
         Ok(())
     }
+}
 
-    fn bad_line(&mut self, file: &Path, line: u64, remark: &str) {
-        let id = format!("{}:{line}", file.display());
-        self.findings.push(Finding { what: What::BadLine, id, remark: remark.trim().to_owned() });
-    }
+fn bad_line(file: &Path, line: u64, remark: &str) -> Finding {
+    Finding { what: What::BadLine, id: place(file, line), remark: remark.trim().to_owned() }
+}
+
+fn place(file: &Path, line: u64) -> String {
+    format!("{}:{line}", file.display())
 }
 
 fn open(file: &Path) -> Result<File, Failure> {

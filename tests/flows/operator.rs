@@ -35,7 +35,7 @@ impl Tool {
     }
 
     /// Sends simulated postbacks to the same stack.
-    async fn send(&self, arguments: &[&str]) -> (i32, String) {
+    pub(crate) async fn send(&self, arguments: &[&str]) -> (i32, String) {
         let mut command = Command::new(program("simulator"));
         command.args(["send", "--env-file"]).arg(self.0.path().join("stack.env")).args(arguments);
         output(command).await
