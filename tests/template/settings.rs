@@ -190,7 +190,8 @@ fn the_time_limits_are_one_ladder() {
     for (name, integration) in template.of_type("AWS::ApiGatewayV2::Integration") {
         let gateway_ms = integration["Properties"]["TimeoutInMillis"].as_u64().unwrap();
         let functions = template.functions();
-        let function = functions.iter().find(|(_, resource)| name == format!("{resource}Integration")).unwrap().0;
+        let called = integration["Properties"]["IntegrationUri"]["Ref"].as_str().unwrap();
+        let function = functions.iter().find(|(_, resource)| called == format!("{resource}.Alias")).unwrap().0;
         assert!(template.time_limit(function) * 1_000 < gateway_ms && gateway_ms < 30_000, "{name}");
     }
     assert!(template.time_limit("authorizer") < 10, "the gateway waits no longer for an authorizer");
