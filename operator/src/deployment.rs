@@ -6,12 +6,10 @@ use std::time::Duration;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Region};
 use clap::Args;
-use lambda::{Aws, SecretStore, Secrets, Settings, System, aws_http};
-use paykassma::EvidenceKeys;
-use secrecy::{ExposeSecret, SecretString};
-use serde::Deserialize;
+use lambda::{Aws, Settings, aws_http};
 use store::DynamoDb;
 
+use crate::api::Api;
 use crate::failure::Failure;
 
 /// Which stack.
@@ -26,23 +24,13 @@ pub(crate) struct Where {
     pub(crate) env_file: Option<PathBuf>,
 }
 
-/// How long the receiver may take to answer.
+/// How long a function may take to answer.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A stack. Its services are called only when a command needs them.
 pub(crate) struct Deployment {
     settings: Settings,
     aws: Aws,
-}
-
-/// The secrets with which postbacks are signed and sent.
-#[derive(Debug, Deserialize)]
-pub(crate) struct Keys {
-    /// What only the provider knows of the postback URL.
-    postback_token: SecretString,
-    /// The keys by which a postback is verified.
-    #[serde(flatten)]
-    pub(crate) of_postbacks: EvidenceKeys,
 }
 
 impl Deployment {
@@ -73,21 +61,15 @@ impl Deployment {
         Ok(self.settings.required(name)?)
     }
 
-    pub(crate) async fn keys(&self) -> Result<std::sync::Arc<Keys>, Failure> {
-        let id = self.settings.required("SECRET_ID")?.to_owned();
-        let secrets = Secrets::<Keys, _>::new(self.aws.secrets_manager(&self.settings), id, System);
-        Ok(secrets.current().await?)
-    }
-
-    /// Where the provider sends postbacks to. It has a secret in it: never print it.
-    pub(crate) fn postback_url(&self, keys: &Keys) -> Result<SecretString, Failure> {
-        let api = self.settings.required("POSTBACK_API_URL")?.trim_end_matches('/');
-        Ok(format!("{api}/postbacks/{}", keys.postback_token.expose_secret()).into())
+    /// The API that people call.
+    pub(crate) fn api(&self) -> Result<Api, Failure> {
+        let url = self.setting("OPERATOR_API_URL")?.trim_end_matches('/').to_owned();
+        Ok(Api::new(http()?, url, self.aws.region().clone(), self.aws.credentials().clone()))
     }
 }
 
 /// A client for the stack's own API.
-pub(crate) fn http() -> Result<reqwest::Client, Failure> {
+fn http() -> Result<reqwest::Client, Failure> {
     let tls = paykassma::tls().map_err(|error| Failure::Usage(format!("TLS: {error}")))?;
     let client = reqwest::Client::builder().tls_backend_preconfigured(tls).no_proxy().timeout(TIMEOUT).build();
     client.map_err(|error| Failure::Usage(format!("HTTP: {error}")))

@@ -1,11 +1,12 @@
-//! The operator's tool: what needs a person, and what a person may do about it. The program is [`run`]; decisions are a library
-//! of their own, for other programs that decide.
+//! The operator's tool: what needs a person, and what a person may do about it. It looks at the table itself, and reads no secret.
+//! Whatever changes something is a request to a function of the stack, which knows who asks.
 
-pub mod adopt;
-pub mod after_restore;
+mod adopt;
+mod after_restore;
+mod api;
 mod audit;
 mod cli;
-pub mod decision;
+mod decisions;
 mod deployment;
 mod external_sort;
 mod failure;
@@ -14,7 +15,6 @@ mod list;
 mod mask;
 mod output;
 mod postback;
-mod receiver;
 mod reconcile;
 mod redrive;
 mod replay;

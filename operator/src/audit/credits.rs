@@ -76,6 +76,7 @@ impl Said {
             | AnyRow::WaitingPage(_)
             | AnyRow::StoredList(_)
             | AnyRow::ListProgress(_)
+            | AnyRow::Proposal(_)
             | AnyRow::TableIdentity(_) => return None,
         };
         Some(Self { order, what })

@@ -71,6 +71,7 @@ impl OfList {
             | AnyRow::ReservedSums(_)
             | AnyRow::CreditedNumber(_)
             | AnyRow::WaitingPage(_)
+            | AnyRow::Proposal(_)
             | AnyRow::TableIdentity(_) => None,
         }
     }
@@ -305,6 +306,7 @@ fn has_report(row: &AnyRow) -> bool {
         | AnyRow::WaitingPage(_)
         | AnyRow::StoredList(_)
         | AnyRow::ListProgress(_)
+        | AnyRow::Proposal(_)
         | AnyRow::TableIdentity(_) => false,
     }
 }

@@ -187,14 +187,14 @@ fn check_formats(summary: &Summary) -> Vec<Break> {
 }
 
 pub(crate) async fn run(deployment: &Deployment, output: Output, arguments: &Audit) -> Result<Done, Failure> {
-    let (table, verifier) = (deployment.table()?, deployment.keys().await?);
+    let (table, verifier) = (deployment.table()?, Arc::new(deployment.api()?));
     let (bar, now) = (rows_bar(), Timestamp(System.now_ms()));
     let mut reporter = Reporter { output, bar: bar.clone(), is_strict: arguments.strict, summary: Summary::default() };
     let mut sorters = Sorters::new(RUN);
-    let keys = Arc::clone(&verifier);
+    let of_pages = Arc::clone(&verifier);
     let look = move |rows| {
-        let keys = Arc::clone(&keys);
-        async move { Found::on(rows, &*keys).await }
+        let verifier = Arc::clone(&of_pages);
+        async move { Found::on(rows, &*verifier).await }
     };
     let rows = scan_pages(&table, &bar, look, |found| Ok(sorters.take(found, now, &mut reporter)?)).await?;
     sorters.compare(&table, &*verifier, now, |found| reporter.report(&found)).await?;

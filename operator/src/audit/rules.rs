@@ -45,6 +45,7 @@ pub(crate) fn check(scanned: &ScannedRow) -> Checked {
         | AnyRow::WaitingPage(_)
         | AnyRow::StoredList(_)
         | AnyRow::ListProgress(_)
+        | AnyRow::Proposal(_)
         | AnyRow::TableIdentity(_) => {}
     }
     check.must(scanned.indexed == scanned.row.attention(), Rule::Index, "the index does not have what the row says");

@@ -37,6 +37,7 @@ impl Named {
             | AnyRow::CreditedNumber(_)
             | AnyRow::StoredList(_)
             | AnyRow::ListProgress(_)
+            | AnyRow::Proposal(_)
             | AnyRow::TableIdentity(_) => return Vec::new(),
         };
         let page = (page > 0).then(|| page_key(order, page));

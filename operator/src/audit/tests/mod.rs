@@ -69,17 +69,8 @@ fn with_receipt(facts: SignedFacts) -> Payment {
 fn found(outcome: Outcome) -> Vec<Resolution> {
     let remark = Remark::parse("a text").unwrap();
     let (by, reason, evidence) = (remark.clone(), remark.clone(), remark);
-    vec![Resolution {
-        outcome,
-        by,
-        reason,
-        evidence,
-        at: Timestamp(8),
-        closes: 9,
-        taken_from: None,
-        credited_to: (outcome == Outcome::Credited).then(|| CustomTransactionId::parse("o1").unwrap()),
-        is_different_payment: false,
-    }]
+    let credited_to = (outcome == Outcome::Credited).then(|| CustomTransactionId::parse("o1").unwrap());
+    vec![Resolution { closes: 9, credited_to, ..Resolution::new(outcome, by, reason, evidence, Timestamp(8)) }]
 }
 
 fn key(number: &str) -> PaymentKey {
