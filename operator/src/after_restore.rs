@@ -130,7 +130,13 @@ const MANY: usize = 100;
 /// Most requests that are under way at a time.
 const AT_A_TIME: usize = 8;
 
-fn request(id: &str, outcome: &'static str, known_to: Option<KnownTo>, version: u64, evidence: &str) -> DecisionRequest {
+fn request(
+    id: &str,
+    outcome: &'static str,
+    known_to: Option<KnownTo>,
+    version: u64,
+    evidence: &str,
+) -> DecisionRequest {
     DecisionRequest {
         id: id.to_owned(),
         outcome,
@@ -233,11 +239,7 @@ async fn on_their_way(
     let (mut found, mut bad_rows) = (Vec::new(), Vec::new());
     scan(table, &rows_bar(), |row| {
         match row.map(|scanned| scanned.row) {
-            Ok(AnyRow::Withdrawal(stored)) => {
-                if stored.row.registered().is_some_and(is_on_its_way) {
-                    found.push(stored);
-                }
-            }
+            Ok(AnyRow::Withdrawal(stored)) if stored.row.registered().is_some_and(is_on_its_way) => found.push(stored),
             Ok(_) => {}
             Err(bad) => bad_rows.push(bad),
         }

@@ -129,7 +129,9 @@ impl Answer {
                 "{message}. `show` that payment: if it is the same money, reject this one; if not, repeat the command with --different-payment"
             )),
             (404 | 409, code) if !code.is_empty() => Failure::NotAllowed(message),
-            (403, "") => Failure::NotAllowed(format!("your AWS role may not call POST {path}: docs/operator.md says which policy it needs")),
+            (403, "") => Failure::NotAllowed(format!(
+                "your AWS role may not call POST {path}: docs/operator.md says which policy it needs"
+            )),
             (400 | 413 | 422, _) if field.is_empty() => Failure::Usage(message),
             (400 | 413 | 422, _) => Failure::Usage(format!("--{}: {message}", field.replace('_', "-"))),
             (status, _) => Failure::NoAnswer(format!("POST {path} was answered {status} {message}")),

@@ -122,7 +122,8 @@ impl DecisionReply {
         };
         let mut lines = vec![format!("{id} (version {version}): {change}{credited}")];
         lines.extend(self.changes.iter().map(FieldChange::text));
-        let two = if self.needs_second_person { " The amount takes two people: a second one must do the same." } else { "" };
+        let two =
+            if self.needs_second_person { " The amount takes two people: a second one must do the same." } else { "" };
         lines.push(match status {
             Status::Preview => {
                 format!("Nothing was written. To record it, repeat the command with --confirm {version}.{two}")

@@ -209,6 +209,7 @@ fn evidence(row: &AnyRow) -> Vec<&Evidence> {
         | AnyRow::WaitingPage(_)
         | AnyRow::StoredList(_)
         | AnyRow::ListProgress(_)
+        | AnyRow::Proposal(_)
         | AnyRow::TableIdentity(_) => (None, &[]),
         AnyRow::Payment(it) => (it.row.facts(), &it.row.contradictions),
         AnyRow::Withdrawal(it) => match &it.row {
@@ -279,6 +280,7 @@ fn history(row: &AnyRow) -> Vec<Happened> {
         | AnyRow::CreditedNumber(_)
         | AnyRow::WaitingPage(_)
         | AnyRow::StoredList(_)
+        | AnyRow::Proposal(_)
         | AnyRow::TableIdentity(_) => Vec::new(),
     }
 }

@@ -5,8 +5,9 @@
 use decision_recorder::{Decision, NotDecided, Stated};
 use domain::{
     Amount, CreditedNumber, CreditedNumberId, CurrencyCode, CustomTransactionId, Deposit, DepositRow, Evidence, Label,
-    ListHash, ListPlace, ListProgress, MAX_RESOLUTIONS, Mismatch, NormalisedNumber, NotResolved, OddPayment, Order, Outcome, Payment, PaymentKey, PaymentState, Remark,
-    Resolution, SignedFacts, SignedList, StoredList, Timestamp, TransactionId, Unreadable, Unsigned, WalletType,
+    ListHash, ListPlace, ListProgress, MAX_RESOLUTIONS, Mismatch, NormalisedNumber, NotResolved, OddPayment, Order,
+    Outcome, Payment, PaymentKey, PaymentState, Remark, Resolution, SignedFacts, SignedList, StoredList, Timestamp,
+    TransactionId, Unreadable, Unsigned, WalletType,
 };
 
 use store::{AnyRow, Change, Memory, Read, Row, RowId, Write, read_any};

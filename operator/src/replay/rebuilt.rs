@@ -69,7 +69,11 @@ fn unsigned_fields(unsigned: &Unsigned, label: Option<Label>) -> UnsignedFields 
 }
 
 /// Repeats what is signed of an element, if that is understood.
-async fn understood(verifier: &impl Verifier, list: &SignedList, evidence: &Evidence) -> Result<UnsignedFields, Failure> {
+async fn understood(
+    verifier: &impl Verifier,
+    list: &SignedList,
+    evidence: &Evidence,
+) -> Result<UnsignedFields, Failure> {
     match verify_one(verifier, list).await??.element_of(evidence, Separator::Dot)? {
         Element::Deposit(report) => {
             let SignedFacts { amount, currency_code, .. } = report.facts;
@@ -120,6 +124,7 @@ fn kept(row: &AnyRow) -> Result<(&Evidence, Option<Label>), Failure> {
         | AnyRow::CreditedNumber(_)
         | AnyRow::WaitingPage(_)
         | AnyRow::ListProgress(_)
+        | AnyRow::Proposal(_)
         | AnyRow::TableIdentity(_) => refused("replay a payment#, an unreadable# or a list# row"),
     }
 }

@@ -14,9 +14,9 @@ use store::{AnyRow, Change, Memory, Read, RowId, Write, read_any};
 
 use super::held::{self, HELD};
 use super::rebuilt::rebuilt;
+use crate::api::Answer;
 use crate::failure::{Done, Failure};
 use crate::output::Output;
-use crate::api::Answer;
 
 fn keys() -> EvidenceKeys {
     let keys = json!({"access_key": "public", "postback_private_key": "private"});

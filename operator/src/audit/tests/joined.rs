@@ -32,6 +32,7 @@ pub(super) async fn table_of(rows: &[AnyRow]) -> Memory {
             AnyRow::WaitingPage(it) => put(&table, it).await,
             AnyRow::StoredList(it) => put(&table, it).await,
             AnyRow::ListProgress(it) => put(&table, it).await,
+            AnyRow::Proposal(it) => put(&table, it).await,
             AnyRow::TableIdentity(it) => put(&table, it).await,
             AnyRow::Proposal(it) => put(&table, it).await,
         }
