@@ -34,7 +34,6 @@ pub(super) async fn table_of(rows: &[AnyRow]) -> Memory {
             AnyRow::ListProgress(it) => put(&table, it).await,
             AnyRow::Proposal(it) => put(&table, it).await,
             AnyRow::TableIdentity(it) => put(&table, it).await,
-            AnyRow::Proposal(it) => put(&table, it).await,
         }
     }
     table
