@@ -142,8 +142,9 @@ impl Sorters {
         found.breaks.iter().for_each(|it| reporter.report(it));
         found.by_person.iter().for_each(|it| reporter.summary.by_person.add(it));
         for (id, created_at) in found.open {
-            let old = reporter.summary.add_open(id, created_at, now);
-            old.iter().for_each(|it| reporter.report(it));
+            if let Some(old) = reporter.summary.add_open(id, created_at, now) {
+                reporter.report(&old);
+            }
         }
         found.formats.into_iter().for_each(|(format, rows)| reporter.summary.add_format(format, rows));
         found.credits.into_iter().try_for_each(|it| self.credits.push(it))?;
