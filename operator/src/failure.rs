@@ -13,13 +13,16 @@ pub(crate) enum Done {
 
 /// Why a command did not do what it was asked to do. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Failure {
+pub enum Failure {
     /// The command line, a setting or a file is wrong.
     #[error("error: {0}")]
     Usage(String),
     /// The state of things does not allow it.
     #[error("not allowed: {0}")]
     NotAllowed(String),
+    /// The row has another version than the person has seen.
+    #[error("not allowed: {0}")]
+    Changed(String),
     /// The stack does not answer.
     #[error("not reached: {0}")]
     NoAnswer(String),
@@ -38,7 +41,7 @@ impl Failure {
     pub(crate) fn status(&self) -> ExitCode {
         ExitCode::from(match self {
             Self::Usage(_) => 2,
-            Self::NotAllowed(_) => 3,
+            Self::NotAllowed(_) | Self::Changed(_) => 3,
             Self::NoAnswer(_) => 4,
         })
     }

@@ -5,7 +5,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use domain::{CustomTransactionId, Outcome, TransactionId};
 use serde_json::{Value, json};
 
-use crate::decisions::{DecisionReply, DecisionRequest, FieldChange, Status, decide};
+use crate::decisions::{Decide, DecisionReply, DecisionRequest, FieldChange, Status};
 use crate::deployment::Deployment;
 use crate::failure::{Done, Failure};
 use crate::id;
@@ -93,7 +93,7 @@ pub(crate) async fn run(deployment: &Deployment, output: Output, arguments: &Res
         known_to: None,
         version: arguments.confirm,
     };
-    let reply = decide(&deployment.api()?, &request).await?.masked();
+    let reply = deployment.api()?.decide(&request).await?.masked();
     output.line(&reply, || reply.text());
     Ok(Done::Well)
 }

@@ -5,7 +5,8 @@ use std::io;
 use domain::Timestamp;
 use serde::Serialize;
 
-use super::entry::{Entry, OurRecord, ProviderRecord, Side, Standing};
+use super::entry::{Entry, OurRecord, ProviderRecord, Side};
+use super::standing::Standing;
 
 /// The result of a comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -17,17 +18,19 @@ pub(crate) enum Class {
     AmountDiffers,
     StatusDiffers,
     ByHand,
+    Contradicting,
     Duplicated,
 }
 
 impl Class {
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::Matched,
         Self::MissingHere,
         Self::MissingThere,
         Self::AmountDiffers,
         Self::StatusDiffers,
         Self::ByHand,
+        Self::Contradicting,
         Self::Duplicated,
     ];
 
@@ -39,6 +42,7 @@ impl Class {
             Self::AmountDiffers => "amount_differs",
             Self::StatusDiffers => "status_differs",
             Self::ByHand => "by_hand",
+            Self::Contradicting => "contradicting",
             Self::Duplicated => "duplicated",
         }
     }
@@ -54,6 +58,14 @@ pub(crate) struct Finding<'a> {
     pub(crate) remark: &'static str,
 }
 
+impl Finding<'_> {
+    /// The rule that the id of a line breaks, if the table does not have this id: then nobody can say which transaction is meant.
+    pub(crate) fn odd_id(&self) -> Option<(u64, &str)> {
+        let theirs = self.theirs.filter(|_| self.ours.is_none())?;
+        Some((theirs.line, theirs.odd_id.as_deref()?))
+    }
+}
+
 /// When what is missing in the export counts: the export is of some days, the table of all.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Period {
@@ -61,35 +73,89 @@ pub(crate) struct Period {
     pub(crate) until: Timestamp,
 }
 
-/// Compares the entries, which come in order, and reports each finding. Holds one transaction at a time.
+/// A transaction, of which further lines may come.
+struct Transaction {
+    key: String,
+    ours: Option<OurRecord>,
+    /// The line that decides: if one says that the money moved, that one.
+    deciding: Option<ProviderRecord>,
+    /// The last line that says something else.
+    last: Option<ProviderRecord>,
+    is_contradicted: bool,
+}
+
+/// Compares the entries, which come in order, and reports each finding. Holds one transaction at a time, whatever lines it has.
 pub(crate) fn compare<E: From<io::Error>>(
     entries: impl Iterator<Item = io::Result<Entry>>,
     period: Period,
     mut report: impl FnMut(Finding<'_>) -> Result<(), E>,
 ) -> Result<(), E> {
-    let mut open: Option<(String, OurRecord)> = None;
-    let mut compared = None;
+    let mut open: Option<Transaction> = None;
     for entry in entries {
         let Entry { key, side } = entry?;
-        if open.as_ref().is_some_and(|(it, _)| *it != key) {
-            missing_there(open.take(), period, &mut report)?;
-        }
+        let mut current = match open.take() {
+            Some(current) if current.key == key => current,
+            ended => {
+                ended.map_or(Ok(()), |ended| ended.end(period, &mut report))?;
+                Transaction { key, ours: None, deciding: None, last: None, is_contradicted: false }
+            }
+        };
         match side {
-            Side::Ours(ours) => open = Some((key, ours)),
-            Side::Providers(theirs) => {
-                let is_again = compared.as_ref() == Some(&key);
-                let ours = open.take().map(|(_, ours)| ours);
-                let (class, remark) =
-                    if is_again { (Class::Duplicated, AGAIN) } else { classify(&key, ours.as_ref(), &theirs) };
-                report(Finding { class, key: &key, ours: ours.as_ref(), theirs: Some(&theirs), remark })?;
-                compared = Some(key);
+            Side::Ours(ours) => current.ours = Some(ours),
+            Side::Providers(theirs) => current.add(theirs, &mut report)?,
+        }
+        open = Some(current);
+    }
+    open.map_or(Ok(()), |ended| ended.end(period, &mut report))
+}
+
+const AGAIN: &str = "another line says the same, and was compared";
+const EARLIER: &str = "another line says how it ended, and was compared";
+const CONTRADICTING: &str = "the lines with this id contradict each other: ask the provider which one is right";
+
+impl Transaction {
+    /// Reports each line but the one that decides, which is reported at the end, or with the first line that contradicts it.
+    fn add<E>(
+        &mut self,
+        theirs: ProviderRecord,
+        report: &mut impl FnMut(Finding<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let Self { key, ours, deciding, last, is_contradicted } = self;
+        let Some(deciding) = deciding else {
+            *deciding = Some(theirs);
+            return Ok(());
+        };
+        let mut line = |class, theirs: &ProviderRecord, remark| {
+            report(Finding { class, key, ours: ours.as_ref(), theirs: Some(theirs), remark })
+        };
+        if last.as_ref().unwrap_or(deciding).is_same(&theirs) {
+            return line(Class::Duplicated, &theirs, AGAIN);
+        }
+        if theirs.standing == Standing::Other && theirs.money == deciding.money {
+            line(Class::Duplicated, &theirs, EARLIER)?;
+        } else {
+            if !*is_contradicted {
+                line(Class::Contradicting, deciding, CONTRADICTING)?;
+            }
+            *is_contradicted = true;
+            line(Class::Contradicting, &theirs, CONTRADICTING)?;
+        }
+        *last = Some(theirs);
+        Ok(())
+    }
+
+    fn end<E>(self, period: Period, report: &mut impl FnMut(Finding<'_>) -> Result<(), E>) -> Result<(), E> {
+        let Self { key, ours, deciding, .. } = self;
+        match deciding {
+            None => missing_there(ours.map(|ours| (key, ours)), period, report),
+            Some(_) if self.is_contradicted => Ok(()),
+            Some(theirs) => {
+                let (class, remark) = classify(&key, ours.as_ref(), &theirs);
+                report(Finding { class, key: &key, ours: ours.as_ref(), theirs: Some(&theirs), remark })
             }
         }
     }
-    missing_there(open, period, &mut report)
 }
-
-const AGAIN: &str = "the export has this id on an earlier line, which was compared";
 
 fn missing_there<E>(
     open: Option<(String, OurRecord)>,
@@ -161,7 +227,7 @@ mod tests {
     }
 
     fn theirs(line: u64, amount: &str, standing: Standing) -> ProviderRecord {
-        ProviderRecord { line, money: money(amount), standing, by_hand: false }
+        ProviderRecord { standing, money: money(amount), by_hand: false, line, odd_id: None }
     }
 
     fn compared(mut entries: Vec<Entry>, period: Period) -> Vec<(Class, String, Option<u64>)> {
@@ -225,13 +291,52 @@ mod tests {
         assert_eq!(of(&OurRecord { is_expected: false, ..row }, 5, 6), 0);
     }
 
+    /// The class of each line of a payment.
+    fn classes(ours: Option<OurRecord>, lines: &[ProviderRecord]) -> Vec<(u64, Class)> {
+        let found = compared(pair("payment#paytm#1", ours, lines), ALWAYS);
+        let mut classes: Vec<_> = found.iter().map(|(class, _, line)| (line.unwrap(), *class)).collect();
+        classes.sort_unstable();
+        classes
+    }
+
     #[test]
-    fn the_first_line_of_an_id_is_compared_and_each_further_one_reported() {
-        let theirs =
-            [theirs(9, "7", Standing::Success), theirs(2, "7", Standing::Success), theirs(4, "8", Standing::Fail)];
-        let found = compared(pair("payment#paytm#1", Some(ours("7", Standing::Success)), &theirs), ALWAYS);
-        let classes: Vec<_> = found.iter().map(|(class, _, line)| (*class, line.unwrap())).collect();
-        assert_eq!(classes, [(Class::Matched, 2), (Class::Duplicated, 4), (Class::Duplicated, 9)]);
+    fn the_line_that_says_that_money_moved_decides() {
+        use Class::{Duplicated, Matched, MissingHere, StatusDiffers};
+        use Standing::{Fail, Other, Success};
+        let pending = [theirs(2, "7", Other), theirs(5, "7.0", Success), theirs(9, "7", Other)];
+        assert_eq!(classes(None, &pending), [(2, Duplicated), (5, MissingHere), (9, Duplicated)]);
+        assert_eq!(classes(Some(ours("7", Success)), &pending), [(2, Duplicated), (5, Matched), (9, Duplicated)]);
+        assert_eq!(classes(Some(ours("7", Success)), &pending[..1]), [(2, StatusDiffers)]);
+        let failed = [theirs(2, "7", Other), theirs(5, "7", Fail)];
+        assert_eq!(classes(Some(ours("7", Success)), &failed), [(2, Duplicated), (5, StatusDiffers)]);
+    }
+
+    #[test]
+    fn equal_lines_count_once() {
+        let lines = [
+            theirs(9, "7", Standing::Success),
+            theirs(2, "7", Standing::Success),
+            theirs(4, "7.00", Standing::Success),
+        ];
+        assert_eq!(
+            classes(Some(ours("7", Standing::Success)), &lines),
+            [(2, Class::Matched), (4, Class::Duplicated), (9, Class::Duplicated)]
+        );
+    }
+
+    #[test]
+    fn lines_that_contradict_each_other_are_not_compared() {
+        use Class::{Contradicting, Duplicated};
+        use Standing::{Fail, Other, Success};
+        let mut other_currency = theirs(3, "7", Success);
+        other_currency.money.currency_code = CurrencyCode::parse("BDT").unwrap();
+        for contradicting in [theirs(3, "7", Fail), theirs(3, "8", Success), theirs(3, "8", Other), other_currency] {
+            for ours in [None, Some(ours("7", Success))] {
+                let lines = [theirs(2, "7", Success), contradicting.clone(), theirs(4, "7", Success)];
+                let expected = [(2, Contradicting), (3, Contradicting), (4, Duplicated)];
+                assert_eq!(classes(ours, &lines), expected, "{contradicting:?}");
+            }
+        }
     }
 
     proptest! {

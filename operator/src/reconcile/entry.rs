@@ -1,20 +1,10 @@
 //! What is compared: one transaction, as the export or as the table has it.
 
-use domain::{Amount, CurrencyCode, Outcome, PaymentState, Resolution, Timestamp, WithdrawalRow, WithdrawalState};
+use domain::{Amount, CurrencyCode, Timestamp, WithdrawalRow};
 use serde::{Deserialize, Serialize};
 use store::AnyRow;
 
-/// Whether the money moved.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Standing {
-    /// It has moved: credited, paid.
-    Success,
-    /// It has not, and will not.
-    Fail,
-    /// Not ended, or not known.
-    Other,
-}
+use super::standing::{Belief, Standing};
 
 /// An amount in a currency.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -23,13 +13,15 @@ pub(crate) struct Money {
     pub(crate) currency_code: CurrencyCode,
 }
 
-/// A transaction in the export.
+/// A transaction in the export. In order, the line that decides comes first, and lines that say the same are beside each other.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct ProviderRecord {
-    pub(crate) line: u64,
-    pub(crate) money: Money,
     pub(crate) standing: Standing,
+    pub(crate) money: Money,
     pub(crate) by_hand: bool,
+    pub(crate) line: u64,
+    /// The rule that the id breaks. Then it names a transaction only if the table has it too.
+    pub(crate) odd_id: Option<String>,
 }
 
 /// A transaction in the table.
@@ -58,25 +50,27 @@ pub(crate) struct Entry {
     pub(crate) side: Side,
 }
 
+impl ProviderRecord {
+    /// Whether both lines say the same about the money.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.standing == other.standing && self.money == other.money
+    }
+}
+
 impl Entry {
     /// Our record of a transaction. `None` for a row without money, such as a number that a user has only entered.
     pub(crate) fn of_row(row: &AnyRow) -> Option<Self> {
         let (amount, currency_code) = row.money()?;
-        let (standing, found, at, is_expected) = match row {
-            AnyRow::Payment(it) => {
-                let (standing, is_expected) = payment(&it.row.state);
-                (standing, &it.row.resolutions, it.row.facts()?.evidence.received_at, is_expected)
+        let (belief, at) = match row {
+            AnyRow::Payment(it) => (Belief::of_payment(&it.row), it.row.facts()?.evidence.received_at),
+            AnyRow::Withdrawal(it) => {
+                let at = match &it.row {
+                    WithdrawalRow::Registered(row) => row.created_at,
+                    WithdrawalRow::Foreign(row) => row.facts.evidence.received_at,
+                    WithdrawalRow::Reserved(row) => row.reserved_at,
+                };
+                (Belief::of_withdrawal(&it.row)?, at)
             }
-            AnyRow::Withdrawal(it) => match &it.row {
-                WithdrawalRow::Registered(row) => {
-                    let (standing, is_expected) = withdrawal(&row.state);
-                    (standing, &row.resolutions, row.created_at, is_expected)
-                }
-                WithdrawalRow::Foreign(row) => {
-                    (Standing::Other, &row.resolutions, row.facts.evidence.received_at, true)
-                }
-                WithdrawalRow::Reserved(_) => return None,
-            },
             AnyRow::Deposit(_)
             | AnyRow::Unreadable(_)
             | AnyRow::EntryCount(_)
@@ -88,52 +82,18 @@ impl Entry {
             | AnyRow::Proposal(_)
             | AnyRow::TableIdentity(_) => return None,
         };
-        let standing = found.last().map_or(standing, found_out);
         let ours = OurRecord {
             money: Money { amount, currency_code: currency_code.clone() },
-            standing,
-            state: in_words(row.state_name(), found.last()),
+            standing: belief.standing,
+            state: in_words(row.state_name(), &belief),
             at,
-            is_expected: is_expected || standing == Standing::Success,
+            is_expected: belief.is_expected || belief.standing == Standing::Success,
         };
         Some(Self { key: row.key(), side: Side::Ours(ours) })
     }
 }
 
-/// A person's finding goes before the state, which it does not always change.
-fn found_out(resolution: &Resolution) -> Standing {
-    match resolution.outcome {
-        Outcome::Paid | Outcome::Credited => Standing::Success,
-        Outcome::Failed | Outcome::Rejected => Standing::Fail,
-    }
-}
-
-fn in_words(state: &str, found: Option<&Resolution>) -> String {
-    let Some(resolution) = found else { return state.to_owned() };
-    format!("{state}; a person found: {}", resolution.outcome.as_str())
-}
-
-/// The provider has signed for all but claims, which have no money and are not asked.
-fn payment(state: &PaymentState) -> (Standing, bool) {
-    match state {
-        PaymentState::Credited { .. } => (Standing::Success, true),
-        PaymentState::Rejected { .. } => (Standing::Fail, false),
-        PaymentState::Quarantined { .. }
-        | PaymentState::Unmatched { .. }
-        | PaymentState::Claimed { .. }
-        | PaymentState::Released { .. } => (Standing::Other, true),
-    }
-}
-
-/// What the provider refused at once need not be in its export; what it has or may have, must. What it surely does not have yet is
-/// open, and a person must know of it.
-fn withdrawal(state: &WithdrawalState) -> (Standing, bool) {
-    match state {
-        WithdrawalState::Paid { .. } => (Standing::Success, true),
-        WithdrawalState::Failed { facts } => (Standing::Fail, facts.is_some()),
-        WithdrawalState::Rejected { .. } => (Standing::Fail, false),
-        WithdrawalState::Sending | WithdrawalState::Waiting | WithdrawalState::Unknown | WithdrawalState::Submitted => {
-            (Standing::Other, true)
-        }
-    }
+fn in_words(state: &str, belief: &Belief<'_>) -> String {
+    let Some(finding) = belief.finding else { return state.to_owned() };
+    format!("{state}; a person found: {}", finding.outcome.as_str())
 }

@@ -1,14 +1,21 @@
-//! The provider's export, line by line. A line that cannot be read is named with its column, and does not stop the others.
+//! The provider's export, record by record. A record that cannot be read is named with its line and column, and does not stop the others.
 
-use std::io::Read;
+use std::borrow::Cow;
+use std::collections::VecDeque;
+use std::io::{BufReader, Read};
 
-use csv::{Reader, ReaderBuilder, StringRecord};
-use domain::{Amount, CurrencyCode, InvalidValue, PaymentKey, TransactionId, WalletType, WithdrawalId};
+use domain::CurrencyCode;
+use domain::{InvalidValue, PaymentKey, PaymentSystems, TextRule, TransactionId, WalletType, WithdrawalId};
+use encoding_rs_io::{DecodeReaderBytes, DecodeReaderBytesBuilder};
 use serde::Serialize;
 use store::RowKey;
 
-use super::config::Config;
-use super::entry::{Entry, Money, ProviderRecord, Side, Standing};
+use super::amount::amount;
+use super::config::{Config, plain};
+use super::entry::{Entry, Money, ProviderRecord, Side};
+use super::record::Record;
+use super::records::Records;
+use super::standing::Standing;
 use crate::failure::Failure;
 
 /// A line that cannot be compared. Its content is not repeated: it may be a person's.
@@ -19,12 +26,23 @@ pub(crate) struct BadLine {
     pub(crate) reason: String,
 }
 
+/// What a line of an export is.
+#[derive(Debug)]
+pub(crate) enum Line {
+    Transaction(Entry),
+    Bad(BadLine),
+    /// No transaction, for this reason.
+    Ignored(u64, &'static str),
+}
+
 /// An export that is being read.
-pub(crate) struct Export<'a, R> {
+pub(crate) struct Export<'a, R: Read> {
     config: &'a Config,
-    lines: Reader<R>,
+    records: Records<BufReader<DecodeReaderBytes<R, Vec<u8>>>>,
+    heads: Record,
     places: Places,
-    record: StringRecord,
+    /// The lines in front of the header.
+    before: VecDeque<(u64, &'static str)>,
 }
 
 /// Where the columns are.
@@ -39,15 +57,22 @@ struct Places {
     origin: Option<usize>,
 }
 
+/// Why a field, given by its place, cannot be read.
+type BadField = (usize, Cow<'static, str>);
+
 impl Places {
-    fn find(config: &Config, heads: &StringRecord) -> Result<Self, Failure> {
+    fn find(config: &Config, heads: &Record) -> Result<Self, Failure> {
         let columns = &config.columns;
         let find = |name: &String| {
-            let mut found = (0..heads.len()).filter(|place| heads.get(*place).map(str::trim) == Some(name));
+            let mut found = (0..heads.len()).filter(|place| heads.field(*place).trim() == name);
             match (found.next(), found.next()) {
                 (Some(place), None) => Ok(place),
                 (Some(_), Some(_)) => Err(Failure::Usage(format!("the export has the column \"{name}\" twice"))),
-                (None, _) => Err(Failure::Usage(format!("the export has no column \"{name}\", which --config names"))),
+                (None, _) => Err(Failure::Usage(format!(
+                    "the export has no column \"{name}\", which --config names. Line {} has {:?}: if it is not the header, set `skip_lines`",
+                    heads.line,
+                    heads.fields().map(str::trim).collect::<Vec<_>>(),
+                ))),
             }
         };
         Ok(Self {
@@ -61,235 +86,190 @@ impl Places {
             origin: columns.origin.as_ref().map(find).transpose()?,
         })
     }
+
+    /// The columns that are compared. Who made a withdrawal may be a free text.
+    fn compared(&self) -> impl Iterator<Item = usize> {
+        let Self { direction, deposit_id, withdrawal_id, amount, currency_code, status, wallet_type, .. } = *self;
+        [direction, deposit_id, withdrawal_id, amount, currency_code, status].into_iter().chain(wallet_type)
+    }
 }
 
-impl<'a, R: Read> Export<'a, R> {
-    /// Reads the heads.
-    pub(crate) fn open(config: &'a Config, input: R) -> Result<Self, Failure> {
-        let delimiter = u8::try_from(config.delimiter).unwrap_or(b',');
-        let mut lines = ReaderBuilder::new().delimiter(delimiter).from_reader(input);
-        let heads = lines.headers().map_err(|error| Failure::Usage(format!("the export's first line: {error}")))?;
-        let places = Places::find(config, heads)?;
-        Ok(Self { config, lines, places, record: StringRecord::new() })
-    }
+fn unread(error: &std::io::Error) -> Failure {
+    Failure::Usage(format!("the export: {error}"))
+}
 
-    /// Reads the next line; `None` after the last. The outer error is the file's.
-    pub(crate) fn next(&mut self) -> Result<Option<Result<Entry, BadLine>>, Failure> {
-        match self.lines.read_record(&mut self.record) {
-            Ok(false) => return Ok(None),
-            Ok(true) => {}
-            Err(error) if error.is_io_error() => return Err(Failure::Usage(format!("the export: {error}"))),
-            Err(error) => {
-                let line = error.position().map_or(0, csv::Position::line);
-                let reason = if let csv::ErrorKind::UnequalLengths { expected_len, len, .. } = error.kind() {
-                    format!("{len} columns in place of {expected_len}")
-                } else {
-                    "must be UTF-8".into()
-                };
-                return Ok(Some(Err(BadLine { line, column: String::new(), reason })));
+fn is_empty(record: &Record) -> bool {
+    record.fields().all(|field| field.trim().is_empty())
+}
+
+const EMPTY: &str = "empty";
+
+impl<'a, R: Read> Export<'a, R> {
+    /// Reads the header.
+    pub(crate) fn open(config: &'a Config, input: R) -> Result<Self, Failure> {
+        let text = DecodeReaderBytesBuilder::new().utf8_passthru(true).strip_bom(true).build(input);
+        let delimiter = u8::try_from(config.delimiter).unwrap_or(b',');
+        let mut records = Records::new(BufReader::new(text), delimiter);
+        let mut before = VecDeque::new();
+        for (_, line) in (0..config.skip_lines).zip(1..) {
+            if records.skip_line().map_err(|error| unread(&error))? {
+                before.push_back((line, "in front of the header"));
             }
         }
-        let line = self.record.position().map_or(0, csv::Position::line);
-        Ok(Some(self.entry(line).map_err(|(place, reason)| BadLine { line, column: self.head(place), reason })))
+        let heads = loop {
+            match records.next().map_err(|error| unread(&error))? {
+                Some(Ok(record)) if is_empty(&record) => before.push_back((record.line, EMPTY)),
+                Some(Ok(record)) => break record,
+                Some(Err(bad)) => {
+                    return Err(Failure::Usage(format!("the export's header: line {}: {}", bad.line, bad.reason)));
+                }
+                None => return Err(Failure::Usage("the export has no header".into())),
+            }
+        };
+        let places = Places::find(config, &heads)?;
+        records.columns = Some(heads.len());
+        Ok(Self { config, records, heads, places, before })
     }
 
-    fn head(&mut self, place: usize) -> String {
-        let heads = self.lines.headers().ok();
-        heads.and_then(|heads| heads.get(place)).unwrap_or_default().to_owned()
+    /// Reads the next line, or the lines of a record; `None` after the last. The error is the file's.
+    pub(crate) fn next(&mut self) -> Result<Option<Line>, Failure> {
+        if let Some((line, reason)) = self.before.pop_front() {
+            return Ok(Some(Line::Ignored(line, reason)));
+        }
+        let record = match self.records.next().map_err(|error| unread(&error))? {
+            None => return Ok(None),
+            Some(Ok(record)) => record,
+            Some(Err(bad)) => return Ok(Some(self.bad(bad.line, bad.place, bad.reason))),
+        };
+        if let Some(place) = self.places.compared().find(|place| record.field(*place).contains(['\r', '\n'])) {
+            self.records.go_back();
+            let reason = "must not have more than one line: is a quote not closed?";
+            return Ok(Some(self.bad(record.line, Some(place), reason.into())));
+        }
+        if let Some(reason) = self.ignored(&record) {
+            return Ok(Some(Line::Ignored(record.line, reason)));
+        }
+        if record.len() != self.heads.len() {
+            self.records.go_back();
+            let reason = format!("{} columns in place of {}", record.len(), self.heads.len());
+            return Ok(Some(self.bad(record.line, None, reason)));
+        }
+        Ok(Some(match self.entry(&record) {
+            Ok(entry) => Line::Transaction(entry),
+            Err((place, reason)) => self.bad(record.line, Some(place), reason.into()),
+        }))
     }
 
-    fn entry(&self, line: u64) -> Result<Entry, (usize, String)> {
-        let (config, places) = (self.config, &self.places);
-        let texts = &config.texts;
-        let is_deposit = self.is(places.direction, &[(&texts.deposit, true), (&texts.withdrawal, false)])?;
-        let key = if is_deposit { self.payment()? } else { self.withdrawal()? };
-        let amount = self.parse(places.amount, |text| amount(config, text))?;
+    fn bad(&self, line: u64, place: Option<usize>, reason: String) -> Line {
+        let column = place.map_or("", |place| self.heads.field(place)).trim().to_owned();
+        Line::Bad(BadLine { line, column, reason })
+    }
+
+    /// Why the record is no transaction, if the configuration says so. A total is none of the types.
+    fn ignored(&self, record: &Record) -> Option<&'static str> {
+        if is_empty(record) {
+            return Some(EMPTY);
+        }
+        let Config { texts, ignore, .. } = self.config;
+        let direction = plain(record.field(self.places.direction));
+        if ignore.types.contains(&direction) {
+            return Some("another type");
+        }
+        let first = record.fields().map(plain).find(|field| !field.is_empty()).unwrap_or_default();
+        let is_total = ignore.totals.iter().any(|text| first.starts_with(text));
+        (is_total && !texts.deposit.contains(&direction) && !texts.withdrawal.contains(&direction)).then_some("a total")
+    }
+
+    fn entry(&self, record: &Record) -> Result<Entry, BadField> {
+        let (Config { texts, .. }, places) = (self.config, &self.places);
+        let is_deposit = is(record, places.direction, &[(&texts.deposit, true), (&texts.withdrawal, false)])?;
+        let by_hand = places.origin.is_some_and(|place| texts.by_hand.contains(&plain(record.field(place))));
+        let (key, odd_id) = if is_deposit {
+            let payment = self.payment(record)?;
+            (payment.key(), broken_rule(&self.config.payment_systems, &payment))
+        } else {
+            (self.withdrawal(record, by_hand)?, None)
+        };
+        let is_negative = !is_deposit && self.config.negative_withdrawals;
+        let amount = parse(record, places.amount, |text| amount(self.config, text, is_negative))?;
+        let currency_code = parse(record, places.currency_code, CurrencyCode::parse)?;
         let standings =
             [(&texts.success, Standing::Success), (&texts.fail, Standing::Fail), (&texts.other, Standing::Other)];
         let theirs = ProviderRecord {
-            line,
-            money: Money { amount, currency_code: self.parse(places.currency_code, CurrencyCode::parse)? },
-            standing: self.is(places.status, &standings)?,
-            by_hand: places.origin.is_some_and(|place| is_one_of(self.text(place), &texts.by_hand)),
+            standing: is(record, places.status, &standings)?,
+            money: Money { amount, currency_code },
+            by_hand,
+            line: record.line,
+            odd_id,
         };
         Ok(Entry { key, side: Side::Providers(theirs) })
     }
 
-    fn payment(&self) -> Result<String, (usize, String)> {
-        let transaction_id = self.parse(self.places.deposit_id, TransactionId::parse)?;
+    fn payment(&self, record: &Record) -> Result<PaymentKey, BadField> {
+        let transaction_id = parse(record, self.places.deposit_id, TransactionId::parse)?;
         let wallet_type = match (self.places.wallet_type, &self.config.wallet_type) {
-            (Some(place), _) => self.parse(place, |text| {
+            (Some(place), _) => parse(record, place, |text| {
                 self.config.wallets.get(text).cloned().map_or_else(|| WalletType::parse(text), Ok)
             })?,
             (None, Some(wallet_type)) => wallet_type.clone(),
             (None, None) => return Err((self.places.deposit_id, "must have a wallet".into())),
         };
-        Ok(PaymentKey { wallet_type, transaction_id }.key())
+        Ok(PaymentKey { wallet_type, transaction_id })
     }
 
     /// A withdrawal that was made by hand need not have an id that could be ours: any text names it.
-    fn withdrawal(&self) -> Result<String, (usize, String)> {
+    fn withdrawal(&self, record: &Record, by_hand: bool) -> Result<String, BadField> {
         let place = self.places.withdrawal_id;
-        let is_by_hand = self.places.origin.is_some_and(|it| is_one_of(self.text(it), &self.config.texts.by_hand));
-        if is_by_hand && !self.text(place).is_empty() {
-            return Ok(format!("withdrawal#{}", self.text(place)));
+        let id = text(record, place);
+        if by_hand && !id.is_empty() {
+            return Ok(format!("withdrawal#{id}"));
         }
-        Ok(self.parse(place, WithdrawalId::parse)?.key())
-    }
-
-    fn text(&self, place: usize) -> &str {
-        self.record.get(place).unwrap_or_default().trim()
-    }
-
-    fn parse<'t, T>(
-        &'t self,
-        place: usize,
-        parse: impl Fn(&'t str) -> Result<T, InvalidValue>,
-    ) -> Result<T, (usize, String)> {
-        parse(self.text(place)).map_err(|broken| (place, broken.to_string()))
-    }
-
-    fn is<T: Copy>(&self, place: usize, meanings: &[(&Vec<String>, T)]) -> Result<T, (usize, String)> {
-        let meaning =
-            meanings.iter().find(|(texts, _)| is_one_of(self.text(place), texts)).map(|(_, meaning)| *meaning);
-        meaning.ok_or_else(|| (place, "must be one of the texts that --config lists".into()))
+        Ok(parse(record, place, WithdrawalId::parse)?.key())
     }
 }
 
-fn is_one_of(text: &str, texts: &[String]) -> bool {
-    texts.contains(&text.to_lowercase())
+/// The rule of its wallet that a number breaks: then it is none that a user can have paid under, such as one that a spreadsheet has
+/// rewritten. A wallet without a rule of its own takes what all wallets take.
+fn broken_rule(systems: &PaymentSystems, payment: &PaymentKey) -> Option<String> {
+    let number = payment.transaction_id.as_str();
+    let any = TextRule { least: 1, most: 190, digits: false };
+    let rule = systems.find(&payment.wallet_type).map_or(&any, |system| &system.key1);
+    if let Err(InvalidValue(rule)) = rule.check(number) {
+        return Some(rule.into());
+    }
+    is_fraction(number).then(|| "must be a number as the wallet spells it, and not as a spreadsheet does".into())
 }
 
-/// Reads an amount as the export spells it.
-fn amount(config: &Config, text: &str) -> Result<Amount, InvalidValue> {
-    let (whole, fraction) = match text.split_once(config.decimal_separator) {
-        Some((whole, fraction)) => (whole, Some(fraction)),
-        None => (text, None),
-    };
-    let whole = match config.thousands_separator.filter(|separator| whole.contains(*separator)) {
-        Some(separator) => ungrouped(whole, separator)?,
-        None => whole.to_owned(),
-    };
-    Amount::parse(&fraction.map_or(whole.clone(), |fraction| format!("{whole}.{fraction}")))
+/// Whether a spreadsheet may have written it for a whole number: `66666666603.0`, `6.66667E+10`, `6E+10`.
+fn is_fraction(text: &str) -> bool {
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let (mantissa, exponent) = text.split_once(['e', 'E']).map_or((text, None), |(mantissa, it)| (mantissa, Some(it)));
+    let (whole, fraction) = mantissa.split_once('.').map_or((mantissa, None), |(whole, it)| (whole, Some(it)));
+    let has_sign = exponent.is_some_and(|it| it.starts_with(['+', '-']));
+    is_number(whole)
+        && fraction.is_none_or(is_number)
+        && exponent.is_none_or(|it| is_number(it.trim_start_matches(['+', '-'])))
+        && (fraction.is_some() || has_sign)
 }
 
-/// Takes thousands apart, and not what is a decimal separator in truth: `700,50` has none.
-fn ungrouped(whole: &str, separator: char) -> Result<String, InvalidValue> {
-    let groups: Vec<_> = whole.split(separator).collect();
-    let last = groups.len().saturating_sub(1);
-    let is_well = groups.iter().enumerate().all(|(place, group)| match place {
-        0 => (1..=3).contains(&group.len()),
-        _ if place == last => group.len() == 3,
-        _ => (2..=3).contains(&group.len()),
-    });
-    is_well
-        .then(|| groups.concat())
-        .ok_or(InvalidValue("must have its thousands separated by two or three digits".into()))
+/// A field without the spaces around it. Other characters that look like a space are a part of it.
+fn text(record: &Record, place: usize) -> &str {
+    record.field(place).trim_matches([' ', '\t'])
+}
+
+fn parse<'t, T>(
+    record: &'t Record,
+    place: usize,
+    parse: impl Fn(&'t str) -> Result<T, InvalidValue>,
+) -> Result<T, BadField> {
+    parse(text(record, place)).map_err(|InvalidValue(rule)| (place, rule))
+}
+
+fn is<T: Copy>(record: &Record, place: usize, meanings: &[(&Vec<String>, T)]) -> Result<T, BadField> {
+    let text = plain(record.field(place));
+    let meaning = meanings.iter().find(|(texts, _)| texts.contains(&text)).map(|(_, meaning)| *meaning);
+    meaning.ok_or_else(|| (place, "must be one of the texts that --config lists".into()))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const SAMPLE: &str = include_str!("../../samples/export.toml");
-    const HEADS: &str = "Type,Transaction ID,Withdrawal ID,Amount,Currency,Status,Wallet,Created by\n";
-
-    fn read(config: &Config, text: &str) -> Vec<Result<Entry, BadLine>> {
-        let mut export = Export::open(config, text.as_bytes()).unwrap();
-        std::iter::from_fn(|| export.next().unwrap()).collect()
-    }
-
-    fn sample() -> Config {
-        Config::parse(SAMPLE).unwrap()
-    }
-
-    #[test]
-    fn the_sample_is_read_by_its_sample_configuration() {
-        let read = read(&sample(), include_str!("../../samples/export.csv"));
-        let seen: Vec<_> = read
-            .into_iter()
-            .map(|entry| {
-                let Entry { key, side: Side::Providers(theirs) } = entry.unwrap() else { panic!() };
-                (key, theirs.line, theirs.money.amount.to_string(), theirs.standing, theirs.by_hand)
-            })
-            .collect();
-        let success = Standing::Success;
-        let expected = [
-            ("payment#paytm#47752123519", 2, "1500.50", success, false),
-            ("withdrawal#withdrawal-1", 3, "300", success, false),
-            ("withdrawal#BO-17", 4, "100000.00", success, true),
-        ];
-        assert_eq!(
-            seen,
-            expected.map(|(key, line, amount, it, by_hand)| (key.into(), line, amount.into(), it, by_hand))
-        );
-    }
-
-    #[test]
-    fn a_bad_line_is_named_with_its_column_and_does_not_stop_the_others() {
-        let good = "deposit,1,,700,INR,PENDING,paytm,\n";
-        let bad = [
-            ("Gift,1,,700,INR,Success,paytm,\n", "Type"),
-            ("Deposit,,,700,INR,Success,paytm,\n", "Transaction ID"),
-            ("Withdrawal,,a b,700,INR,Success,paytm,API\n", "Withdrawal ID"),
-            ("Deposit,1,,\"700,5\",INR,Success,paytm,\n", "Amount"),
-            ("Deposit,1,,700.5.5,INR,Success,paytm,\n", "Amount"),
-            ("Deposit,1,,-700,INR,Success,paytm,\n", "Amount"),
-            ("Deposit,1,,700,rupees,Success,paytm,\n", "Currency"),
-            ("Deposit,1,,700,INR,Perhaps,paytm,\n", "Status"),
-            ("Deposit,1,,700,INR,Success,Pay TM,\n", "Wallet"),
-            ("Deposit,1,,700\n", ""),
-        ];
-        for (line, column) in bad {
-            let read = read(&sample(), &format!("\u{feff}{HEADS}{good}{line}{good}"));
-            let [Ok(_), Err(bad), Ok(_)] = read.as_slice() else { panic!("{line}: {read:?}") };
-            assert_eq!((bad.line, bad.column.as_str()), (3, column), "{bad:?}");
-            assert!(!bad.reason.is_empty());
-        }
-    }
-
-    #[test]
-    fn what_is_no_utf_8_is_a_bad_line() {
-        let config = sample();
-        let text =
-            [HEADS.as_bytes(), b"Deposit,\xff,,700,INR,Success,paytm,\nDeposit,1,,7,INR,Success,paytm,\n"].concat();
-        let mut export = Export::open(&config, text.as_slice()).unwrap();
-        assert_eq!(export.next().unwrap().unwrap().unwrap_err().line, 2);
-        assert!(export.next().unwrap().unwrap().is_ok());
-    }
-
-    #[test]
-    fn separators_are_the_configured_ones() {
-        let mut config = sample();
-        (config.decimal_separator, config.thousands_separator) = (',', Some('.'));
-        let exactly = |text| amount(&config, text).map(|it| it.to_string());
-        assert_eq!(exactly("1.234.567,89"), Ok("1234567.89".into()));
-        assert_eq!(exactly("1234567,89"), Ok("1234567.89".into()));
-        for bad in ["1.5", "12.34.56", "1,234.567", ".500", "1..000", ""] {
-            assert!(exactly(bad).is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn a_configuration_that_cannot_do_is_refused_by_its_name() {
-        for (from, to, named) in [
-            ("delimiter = \",\"", "delimiter = \"€\"", "delimiter"),
-            ("thousands_separator = \",\"", "thousands_separator = \".\"", "thousands_separator"),
-            ("wallet_type = \"Wallet\"", "", "wallet_type"),
-            ("origin = \"Created by\"", "", "origin"),
-            ("amount = \"Amount\"", "", "amount"),
-            ("[texts]", "[texts]\nperhaps = []", "perhaps"),
-        ] {
-            let why = Config::parse(&SAMPLE.replace(from, to)).unwrap_err();
-            assert!(why.contains(named), "{why}");
-        }
-    }
-
-    #[test]
-    fn a_column_that_is_missing_or_there_twice_is_named() {
-        for (heads, named) in [("Type,Amount\n", "Transaction ID"), ("Type,Type\n", "Type")] {
-            let Err(Failure::Usage(why)) = Export::open(&sample(), heads.as_bytes()).map(|_| ()) else { panic!() };
-            assert!(why.contains(&format!("\"{named}\"")), "{why}");
-        }
-    }
-}
+mod tests;

@@ -8,8 +8,9 @@ use serde::Serialize;
 use store::UnreadableRow;
 
 use super::compare::{Class, Finding};
-use super::entry::{Money, Standing};
+use super::entry::Money;
 use super::export::BadLine;
+use super::standing::Standing;
 use crate::failure::Failure;
 
 /// A file, and how many lines are in it.
@@ -27,6 +28,7 @@ pub(crate) struct Files {
     classes: Vec<Listing>,
     bad_lines: Listing,
     bad_rows: Listing,
+    ignored: Listing,
 }
 
 /// The summary of a file.
@@ -53,6 +55,7 @@ impl Files {
             classes: Class::ALL.into_iter().map(class).collect::<Result<_, _>>()?,
             bad_lines: Listing::create(directory, "bad_lines", true, &["line", "column", "reason"])?,
             bad_rows: Listing::create(directory, "bad_rows", true, &["id", "reason"])?,
+            ignored: Listing::create(directory, "ignored", false, &["line", "reason"])?,
         })
     }
 
@@ -62,6 +65,10 @@ impl Files {
 
     pub(crate) fn bad_row(&mut self, bad: &UnreadableRow) -> Result<(), Failure> {
         self.bad_rows.write(&[&bad.key, &bad.reason])
+    }
+
+    pub(crate) fn ignored(&mut self, line: u64, reason: &str) -> Result<(), Failure> {
+        self.ignored.write(&[&line.to_string(), reason])
     }
 
     pub(crate) fn finding(&mut self, finding: Finding<'_>) -> Result<(), Failure> {
@@ -78,7 +85,7 @@ impl Files {
 
     /// Ends all files.
     pub(crate) fn finish(self) -> Result<Vec<Total>, Failure> {
-        self.classes.into_iter().chain([self.bad_lines, self.bad_rows]).map(Listing::finish).collect()
+        self.classes.into_iter().chain([self.bad_lines, self.bad_rows, self.ignored]).map(Listing::finish).collect()
     }
 }
 

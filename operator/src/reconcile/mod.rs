@@ -3,17 +3,22 @@
 //! Both are read once, in whatever order they have, sorted by key on disk, and compared side by side: the memory it takes does not depend
 //! on how many they are, and no row is read by itself.
 
+mod amount;
 mod compare;
 mod config;
 mod entry;
 mod export;
 mod files;
+mod lines;
+mod record;
+mod records;
+mod standing;
+mod time;
 
 use std::fs::File;
 use std::future::ready;
 use std::io;
 use std::path::PathBuf;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Args;
 use domain::Timestamp;
@@ -26,10 +31,12 @@ use crate::output::Output;
 use crate::scan::{Scanned, bytes_bar, rows_bar, scan_pages};
 use compare::{Period, compare};
 use files::Files;
+use time::time;
 
 pub(crate) use config::Config;
-pub(crate) use entry::{Entry, ProviderRecord, Side, Standing};
-pub(crate) use export::Export;
+pub(crate) use entry::{Entry, ProviderRecord, Side};
+pub(crate) use export::{BadLine, Export, Line};
+pub(crate) use standing::Standing;
 
 /// What to compare.
 #[derive(Debug, Args)]
@@ -46,7 +53,7 @@ pub(crate) struct Reconcile {
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
 
-    /// The export begins here: nothing earlier is missing in it. UTC, such as 2026-01-31 or 2026-01-31T18:30:00Z
+    /// The export begins here: nothing earlier is missing in it. Such as 2026-01-31, which is in UTC, or 2026-01-31T00:00:00+08:00
     #[arg(long, value_name = "TIME", value_parser = time)]
     since: Option<Timestamp>,
 
@@ -61,25 +68,31 @@ Classes, each a file in --out:
   missing_here     in the export alone; of withdrawals without a column for it, it cannot say whether they were made by hand
   missing_there    in the table alone, between --since and --until
   amount_differs   another amount or currency
-  status_differs   the money moved on one side, or one side has not ended; what a person resolved counts as what was found out
+  status_differs   the money moved on one side, or one side has not ended; what a person found out about the money counts
   by_hand          withdrawals that the export marks as made in the back office: they send no postback, and are no difference
-  duplicated       further lines with an id of an earlier line
-  bad_lines        lines that cannot be read, with the column and why
+  contradicting    lines with one id, and with different amounts or ends: they are not compared
+  duplicated       further lines with one id; the one that says that the money moved is compared
+  bad_lines        lines that cannot be read, with the column and why; also ids that break the wallet's rule and are not in the table
   bad_rows         rows of the table that cannot be read
+  ignored          lines that are no transactions, as --config says
 
 Failed deposits leave no trace in the table: if the export has them, they match. Numbers that a user has only entered are no payments.
-Exit status 1 if any class but matched and by_hand has a line.
+Exit status 1 if any class but matched, by_hand and ignored has a line.
 It holds 32,768 transactions in memory, and the rest in nameless files of the temporary directory (TMPDIR), about 100 bytes each.";
 
-fn time(text: &str) -> Result<Timestamp, String> {
-    let text = if text.contains(':') { text.to_owned() } else { format!("{text}T00:00:00Z") };
-    let time = humantime::parse_rfc3339_weak(&text).map_err(|error| error.to_string())?;
-    let since_1970: SystemTime = time;
-    let milliseconds = since_1970.duration_since(UNIX_EPOCH).map_err(|error| error.to_string())?.as_millis();
-    u64::try_from(milliseconds).map(Timestamp).map_err(|error| error.to_string())
+impl Reconcile {
+    fn period(&self) -> Result<Period, Failure> {
+        let since = self.since.unwrap_or(Timestamp(0));
+        let until = self.until.unwrap_or(Timestamp(u64::MAX));
+        if since >= until {
+            return Err(Failure::Usage("--since must be before --until".into()));
+        }
+        Ok(Period { since, until })
+    }
 }
 
 pub(crate) async fn run(deployment: &Deployment, output: Output, arguments: &Reconcile) -> Result<Done, Failure> {
+    let period = arguments.period()?;
     let config = Config::read(&arguments.config)?;
     let table = deployment.table()?;
     let mut sorter = Sorter::new(RUN);
@@ -88,10 +101,11 @@ pub(crate) async fn run(deployment: &Deployment, output: Output, arguments: &Rec
     let bar = bytes_bar(file.metadata().map_err(unopened)?.len());
     let mut export = Export::open(&config, bar.wrap_read(file))?;
     let mut files = Files::create(&arguments.out)?;
-    while let Some(entry) = export.next()? {
-        match entry {
-            Ok(entry) => sorter.push(entry)?,
-            Err(bad) => files.bad_line(&bad)?,
+    while let Some(line) = export.next()? {
+        match line {
+            Line::Transaction(entry) => sorter.push(entry)?,
+            Line::Bad(bad) => files.bad_line(&bad)?,
+            Line::Ignored(line, reason) => files.ignored(line, reason)?,
         }
     }
     bar.finish();
@@ -106,11 +120,13 @@ pub(crate) async fn run(deployment: &Deployment, output: Output, arguments: &Rec
         })
     };
     scan_pages(&table, &rows_bar(), entries, take).await?;
-    let period = Period {
-        since: arguments.since.unwrap_or(Timestamp(0)),
-        until: arguments.until.unwrap_or(Timestamp(u64::MAX)),
-    };
-    compare(sorter.sorted()?, period, |finding| files.finding(finding))?;
+    compare(sorter.sorted()?, period, |finding| match finding.odd_id() {
+        Some((line, rule)) => {
+            let column = config.columns.deposit_id.clone();
+            files.bad_line(&BadLine { line, column, reason: rule.to_owned() })
+        }
+        None => files.finding(finding),
+    })?;
     let totals = files.finish()?;
     output.records(&totals, ["CLASS", "COUNT", "FILE"], |it| {
         [it.class.to_owned(), it.count.to_string(), it.file.display().to_string()]
