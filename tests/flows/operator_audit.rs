@@ -83,13 +83,12 @@ fn altered(row: &Value, replaced: &[(&str, &str)]) -> Value {
 fn resolution(outcome: &str) -> Value {
     let text = |text: &str| json!({"S": text});
     json!({"L": [{"M": {"outcome": text(outcome), "by": text("alice"), "reason": text("seen"), "evidence": text("line 7"),
-        "at": {"N": "1692960460000"}, "closes": {"N": "0"}, "credited_to": text("o2")}}]})
+        "at": {"N": "1692960460000"}, "closes": {"N": "0"}, "credited_to": text("o5")}}]})
 }
 
 #[tokio::test]
 async fn a_forged_credit_is_broken_whoever_is_said_to_have_decided() {
     let (site, tool) = busy().await;
-    assert_eq!(site.order("o4").await.status, 201);
     let (payment, order) = (site.row("payment#paytm#22222222222").await, site.row("deposit#o2").await);
     let replaced = [("700", "1000000"), ("22222222222", "66666666666"), ("o2", "o5")];
     let mut forged = altered(&payment, &replaced);
@@ -97,10 +96,13 @@ async fn a_forged_credit_is_broken_whoever_is_said_to_have_decided() {
     forged["resolutions"] = resolution("credited");
     site.put(&forged).await;
     site.put(&altered(&order, &replaced)).await;
+    // A withdrawal that a person would have to end.
+    site.put(&altered(&site.row("withdrawal#w1").await, &[("w1", "w2")])).await;
     for more in [&[][..], &["--strict"]] {
         let Audited { status, found, summary } = audit(&tool, more).await;
-        assert_eq!((status, found), (1, broken(&[("unproved", "payment#paytm#66666666666")])));
-        assert_eq!(summary["unproved"]["credits"], inr(1, "1000000"));
+        let expected = [("unproved", "payment#paytm#66666666666"), ("unproved", "withdrawal#w2")];
+        assert_eq!((status, found), (1, broken(&expected)));
+        assert_eq!(summary["unproved"], json!({"credits": inr(1, "1000000"), "ends": inr(1, "1000")}));
         assert_eq!(summary["by_person"]["credits"], inr(1, "1000000"));
     }
     let (_, said) = tool.run(&["audit"]).await;

@@ -259,31 +259,33 @@ impl OneList {
         let unquoted = (0..list.elements()).filter(|element| !self.quoted.contains(element));
         let rows = unquoted.filter_map(|element| {
             let read = list.element(element, received_at, Separator::Dot).ok()?;
-            Some((element, self.row_of(element, read)))
+            Some((element, self.row_of(element, &read)))
         });
-        let missing = stream::iter(rows).map(async |(element, row)| Some((element, missing(table, &row).await?)));
+        let missing = stream::iter(rows).map(async |(element, key)| Some((element, missing(table, &key).await?)));
         for (element, what) in missing.buffered(LISTS).filter_map(async |it| it).collect::<Vec<_>>().await {
             let what = format!("it is done, and of its element {element} {what}");
             report(Break::new(Rule::List, self.progress_key(), what));
         }
     }
 
-    /// The row that tells of an element.
-    fn row_of(&self, element: usize, read: Element) -> RowId {
+    /// The key of the row that tells of an element.
+    fn row_of(&self, element: usize, read: &Element) -> String {
         match read {
-            Element::Deposit(it) => RowId::Payment(it.payment),
-            Element::Withdrawal(it) => RowId::Withdrawal(it.withdrawal_id),
-            Element::Unreadable { .. } => RowId::Unreadable(UnreadableId { list: self.hash.clone(), element }),
+            Element::Deposit(it) => it.payment.key(),
+            Element::Withdrawal(it) => it.withdrawal_id.key(),
+            Element::Unreadable { .. } => UnreadableId { list: self.hash.clone(), element }.key(),
         }
     }
 }
 
 /// What is wrong with the row of an element.
-async fn missing(table: &impl ReadAny, id: &RowId) -> Option<String> {
-    match read_any(table, id).await {
-        Ok(Some(row)) => (!has_report(&row)).then(|| format!("{} says nothing", row.key())),
-        Ok(None) => Some(format!("there is no row: {id:?}")),
-        Err(error) => Some(format!("the row cannot be read: {error}")),
+async fn missing(table: &impl ReadAny, key: &str) -> Option<String> {
+    let there_is_none = || Some(format!("there is no {key}"));
+    let Some(id) = RowId::parse(key) else { return there_is_none() };
+    match read_any(table, &id).await {
+        Ok(Some(row)) => (!has_report(&row)).then(|| format!("{key} says nothing")),
+        Ok(None) => there_is_none(),
+        Err(error) => Some(format!("{key} cannot be read: {error}")),
     }
 }
 

@@ -142,8 +142,9 @@ impl Sorters {
         found.breaks.iter().for_each(|it| reporter.report(it));
         found.by_person.iter().for_each(|it| reporter.summary.by_person.add(it));
         for (id, created_at) in found.open {
-            let old = reporter.summary.add_open(id, created_at, now);
-            old.iter().for_each(|it| reporter.report(it));
+            if let Some(old) = reporter.summary.add_open(id, created_at, now) {
+                reporter.report(&old);
+            }
         }
         found.formats.into_iter().for_each(|(format, rows)| reporter.summary.add_format(format, rows));
         found.credits.into_iter().try_for_each(|it| self.credits.push(it))?;
@@ -191,10 +192,10 @@ pub(crate) async fn run(deployment: &Deployment, output: Output, arguments: &Aud
     let (bar, now) = (rows_bar(), Timestamp(System.now_ms()));
     let mut reporter = Reporter { output, bar: bar.clone(), is_strict: arguments.strict, summary: Summary::default() };
     let mut sorters = Sorters::new(RUN);
-    let keys = Arc::clone(&verifier);
+    let of_pages = Arc::clone(&verifier);
     let look = move |rows| {
-        let keys = Arc::clone(&keys);
-        async move { Found::on(rows, &*keys).await }
+        let verifier = Arc::clone(&of_pages);
+        async move { Found::on(rows, &*verifier).await }
     };
     let rows = scan_pages(&table, &bar, look, |found| Ok(sorters.take(found, now, &mut reporter)?)).await?;
     sorters.compare(&table, &*verifier, now, |found| reporter.report(&found)).await?;

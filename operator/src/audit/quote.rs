@@ -127,7 +127,7 @@ impl Quote {
     fn decided(&self) -> Option<Decided> {
         let (Quoted::Payment { money, .. } | Quoted::Withdrawal { money, .. }) = &self.quoted else { return None };
         let Money { amount, currency_code, .. } = money.clone();
-        Some(Decided { decided: self.decides?, amount, currency_code })
+        Some(Decided { decision: self.decides?, amount, currency_code })
     }
 }
 

@@ -67,7 +67,7 @@ pub(crate) enum Decision {
 /// Money that was decided about.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Decided {
-    pub(crate) decided: Decision,
+    pub(crate) decision: Decision,
     pub(crate) amount: Amount,
     pub(crate) currency_code: CurrencyCode,
 }
@@ -152,7 +152,7 @@ pub(crate) struct DecidedSums {
 
 impl DecidedSums {
     pub(crate) fn add(&mut self, decided: &Decided) {
-        let Sums(sums) = match decided.decided {
+        let Sums(sums) = match decided.decision {
             Decision::Credit => &mut self.credits,
             Decision::End => &mut self.ends,
         };

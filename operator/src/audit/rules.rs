@@ -118,7 +118,7 @@ impl Check {
         match &row.state {
             PaymentState::Credited { facts, .. } if is_by_person => {
                 let SignedFacts { amount, currency_code, .. } = facts.clone();
-                self.checked.by_person = Some(Decided { decided: Decision::Credit, amount, currency_code });
+                self.checked.by_person = Some(Decided { decision: Decision::Credit, amount, currency_code });
             }
             PaymentState::Credited { order, credited_label, facts } => {
                 self.must(
@@ -175,7 +175,7 @@ impl Check {
         let Some(facts) = facts else {
             let by_person = decided(&row.resolutions, outcome);
             let (amount, currency_code) = (request.amount, request.currency_code.clone());
-            self.checked.by_person = by_person.map(|_| Decided { decided: Decision::End, amount, currency_code });
+            self.checked.by_person = by_person.map(|_| Decided { decision: Decision::End, amount, currency_code });
             let what = "it has ended with no evidence, and no person has decided";
             return self.must(by_person.is_some(), Rule::Decision, what);
         };

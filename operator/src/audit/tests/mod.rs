@@ -1,6 +1,7 @@
 //! Each rule, kept and broken.
 
 mod joined;
+mod lists;
 mod rows;
 
 use domain::{

@@ -90,7 +90,7 @@ async fn a_credit_is_what_was_signed_or_what_a_person_decided() {
 
 /// The money that is not proved, of each break.
 async fn unproved(scanned: &ScannedRow, keys: &EvidenceKeys) -> Vec<(Rule, Option<(Decision, String)>)> {
-    let money = |it: &Decided| (it.decided, it.amount.to_string());
+    let money = |it: &Decided| (it.decision, it.amount.to_string());
     breaks(scanned, keys).await.iter().map(|it| (it.rule, it.unproved.as_ref().map(money))).collect()
 }
 
@@ -137,7 +137,7 @@ async fn what_people_decided_is_counted() {
     let keys = keys("private", None);
     let by_person = async |row: &ScannedRow| {
         let found = Found::on(vec![Ok(row.clone())], &keys).await.unwrap();
-        found.by_person.into_iter().map(|it| it.decided).collect::<Vec<_>>()
+        found.by_person.into_iter().map(|it| it.decision).collect::<Vec<_>>()
     };
     let other_order = |mut resolutions: Vec<Resolution>| {
         resolutions[0].credited_to = None;
