@@ -66,6 +66,18 @@ impl Aws {
         Self { region, credentials, http, timeouts }
     }
 
+    /// The region that the clients call.
+    #[must_use]
+    pub fn region(&self) -> &Region {
+        &self.region
+    }
+
+    /// Where the clients get their credentials.
+    #[must_use]
+    pub fn credentials(&self) -> &SharedCredentialsProvider {
+        &self.credentials
+    }
+
     /// DynamoDB's client.
     #[must_use]
     pub fn dynamodb(&self, settings: &Settings) -> aws_sdk_dynamodb::Client {
