@@ -1,8 +1,8 @@
 //! What a merchant asks for.
 
 use domain::{
-    AccountNumber, Amount, Comment, CurrencyCode, Label, PaymentSystem, PaymentSystems, Payout, WalletType,
-    WithdrawalId, WithdrawalRequest,
+    AccountNumber, Amount, Comment, CurrencyCode, Label, PaymentSystem, PaymentSystems, WalletType, WithdrawalId,
+    WithdrawalRequest, WithdrawalRules,
 };
 use lambda::{BadRequest, Fields};
 
@@ -29,7 +29,7 @@ pub(crate) fn read(body: &[u8], systems: &PaymentSystems) -> Result<WithdrawalRe
 }
 
 fn check(withdrawal: &WithdrawalRequest, system: &PaymentSystem) -> Result<(), BadRequest> {
-    let Some(Payout { account_number, limits }) = &system.withdrawal else {
+    let Some(WithdrawalRules { account_number, limits }) = &system.withdrawal else {
         return Err(BadRequest::field("payment_system", "must be a payment system that pays out, such as paytm"));
     };
     if !withdrawal.label.fits_withdrawal() {

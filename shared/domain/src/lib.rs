@@ -50,7 +50,7 @@ pub use ids::{
 };
 pub use mask::mask;
 pub use payment::{CreditedRows, Decision, ExpectedCredit, Noted, Payment, PaymentState, Rows, decide, match_waiting};
-pub use payment_system::{Limits, PaymentSystem, PaymentSystems, Payout, TextRule};
+pub use payment_system::{Limits, PaymentSystem, PaymentSystems, TextRule, WithdrawalRules};
 pub use payment_system_change::PaymentSystemChange;
 pub use report::{DepositReport, Direction, Unsigned, WithdrawalReport};
 pub use resolution::{Decided, MAX_RESOLUTIONS, NotResolved, Outcome, Resolution};

@@ -84,12 +84,12 @@ pub struct PaymentSystem {
     /// What a deposit may be; `None` if it takes no deposits.
     pub deposit: Option<Limits>,
     /// What it needs to pay out; `None` if it does not.
-    pub withdrawal: Option<Payout>,
+    pub withdrawal: Option<WithdrawalRules>,
 }
 
 /// What a payment system needs to pay out.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Payout {
+pub struct WithdrawalRules {
     /// The account that is paid.
     pub account_number: TextRule,
     /// What a withdrawal may be: the provider takes whole units.
@@ -226,7 +226,7 @@ const BUILT_IN: &[PaymentSystem] = &[
         key1: digits(11, 12),
         langs: Cow::Borrowed(EN_HI),
         deposit: Some(limits(2)),
-        withdrawal: Some(Payout { account_number: digits(10, 10), limits: limits(0) }),
+        withdrawal: Some(WithdrawalRules { account_number: digits(10, 10), limits: limits(0) }),
     },
     deposits_only("phone_pe", "INR", text(1, 190)),
     deposits_only("upi_l", "INR", text(1, 190)),

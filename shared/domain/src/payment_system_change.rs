@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Deserializer};
 
-use crate::payment_system::{Limits, PaymentSystem, Payout, TextRule};
+use crate::payment_system::{Limits, PaymentSystem, TextRule, WithdrawalRules};
 use crate::{CurrencyCode, Lang, WalletType};
 
 /// A field of a change: missing, `null`, or a value. What is missing stays as it is.
@@ -102,17 +102,21 @@ impl PaymentSystemChange {
             key1: key1.ok_or_else(|| missing("key1"))?,
             langs: langs.ok_or_else(|| missing("langs"))?,
             deposit,
-            withdrawal: payout(self.account_number, self.withdrawal, known.and_then(|it| it.withdrawal.as_ref()))?,
+            withdrawal: withdrawal_rules(
+                self.account_number,
+                self.withdrawal,
+                known.and_then(|it| it.withdrawal.as_ref()),
+            )?,
         })
     }
 }
 
-/// Both parts of a payout, or none: either of them may switch it off.
-fn payout(
+/// Both rules of a withdrawal, or none: either of them may switch it off.
+fn withdrawal_rules(
     account: Field<TextChange>,
     limits: Field<LimitsChange>,
-    known: Option<&Payout>,
-) -> Result<Option<Payout>, Rule> {
+    known: Option<&WithdrawalRules>,
+) -> Result<Option<WithdrawalRules>, Rule> {
     let is_off = matches!(account, Some(None)) || matches!(limits, Some(None));
     let (account, limits) = (account.flatten(), limits.flatten());
     if is_off && (account.is_some() || limits.is_some()) {
@@ -126,14 +130,14 @@ fn payout(
         None => known.map(|it| it.account_number.clone()),
     };
     let limits = match limits {
-        Some(change) => Some(change.of_payout().applied_to(known.map(|it| &it.limits), "withdrawal")?),
+        Some(change) => Some(change.of_withdrawal().applied_to(known.map(|it| &it.limits), "withdrawal")?),
         None => known.map(|it| it.limits.clone()),
     };
     match (account_number, limits) {
         (Some(_), Some(limits)) if limits.decimals > 0 => {
             Err("withdrawal.decimals must be 0: the provider takes whole units".into())
         }
-        (Some(account_number), Some(limits)) => Ok(Some(Payout { account_number, limits })),
+        (Some(account_number), Some(limits)) => Ok(Some(WithdrawalRules { account_number, limits })),
         (None, None) => Ok(None),
         (Some(_), None) => Err(missing("withdrawal")),
         (None, Some(_)) => Err(missing("account_number")),
@@ -156,7 +160,7 @@ impl TextChange {
 
 impl LimitsChange {
     /// Decimals need not be given where there can be none.
-    fn of_payout(self) -> Self {
+    fn of_withdrawal(self) -> Self {
         Self { decimals: self.decimals.or(Some(0)), ..self }
     }
 
@@ -241,8 +245,8 @@ mod tests {
     #[test]
     fn a_new_payment_system_needs_all_its_fields() {
         let deposit = r#""deposit":{"minimum":1,"maximum":2,"decimals":0}"#;
-        let payout = r#""account_number":{"least":5,"most":9},"withdrawal":{"minimum":1,"maximum":2}"#;
-        let systems = with(&format!(r#"[{{"wallet_type":"new_one",{NEW},{deposit},{payout}}}]"#)).unwrap();
+        let withdrawal = r#""account_number":{"least":5,"most":9},"withdrawal":{"minimum":1,"maximum":2}"#;
+        let systems = with(&format!(r#"[{{"wallet_type":"new_one",{NEW},{deposit},{withdrawal}}}]"#)).unwrap();
         assert_eq!(find(&systems, "new_one").withdrawal.unwrap().limits.decimals, 0);
         assert!(systems.to_string().ends_with("; that pay out: paytm, new_one"), "{systems}");
         for (fields, missing) in [

@@ -2,7 +2,7 @@
 
 use domain::{Evidence, ListHash, ListPlace, Separator, SignedList, Timestamp, Unsigned};
 use secrecy::SecretString;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use signing::{KeyPair, NotVerified, PostbackKeys, Verified, verify};
 
 use crate::postback::{Element, Postback, SignedElements, signed_elements};
@@ -97,8 +97,49 @@ pub fn verify_list<T>(
     Ok(then(&verified))
 }
 
+/// What a function that has the keys says about a signed list. It tells nobody a key.
+///
+/// # Examples
+/// ```
+/// use domain::Timestamp;
+/// use paykassma::Verdict;
+///
+/// let verdict = Verdict::Verified { retired_at_ms: Some(Timestamp(50)) };
+/// assert_eq!(serde_json::to_string(&verdict)?, r#"{"verdict":"verified","retired_at_ms":50}"#);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "verdict", rename_all = "snake_case")]
+pub enum Verdict {
+    /// A key gives the signature.
+    Verified {
+        /// When the key was retired; absent for a key of today. Only what came before is proved.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        retired_at_ms: Option<Timestamp>,
+    },
+    /// No key gives the signature.
+    NoKey,
+    /// It is no signed list, whatever the key.
+    NoEvidence {
+        /// Why not.
+        reason: String,
+    },
+}
+
+impl Verdict {
+    /// Verifies a list with the keys of today, else with those that were retired.
+    #[must_use]
+    pub fn of(keys: &EvidenceKeys, list: &SignedList) -> Self {
+        match VerifiedList::of(keys, list) {
+            Ok(verified) => Self::Verified { retired_at_ms: verified.retired_at },
+            Err(Unproved::NoKey) => Self::NoKey,
+            Err(Unproved::NoEvidence(reason)) => Self::NoEvidence { reason },
+        }
+    }
+}
+
 /// A signed list that was verified once. Each element is read when it is asked for.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct VerifiedList {
     hash: ListHash,
     texts: Vec<Box<str>>,
@@ -129,10 +170,29 @@ impl VerifiedList {
 
     fn by(keys: &PostbackKeys<'_>, list: &SignedList, retired_at: Option<Timestamp>) -> Result<Self, Unproved> {
         verify_list(keys, list, |verified| {
-            let SignedElements { texts, fault } = signed_elements(verified.additional_data());
-            let texts = texts.into_iter().map(Box::from).collect();
-            Self { hash: verified.list_hash().into(), texts, fault, retired_at }
+            Self::read(verified.list_hash().into(), verified.additional_data(), retired_at)
         })
+    }
+
+    /// The list, on the word of a function that has the keys and was given this list.
+    ///
+    /// # Errors
+    /// [`Unproved`] if it did not verify.
+    pub fn vouched(list: &SignedList, verdict: Verdict) -> Result<Self, Unproved> {
+        match verdict {
+            Verdict::Verified { retired_at_ms } => {
+                let hash = signing::list_hash(&list.additional_data);
+                let hash = hash.map_err(|cause| Unproved::NoEvidence(cause.to_string()))?.into();
+                Ok(Self::read(hash, &list.additional_data, retired_at_ms))
+            }
+            Verdict::NoKey => Err(Unproved::NoKey),
+            Verdict::NoEvidence { reason } => Err(Unproved::NoEvidence(reason)),
+        }
+    }
+
+    fn read(hash: ListHash, additional_data: &str, retired_at: Option<Timestamp>) -> Self {
+        let SignedElements { texts, fault } = signed_elements(additional_data);
+        Self { hash, texts: texts.into_iter().map(Box::from).collect(), fault, retired_at }
     }
 
     /// The hash that it has.
@@ -221,6 +281,19 @@ mod tests {
             let error = VerifiedList::of(&keys(), &list(access_key, private_key)).unwrap_err();
             assert_eq!(error, Unproved::NoKey, "{access_key} {private_key}");
         }
+    }
+
+    #[test]
+    fn a_list_on_the_word_of_a_function_is_the_verified_list() {
+        for (access_key, private_key) in [("public", "now"), ("old", "third"), ("public", "invented")] {
+            let list = list(access_key, private_key);
+            let verdict = Verdict::of(&keys(), &list);
+            let on_the_wire = serde_json::to_string(&verdict).unwrap();
+            let vouched = VerifiedList::vouched(&list, serde_json::from_str(&on_the_wire).unwrap());
+            assert_eq!(vouched, VerifiedList::of(&keys(), &list), "{on_the_wire}");
+        }
+        let broken = SignedList { additional_data: "[".into(), ..list("public", "now") };
+        assert_eq!(VerifiedList::vouched(&broken, Verdict::of(&keys(), &broken)), VerifiedList::of(&keys(), &broken));
     }
 
     #[test]
