@@ -3,16 +3,19 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use aws_sdk_dynamodb::config::{BehaviorVersion, Region};
 use clap::Args;
+use domain::PaymentSystems;
 use lambda::{Aws, SecretStore, Secrets, Settings, System, aws_http};
 use paykassma::EvidenceKeys;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use store::DynamoDb;
 
+use crate::env_file::EnvFile;
 use crate::failure::Failure;
+use crate::unreached::{Service, Unreached};
 
 /// Which stack.
 #[derive(Debug, Args)]
@@ -21,7 +24,7 @@ pub(crate) struct Where {
     #[arg(long, global = true, conflicts_with = "env_file")]
     pub(crate) local: bool,
 
-    /// A file of KEY=VALUE lines that say where the stack is: its output `OperatorEnvironment`
+    /// A file of NAME=VALUE lines that say where the stack is: its output `OperatorEnvironment`
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) env_file: Option<PathBuf>,
 }
@@ -33,7 +36,12 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 pub(crate) struct Deployment {
     settings: Settings,
     aws: Aws,
+    /// Where the settings are from, if not from the environment.
+    file: Option<EnvFile>,
 }
+
+/// Where the services are, if not at AWS: a service's own setting goes before that of all.
+const ENDPOINTS: [&str; 3] = ["AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_SQS", "AWS_ENDPOINT_URL_SECRETS_MANAGER"];
 
 /// The secrets with which postbacks are signed and sent.
 #[derive(Debug, Deserialize)]
@@ -48,21 +56,40 @@ pub(crate) struct Keys {
 impl Deployment {
     /// Finds the stack.
     pub(crate) async fn find(place: &Where) -> Result<Self, Failure> {
-        let settings = match (place.local, &place.env_file) {
-            (true, _) => read(&local_env_file()?, "no stack runs here: start one with `cargo run`")?,
-            (false, Some(file)) => read(file, "--env-file")?,
-            (false, None) => Settings::of_process(),
+        let file = match (place.local, &place.env_file) {
+            (true, _) => Some(EnvFile::read(&local_env_file()?, "no stack runs here: start one with `cargo run`")?),
+            (false, Some(file)) => Some(EnvFile::read(file, "--env-file")?),
+            (false, None) => None,
         };
-        let aws = match settings.optional("AWS_ACCESS_KEY_ID") {
+        let process = Settings::of_process();
+        let settings = file.as_ref().map_or_else(|| process.clone(), EnvFile::settings);
+        // The local stack is on this machine, whatever the environment says about another one.
+        let sources = if place.local { vec![&settings] } else { vec![&settings, &process] };
+        let endpoints = endpoints(&sources);
+        let aws = match settings.optional("AWS_ACCESS_KEY_ID").filter(|_| file.is_some()) {
             Some(_) => Aws::new(&settings)?,
-            None => usual(settings.optional("AWS_REGION")).await?,
+            None => usual(&settings).await?,
         };
-        Ok(Self { settings, aws })
+        Ok(Self { settings: settings.with(endpoints), aws, file })
     }
 
     pub(crate) fn table(&self) -> Result<DynamoDb, Failure> {
-        let name = self.settings.required("TABLE_NAME")?.to_owned();
+        let name = self.setting("TABLE_NAME")?.to_owned();
         Ok(DynamoDb::new(self.aws.dynamodb(&self.settings), name))
+    }
+
+    /// Says where a service should be that was not reached, and whether it is for want of credentials.
+    pub(crate) async fn explain(&self, unreached: Unreached) -> Unreached {
+        let (name, endpoint) = match unreached.service {
+            Service::Table => ("TABLE_NAME", "AWS_ENDPOINT_URL_DYNAMODB"),
+            Service::Queue => ("QUEUE_URL", "AWS_ENDPOINT_URL_SQS"),
+            Service::DeadLetters => ("DEAD_LETTER_QUEUE_URL", "AWS_ENDPOINT_URL_SQS"),
+            Service::Secret => ("SECRET_ID", "AWS_ENDPOINT_URL_SECRETS_MANAGER"),
+        };
+        let name = self.settings.optional(name).unwrap_or_default();
+        let endpoint = self.settings.optional(endpoint).map(|url| format!(", at {url}")).unwrap_or_default();
+        let place = format!(" {name} in {}{endpoint}", self.aws.region());
+        unreached.at(place, self.aws.credentials().provide_credentials().await.is_ok())
     }
 
     pub(crate) fn sqs(&self) -> aws_sdk_sqs::Client {
@@ -70,18 +97,27 @@ impl Deployment {
     }
 
     pub(crate) fn setting(&self, name: &'static str) -> Result<&str, Failure> {
-        Ok(self.settings.required(name)?)
+        self.settings.required(name).map_err(|bad| match &self.file {
+            Some(file) => Failure::Usage(format!("{bad} in {}", file.describe())),
+            None => bad.into(),
+        })
+    }
+
+    /// The payment systems that the deployment's settings name, if they are given to this tool, and the built-in ones.
+    pub(crate) fn payment_systems(&self) -> Result<PaymentSystems, Failure> {
+        let systems = self.settings.made_from_json("PAYMENT_SYSTEMS", PaymentSystems::with);
+        Ok(systems.map_err(|bad| Failure::Usage(bad.to_string()))?.unwrap_or_default())
     }
 
     pub(crate) async fn keys(&self) -> Result<std::sync::Arc<Keys>, Failure> {
-        let id = self.settings.required("SECRET_ID")?.to_owned();
+        let id = self.setting("SECRET_ID")?.to_owned();
         let secrets = Secrets::<Keys, _>::new(self.aws.secrets_manager(&self.settings), id, System);
         Ok(secrets.current().await?)
     }
 
     /// Where the provider sends postbacks to. It has a secret in it: never print it.
     pub(crate) fn postback_url(&self, keys: &Keys) -> Result<SecretString, Failure> {
-        let api = self.settings.required("POSTBACK_API_URL")?.trim_end_matches('/');
+        let api = self.setting("POSTBACK_API_URL")?.trim_end_matches('/');
         Ok(format!("{api}/postbacks/{}", keys.postback_token.expose_secret()).into())
     }
 }
@@ -93,12 +129,15 @@ pub(crate) fn http() -> Result<reqwest::Client, Failure> {
     client.map_err(|error| Failure::Usage(format!("HTTP: {error}")))
 }
 
-/// Credentials, and the region where none is given, as all AWS tools find them.
-async fn usual(region: Option<&str>) -> Result<Aws, Failure> {
+/// Credentials, profile and region as all AWS tools find them, where the settings do not name them.
+async fn usual(settings: &Settings) -> Result<Aws, Failure> {
     let http = aws_http()?;
     let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12()).http_client(http.clone());
-    if let Some(region) = region {
+    if let Some(region) = settings.optional("AWS_REGION").or_else(|| settings.optional("AWS_DEFAULT_REGION")) {
         loader = loader.region(Region::new(region.to_owned()));
+    }
+    if let Some(profile) = settings.optional("AWS_PROFILE") {
+        loader = loader.profile_name(profile);
     }
     let found = loader.load().await;
     let missing = |what: &str| Failure::Usage(format!("no {what}: set AWS_PROFILE, or log in as for the AWS CLI"));
@@ -108,6 +147,15 @@ async fn usual(region: Option<&str>) -> Result<Aws, Failure> {
     Ok(Aws::with(region, credentials, http))
 }
 
+/// The endpoint of each service, from the first of these that names one.
+fn endpoints(sources: &[&Settings]) -> Vec<(&'static str, String)> {
+    let of = |name: &'static str| {
+        let url = sources.iter().find_map(|it| it.optional(name).or_else(|| it.optional("AWS_ENDPOINT_URL")))?;
+        Some((name, url.to_owned()))
+    };
+    ENDPOINTS.into_iter().filter_map(of).collect()
+}
+
 /// Where the local stack writes where it is: in cargo's target directory, two above this program.
 fn local_env_file() -> Result<PathBuf, Failure> {
     let program = std::env::current_exe().map_err(|error| Failure::Usage(format!("this program's path: {error}")))?;
@@ -115,9 +163,20 @@ fn local_env_file() -> Result<PathBuf, Failure> {
     Ok(target.join("stack.env"))
 }
 
-fn read(file: &Path, hint: &str) -> Result<Settings, Failure> {
-    let text = std::fs::read_to_string(file)
-        .map_err(|error| Failure::Usage(format!("{}: {error} ({hint})", file.display())))?;
-    let settings: Vec<_> = text.lines().filter_map(|line| line.trim().split_once('=')).collect();
-    Ok(Settings::of(&settings))
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_files_endpoint_goes_before_the_environments_and_a_services_before_that_of_all() {
+        let (dynamodb, sqs, all) = ("AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_SQS", "AWS_ENDPOINT_URL");
+        let file = Settings::of(&[(sqs, "file-sqs"), (dynamodb, "")]);
+        let process = Settings::of(&[(sqs, "sqs"), (all, "all")]);
+        let found = |sources: &[&Settings]| endpoints(sources).into_iter().map(|(_, url)| url).collect::<Vec<_>>();
+        assert_eq!(found(&[&file, &process]), ["all", "file-sqs", "all"]);
+        assert_eq!(found(&[&process]), ["all", "sqs", "all"]);
+        assert_eq!(found(&[&file]), ["file-sqs"]);
+        let general = Settings::of(&[(all, "file-all")]);
+        assert_eq!(found(&[&general, &process]), ["file-all", "file-all", "file-all"]);
+    }
 }
