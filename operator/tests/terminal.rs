@@ -1,10 +1,13 @@
 //! The real program at a terminal: what it prints, and how it ends, where its output, its settings or its stack are not as they should be.
 
+use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
 use std::io::Read;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use axum::Router;
 use axum::http::{HeaderMap, StatusCode};
@@ -75,15 +78,11 @@ async fn service(answer: fn(&str) -> (u16, Value)) -> String {
 /// A table with a thousand rows that need a person and cannot be read.
 fn many(operation: &str) -> (u16, Value) {
     let entry = |number: usize| json!({"transaction_id": {"S": format!("payment#paytm#{number:060}")}, "attention_at": {"N": "5"}});
-    let entries: Vec<_> = (0..1_000).map(entry).collect();
-    (
-        200,
-        match operation {
-            "Query" => json!({"Items": entries}),
-            "GetItem" => json!({"Item": {"transaction_id": {"S": "payment#paytm#1"}, "version": {"N": "1"}}}),
-            _ => json!({"Items": []}),
-        },
-    )
+    (200, match operation {
+        "Query" => json!({"Items": (0..1_000).map(entry).collect::<Vec<_>>()}),
+        "GetItem" => json!({"Item": {"transaction_id": {"S": "payment#paytm#1"}, "version": {"N": "1"}}}),
+        _ => json!({"Items": []}),
+    })
 }
 
 const LIST: [&str; 3] = ["list", "--kind", "quarantined"];
@@ -158,7 +157,6 @@ async fn a_stack_that_does_not_answer_is_one_sentence_and_its_cause_is_for_those
     for (command, what) in [
         (&["list"][..], "the table paykassma in eu-west-1, at http://127.0.0.1:1: "),
         (&["show", "w1"], "the table paykassma"),
-        (&["find", "--label", "u"], "the table paykassma"),
         (&["redrive"], "the queue of dead letters http://127.0.0.1:1/dead in eu-west-1, at http://127.0.0.1:1: "),
     ] {
         let (status, out, said) = run(place.operator(command)).await;
@@ -320,10 +318,49 @@ async fn what_is_quoted_from_input_cannot_act_on_the_terminal() {
 
 #[tokio::test]
 async fn a_variable_that_is_no_text_is_no_panic() {
-    use std::os::unix::ffi::OsStrExt;
-    let place = Place::at(&service(|_| (200, json!({"Items": []}))).await);
-    let mut command = place.operator(&["list"]);
-    command.env("LS_COLORS", std::ffi::OsStr::from_bytes(b"\xff"));
+    let url = service(|_| (200, json!({"Items": []}))).await;
+    let place = Place::new("");
+    let mut command = bare(place.0.path());
+    command.arg("list").env("LS_COLORS", OsStr::from_bytes(b"\xff")).env("AWS_ENDPOINT_URL", url);
+    command.envs(KEYS.lines().filter_map(|line| line.split_once('=')));
     let (status, _, said) = run(command).await;
     assert_eq!(status, 0, "{said}");
+}
+
+static PROCESS: AtomicU32 = AtomicU32::new(0);
+static RECEIVED: AtomicU32 = AtomicU32::new(0);
+static SHOWN_AGAIN: AtomicU32 = AtomicU32::new(0);
+
+/// Dead letters of which the second call finds no more, and interrupts the program meanwhile.
+fn interrupting(operation: &str) -> (u16, Value) {
+    let letter = json!({"MessageId": "m1", "ReceiptHandle": "r1", "Body": "not ours"});
+    match operation {
+        "ReceiveMessage" if RECEIVED.fetch_add(1, Ordering::SeqCst) == 0 => (200, json!({"Messages": [letter]})),
+        "ReceiveMessage" => {
+            let process = PROCESS.load(Ordering::SeqCst).to_string();
+            assert!(Command::new("kill").args(["-INT", &process]).status().unwrap().success());
+            std::thread::sleep(std::time::Duration::from_secs(2));
+            (200, json!({}))
+        }
+        "ChangeMessageVisibilityBatch" => {
+            SHOWN_AGAIN.fetch_add(1, Ordering::SeqCst);
+            (200, json!({"Successful": [{"Id": "0"}], "Failed": []}))
+        }
+        _ => (400, json!({"__type": "UnknownOperationException"})),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn letters_that_were_looked_at_are_given_back_also_after_ctrl_c() {
+    let place = Place::at(&service(interrupting).await);
+    let mut command = place.operator(&["redrive", "--dry-run"]);
+    let ran = tokio::task::spawn_blocking(move || {
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        PROCESS.store(child.id(), Ordering::SeqCst);
+        child.wait_with_output().unwrap()
+    });
+    let Output { status, stderr, .. } = ran.await.unwrap();
+    let said = String::from_utf8(stderr).unwrap();
+    assert_eq!((status.code(), said.contains("interrupted")), (Some(4), true), "{said}");
+    assert_eq!(SHOWN_AGAIN.load(Ordering::SeqCst), 1);
 }
