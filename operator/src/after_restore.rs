@@ -9,14 +9,13 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use domain::{
-    Effect, KnownTo, PaymentKey, PaymentState, ReservedId, Timestamp, Transition, Withdrawal, WithdrawalId,
-    WithdrawalRow,
-};
-use lambda::{Clock, System};
+use domain::{KnownTo, PaymentKey, PaymentState, Transition, Withdrawal, WithdrawalId, WithdrawalRow};
+use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
-use store::{AnyRow, Read, RowId, RowKey, Scan, StoreError, UnreadableRow, Write, update};
+use store::{AnyRow, Read, RowId, RowKey, Scan, Stored, UnreadableRow, read_each};
 
+use crate::api::Api;
+use crate::decisions::{DecisionRequest, decide};
 use crate::deployment::Deployment;
 use crate::failure::{Done, Failure};
 use crate::output::Output;
@@ -74,44 +73,6 @@ enum What {
     BadRow,
 }
 
-/// Doubts a withdrawal that was on its way. Gives whether that changed the row.
-///
-/// # Errors
-/// [`StoreError`] if the table fails.
-pub async fn doubt(
-    table: &(impl Read<WithdrawalId> + Write<WithdrawalRow>),
-    id: &WithdrawalId,
-    now: Timestamp,
-) -> Result<bool, StoreError> {
-    let decide = |current: Option<&WithdrawalRow>| match current.and_then(WithdrawalRow::registered) {
-        Some(row) => {
-            let (row, effect) = row.after(row.restored(), None, now);
-            (row.map(|row| WithdrawalRow::Registered(Box::new(row))), effect == Effect::Moved)
-        }
-        None => (None, false),
-    };
-    Ok(update(table, id, decide).await?.outcome)
-}
-
-/// Reserves an id that was used. Gives whether the table did not have it.
-///
-/// # Errors
-/// [`StoreError`] if the table fails.
-pub async fn reserve(
-    table: &(impl Read<WithdrawalId> + Write<WithdrawalRow>),
-    id: &WithdrawalId,
-    known_to: KnownTo,
-    now: Timestamp,
-) -> Result<bool, StoreError> {
-    let reserved = || ReservedId { withdrawal_id: id.clone(), reserved_at: now, known_to };
-    let decide = |current: Option<&WithdrawalRow>| {
-        let row = WithdrawalRow::reserved(current, reserved());
-        let is_new = row.is_some();
-        (row, is_new)
-    };
-    Ok(update(table, id, decide).await?.outcome)
-}
-
 /// What the provider and the merchant know.
 #[derive(Debug, Default)]
 struct Known {
@@ -124,24 +85,28 @@ pub(crate) async fn run(deployment: &Deployment, output: Output, arguments: &Aft
     let mut known = Known::default();
     known.read_export(&Config::read(&arguments.config)?, &arguments.export)?;
     known.read_ids(&arguments.ids)?;
-    let table = deployment.table()?;
-    let now = Timestamp(System.now_ms());
+    let (table, api) = (deployment.table()?, deployment.api()?);
+    let evidence = arguments.export.display().to_string();
     let mut findings = std::mem::take(&mut known.findings);
-    let (ids, bad_rows) = on_their_way(&table).await?;
+    let (found, bad_rows) = on_their_way(&table).await?;
     findings.extend(bad_rows.into_iter().map(|bad| Finding { what: What::BadRow, id: bad.key, remark: bad.reason }));
-    for id in ids {
-        if arguments.dry_run || doubt(&table, &id, now).await? {
-            findings.push(Finding::new(What::SetUnknown, &id, "it may have arrived after the moment of the restore"));
-        }
+    let doubted = found.into_iter().map(|it| request(&it.row.id().key(), "unknown", None, it.version, &evidence));
+    for id in record(&api, doubted, arguments.dry_run).await? {
+        let remark = "it may have arrived after the moment of the restore".into();
+        findings.push(Finding { what: What::SetUnknown, id, remark });
     }
-    for (id, known_to) in &known.withdrawals {
-        let is_missing = if arguments.dry_run {
-            Read::<WithdrawalId>::read(&table, id).await?.is_none()
-        } else {
-            reserve(&table, id, *known_to, now).await?
-        };
-        if is_missing {
-            findings.push(Finding::new(What::Reserved, id, rows::known_to(*known_to)));
+    let ids: Vec<_> = known.withdrawals.keys().cloned().collect();
+    for ids in ids.chunks(MANY) {
+        let stored = read_each(&table, ids).await?;
+        let missing = ids.iter().filter(|id| !stored.contains_key(*id));
+        let reserved = missing.filter_map(|id| {
+            let known_to = *known.withdrawals.get(id)?;
+            Some(request(&id.key(), "reserved", Some(known_to), 0, &evidence))
+        });
+        for id in record(&api, reserved, arguments.dry_run).await? {
+            let known_to = RowId::parse(&id).and_then(|id| known.known_to(&id));
+            let remark = known_to.map(rows::known_to).unwrap_or_default().into();
+            findings.push(Finding { what: What::Reserved, id, remark });
         }
     }
     for (key, line) in &known.payments {
@@ -160,6 +125,55 @@ pub(crate) async fn run(deployment: &Deployment, output: Output, arguments: &Aft
     Ok(if findings.iter().any(is_found) { Done::Found } else { Done::Well })
 }
 
+/// Most ids that are looked up at a time.
+const MANY: usize = 100;
+/// Most requests that are under way at a time.
+const AT_A_TIME: usize = 8;
+
+fn request(
+    id: &str,
+    outcome: &'static str,
+    known_to: Option<KnownTo>,
+    version: u64,
+    evidence: &str,
+) -> DecisionRequest {
+    DecisionRequest {
+        id: id.to_owned(),
+        outcome,
+        by: "after-restore".into(),
+        reason: "the table was restored".into(),
+        evidence: evidence.to_owned(),
+        order: None,
+        number: None,
+        different_payment: false,
+        known_to: known_to.map(|it| match it {
+            KnownTo::Provider => "provider",
+            KnownTo::Merchant => "merchant",
+        }),
+        version: Some(version),
+    }
+}
+
+/// Has these recorded, unless they are only shown. Gives the keys of those that were; a row that has changed meanwhile is left as it is.
+async fn record(
+    api: &Api,
+    requests: impl Iterator<Item = DecisionRequest>,
+    is_dry_run: bool,
+) -> Result<Vec<String>, Failure> {
+    let recorded = stream::iter(requests).map(async |request| {
+        if is_dry_run {
+            return Ok(Some(request.id));
+        }
+        match decide(api, &request).await {
+            Ok(reply) => Ok(Some(reply.id)),
+            Err(Failure::NotAllowed(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    });
+    let recorded: Vec<_> = recorded.buffered(AT_A_TIME).try_collect().await?;
+    Ok(recorded.into_iter().flatten().collect())
+}
+
 impl Finding {
     fn new(what: What, id: &impl RowKey, remark: &str) -> Self {
         Self { what, id: id.key(), remark: remark.to_owned() }
@@ -167,6 +181,10 @@ impl Finding {
 }
 
 impl Known {
+    fn known_to(&self, id: &RowId) -> Option<KnownTo> {
+        if let RowId::Withdrawal(id) = id { self.withdrawals.get(id).copied() } else { None }
+    }
+
     fn read_export(&mut self, config: &Config, file: &Path) -> Result<(), Failure> {
         let mut export = Export::open(config, open(file)?)?;
         while let Some(entry) = export.next()? {
@@ -215,19 +233,13 @@ fn open(file: &Path) -> Result<File, Failure> {
 }
 
 /// The withdrawals that the table shows on their way, and the rows that cannot be read.
-async fn on_their_way(table: &impl Scan) -> Result<(Vec<WithdrawalId>, Vec<UnreadableRow>), Failure> {
+async fn on_their_way(
+    table: &(impl Scan + Clone + Send + 'static),
+) -> Result<(Vec<Stored<WithdrawalRow>>, Vec<UnreadableRow>), Failure> {
     let (mut found, mut bad_rows) = (Vec::new(), Vec::new());
     scan(table, &rows_bar(), |row| {
         match row.map(|scanned| scanned.row) {
-            Ok(AnyRow::Withdrawal(stored)) => {
-                found.extend(
-                    stored
-                        .row
-                        .registered()
-                        .filter(|row| is_on_its_way(row))
-                        .map(|row| row.request.withdrawal_id.clone()),
-                );
-            }
+            Ok(AnyRow::Withdrawal(stored)) if stored.row.registered().is_some_and(is_on_its_way) => found.push(stored),
             Ok(_) => {}
             Err(bad) => bad_rows.push(bad),
         }

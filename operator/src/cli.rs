@@ -61,10 +61,10 @@ pub(crate) enum Command {
 }
 
 const HELP: &str = "\
-Which stack: --local, or --env-file, or the environment variables TABLE_NAME, TABLE_STREAM_ARN, QUEUE_URL,
-DEAD_LETTER_QUEUE_URL, SECRET_ID and POSTBACK_API_URL (each command needs only its own). Credentials and region are found as by
-all AWS tools: AWS_PROFILE, roles, credential_process. AWS_ENDPOINT_URL and AWS_ENDPOINT_URL_DYNAMODB, _SQS and _SECRETS_MANAGER
-are honoured. What the file says goes before the environment.
+Which stack: --local, or --env-file, or the environment variables TABLE_NAME, QUEUE_URL, DEAD_LETTER_QUEUE_URL and
+OPERATOR_API_URL (each command needs only its own), and PAYMENT_SYSTEMS if the stack has that parameter. Credentials and region are
+found as by all AWS tools: AWS_PROFILE, roles, credential_process. AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_DYNAMODB and
+AWS_ENDPOINT_URL_SQS are honoured. What the file says goes before the environment.
 
 Exit status:
   0  done, and all is as it should be

@@ -7,12 +7,10 @@ use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvid
 use aws_sdk_dynamodb::config::{BehaviorVersion, Region};
 use clap::Args;
 use domain::PaymentSystems;
-use lambda::{Aws, SecretStore, Secrets, Settings, System, aws_http};
-use paykassma::EvidenceKeys;
-use secrecy::{ExposeSecret, SecretString};
-use serde::Deserialize;
+use lambda::{Aws, Settings, aws_http};
 use store::DynamoDb;
 
+use crate::api::Api;
 use crate::env_file::EnvFile;
 use crate::failure::Failure;
 use crate::unreached::{Service, Unreached};
@@ -29,7 +27,7 @@ pub(crate) struct Where {
     pub(crate) env_file: Option<PathBuf>,
 }
 
-/// How long the receiver may take to answer.
+/// How long a function may take to answer.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A stack. Its services are called only when a command needs them.
@@ -41,17 +39,7 @@ pub(crate) struct Deployment {
 }
 
 /// Where the services are, if not at AWS: a service's own setting goes before that of all.
-const ENDPOINTS: [&str; 3] = ["AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_SQS", "AWS_ENDPOINT_URL_SECRETS_MANAGER"];
-
-/// The secrets with which postbacks are signed and sent.
-#[derive(Debug, Deserialize)]
-pub(crate) struct Keys {
-    /// What only the provider knows of the postback URL.
-    postback_token: SecretString,
-    /// The keys by which a postback is verified.
-    #[serde(flatten)]
-    pub(crate) of_postbacks: EvidenceKeys,
-}
+const ENDPOINTS: [&str; 2] = ["AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_SQS"];
 
 impl Deployment {
     /// Finds the stack.
@@ -84,10 +72,11 @@ impl Deployment {
             Service::Table => ("TABLE_NAME", "AWS_ENDPOINT_URL_DYNAMODB"),
             Service::Queue => ("QUEUE_URL", "AWS_ENDPOINT_URL_SQS"),
             Service::DeadLetters => ("DEAD_LETTER_QUEUE_URL", "AWS_ENDPOINT_URL_SQS"),
-            Service::Secret => ("SECRET_ID", "AWS_ENDPOINT_URL_SECRETS_MANAGER"),
+            Service::Api => ("OPERATOR_API_URL", "OPERATOR_API_URL"),
         };
+        let endpoint = self.settings.optional(endpoint).filter(|_| endpoint != name);
+        let endpoint = endpoint.map(|url| format!(", at {url}")).unwrap_or_default();
         let name = self.settings.optional(name).unwrap_or_default();
-        let endpoint = self.settings.optional(endpoint).map(|url| format!(", at {url}")).unwrap_or_default();
         let place = format!(" {name} in {}{endpoint}", self.aws.region());
         unreached.at(place, self.aws.credentials().provide_credentials().await.is_ok())
     }
@@ -109,21 +98,15 @@ impl Deployment {
         Ok(systems.map_err(|bad| Failure::Usage(bad.to_string()))?.unwrap_or_default())
     }
 
-    pub(crate) async fn keys(&self) -> Result<std::sync::Arc<Keys>, Failure> {
-        let id = self.setting("SECRET_ID")?.to_owned();
-        let secrets = Secrets::<Keys, _>::new(self.aws.secrets_manager(&self.settings), id, System);
-        Ok(secrets.current().await?)
-    }
-
-    /// Where the provider sends postbacks to. It has a secret in it: never print it.
-    pub(crate) fn postback_url(&self, keys: &Keys) -> Result<SecretString, Failure> {
-        let api = self.setting("POSTBACK_API_URL")?.trim_end_matches('/');
-        Ok(format!("{api}/postbacks/{}", keys.postback_token.expose_secret()).into())
+    /// The API that people call.
+    pub(crate) fn api(&self) -> Result<Api, Failure> {
+        let url = self.setting("OPERATOR_API_URL")?.trim_end_matches('/').to_owned();
+        Ok(Api::new(http()?, url, self.aws.region().clone(), self.aws.credentials().clone()))
     }
 }
 
 /// A client for the stack's own API.
-pub(crate) fn http() -> Result<reqwest::Client, Failure> {
+fn http() -> Result<reqwest::Client, Failure> {
     let tls = paykassma::tls().map_err(|error| Failure::Usage(format!("TLS: {error}")))?;
     let client = reqwest::Client::builder().tls_backend_preconfigured(tls).no_proxy().timeout(TIMEOUT).build();
     client.map_err(|error| Failure::Usage(format!("HTTP: {error}")))
@@ -173,10 +156,10 @@ mod tests {
         let file = Settings::of(&[(sqs, "file-sqs"), (dynamodb, "")]);
         let process = Settings::of(&[(sqs, "sqs"), (all, "all")]);
         let found = |sources: &[&Settings]| endpoints(sources).into_iter().map(|(_, url)| url).collect::<Vec<_>>();
-        assert_eq!(found(&[&file, &process]), ["all", "file-sqs", "all"]);
-        assert_eq!(found(&[&process]), ["all", "sqs", "all"]);
+        assert_eq!(found(&[&file, &process]), ["all", "file-sqs"]);
+        assert_eq!(found(&[&process]), ["all", "sqs"]);
         assert_eq!(found(&[&file]), ["file-sqs"]);
         let general = Settings::of(&[(all, "file-all")]);
-        assert_eq!(found(&[&general, &process]), ["file-all", "file-all", "file-all"]);
+        assert_eq!(found(&[&general, &process]), ["file-all", "file-all"]);
     }
 }

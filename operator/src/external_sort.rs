@@ -3,19 +3,21 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, BufWriter, Lines, Seek, Write};
+use std::io::{self, BufReader, BufWriter, Read, Seek, Write};
+use std::marker::PhantomData;
+use std::mem::take;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 /// Most records that are held in memory.
-pub(crate) const RUN: usize = 100_000;
+pub(crate) const RUN: usize = 32_768;
 
 /// Takes records in any order.
 pub(crate) struct Sorter<T> {
     most: usize,
     held: Vec<T>,
-    runs: Vec<File>,
+    runs: Vec<Run<T>>,
 }
 
 impl<T: Ord + Serialize + DeserializeOwned> Sorter<T> {
@@ -33,25 +35,14 @@ impl<T: Ord + Serialize + DeserializeOwned> Sorter<T> {
     }
 
     fn spill(&mut self) -> io::Result<()> {
-        self.held.sort_unstable();
-        let mut file = tempfile::tempfile()?;
-        let mut writer = BufWriter::new(&mut file);
-        for record in self.held.drain(..) {
-            serde_json::to_writer(&mut writer, &record)?;
-            writer.write_all(b"\n")?;
-        }
-        writer.flush()?;
-        drop(writer);
-        file.rewind()?;
-        self.runs.push(file);
+        self.runs.push(Run::write(take(&mut self.held))?);
         Ok(())
     }
 
     /// Gives all records in order.
     pub(crate) fn sorted(mut self) -> io::Result<Sorted<T>> {
         self.spill()?;
-        let runs: Vec<_> = self.runs.into_iter().map(|run| BufReader::new(run).lines()).collect();
-        let mut sorted = Sorted { runs, heads: BinaryHeap::new() };
+        let mut sorted = Sorted { runs: self.runs, heads: BinaryHeap::new() };
         for run in 0..sorted.runs.len() {
             sorted.advance(run)?;
         }
@@ -59,23 +50,59 @@ impl<T: Ord + Serialize + DeserializeOwned> Sorter<T> {
     }
 }
 
+/// Records in order, in a file: the length of each, and then it.
+struct Run<T> {
+    file: BufReader<File>,
+    left: usize,
+    bytes: Vec<u8>,
+    records: PhantomData<T>,
+}
+
+impl<T: Ord + Serialize + DeserializeOwned> Run<T> {
+    fn write(mut records: Vec<T>) -> io::Result<Self> {
+        records.sort_unstable();
+        let left = records.len();
+        let mut file = BufWriter::new(tempfile::tempfile()?);
+        let mut bytes = Vec::new();
+        for record in records {
+            bytes.clear();
+            bytes = postcard::to_extend(&record, bytes).map_err(io::Error::other)?;
+            file.write_all(&u32::try_from(bytes.len()).map_err(io::Error::other)?.to_le_bytes())?;
+            file.write_all(&bytes)?;
+        }
+        let mut file = file.into_inner()?;
+        file.rewind()?;
+        Ok(Self { file: BufReader::new(file), left, bytes, records: PhantomData })
+    }
+
+    fn next(&mut self) -> io::Result<Option<T>> {
+        let Some(left) = self.left.checked_sub(1) else { return Ok(None) };
+        self.left = left;
+        let mut length = [0; 4];
+        self.file.read_exact(&mut length)?;
+        self.bytes.resize(usize::try_from(u32::from_le_bytes(length)).map_err(io::Error::other)?, 0);
+        self.file.read_exact(&mut self.bytes)?;
+        postcard::from_bytes(&self.bytes).map(Some).map_err(io::Error::other)
+    }
+}
+
 /// The records in order.
 pub(crate) struct Sorted<T> {
-    runs: Vec<Lines<BufReader<File>>>,
+    runs: Vec<Run<T>>,
     /// The least record of each run that is not at its end.
     heads: BinaryHeap<Reverse<(T, usize)>>,
 }
 
-impl<T: Ord + DeserializeOwned> Sorted<T> {
+impl<T: Ord + Serialize + DeserializeOwned> Sorted<T> {
     fn advance(&mut self, run: usize) -> io::Result<()> {
-        if let Some(line) = self.runs.get_mut(run).and_then(Iterator::next) {
-            self.heads.push(Reverse((serde_json::from_str(&line?)?, run)));
+        if let Some(record) = self.runs.get_mut(run).map_or(Ok(None), Run::next)? {
+            self.heads.push(Reverse((record, run)));
         }
         Ok(())
     }
 }
 
-impl<T: Ord + DeserializeOwned> Iterator for Sorted<T> {
+impl<T: Ord + Serialize + DeserializeOwned> Iterator for Sorted<T> {
     type Item = io::Result<T>;
 
     fn next(&mut self) -> Option<io::Result<T>> {

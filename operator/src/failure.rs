@@ -2,9 +2,6 @@
 
 use std::process::ExitCode;
 
-use domain::NotResolved;
-
-use crate::decision::NotDecided;
 use crate::unreached::Unreached;
 
 /// The end of a command that did what it was asked to do.
@@ -83,32 +80,8 @@ impl From<std::io::Error> for Failure {
     }
 }
 
-impl From<lambda::AwsError> for Failure {
-    fn from(error: lambda::AwsError) -> Self {
-        Self::Unreached(Unreached::of_secret(error))
-    }
-}
-
 impl From<lambda::BadSetting> for Failure {
     fn from(error: lambda::BadSetting) -> Self {
         Self::Usage(format!("{error}; give --local, --env-file FILE, or the environment variable"))
-    }
-}
-
-impl From<NotDecided> for Failure {
-    fn from(error: NotDecided) -> Self {
-        match error {
-            NotDecided::Table(error) => error.into(),
-            NotDecided::OrderNotNeeded => Self::Usage(format!("--order: {error}")),
-            NotDecided::NumberNotNeeded => Self::Usage(format!("--number: {error}")),
-            NotDecided::DifferenceNotNeeded => Self::Usage(format!("--different-payment: {error}")),
-            NotDecided::NotResolved(NotResolved::Number(_)) => Self::NotAllowed(format!("--number: {error}")),
-            NotDecided::SameNumber { .. } => Self::NotAllowed(format!(
-                "{error}. `show` that payment: if it is the same money, reject this one; if not, repeat the command with --different-payment"
-            )),
-            NotDecided::NotResolved(_) | NotDecided::IsOrder | NotDecided::NothingToDecide | NotDecided::NoOrder => {
-                Self::NotAllowed(error.to_string())
-            }
-        }
     }
 }

@@ -125,7 +125,10 @@ fn print(output: Output, found: &[Found], reveal: bool) {
 }
 
 /// Looks at all rows. Gives those that are to be listed, the oldest first.
-async fn find(table: &(impl Scan + ReadAny), arguments: &Find) -> Result<(Vec<Found>, Summary), Failure> {
+async fn find(
+    table: &(impl Scan + ReadAny + Clone + Send + 'static),
+    arguments: &Find,
+) -> Result<(Vec<Found>, Summary), Failure> {
     let mut search = Search { arguments, found: BTreeMap::new(), summary: Summary::default() };
     let mut listed = BTreeSet::new();
     let bar = rows_bar();
@@ -195,13 +198,13 @@ impl Find {
 
 impl Found {
     fn of(row: &AnyRow, said: &Said<'_>, reveal: bool) -> Self {
-        let (amount, currency_code) = rows::money(row).unzip();
+        let (amount, currency_code) = row.money().unzip();
         let labels = said.labels.iter().map(|label| (*label).to_owned()).filter(|_| reveal);
         Self {
             id: row.key(),
             state: row.state_name(),
             amount: amount.map(|it| it.to_string()),
-            currency_code: currency_code.map(String::from),
+            currency_code: currency_code.map(ToString::to_string),
             at_ms: said.times.iter().min().copied(),
             why: rows::why(row),
             labels: labels.collect(),

@@ -1,11 +1,12 @@
-//! The operator's tool: what needs a person, and what a person may do about it. The program is [`run`]; decisions are a library
-//! of their own, for other programs that decide.
+//! The operator's tool: what needs a person, and what a person may do about it. It looks at the table itself, and reads no secret.
+//! Whatever changes something is a request to a function of the stack, which knows who asks.
 
-pub mod adopt;
-pub mod after_restore;
+mod adopt;
+mod after_restore;
+mod api;
 mod audit;
 mod cli;
-pub mod decision;
+mod decisions;
 mod deployment;
 mod env_file;
 mod escape;
@@ -17,7 +18,6 @@ mod list;
 mod mask;
 mod output;
 mod postback;
-mod receiver;
 mod reconcile;
 mod redrive;
 mod replay;
@@ -28,6 +28,7 @@ mod scan;
 mod show;
 mod spelled;
 mod unreached;
+mod verifier;
 
 use std::process::ExitCode;
 

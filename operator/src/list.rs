@@ -141,7 +141,7 @@ impl Open {
         if !filter.has(kind, withdrawal) {
             return None;
         }
-        let (amount, currency_code) = rows::money(row).unzip();
+        let (amount, currency_code) = row.money().unzip();
         Some(Self {
             attention: filter,
             id: row.key(),
@@ -149,7 +149,7 @@ impl Open {
             state_since_ms: withdrawal.map(|it| it.state_since),
             state: row.state_name(),
             amount: amount.map(|it| it.to_string()),
-            currency_code: currency_code.map(String::from),
+            currency_code: currency_code.map(ToString::to_string),
             why: rows::why(row),
             version: Some(row.version()),
         })

@@ -22,16 +22,21 @@ pub(crate) fn mask(value: &mut Spelled) {
     match value {
         Spelled::Object(entries) => {
             for (name, value) in entries {
-                if !PERSONAL.contains(&name.as_str()) {
-                    mask(value);
-                } else if !value.is_empty() {
-                    hide(value);
-                }
+                mask_entry(name, value);
             }
         }
         Spelled::List(values) => values.iter_mut().for_each(mask),
         Spelled::Json(_) => hide(value),
         Spelled::Text(_) | Spelled::Token(_) => {}
+    }
+}
+
+/// Does as [`mask`] with the value that an entry of this name has.
+pub(crate) fn mask_entry(name: &str, value: &mut Spelled) {
+    if !PERSONAL.contains(&name) {
+        mask(value);
+    } else if !value.is_empty() {
+        hide(value);
     }
 }
 
@@ -56,7 +61,7 @@ mod tests {
     fn masked(json: &str, mask: fn(&mut Spelled)) -> String {
         let mut value = Spelled::read(json);
         mask(&mut value);
-        serde_json::to_string(&value).unwrap()
+        value.to_string()
     }
 
     #[test]
@@ -68,9 +73,8 @@ mod tests {
 
     #[test]
     fn each_entry_of_one_name_is_hidden_however_the_name_is_spelled() {
-        let element =
-            r#"[{"x":{"label":"Alice","label":"","\u006cabel":["Bob"]}},"Carol",7,null,{"y":{"\ud800":"Dave"}}]"#;
-        let hidden = r#"[{"x":{"label":"***","label":"","label":"***"}},"***","***",null,{"y":"***"}]"#;
+        let element = r#"[{"x":{"label":"Alice","label":"","label":"null","\u006cabel":["Bob"]}},"Carol",7,null,{"y":{"\ud800":"Dave"}}]"#;
+        let hidden = r#"[{"x":{"label":"***","label":"","label":"***","label":"***"}},"***","***",null,{"y":"***"}]"#;
         assert_eq!(masked(element, mask_signed), hidden);
     }
 }

@@ -3,11 +3,9 @@
 use std::collections::BTreeMap;
 
 use domain::{Evidence, ListHash, ListPlace, SignedList};
-use paykassma::{PostbackBody, Unproved, verify_list};
-use signing::Verified;
+use paykassma::{PostbackBody, Unproved};
 use store::{Read, StoreError, StoredListId};
 
-use crate::deployment::Keys;
 use crate::failure::Failure;
 
 /// The signed lists that have rows of their own.
@@ -53,13 +51,4 @@ impl From<Unproved> for Failure {
     fn from(error: Unproved) -> Self {
         Self::NotAllowed(error.to_string())
     }
-}
-
-/// Verifies a signed list with the keys of today.
-pub(crate) fn verified<T>(
-    keys: &Keys,
-    list: &SignedList,
-    then: impl FnOnce(&Verified<'_>) -> T,
-) -> Result<T, Unproved> {
-    verify_list(&keys.of_postbacks.of_today.keys(), list, then)
 }

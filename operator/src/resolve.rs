@@ -1,16 +1,16 @@
-//! `resolve`: one decision of a person, as one conditional change.
+//! `resolve`: one decision of a person, first shown and then recorded.
 
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use domain::{CustomTransactionId, Outcome, Remark, Resolution, Timestamp, TransactionId};
-use lambda::{Clock, System};
-use serde::Serialize;
+use domain::{CustomTransactionId, Outcome, TransactionId};
 
-use crate::decision::{Decision, Stated};
+use crate::decisions::{DecisionReply, DecisionRequest, FieldChange, Status, decide};
 use crate::deployment::Deployment;
 use crate::failure::{Done, Failure};
 use crate::id;
+use crate::mask::mask_entry;
 use crate::output::Output;
+use crate::spelled::Spelled;
 
 /// A decision.
 #[derive(Debug, Args)]
@@ -47,16 +47,16 @@ pub(crate) struct Resolve {
     #[arg(long)]
     pub(crate) different_payment: bool,
 
-    /// Only if the row still has this version, as `show` and --dry-run print it
-    #[arg(long, value_name = "N")]
-    pub(crate) if_version: Option<u64>,
-
-    /// Show what would change, and write nothing
-    #[arg(long)]
-    pub(crate) dry_run: bool,
+    /// Record it: the version of the row that the preview has shown
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) confirm: Option<u64>,
 }
 
 const HELP: &str = "\
+Without --confirm the decision is only shown, with each field that would change. To record it, repeat the command with --confirm and the
+version that was shown. The row records your AWS identity, as AWS has verified it, beside what you write. If the stack wants two people for
+the amount, a second one runs the same command.
+
 What may be decided:
   a withdrawal that is unknown, submitted or waiting     paid or failed: it ends as that
   an ended withdrawal, or a payment, with a conflict     the conflict is closed, the end does not change
@@ -76,74 +76,68 @@ fn outcomes() -> impl TypedValueParser<Value = Outcome> {
     names.try_map(|name| Outcome::named(&name).ok_or("is an unknown outcome"))
 }
 
-/// A decision, as it is printed.
-#[derive(Serialize)]
-struct Resolved {
-    id: String,
-    before: &'static str,
-    after: &'static str,
-    /// The order that is credited.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    credited: Option<String>,
-    /// The payment that it is credited with.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    payment: Option<String>,
-    /// The version that is replaced.
-    version: u64,
-    is_written: bool,
-}
-
 pub(crate) async fn run(deployment: &Deployment, output: Output, arguments: &Resolve) -> Result<Done, Failure> {
-    let resolution = resolution(arguments)?;
-    let table = deployment.table()?;
-    let row = id::find(&table, &arguments.id).await?;
-    if arguments.if_version.is_some_and(|version| version != row.version()) {
-        return Err(Failure::NotAllowed(format!("the row has version {} now: look again", row.version())));
-    }
     let order = arguments.order.as_deref().map(CustomTransactionId::parse).transpose();
     let order = order.map_err(|rule| Failure::Usage(format!("--order {rule}")))?;
     let number = arguments.number.as_deref().map(TransactionId::parse).transpose();
     let number = number.map_err(|rule| Failure::Usage(format!("--number {rule}")))?;
-    let decision = Decision::make(&table, row, &Stated { order, number }, resolution).await?;
-    let resolved = Resolved {
-        id: decision.before().key(),
-        before: decision.before().state_name(),
-        after: decision.after().state_name(),
-        credited: decision.credited(),
-        payment: decision.payment(),
-        version: decision.before().version(),
-        is_written: !arguments.dry_run,
+    let request = DecisionRequest {
+        id: id::find(&deployment.table()?, &arguments.id).await?.key(),
+        outcome: arguments.outcome.as_str(),
+        by: arguments.by.clone(),
+        reason: arguments.reason.clone(),
+        evidence: arguments.evidence.clone(),
+        order,
+        number,
+        different_payment: arguments.different_payment,
+        known_to: None,
+        version: arguments.confirm,
     };
-    if !arguments.dry_run && !decision.write(&table).await? {
-        return Err(Failure::NotAllowed("the row has changed meanwhile: look again".into()));
-    }
-    output.line(&resolved, || resolved.text());
+    let reply = decide(&deployment.api()?, &request).await?.masked();
+    output.line(&reply, || reply.text());
     Ok(Done::Well)
 }
 
-fn resolution(arguments: &Resolve) -> Result<Resolution, Failure> {
-    let remark = |name: &str, text: &str| Remark::parse(text).map_err(|rule| Failure::Usage(format!("{name} {rule}")));
-    Ok(Resolution {
-        outcome: arguments.outcome,
-        by: remark("--by", &arguments.by)?,
-        reason: remark("--reason", &arguments.reason)?,
-        evidence: remark("--evidence", &arguments.evidence)?,
-        at: Timestamp(System.now_ms()),
-        closes: 0,
-        taken_from: None,
-        credited_to: None,
-        is_different_payment: arguments.different_payment,
-    })
+impl DecisionReply {
+    /// Without what is people's own.
+    fn masked(mut self) -> Self {
+        for FieldChange { field, before, after, .. } in &mut self.changes {
+            mask_entry(field, before);
+            mask_entry(field, after);
+        }
+        self
+    }
+
+    fn text(&self) -> String {
+        let Self { status, id, version, before, after, credited, payment, .. } = self;
+        let before = before.as_deref().unwrap_or_default();
+        let change = if before == after { format!("stays {before}") } else { format!("{before} -> {after}") };
+        let credited = match (credited, payment) {
+            (Some(order), Some(payment)) => format!("; {order} is credited with {payment}"),
+            (Some(order), None) => format!("; {order} is credited"),
+            (None, _) => String::new(),
+        };
+        let mut lines = vec![format!("{id} (version {version}): {change}{credited}")];
+        lines.extend(self.changes.iter().map(FieldChange::text));
+        let two =
+            if self.needs_second_person { " The amount takes two people: a second one must do the same." } else { "" };
+        lines.push(match status {
+            Status::Preview => {
+                format!("Nothing was written. To record it, repeat the command with --confirm {version}.{two}")
+            }
+            Status::Proposed => format!(
+                "Proposed. Nothing is decided before a second person, with another AWS identity, has run the command with --confirm {version}."
+            ),
+            Status::Recorded => "Done.".into(),
+        });
+        lines.join("\n")
+    }
 }
 
-impl Resolved {
+impl FieldChange {
     fn text(&self) -> String {
-        let Self { id, before, after, credited, payment, version, is_written } = self;
-        let change = if before == after { format!("stays {before}") } else { format!("{before} -> {after}") };
-        let credited = credited.as_ref().zip(payment.as_ref());
-        let credited =
-            credited.map(|(order, payment)| format!("; {order} is credited with {payment}")).unwrap_or_default();
-        let end = if *is_written { "Done." } else { "Nothing was written." };
-        format!("{id} (version {version}): {change}{credited}\n{end}")
+        let Self { row, field, before, after } = self;
+        let shown = |value: &Spelled| if value.is_null() { "none".into() } else { value.to_string() };
+        format!("  {row}  {field}: {} -> {}", shown(before), shown(after))
     }
 }

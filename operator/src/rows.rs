@@ -3,41 +3,10 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use domain::{
-    Amount, CurrencyCode, DepositRow, KnownTo, ListState, Mismatch, OddPayment, PaymentState, Submission, Timestamp,
+    Caller, DepositRow, KnownTo, ListState, Mismatch, OddPayment, PaymentState, Resolution, Submission, Timestamp,
     Unreadable, WithdrawalRow, WithdrawalState,
 };
 use store::{AnyRow, RowKey};
-
-/// The money that it is about: signed, or asked for.
-pub(crate) fn money(row: &AnyRow) -> Option<(Amount, CurrencyCode)> {
-    let (amount, currency) = match row {
-        AnyRow::Deposit(it) => match &it.row {
-            DepositRow::Registered(deposit) => (deposit.order.amount?, &deposit.order.currency_code),
-            DepositRow::Unregistered(_) => return None,
-        },
-        AnyRow::Payment(it) => {
-            let facts = it.row.facts()?;
-            (facts.amount, &facts.currency_code)
-        }
-        AnyRow::Withdrawal(it) => match &it.row {
-            WithdrawalRow::Registered(row) => (row.request.amount, &row.request.currency_code),
-            WithdrawalRow::Foreign(row) => (row.facts.amount, &row.facts.currency_code),
-            WithdrawalRow::Reserved(_) => return None,
-        },
-        AnyRow::Unreadable(it) => {
-            let payment = it.row.payment.as_ref()?;
-            (payment.amount, &payment.currency_code)
-        }
-        AnyRow::EntryCount(_)
-        | AnyRow::ReservedSums(_)
-        | AnyRow::CreditedNumber(_)
-        | AnyRow::WaitingPage(_)
-        | AnyRow::StoredList(_)
-        | AnyRow::ListProgress(_)
-        | AnyRow::TableIdentity(_) => return None,
-    };
-    Some((amount, currency.clone()))
-}
 
 /// The state of a row that cannot be read.
 pub(crate) const UNREADABLE: &str = "unreadable";
@@ -80,6 +49,11 @@ pub(crate) fn why(row: &AnyRow) -> String {
             ListState::Unfinished => format!("some of its {} elements may not be stored: replay it", it.row.elements),
             ListState::Done => format!("all its {} elements are stored", it.row.elements),
         },
+        AnyRow::Proposal(it) => {
+            let Resolution { outcome, caller, .. } = &it.row.resolution;
+            let caller = caller.as_ref().map_or("nobody", Caller::as_str);
+            format!("{caller} proposed {} for {}", outcome.as_str(), it.row.about)
+        }
         AnyRow::TableIdentity(it) => format!("generation {}; the stack reads {}", it.row.generation, it.row.stream),
     }
 }

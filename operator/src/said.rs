@@ -46,7 +46,8 @@ impl<'a> Said<'a> {
             | AnyRow::StoredList(_)
             | AnyRow::ListProgress(_)
             | AnyRow::TableIdentity(_)
-            | AnyRow::ReservedSums(_) => return None,
+            | AnyRow::ReservedSums(_)
+            | AnyRow::Proposal(_) => return None,
         }
         Some(said)
     }

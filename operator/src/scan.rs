@@ -1,42 +1,89 @@
-//! All rows of the table, one after the other, and how far that is.
+//! All rows of the table, read in several parts at the same time, and how far that is.
 
+use std::future::{Future, ready};
+use std::panic::resume_unwind;
 use std::pin::pin;
 use std::time::Duration;
 
 use futures_util::{Stream, TryStreamExt, stream};
 use indicatif::{ProgressBar, ProgressStyle};
-use store::{Scan, ScanPage, ScannedRow, Segment, StoreError, UnreadableRow};
+use store::{Scan, ScannedRow, Segment, UnreadableRow};
 
 use crate::failure::Failure;
 
 /// Parts of the table that are read at the same time: as many pages are held at most.
 const SEGMENTS: u16 = 4;
 
-/// Has each row looked at as it comes. Gives how many there were.
+/// A row as a scan has read it.
+pub(crate) type Scanned = Result<ScannedRow, UnreadableRow>;
+
+/// A page, and what was made of its rows.
+struct Looked<T> {
+    rows: u64,
+    found: T,
+    next: Option<String>,
+}
+
+/// Has each row taken as it comes. Gives how many there were.
 pub(crate) async fn scan(
-    table: &impl Scan,
+    table: &(impl Scan + Clone + Send + 'static),
     bar: &ProgressBar,
-    mut look: impl FnMut(Result<ScannedRow, UnreadableRow>) -> Result<(), Failure>,
+    mut take: impl FnMut(Scanned) -> Result<(), Failure>,
 ) -> Result<u64, Failure> {
-    let segments = (0..SEGMENTS).map(|number| Box::pin(stretches(table, Segment { number, of: SEGMENTS })));
-    let mut stretches = pin!(stream::select_all(segments));
-    while let Some(page) = stretches.try_next().await? {
-        for row in page.rows {
-            look(row)?;
-            bar.inc(1);
-        }
+    let all = |rows: Vec<Scanned>| ready(Ok(rows));
+    scan_pages(table, bar, all, |rows| rows.into_iter().try_for_each(&mut take)).await
+}
+
+/// Has the rows of each page looked at, and takes what was found. Pages are read and looked at on all processors, and taken one
+/// after the other. Gives how many rows there were.
+pub(crate) async fn scan_pages<T, Look, Looking, Found>(
+    table: &T,
+    bar: &ProgressBar,
+    look: Look,
+    mut take: impl FnMut(Found) -> Result<(), Failure>,
+) -> Result<u64, Failure>
+where
+    T: Scan + Clone + Send + 'static,
+    Look: Fn(Vec<Scanned>) -> Looking + Clone + Send + 'static,
+    Looking: Future<Output = Result<Found, Failure>> + Send,
+    Found: Send + 'static,
+{
+    let segments =
+        (0..SEGMENTS).map(|number| Box::pin(pages(table.clone(), Segment { number, of: SEGMENTS }, look.clone())));
+    let mut pages = pin!(stream::select_all(segments));
+    while let Some(Looked { rows, found, .. }) = pages.try_next().await? {
+        take(found)?;
+        bar.inc(rows);
     }
     bar.finish();
     Ok(bar.position())
 }
 
-/// Walks a segment from its first page (`Some(None)`) to its last.
-fn stretches(table: &impl Scan, segment: Segment) -> impl Stream<Item = Result<ScanPage, StoreError>> {
-    stream::try_unfold(Some(None::<String>), move |place| async move {
-        let Some(after) = place else { return Ok(None) };
-        let page = table.scan(segment, after.as_deref()).await?;
-        let next = page.next.clone().map(Some);
-        Ok(Some((page, next)))
+/// Walks a segment from its first page (`Some(None)`) to its last. Each page is a task of its own.
+fn pages<T, Look, Looking, Found>(
+    table: T,
+    segment: Segment,
+    look: Look,
+) -> impl Stream<Item = Result<Looked<Found>, Failure>>
+where
+    T: Scan + Clone + Send + 'static,
+    Look: Fn(Vec<Scanned>) -> Looking + Clone + Send + 'static,
+    Looking: Future<Output = Result<Found, Failure>> + Send,
+    Found: Send + 'static,
+{
+    stream::try_unfold(Some(None::<String>), move |place| {
+        let (table, look) = (table.clone(), look.clone());
+        async move {
+            let Some(after) = place else { return Ok(None) };
+            let page = tokio::spawn(async move {
+                let page = table.scan(segment, after.as_deref()).await?;
+                let rows = u64::try_from(page.rows.len()).unwrap_or(u64::MAX);
+                Ok::<_, Failure>(Looked { rows, found: look(page.rows).await?, next: page.next })
+            });
+            let mut page = page.await.unwrap_or_else(|error| resume_unwind(error.into_panic()))?;
+            let next = page.next.take().map(Some);
+            Ok(Some((page, next)))
+        }
     })
 }
 

@@ -203,6 +203,7 @@ pub(crate) fn evidence(row: &AnyRow) -> Vec<&Evidence> {
         | AnyRow::WaitingPage(_)
         | AnyRow::StoredList(_)
         | AnyRow::ListProgress(_)
+        | AnyRow::Proposal(_)
         | AnyRow::TableIdentity(_) => (None, &[]),
         AnyRow::Payment(it) => (it.row.facts(), &it.row.contradictions),
         AnyRow::Withdrawal(it) => match &it.row {
@@ -275,6 +276,7 @@ pub(crate) fn history(row: &AnyRow) -> Vec<Happened> {
         | AnyRow::CreditedNumber(_)
         | AnyRow::WaitingPage(_)
         | AnyRow::StoredList(_)
+        | AnyRow::Proposal(_)
         | AnyRow::TableIdentity(_) => Vec::new(),
     }
 }

@@ -51,9 +51,13 @@ impl Spelled {
         }
     }
 
+    pub(crate) fn is_null(&self) -> bool {
+        matches!(self, Self::Token(token) if token.get() == "null")
+    }
+
     /// Whether it says nothing: null, or the empty string.
     pub(crate) fn is_empty(&self) -> bool {
-        matches!(self.text(), Some("" | "null"))
+        self.is_null() || matches!(self, Self::Text(text) if text.is_empty())
     }
 }
 
@@ -65,6 +69,18 @@ impl Serialize for Spelled {
             Self::Text(text) | Self::Json(text) => serializer.serialize_str(text),
             Self::Token(token) => token.serialize(serializer),
         }
+    }
+}
+
+impl<'de> Deserialize<'de> for Spelled {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Box::<RawValue>::deserialize(deserializer).map(|json| Self::read(json.get()))
+    }
+}
+
+impl fmt::Display for Spelled {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&serde_json::to_string(self).map_err(|_| fmt::Error)?)
     }
 }
 
@@ -100,7 +116,7 @@ mod tests {
     use super::*;
 
     fn shown(json: &str) -> String {
-        serde_json::to_string(&Spelled::read(json)).unwrap()
+        Spelled::read(json).to_string()
     }
 
     #[test]

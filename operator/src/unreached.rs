@@ -3,7 +3,6 @@
 use std::fmt;
 
 use aws_sdk_sqs::error::{DisplayErrorContext, ProvideErrorMetadata};
-use lambda::AwsError;
 use store::StoreError;
 
 /// The output of the stack that names the policy which a person needs.
@@ -15,7 +14,7 @@ pub(crate) enum Service {
     Table,
     Queue,
     DeadLetters,
-    Secret,
+    Api,
 }
 
 /// That it did not do what was asked.
@@ -88,9 +87,9 @@ impl Unreached {
         Self::new(service, reason, DisplayErrorContext(error).to_string())
     }
 
-    pub(crate) fn of_secret(AwsError(text): AwsError) -> Self {
-        let reason = text.rsplit(": ").next().and_then(Reason::of).unwrap_or(Reason::Silent);
-        Self::new(Service::Secret, reason, text)
+    /// A request was not answered, or could not be signed.
+    pub(crate) fn of_api(error: &dyn std::error::Error) -> Self {
+        Self::new(Service::Api, Reason::Silent, DisplayErrorContext(error).to_string())
     }
 
     /// With the place where it should be, and whether the credentials are there.
@@ -111,7 +110,7 @@ impl fmt::Display for Unreached {
             Service::Table => ("the table", "TABLE_NAME"),
             Service::Queue => ("the queue", "QUEUE_URL"),
             Service::DeadLetters => ("the queue of dead letters", "DEAD_LETTER_QUEUE_URL"),
-            Service::Secret => ("the secret", "SECRET_ID"),
+            Service::Api => ("the API", "OPERATOR_API_URL"),
         };
         write!(out, "{what}{}: ", self.place)?;
         match &self.reason {

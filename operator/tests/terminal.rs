@@ -78,11 +78,14 @@ async fn service(answer: fn(&str) -> (u16, Value)) -> String {
 /// A table with a thousand rows that need a person and cannot be read.
 fn many(operation: &str) -> (u16, Value) {
     let entry = |number: usize| json!({"transaction_id": {"S": format!("payment#paytm#{number:060}")}, "attention_at": {"N": "5"}});
-    (200, match operation {
-        "Query" => json!({"Items": (0..1_000).map(entry).collect::<Vec<_>>()}),
-        "GetItem" => json!({"Item": {"transaction_id": {"S": "payment#paytm#1"}, "version": {"N": "1"}}}),
-        _ => json!({"Items": []}),
-    })
+    (
+        200,
+        match operation {
+            "Query" => json!({"Items": (0..1_000).map(entry).collect::<Vec<_>>()}),
+            "GetItem" => json!({"Item": {"transaction_id": {"S": "payment#paytm#1"}, "version": {"N": "1"}}}),
+            _ => json!({"Items": []}),
+        },
+    )
 }
 
 const LIST: [&str; 3] = ["list", "--kind", "quarantined"];

@@ -1,11 +1,12 @@
 //! Many transactions: what `reconcile` and `audit` find among them, how long it takes and how much memory.
 //!
-//! `ROWS=1000000 cargo test --release --test volume -- --nocapture` measures.
+//! `ROWS=1000000 cargo test -p operator --release --test volume -- --nocapture` measures.
 
 #![cfg(test)]
 #![expect(
     clippy::arithmetic_side_effects,
     clippy::disallowed_methods,
+    clippy::indexing_slicing,
     clippy::print_stdout,
     reason = "it counts, it is given their number, and it measures"
 )]
@@ -14,6 +15,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
+use std::ops::Range;
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -231,48 +234,100 @@ fn export(file: &Path, count: u64) -> (u64, u64) {
     (rows, lines)
 }
 
-/// A page of a scan, of rows that are made when they are asked for: the server of the other tests sorts the whole table for each.
-fn page(request: &Value, count: u64, lists: &Lists) -> String {
-    let (segment, of) = (request["Segment"].as_u64().unwrap(), request["TotalSegments"].as_u64().unwrap());
-    let (first, end) = (count * segment / of, count * (segment + 1) / of);
-    let from = request["ExclusiveStartKey"]["transaction_id"]["S"].as_str().map_or(first, |key| key.parse().unwrap());
-    let until = end.min(from + PAGE);
-    let items: Vec<_> = (from..until).flat_map(|number| items(number, lists)).collect();
-    let mut page = json!({"Count": items.len(), "ScannedCount": items.len(), "Items": items});
-    if until < end {
-        page["LastEvaluatedKey"] = json!({"transaction_id": {"S": until.to_string()}});
+/// The stand-in for the table. Its pages are in a file before anybody asks for them, so that serving them takes little.
+struct Table {
+    pages: fs::File,
+    /// Where each page is.
+    places: Vec<Range<u64>>,
+    /// The rows that are read by their keys: nothing else is while nothing is wrong.
+    items: BTreeMap<String, Value>,
+}
+
+impl Table {
+    fn of(count: u64) -> Self {
+        let lists = stored_lists(count);
+        let (mut pages, mut places, mut end) = (tempfile::tempfile().unwrap(), Vec::new(), 0);
+        for from in (0..count).step_by(usize::try_from(PAGE).unwrap()) {
+            let items: Vec<_> = (from..count.min(from + PAGE)).flat_map(|number| items(number, &lists)).collect();
+            let page = json!({"Count": items.len(), "ScannedCount": items.len(), "Items": items}).to_string();
+            pages.write_all(page.as_bytes()).unwrap();
+            places.push(end..end + u64::try_from(page.len()).unwrap());
+            end = places.last().unwrap().end;
+        }
+        let identity = TableIdentity::new("a stream");
+        let lists = lists.values().map(|list| (list.id().key(), item(list)));
+        Self { pages, places, items: lists.chain([(identity.id().key(), item(&identity))]).collect() }
     }
-    page.to_string()
+
+    /// A page of a scan.
+    fn scan(&self, request: &Value) -> Vec<u8> {
+        let (segment, of) = (request["Segment"].as_u64().unwrap(), request["TotalSegments"].as_u64().unwrap());
+        let count = u64::try_from(self.places.len()).unwrap();
+        let (first, end) = (count * segment / of, count * (segment + 1) / of);
+        let key = request["ExclusiveStartKey"]["transaction_id"]["S"].as_str();
+        let page = key.map_or(first, |key| key.parse().unwrap());
+        if page >= end {
+            return br#"{"Count": 0, "ScannedCount": 0, "Items": []}"#.to_vec();
+        }
+        let place = &self.places[usize::try_from(page).unwrap()];
+        let mut text = vec![0; usize::try_from(place.end - place.start).unwrap()];
+        self.pages.read_exact_at(&mut text, place.start).unwrap();
+        if page + 1 < end {
+            text.pop();
+            text.extend(format!(r#","LastEvaluatedKey":{{"transaction_id":{{"S":"{}"}}}}}}"#, page + 1).into_bytes());
+        }
+        text
+    }
+
+    fn get(&self, key: &str) -> Vec<u8> {
+        let item = self.items.get(key).unwrap_or_else(|| panic!("{key}"));
+        json!({"Item": item}).to_string().into_bytes()
+    }
 }
 
-/// The row of a list: nothing else is read by its key while nothing is wrong.
-fn list(key: &str, lists: &Lists) -> String {
-    let found = lists.values().find(|it| it.id().key() == key);
-    json!({"Item": item(found.unwrap_or_else(|| panic!("{key}")))}).to_string()
-}
-
-/// The stand-ins for AWS, named in an environment file: the table's scan, and the secret.
-async fn serve(count: u64, directory: &Path) -> PathBuf {
+/// The stand-ins for AWS: the table, and the secret. Gives their address.
+async fn serve(count: u64) -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let keys = json!({"postback_token": "token", "access_key": ACCESS_KEY, "postback_private_key": PRIVATE_KEY});
     let secret = json!({"Name": "secret", "SecretString": keys.to_string()}).to_string();
-    let lists = Arc::new(stored_lists(count));
+    let table = Arc::new(Table::of(count));
     let router = axum::Router::new().fallback(move |body: axum::body::Bytes| async move {
         let request: Value = serde_json::from_slice(&body).unwrap();
         match (&request["SecretId"], &request["Key"]["transaction_id"]["S"]) {
-            (Value::Null, Value::Null) => page(&request, count, &lists),
-            (Value::Null, key) => list(key.as_str().unwrap(), &lists),
-            _ => secret,
+            (Value::Null, Value::Null) => table.scan(&request),
+            (Value::Null, key) => table.get(key.as_str().unwrap()),
+            _ => secret.into_bytes(),
         }
     });
     tokio::spawn(async move { axum::serve(listener, router).await });
+    url
+}
+
+fn env_file(url: &str, directory: &Path) -> PathBuf {
     let file = directory.join("stack.env");
     let mut text = String::from("AWS_REGION=ap-south-1\nAWS_ACCESS_KEY_ID=local\nAWS_SECRET_ACCESS_KEY=local\n");
     write!(text, "AWS_ENDPOINT_URL_DYNAMODB={url}\nAWS_ENDPOINT_URL_SECRETS_MANAGER={url}\n").unwrap();
     write!(text, "TABLE_NAME=paykassma\nSECRET_ID=secret\n").unwrap();
     fs::write(&file, text).unwrap();
     file
+}
+
+/// Scans the table as the tool does, and throws the pages away: what the stand-in itself takes.
+async fn scan_for_nothing(url: &str) {
+    let scan = async |segment: u64| {
+        let mut request = json!({"Segment": segment, "TotalSegments": 4});
+        loop {
+            let answer = reqwest::Client::new().post(url).body(request.to_string()).send().await.unwrap();
+            let page = answer.bytes().await.unwrap();
+            let end = String::from_utf8_lossy(&page[page.len().saturating_sub(100)..]).into_owned();
+            let Some((_, key)) = end.split_once(r#""LastEvaluatedKey":"#) else { return };
+            request["ExclusiveStartKey"] = serde_json::from_str(key.trim_end().strip_suffix('}').unwrap()).unwrap();
+        }
+    };
+    let began = Instant::now();
+    tokio::join!(scan(0), scan(1), scan(2), scan(3));
+    println!("the stand-in alone: {} ms", began.elapsed().as_millis());
 }
 
 /// The most memory that a process has had, in KiB.
@@ -282,18 +337,28 @@ fn peak_kib(child: &Child) -> Option<u64> {
     line.trim().trim_end_matches(" kB").parse().ok()
 }
 
+/// How long a process has used a processor, in milliseconds: the kernel counts in hundredths of a second.
+fn cpu_ms(child: &Child) -> Option<u64> {
+    let stat = fs::read_to_string(format!("/proc/{}/stat", child.id())).ok()?;
+    let after_name = stat.rsplit_once(')')?.1;
+    let ticks: Vec<u64> = after_name.split_whitespace().skip(11).take(2).filter_map(|it| it.parse().ok()).collect();
+    Some(ticks.iter().sum::<u64>() * 10)
+}
+
 /// Runs the tool. Gives its exit status and what it printed, and says what it took.
 fn run(env_file: &Path, arguments: &[&str]) -> (i32, Vec<Value>) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_operator"));
     command.arg("--env-file").arg(env_file).arg("--json").args(arguments).stdout(Stdio::piped());
     let began = Instant::now();
     let mut child = command.spawn().unwrap();
-    let mut peak = 0;
+    let (mut peak, mut cpu) = (0, 0);
     while child.try_wait().unwrap().is_none() {
         peak = peak.max(peak_kib(&child).unwrap_or(0));
+        cpu = cpu.max(cpu_ms(&child).unwrap_or(0));
         std::thread::sleep(Duration::from_millis(20));
     }
-    println!("{}: {} ms, at most {peak} KiB", arguments[0], began.elapsed().as_millis());
+    let took = began.elapsed().as_millis();
+    println!("{}: {took} ms, {cpu} ms of a processor, at most {peak} KiB", arguments[0]);
     let output = child.wait_with_output().unwrap();
     let printed = String::from_utf8(output.stdout).unwrap();
     (output.status.code().unwrap(), printed.lines().map(|line| serde_json::from_str(line).unwrap()).collect())
@@ -307,7 +372,9 @@ async fn what_is_planted_among_many_is_found() {
     let file = directory.path().join("export.csv");
     let (rows, lines) = export(&file, count);
     println!("{rows} rows, {lines} lines");
-    let env_file = serve(count, directory.path()).await;
+    let url = serve(count).await;
+    scan_for_nothing(&url).await;
+    let env_file = env_file(&url, directory.path());
     let config = concat!(env!("CARGO_MANIFEST_DIR"), "/samples/export.toml");
     let out = directory.path().join("out").to_string_lossy().into_owned();
     let reconcile = ["reconcile", &file.to_string_lossy(), "--config", config, "--out", &out].map(str::to_owned);

@@ -6,7 +6,7 @@ use local::StackOptions;
 use serde_json::{Value, json};
 
 use crate::flows::operator::Tool;
-use crate::flows::operator_reconcile::damage;
+use crate::flows::operator_audit::damage;
 use crate::flows::postbacks::{elements, ok, send_text, signed};
 use crate::flows::support::{Site, options};
 
@@ -83,7 +83,7 @@ async fn a_payment_for_an_order_of_a_newer_release_waits_and_is_credited_by_that
     let mut newer = before.clone();
     newer[0]["state"] = json!({"S": "settled"});
     for row in &mut newer {
-        row["format"] = json!({"N": "2"});
+        row["format"] = json!({"N": "3"});
         site.put(row).await;
     }
     let postbacks = [list(&site, &[("1", "o1")]), list(&site, &[("2", "o2")])];
@@ -121,7 +121,7 @@ async fn a_row_of_a_newer_release_is_never_written_over_although_it_can_be_read(
     // A registration, and a payment for an order that is not registered.
     let unregistered = list(&site, &[("1", "o1")]);
     assert_eq!(send_text(&site, &unregistered).await, ok());
-    let place = set_format(&site, "deposit#o1", 2).await;
+    let place = set_format(&site, "deposit#o1", 3).await;
     assert_eq!(send_text(&site, &list(&site, &[("2", "o1")])).await, try_again());
     let registered = site.order("o1").await;
     assert_eq!((registered.status, registered.code()), (503, "try_again"));
@@ -133,7 +133,7 @@ async fn a_row_of_a_newer_release_is_never_written_over_although_it_can_be_read(
     // A number that a user entered, and a payment that is held.
     site.order("o2").await;
     site.activate("o2", "47752120002").await;
-    let claim = set_format(&site, "payment#paytm#47752120002", 2).await;
+    let claim = set_format(&site, "payment#paytm#47752120002", 3).await;
     let postback = list(&site, &[("47752120002", "o2")]);
     assert_eq!(send_text(&site, &postback).await, try_again());
     assert_eq!(site.activate("o2", "47752120002").await.code(), "try_again");
@@ -145,14 +145,14 @@ async fn a_row_of_a_newer_release_is_never_written_over_although_it_can_be_read(
 
     // The provider is asked for an order. Its answer is not recorded, and the call counts as unknown.
     site.order("o3").await;
-    let order = set_format(&site, "deposit#o3", 2).await;
+    let order = set_format(&site, "deposit#o3", 3).await;
     site.activate("o3", "47752120003").await;
     assert_eq!(site.row("deposit#o3").await, order);
     assert_eq!(site.state("payment#paytm#47752120003").await, "claimed");
 
     // A withdrawal: its report, the request again, and a person.
     site.withdraw("w1").await;
-    let row = set_format(&site, "withdrawal#w1", 2).await;
+    let row = set_format(&site, "withdrawal#w1", 3).await;
     assert_eq!(report(&site, "w1", 1).await, json!({"503": 1}));
     assert_eq!(site.withdraw("w1").await.code(), "try_again");
     assert_ne!(tool.resolve("w1", "paid", &[]).await.0, 0);
@@ -160,14 +160,14 @@ async fn a_row_of_a_newer_release_is_never_written_over_although_it_can_be_read(
     set_format(&site, "withdrawal#w1", 1).await;
     assert_eq!(report(&site, "w1", 1).await, json!({"200": 1}));
     assert_eq!(site.state("withdrawal#w1").await, "paid");
-    let contradicted = set_format(&site, "withdrawal#w1", 2).await;
+    let contradicted = set_format(&site, "withdrawal#w1", 3).await;
     assert_eq!(report(&site, "w1", 5).await, json!({"503": 1}));
     assert_eq!(site.row("withdrawal#w1").await, contradicted);
 
     // An element that a person would decide about.
     assert_eq!(send_text(&site, &signed(&site, "[5]")).await, ok());
     let key = site.keys("unreadable#").await.remove(0);
-    let row = set_format(&site, &key, 2).await;
+    let row = set_format(&site, &key, 3).await;
     assert_ne!(tool.resolve(&key, "rejected", &[]).await.0, 0);
     assert_eq!(site.row(&key).await, row);
 }
@@ -210,7 +210,7 @@ async fn with_unreadable_rows(site: &Site) {
         site.control("postbacks", &held).await;
         assert_eq!(site.state(&format!("payment#paytm#{number}")).await, "quarantined");
     }
-    let newer = json!({"format": {"N": "2"}, "state": {"S": "settled"}});
+    let newer = json!({"format": {"N": "3"}, "state": {"S": "settled"}});
     spoil(site, "withdrawal#w1", &[], newer.clone()).await;
     spoil(site, "withdrawal#w2", &["attempts"], json!({})).await;
     spoil(site, "payment#paytm#1", &["version"], json!({})).await;

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::flows::operator::Tool;
-use crate::flows::operator_reconcile::damage;
+use crate::flows::operator_audit::damage;
 use crate::flows::postbacks::{elements, signed};
 use crate::flows::support::Site;
 

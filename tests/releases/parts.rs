@@ -61,17 +61,7 @@ pub(crate) fn remark(text: &str) -> Remark {
 /// A person's decision.
 pub(crate) fn decision(outcome: Outcome) -> Resolution {
     let [by, reason, evidence] = reasons();
-    Resolution {
-        outcome,
-        by,
-        reason,
-        evidence,
-        at: later(60),
-        closes: 0,
-        taken_from: None,
-        credited_to: None,
-        is_different_payment: false,
-    }
+    Resolution::new(outcome, by, reason, evidence, later(60))
 }
 
 /// A signed list with this text.

@@ -114,6 +114,9 @@ fn resolve(world: &World, case: RowId, outcome: Outcome) -> Job {
         taken_from: None,
         credited_to: None,
         is_different_payment: false,
+        caller: None,
+        proposed_by: None,
+        decided_on: None,
     };
     let table = Table(releases::instance(world));
     Box::pin(async move {

@@ -1,6 +1,6 @@
 //! What is retained, what is encrypted, and what is secret.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
@@ -91,6 +91,36 @@ fn queues_secrets_and_the_address_outlive_the_stack_and_nothing_is_left_of_a_cre
             let policies = (&resource["DeletionPolicy"], &resource["UpdateReplacePolicy"]);
             assert_eq!(policies, (&json!("RetainExceptOnCreate"), &json!("Retain")), "{name}");
         }
+    }
+}
+
+#[test]
+fn who_writes_to_the_table_is_recorded_on_request_where_it_cannot_be_deleted() {
+    let template = Template::read();
+    assert_eq!(template.section("Parameters")["TableTrail"]["Default"], "off");
+    for name in ["Trail", "TrailBucket", "TrailBucketPolicy"] {
+        assert_eq!(template.section("Resources")[name]["Condition"], "HasTableTrail", "{name}");
+    }
+    let trail = template.properties("Trail");
+    assert_eq!((&trail["IsLogging"], &trail["EnableLogFileValidation"]), (&json!(true), &json!(true)));
+    let fields = trail["AdvancedEventSelectors"][0]["FieldSelectors"].as_array().unwrap();
+    let selected: BTreeMap<_, _> = fields.iter().map(|it| (it["Field"].as_str().unwrap(), &it["Equals"][0])).collect();
+    assert_eq!(selected["eventCategory"], "Data");
+    assert_eq!(selected["resources.type"], "AWS::DynamoDB::Table");
+    assert_eq!(selected["resources.ARN"]["Fn::If"][1], json!({"Fn::GetAtt": "Table.Arn"}));
+    assert_eq!((selected["readOnly"], selected.len()), (&json!("false"), 4), "every write, whoever made it");
+    let bucket = &template.section("Resources")["TrailBucket"];
+    assert_eq!(bucket["DeletionPolicy"], "RetainExceptOnCreate");
+    let bucket = &bucket["Properties"];
+    assert_eq!(bucket["ObjectLockConfiguration"]["Rule"]["DefaultRetention"]["Mode"], "GOVERNANCE");
+    assert!(bucket["PublicAccessBlockConfiguration"].as_object().unwrap().values().all(|it| it == true));
+    let name = json!({"Fn::Sub": "${AWS::StackName}-table"});
+    assert_eq!(trail["TrailName"], name, "the bucket's policy names it");
+    let statements = template.properties("TrailBucketPolicy")["PolicyDocument"]["Statement"].as_array().unwrap();
+    for statement in statements.iter().filter(|it| it["Effect"] == "Allow") {
+        assert_eq!(statement["Principal"], json!({"Service": "cloudtrail.amazonaws.com"}));
+        let source = statement["Condition"]["StringEquals"]["aws:SourceArn"]["Fn::Sub"].as_str().unwrap();
+        assert!(source.ends_with("trail/${AWS::StackName}-table"), "{source}");
     }
 }
 

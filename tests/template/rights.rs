@@ -158,7 +158,10 @@ fn a_person_may_decide_and_redrive_and_nothing_else() {
     let expected = [
         ("Table.Arn".to_owned(), vec!["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Scan"]),
         ("${Table.Arn}/index/attention".to_owned(), vec!["dynamodb:Query"]),
-        ("DeadLetterQueue.Arn".to_owned(), vec!["sqs:ReceiveMessage", "sqs:DeleteMessage"]),
+        (
+            "DeadLetterQueue.Arn".to_owned(),
+            vec!["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility"],
+        ),
         ("SubmissionQueue.Arn".to_owned(), vec!["sqs:SendMessage"]),
         ("PostbackSecret".to_owned(), vec!["secretsmanager:GetSecretValue"]),
     ];

@@ -116,15 +116,8 @@ fn key(number: &str) -> PaymentKey {
 fn decision(outcome: Outcome) -> Resolution {
     let remark = |text: &str| Remark::parse(text).unwrap();
     Resolution {
-        outcome,
-        by: remark("ann"),
-        reason: remark("statement"),
-        evidence: remark("line 7"),
-        at: Timestamp(9),
-        closes: 0,
-        taken_from: None,
         credited_to: (outcome == Outcome::Credited).then(|| CustomTransactionId::parse("o").unwrap()),
-        is_different_payment: false,
+        ..Resolution::new(outcome, remark("ann"), remark("statement"), remark("line 7"), Timestamp(9))
     }
 }
 

@@ -14,7 +14,7 @@ use domain::{
 use serde::{Deserialize, Serialize};
 use store::{AnyRow, Read, ReadAny, RowKey, StoreError};
 
-use super::{Break, Rule};
+use super::report::{Break, Rule};
 use crate::external_sort::RUN;
 use crate::failure::Failure;
 
@@ -76,6 +76,7 @@ impl Said {
             | AnyRow::WaitingPage(_)
             | AnyRow::StoredList(_)
             | AnyRow::ListProgress(_)
+            | AnyRow::Proposal(_)
             | AnyRow::TableIdentity(_) => return None,
         };
         Some(Self { order, what })
@@ -330,7 +331,7 @@ impl OfOrder {
             Err(error) => then.into_iter().map(|(id, what)| (id, unread(&what, &error))).collect(),
         };
         for (id, what) in found {
-            report(Break { rule: Rule::Credits, id, what });
+            report(Break::new(Rule::Credits, id, what));
         }
     }
 
@@ -353,7 +354,7 @@ impl OfOrder {
             Err(error) => Some(unread(&differ(Some(credits.totals), self.found), &error)),
         };
         if let Some(what) = what {
-            report(Break { rule: Rule::Credits, id: self.order.key(), what });
+            report(Break::new(Rule::Credits, self.order.key(), what));
         }
     }
 

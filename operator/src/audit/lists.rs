@@ -1,17 +1,22 @@
 //! Signed lists that have rows of their own. Rows are sorted by the list that they are about, so that each list is read and
 //! verified once, however many elements it has.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::iter::Peekable;
+use std::sync::Arc;
 
-use domain::{ListHash, Separator};
-use paykassma::{Unproved, VerifiedList};
+use domain::{ListHash, ListProgress, Separator, SignedList, Timestamp, UnreadableId, WithdrawalRow};
+use futures_util::{StreamExt, stream};
+use paykassma::{Element, Unproved, VerifiedList};
 use serde::{Deserialize, Serialize};
-use store::{AnyRow, ListProgressId, Read, RowKey, StoredListId};
+use store::{AnyRow, ListProgressId, Read, ReadAny, RowId, RowKey, StoredListId, read_any};
 
+use super::batches::verify_all;
 use super::quote::Quote;
-use super::{Break, Rule};
-use crate::deployment::Keys;
+use super::report::{Break, Rule};
 use crate::failure::Failure;
+use crate::verifier::Verifier;
 
 /// What a row says about a list.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -24,10 +29,30 @@ pub(crate) struct OfList {
 enum Said {
     /// There is a row with the list.
     Stored,
-    /// It has so many elements.
-    Elements(usize),
+    /// There is a row that says how far it is.
+    Progress(Progress),
     /// An element says so.
     Quote(Quote),
+}
+
+/// How far a list is.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+struct Progress {
+    elements: usize,
+    /// When the first copy came.
+    received_at: Option<Timestamp>,
+    /// Since when it has not been done.
+    unfinished_since: Option<Timestamp>,
+}
+
+impl From<&ListProgress> for Progress {
+    fn from(row: &ListProgress) -> Self {
+        Self {
+            elements: row.elements,
+            received_at: row.copies.iter().map(|copy| copy.received_at).min(),
+            unfinished_since: row.attention().map(|it| it.at),
+        }
+    }
 }
 
 impl OfList {
@@ -35,7 +60,9 @@ impl OfList {
     pub(crate) fn of(row: &AnyRow) -> Option<Self> {
         match row {
             AnyRow::StoredList(it) => Some(Self { list: it.row.hash.clone(), said: Said::Stored }),
-            AnyRow::ListProgress(it) => Some(Self { list: it.row.hash.clone(), said: Said::Elements(it.row.elements) }),
+            AnyRow::ListProgress(it) => {
+                Some(Self { list: it.row.hash.clone(), said: Said::Progress(Progress::from(&it.row)) })
+            }
             AnyRow::Deposit(_)
             | AnyRow::Payment(_)
             | AnyRow::Withdrawal(_)
@@ -44,6 +71,7 @@ impl OfList {
             | AnyRow::ReservedSums(_)
             | AnyRow::CreditedNumber(_)
             | AnyRow::WaitingPage(_)
+            | AnyRow::Proposal(_)
             | AnyRow::TableIdentity(_) => None,
         }
     }
@@ -54,62 +82,229 @@ impl OfList {
     }
 }
 
+/// Most lists that are read at the same time, and most of what is said about them that is held in memory.
+const LISTS: usize = 16;
+const RECORDS: usize = 5_000;
+
+/// A list that is unfinished for longer is reported. The alarm fires then, too.
+const UNFINISHED_MS: u64 = 15 * 60 * 1_000;
+
 /// Checks what is said about each list. All that is said about one list follows each other.
 pub(crate) async fn check(
-    table: &impl Read<StoredListId>,
-    keys: &Keys,
+    table: &impl ReadAny,
+    verifier: &impl Verifier,
+    now: Timestamp,
     said: impl Iterator<Item = io::Result<OfList>>,
     mut report: impl FnMut(Break),
 ) -> Result<(), Failure> {
-    let mut current: Option<(ListHash, Result<VerifiedList, Unproved>)> = None;
-    for next in said {
-        let OfList { list: hash, said } = next?;
-        let list = match current.take().filter(|(known, _)| *known == hash) {
-            Some((_, list)) => list,
-            None => read(table, keys, &hash).await,
-        };
-        for found in said.check(&hash, &list) {
-            report(found);
+    let mut said = said.peekable();
+    let mut current: Option<OneList> = None;
+    while said.peek().is_some() {
+        let part = part(&mut said)?;
+        let hashes: BTreeSet<_> = part.iter().map(|it| it.list.clone()).collect();
+        let lists = verified(table, verifier, hashes).await?;
+        for OfList { list: hash, said } in part {
+            let Some(list) = lists.get(&hash) else { continue };
+            if let Some(last) = current.take_if(|it| it.hash != hash) {
+                last.end(table, now, &mut report).await;
+            }
+            current.get_or_insert_with(|| OneList::new(hash, Arc::clone(list))).add(said, &mut report);
         }
-        current = Some((hash, list));
+    }
+    if let Some(last) = current {
+        last.end(table, now, &mut report).await;
     }
     Ok(())
 }
 
-async fn read(table: &impl Read<StoredListId>, keys: &Keys, hash: &ListHash) -> Result<VerifiedList, Unproved> {
+/// The next that is said, about so many lists at most.
+fn part(said: &mut Peekable<impl Iterator<Item = io::Result<OfList>>>) -> io::Result<Vec<OfList>> {
+    let (mut part, mut lists) = (Vec::new(), BTreeSet::new());
+    while part.len() < RECORDS {
+        let fits = |it: &OfList| lists.len() < LISTS || lists.contains(&it.list);
+        let Some(next) = said.next_if(|next| next.as_ref().is_ok_and(fits) || next.is_err()) else { break };
+        let next = next?;
+        lists.insert(next.list.clone());
+        part.push(next);
+    }
+    Ok(part)
+}
+
+type Checked = Arc<Result<VerifiedList, Unproved>>;
+
+/// Reads and verifies lists.
+async fn verified(
+    table: &impl Read<StoredListId>,
+    verifier: &impl Verifier,
+    hashes: BTreeSet<ListHash>,
+) -> Result<BTreeMap<ListHash, Checked>, Failure> {
+    let reads = stream::iter(hashes).map(async |hash| (read(table, &hash).await, hash));
+    let (mut found, mut checked) = (Vec::new(), BTreeMap::new());
+    for (list, hash) in reads.buffered(LISTS).collect::<Vec<_>>().await {
+        match list {
+            Ok(list) => found.push((hash, list)),
+            Err(error) => drop(checked.insert(hash, Arc::new(Err(error)))),
+        }
+    }
+    let (hashes, lists): (Vec<_>, Vec<_>) = found.into_iter().unzip();
+    let verdicts = verify_all(verifier, &lists).await?;
+    checked.extend(hashes.into_iter().zip(verdicts.into_iter().map(Arc::new)));
+    Ok(checked)
+}
+
+async fn read(table: &impl Read<StoredListId>, hash: &ListHash) -> Result<SignedList, Unproved> {
     match table.read(&StoredListId(hash.clone())).await {
-        Ok(Some(stored)) => VerifiedList::of(&keys.of_postbacks, &stored.row.list),
+        Ok(Some(stored)) => Ok(stored.row.list),
         Ok(None) => Err(Unproved::no_list()),
         Err(error) => Err(Unproved::NoEvidence(error.to_string())),
     }
 }
 
-impl Said {
-    fn check(&self, hash: &ListHash, list: &Result<VerifiedList, Unproved>) -> Vec<Break> {
-        let list = list.as_ref();
-        let evidence = || StoredListId(hash.clone()).key();
-        let progress = || ListProgressId(hash.clone()).key();
-        let found = match (self, list) {
-            (Self::Quote(quote), list) => {
-                return quote.check(
-                    list.map_err(Clone::clone)
-                        .and_then(|it| it.element(quote.element, quote.received_at, Separator::Dot)),
-                );
+/// A list, while what is said about it comes.
+struct OneList {
+    hash: ListHash,
+    list: Checked,
+    is_stored: bool,
+    progress: Option<Progress>,
+    /// The elements about which a row says something.
+    quoted: BTreeSet<usize>,
+}
+
+impl OneList {
+    fn new(hash: ListHash, list: Checked) -> Self {
+        Self { hash, list, is_stored: false, progress: None, quoted: BTreeSet::new() }
+    }
+
+    fn add(&mut self, said: Said, report: &mut impl FnMut(Break)) {
+        match said {
+            Said::Stored => {
+                self.is_stored = true;
+                self.stored().into_iter().for_each(report);
             }
-            (Self::Stored, Ok(list)) if list.hash() != hash => {
-                Some((Rule::Evidence, evidence(), "the list has another hash".into()))
+            Said::Progress(progress) => {
+                self.counted(&progress).into_iter().for_each(report);
+                self.progress = Some(progress);
             }
-            (Self::Stored, Err(error @ Unproved::NoKey)) => Some((Rule::Unverifiable, evidence(), error.to_string())),
-            (Self::Stored, Err(error)) => Some((Rule::Evidence, evidence(), error.to_string())),
-            (Self::Elements(elements), Ok(list)) if list.elements() != *elements => {
-                let what = format!("it says {elements} elements, and the list has {}", list.elements());
-                Some((Rule::State, progress(), what))
+            Said::Quote(quote) => {
+                if self.list.as_ref().as_ref().is_ok_and(|list| quote.element < list.elements()) {
+                    self.quoted.insert(quote.element);
+                }
+                quote.check(self.list.as_ref().as_ref().map_err(Clone::clone)).into_iter().for_each(report);
             }
-            (Self::Elements(_), Err(error @ Unproved::NoEvidence(_))) => {
-                Some((Rule::Evidence, progress(), error.to_string()))
+        }
+    }
+
+    fn progress_key(&self) -> String {
+        ListProgressId(self.hash.clone()).key()
+    }
+
+    /// What is wrong with the row that has the list.
+    fn stored(&self) -> Option<Break> {
+        let evidence = StoredListId(self.hash.clone()).key();
+        match self.list.as_ref() {
+            Ok(list) if *list.hash() == self.hash => None,
+            Ok(_) => Some(Break::new(Rule::Evidence, evidence, "the list has another hash")),
+            Err(error @ Unproved::NoKey) => Some(Break::new(Rule::Unverifiable, evidence, error.to_string())),
+            Err(error) => Some(Break::new(Rule::Evidence, evidence, error.to_string())),
+        }
+    }
+
+    /// What is wrong with the row that says how far the list is.
+    fn counted(&self, progress: &Progress) -> Option<Break> {
+        match self.list.as_ref() {
+            Ok(list) if list.elements() != progress.elements => {
+                let what = format!("it says {} elements, and the list has {}", progress.elements, list.elements());
+                Some(Break::new(Rule::State, self.progress_key(), what))
             }
-            (Self::Stored | Self::Elements(_), Ok(_)) | (Self::Elements(_), Err(Unproved::NoKey)) => None,
+            Err(error @ Unproved::NoEvidence(_)) => {
+                Some(Break::new(Rule::Evidence, self.progress_key(), error.to_string()))
+            }
+            Ok(_) | Err(Unproved::NoKey) => None,
+        }
+    }
+
+    /// Reports what is missing. Rows are read again first, for they may have changed while the table was scanned.
+    async fn end(self, table: &impl ReadAny, now: Timestamp, report: &mut impl FnMut(Break)) {
+        let id = ListProgressId(self.hash.clone());
+        let progress = match &self.progress {
+            Some(progress) if progress.unfinished_since.is_none() => Some(progress.clone()),
+            None if !self.is_stored => return,
+            Some(_) | None => match table.read(&id).await {
+                Ok(row) => row.map(|it| Progress::from(&it.row)),
+                Err(error) => return report(Break::new(Rule::List, id.key(), error.to_string())),
+            },
         };
-        found.map(|(rule, id, what)| Break { rule, id, what }).into_iter().collect()
+        let Some(progress) = progress else {
+            let what = format!("there is no {}: some of its elements may not be stored", id.key());
+            return report(Break::new(Rule::List, StoredListId(self.hash).key(), what));
+        };
+        match progress.unfinished_since {
+            Some(since) if now.0.saturating_sub(since.0) > UNFINISHED_MS => {
+                report(Break::new(Rule::List, id.key(), "some of its elements may not be stored: replay it"));
+            }
+            Some(_) => {}
+            None => self.check_elements(table, progress.received_at, report).await,
+        }
+    }
+
+    /// Reports each element of a list which is done that no row tells of. An element that was known before the list came has a row
+    /// that quotes another list.
+    async fn check_elements(
+        &self,
+        table: &impl ReadAny,
+        received_at: Option<Timestamp>,
+        report: &mut impl FnMut(Break),
+    ) {
+        let (Ok(list), Some(received_at)) = (self.list.as_ref(), received_at) else { return };
+        let unquoted = (0..list.elements()).filter(|element| !self.quoted.contains(element));
+        let rows = unquoted.filter_map(|element| {
+            let read = list.element(element, received_at, Separator::Dot).ok()?;
+            Some((element, self.row_of(element, read)))
+        });
+        let missing = stream::iter(rows).map(async |(element, row)| Some((element, missing(table, &row).await?)));
+        for (element, what) in missing.buffered(LISTS).filter_map(async |it| it).collect::<Vec<_>>().await {
+            let what = format!("it is done, and of its element {element} {what}");
+            report(Break::new(Rule::List, self.progress_key(), what));
+        }
+    }
+
+    /// The row that tells of an element.
+    fn row_of(&self, element: usize, read: Element) -> RowId {
+        match read {
+            Element::Deposit(it) => RowId::Payment(it.payment),
+            Element::Withdrawal(it) => RowId::Withdrawal(it.withdrawal_id),
+            Element::Unreadable { .. } => RowId::Unreadable(UnreadableId { list: self.hash.clone(), element }),
+        }
+    }
+}
+
+/// What is wrong with the row of an element.
+async fn missing(table: &impl ReadAny, id: &RowId) -> Option<String> {
+    match read_any(table, id).await {
+        Ok(Some(row)) => (!has_report(&row)).then(|| format!("{} says nothing", row.key())),
+        Ok(None) => Some(format!("there is no row: {id:?}")),
+        Err(error) => Some(format!("the row cannot be read: {error}")),
+    }
+}
+
+/// Whether some signed element has changed the row.
+fn has_report(row: &AnyRow) -> bool {
+    match row {
+        AnyRow::Payment(it) => it.row.facts().is_some(),
+        AnyRow::Withdrawal(it) => match &it.row {
+            WithdrawalRow::Registered(row) => row.is_final() || !row.contradictions.is_empty(),
+            WithdrawalRow::Foreign(_) => true,
+            WithdrawalRow::Reserved(_) => false,
+        },
+        AnyRow::Unreadable(_) => true,
+        AnyRow::Deposit(_)
+        | AnyRow::EntryCount(_)
+        | AnyRow::ReservedSums(_)
+        | AnyRow::CreditedNumber(_)
+        | AnyRow::WaitingPage(_)
+        | AnyRow::StoredList(_)
+        | AnyRow::ListProgress(_)
+        | AnyRow::Proposal(_)
+        | AnyRow::TableIdentity(_) => false,
     }
 }

@@ -2,31 +2,36 @@
 //!
 //! The table is read once. What several rows say about one order, list or number is sorted on disk and then compared.
 
+mod batches;
 mod credits;
 mod lists;
 mod numbers;
 mod quote;
+mod report;
 mod rules;
 #[cfg(test)]
 mod tests;
 mod waiting;
 
+use std::collections::BTreeMap;
 use std::io;
+use std::sync::Arc;
 
 use clap::Args;
-use indicatif::ProgressBar;
+use domain::Timestamp;
 use lambda::{Clock, System};
-use serde::Serialize;
-use store::{ReadAny, ScannedRow, UnreadableRow};
+use store::{OUR_FORMAT, Read, ReadAny, RowKey, ScannedRow, TableId, UnreadableRow};
 
-use crate::deployment::{Deployment, Keys};
+use crate::deployment::Deployment;
 use crate::external_sort::{RUN, Sorter};
 use crate::failure::{Done, Failure};
 use crate::output::Output;
-use crate::scan::{rows_bar, scan};
+use crate::scan::{Scanned, rows_bar, scan_pages};
+use crate::verifier::Verifier;
 use credits::Said;
 use lists::OfList;
 use numbers::ByNumber;
+use report::{Break, Decided, Reporter, Rule, Summary};
 use rules::Checked;
 use waiting::Named;
 
@@ -34,7 +39,7 @@ use waiting::Named;
 #[derive(Debug, Args)]
 #[command(after_help = HELP)]
 pub(crate) struct Audit {
-    /// Count what is only listed as broken: `unverifiable` and `same_number`
+    /// Count what is only listed as broken: `unverifiable`, `same_number` and `open`
     #[arg(long)]
     pub(crate) strict: bool,
 }
@@ -42,117 +47,75 @@ pub(crate) struct Audit {
 const HELP: &str = "\
 Each break of a rule is one line:
   unreadable    every row can be read, under its own key
+  unproved      a credit, and the end of a withdrawal by a postback, has a signature that a key verifies, whoever decided
   evidence      what a row stores of the provider is signed, and says what the row says; a list has its hash
   decision      each end was signed by the provider or decided by a person; nothing was rejected while it was in doubt
   credits       count and sum of an order are those of its payments, and each credit that it remembers is one of them;
                 from the second credit on each number has its row; two payments of one number differ, as a person stated
+  list          a signed list of several elements is done within 15 minutes, and then each element has its row
   waiting       each payment that waits for an order has its row
   journal       the bytes that are sent to the provider say what was asked for
   state         no row is in an impossible state
   index         what needs a person is in the index `attention`, and nothing else
+  format        every row has a format that this release writes
+  table         the row `table#` names the stream that the stack reads (TABLE_STREAM_ARN)
 
 Not a break, unless --strict:
-  unverifiable  no current key verifies the evidence, for instance after a rotation
+  unverifiable  no key verifies evidence on which nothing was decided
   same_number   two credited payments have the same number, but for capital letters, leading zeros and the wallet: two wallets
                 may use one number, or one payment was credited twice
+  open          a withdrawal has not ended for more than 24 hours
+
+If old credits are `unproved` after a rotation, the old pair of keys is missing: add it to RetiredPostbackKeys, with the time at
+which it was retired. Then what is left is forged.
+
+The summary has, by currency, the money that is not proved and the money about which people decided.
 
 Each row is read at its own moment. Where two rows differ, both are read again before the break is reported.";
 
-/// What is checked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Rule {
-    Unreadable,
-    Evidence,
-    Decision,
-    Credits,
-    Waiting,
-    Journal,
-    State,
-    Index,
-    Unverifiable,
-    SameNumber,
+/// What was found on a page.
+#[derive(Default)]
+struct Found {
+    breaks: Vec<Break>,
+    by_person: Vec<Decided>,
+    /// The withdrawals that have not ended, and when they were made.
+    open: Vec<(String, Timestamp)>,
+    /// How many rows have which format.
+    formats: BTreeMap<Option<u64>, u64>,
+    credits: Vec<Said>,
+    numbers: Vec<ByNumber>,
+    lists: Vec<OfList>,
+    waiting: Vec<Named>,
 }
 
-impl Rule {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Unreadable => "unreadable",
-            Self::Evidence => "evidence",
-            Self::Decision => "decision",
-            Self::Credits => "credits",
-            Self::Waiting => "waiting",
-            Self::Journal => "journal",
-            Self::State => "state",
-            Self::Index => "index",
-            Self::Unverifiable => "unverifiable",
-            Self::SameNumber => "same_number",
+impl Found {
+    /// Checks each row by itself, and notes what it says about others.
+    async fn on(rows: Vec<Scanned>, verifier: &impl Verifier) -> Result<Self, Failure> {
+        let (mut found, mut own) = (Self::default(), Vec::new());
+        for row in rows {
+            match row {
+                Ok(scanned) => own.extend(found.look(&scanned)),
+                Err(UnreadableRow { key, reason }) => found.breaks.push(Break::new(Rule::Unreadable, key, reason)),
+            }
         }
+        found.breaks.extend(batches::check_own(verifier, own).await?);
+        Ok(found)
     }
-}
 
-/// A rule that a row breaks.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(crate) struct Break {
-    pub(crate) rule: Rule,
-    pub(crate) id: String,
-    pub(crate) what: String,
-}
-
-#[derive(Serialize)]
-struct Summary {
-    rows: u64,
-    #[serde(flatten)]
-    counts: Counts,
-    seconds: u64,
-    rows_per_second: u64,
-}
-
-/// How many lines were reported.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-struct Counts {
-    broken: u64,
-    unverifiable: u64,
-    same_number: u64,
-}
-
-impl Counts {
-    fn add(&mut self, rule: Rule, is_strict: bool) {
-        let count = match rule {
-            Rule::Unverifiable if !is_strict => &mut self.unverifiable,
-            Rule::SameNumber if !is_strict => &mut self.same_number,
-            Rule::Unreadable
-            | Rule::Evidence
-            | Rule::Decision
-            | Rule::Credits
-            | Rule::Waiting
-            | Rule::Journal
-            | Rule::State
-            | Rule::Index
-            | Rule::Unverifiable
-            | Rule::SameNumber => &mut self.broken,
-        };
+    fn look(&mut self, scanned: &ScannedRow) -> Vec<(domain::SignedList, quote::Quote)> {
+        let ScannedRow { row, format, .. } = scanned;
+        let Checked { found, own, quotes, by_person, open_since } = rules::check(scanned);
+        self.breaks.extend(found);
+        self.by_person.extend(by_person);
+        self.open.extend(open_since.map(|since| (row.key(), since)));
+        let count = self.formats.entry(*format).or_default();
         *count = count.saturating_add(1);
-    }
-
-    fn done(self) -> Done {
-        if self.broken == 0 { Done::Well } else { Done::Found }
-    }
-}
-
-/// Reports what is found, as it is found.
-struct Reporter {
-    output: Output,
-    bar: ProgressBar,
-    is_strict: bool,
-    counts: Counts,
-}
-
-impl Reporter {
-    fn report(&mut self, found: &Break) {
-        self.counts.add(found.rule, self.is_strict);
-        let Break { rule, id, what } = found;
-        self.bar.suspend(|| self.output.line(found, || format!("{:<12}  {id}  {what}", rule.as_str())));
+        let quotes = quotes.into_iter().map(|(list, quote)| OfList::quote(list, quote));
+        self.lists.extend(quotes.chain(OfList::of(row)));
+        self.credits.extend(Said::of(row));
+        self.numbers.extend(ByNumber::of(row));
+        self.waiting.extend(Named::of(row));
+        own
     }
 }
 
@@ -174,53 +137,72 @@ impl Sorters {
         }
     }
 
-    /// Checks a row by itself, and keeps what it says about others.
-    fn look(&mut self, scanned: &ScannedRow, keys: &Keys, mut report: impl FnMut(Break)) -> io::Result<()> {
-        let Checked { found, quotes } = rules::check(scanned, keys);
-        found.into_iter().for_each(&mut report);
-        let quotes = quotes.into_iter().map(|(list, quote)| OfList::quote(list, quote));
-        quotes.chain(OfList::of(&scanned.row)).try_for_each(|it| self.lists.push(it))?;
-        Said::of(&scanned.row).map_or(Ok(()), |it| self.credits.push(it))?;
-        ByNumber::of(&scanned.row).map_or(Ok(()), |it| self.numbers.push(it))?;
-        Named::of(&scanned.row).into_iter().try_for_each(|it| self.waiting.push(it))
+    /// Takes what was found on a page, and reports the rest of it.
+    fn take(&mut self, found: Found, now: Timestamp, reporter: &mut Reporter) -> io::Result<()> {
+        found.breaks.iter().for_each(|it| reporter.report(it));
+        found.by_person.iter().for_each(|it| reporter.summary.by_person.add(it));
+        for (id, created_at) in found.open {
+            let old = reporter.summary.add_open(id, created_at, now);
+            old.iter().for_each(|it| reporter.report(it));
+        }
+        found.formats.into_iter().for_each(|(format, rows)| reporter.summary.add_format(format, rows));
+        found.credits.into_iter().try_for_each(|it| self.credits.push(it))?;
+        found.numbers.into_iter().try_for_each(|it| self.numbers.push(it))?;
+        found.lists.into_iter().try_for_each(|it| self.lists.push(it))?;
+        found.waiting.into_iter().try_for_each(|it| self.waiting.push(it))
     }
 
     /// Compares what the rows say about each other.
-    async fn compare(self, table: &impl ReadAny, keys: &Keys, mut report: impl FnMut(Break)) -> Result<(), Failure> {
-        lists::check(table, keys, self.lists.sorted()?, &mut report).await?;
+    async fn compare(
+        self,
+        table: &impl ReadAny,
+        verifier: &impl Verifier,
+        now: Timestamp,
+        mut report: impl FnMut(Break),
+    ) -> Result<(), Failure> {
+        lists::check(table, verifier, now, self.lists.sorted()?, &mut report).await?;
         credits::compare(table, self.credits.sorted()?, &mut report).await?;
         waiting::check(table, self.waiting.sorted()?, &mut report).await?;
         numbers::list(self.numbers.sorted()?, report)
     }
 }
 
+/// What is wrong with the row that says which table this is. `stream` is the one that the stack reads, if that is known.
+async fn check_table(table: &impl Read<TableId>, stream: Option<&str>) -> Option<Break> {
+    let what = match table.read(&TableId).await {
+        Ok(Some(row)) if stream.is_none_or(|stream| row.row.stream == stream) => return None,
+        Ok(Some(row)) => format!("it names the stream {}, and the stack reads another", row.row.stream),
+        Ok(None) => "there is no such row: no function has started, or it was deleted".into(),
+        Err(error) => error.to_string(),
+    };
+    Some(Break::new(Rule::Table, TableId.key(), what))
+}
+
+/// What is to be reported about the formats of the rows.
+fn check_formats(summary: &Summary) -> Vec<Break> {
+    let formats = summary.formats.iter().filter_map(|(format, rows)| Some(((*format)?, rows)));
+    let unknown = formats.filter(|(format, _)| !(1..=OUR_FORMAT).contains(format));
+    let what = |(format, rows)| format!("{rows} rows are of format {format}, which this release does not write");
+    unknown.map(|it| Break::new(Rule::Format, TableId.key(), what(it))).collect()
+}
+
 pub(crate) async fn run(deployment: &Deployment, output: Output, arguments: &Audit) -> Result<Done, Failure> {
-    let (table, keys) = (deployment.table()?, deployment.keys().await?);
-    let (bar, began_ms) = (rows_bar(), System.now_ms());
-    let is_strict = arguments.strict;
-    let mut reporter = Reporter { output, bar: bar.clone(), is_strict, counts: Counts::default() };
+    let (table, verifier) = (deployment.table()?, Arc::new(deployment.api()?));
+    let (bar, now) = (rows_bar(), Timestamp(System.now_ms()));
+    let mut reporter = Reporter { output, bar: bar.clone(), is_strict: arguments.strict, summary: Summary::default() };
     let mut sorters = Sorters::new(RUN);
-    let rows = scan(&table, &bar, |row| {
-        match row {
-            Ok(scanned) => sorters.look(&scanned, &keys, |found| reporter.report(&found))?,
-            Err(UnreadableRow { key: id, reason: what }) => {
-                reporter.report(&Break { rule: Rule::Unreadable, id, what });
-            }
-        }
-        Ok(())
-    });
-    let rows = rows.await?;
-    sorters.compare(&table, &keys, |found| reporter.report(&found)).await?;
-    let taken_ms = System.now_ms().saturating_sub(began_ms);
-    let counts = reporter.counts;
-    let rows_per_second = rows.saturating_mul(1_000).checked_div(taken_ms).unwrap_or(rows);
-    let summary = Summary { rows, counts, seconds: taken_ms / 1_000, rows_per_second };
-    output.line(&summary, || {
-        let Counts { broken, unverifiable, same_number } = counts;
-        format!(
-            "\n{rows} rows in {} s, {rows_per_second} per second: {broken} broken, {unverifiable} that cannot be verified any more, {same_number} of the same number",
-            summary.seconds
-        )
-    });
-    Ok(counts.done())
+    let keys = Arc::clone(&verifier);
+    let look = move |rows| {
+        let keys = Arc::clone(&keys);
+        async move { Found::on(rows, &*keys).await }
+    };
+    let rows = scan_pages(&table, &bar, look, |found| Ok(sorters.take(found, now, &mut reporter)?)).await?;
+    sorters.compare(&table, &*verifier, now, |found| reporter.report(&found)).await?;
+    let stream = deployment.setting("TABLE_STREAM_ARN").ok();
+    let last = check_formats(&reporter.summary).into_iter().chain(check_table(&table, stream).await);
+    last.collect::<Vec<_>>().iter().for_each(|it| reporter.report(it));
+    let mut summary = reporter.summary;
+    summary.took(rows, System.now_ms().saturating_sub(now.0));
+    output.line(&summary, || format!("\n{summary}"));
+    Ok(summary.counts.done())
 }

@@ -7,7 +7,7 @@ use domain::{CustomTransactionId, NormalisedNumber, PaymentKey, PaymentState};
 use serde::{Deserialize, Serialize};
 use store::{AnyRow, RowKey};
 
-use super::{Break, Rule};
+use super::report::{Break, Rule};
 use crate::failure::Failure;
 
 /// A credited payment, by its number.
@@ -44,7 +44,7 @@ pub(crate) fn list(
                     payment.key(),
                     next.order
                 );
-                report(Break { rule: Rule::SameNumber, id: next.payment.key(), what });
+                report(Break::new(Rule::SameNumber, next.payment.key(), what));
             }
             Some(_) | None => first = Some(next),
         }

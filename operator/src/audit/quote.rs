@@ -1,12 +1,13 @@
 //! What a row quotes of a signed element, and whether the element says so.
 
 use domain::{
-    Amount, CurrencyCode, OddPayment, PaymentKey, SignedFacts, Timestamp, TransactionId, WalletType, WithdrawalId,
+    Amount, CurrencyCode, OddPayment, PaymentKey, Separator, SignedFacts, Timestamp, TransactionId, WalletType,
+    WithdrawalId,
 };
-use paykassma::{Element, Unproved};
+use paykassma::{Element, Unproved, VerifiedList};
 use serde::{Deserialize, Serialize};
 
-use super::{Break, Rule};
+use super::report::{Break, Decided, Decision, Rule};
 
 /// What a row says that an element of a signed list says.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -18,6 +19,8 @@ pub(crate) struct Quote {
     /// The key of the row.
     pub(crate) id: String,
     pub(crate) quoted: Quoted,
+    /// What was decided on it.
+    pub(crate) decides: Option<Decision>,
 }
 
 /// What the element says.
@@ -105,20 +108,26 @@ impl Odd {
 }
 
 impl Quote {
-    /// Gives what is wrong with it. `read` is the element, or why it proves nothing.
-    pub(crate) fn check(&self, read: Result<Element, Unproved>) -> Vec<Break> {
-        let broken = |rule, what: String| Break { rule, id: self.id.clone(), what };
-        let read = match read {
-            Ok(read) => read,
-            // The person had other evidence too.
-            Err(Unproved::NoKey) if matches!(self.quoted, Quoted::Payment { is_by_person: true, .. }) => {
-                return Vec::new();
-            }
-            Err(error @ Unproved::NoKey) => return vec![broken(Rule::Unverifiable, error.to_string())],
-            Err(error @ Unproved::NoEvidence(_)) => return vec![broken(Rule::Evidence, error.to_string())],
+    /// Gives what is wrong with it. `list` is the list that the element is of, or why it proves nothing.
+    pub(crate) fn check(&self, list: Result<&VerifiedList, Unproved>) -> Option<Break> {
+        let read = list.and_then(|list| list.element(self.element, self.received_at, Separator::Dot));
+        let (rule, what) = match read {
+            Ok(read) => self.quoted.wrong(&read).map(|(rule, what)| (rule, what.to_owned()))?,
+            Err(error @ Unproved::NoKey) => match self.decides {
+                None => (Rule::Unverifiable, error.to_string()),
+                Some(Decision::Credit) => (Rule::Unproved, format!("it is credited, and {error}")),
+                Some(Decision::End) => (Rule::Unproved, format!("it has ended, and {error}")),
+            },
+            Err(error @ Unproved::NoEvidence(_)) => (Rule::Evidence, error.to_string()),
         };
-        let wrong = self.quoted.wrong(&read);
-        wrong.map(|(rule, what)| broken(rule, what.into())).into_iter().collect()
+        Some(Break { unproved: self.decided(), ..Break::new(rule, &self.id, what) })
+    }
+
+    /// The money that was decided about on it.
+    fn decided(&self) -> Option<Decided> {
+        let (Quoted::Payment { money, .. } | Quoted::Withdrawal { money, .. }) = &self.quoted else { return None };
+        let Money { amount, currency_code, .. } = money.clone();
+        Some(Decided { decided: self.decides?, amount, currency_code })
     }
 }
 

@@ -1,31 +1,35 @@
 //! The rules of a single row.
 
 use domain::{
-    AttemptId, Contradiction, Deposit, DepositRow, DepositState, Evidence, ForeignWithdrawal, ListHash, ListPlace,
-    MAX_CREDITS, Outcome, Payment, PaymentState, Resolution, Separator, SignedFacts, Submission, SubmissionAttempt,
-    Unreadable, Withdrawal, WithdrawalRow, WithdrawalState,
+    AttemptId, Contradiction, CustomTransactionId, Deposit, DepositRow, DepositState, Evidence, ForeignWithdrawal,
+    ListHash, ListPlace, MAX_CREDITS, Outcome, Payment, PaymentState, Resolution, SignedFacts, SignedList, Submission,
+    SubmissionAttempt, Timestamp, Unreadable, Withdrawal, WithdrawalRow, WithdrawalState,
 };
-use paykassma::VerifiedList;
 use serde_json::Value;
+use signing::list_hash;
 use store::{AnyRow, ScannedRow};
 
 use super::quote::{Money, Odd, Quote, Quoted, Status};
-use super::{Break, Rule};
-use crate::deployment::Keys;
-use crate::postback::verified;
+use super::report::{Break, Decided, Decision, Rule};
 
 /// What a row says.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Checked {
     /// What it breaks.
     pub(crate) found: Vec<Break>,
+    /// What it quotes of its own lists.
+    pub(crate) own: Vec<(SignedList, Quote)>,
     /// What it quotes of lists that have rows of their own.
     pub(crate) quotes: Vec<(ListHash, Quote)>,
+    /// What a person has decided about it.
+    pub(crate) by_person: Option<Decided>,
+    /// When it was made, if it is a withdrawal that has not ended.
+    pub(crate) open_since: Option<Timestamp>,
 }
 
-/// Checks a row by itself.
-pub(crate) fn check(scanned: &ScannedRow, keys: &Keys) -> Checked {
-    let mut check = Check { keys, id: scanned.row.key(), found: Vec::new(), quotes: Vec::new() };
+/// Checks a row by itself, but for its evidence.
+pub(crate) fn check(scanned: &ScannedRow) -> Checked {
+    let mut check = Check { id: scanned.row.key(), checked: Checked::default() };
     match &scanned.row {
         AnyRow::Deposit(it) => check.deposit(&it.row),
         AnyRow::Payment(it) => check.payment(&it.row),
@@ -41,37 +45,33 @@ pub(crate) fn check(scanned: &ScannedRow, keys: &Keys) -> Checked {
         | AnyRow::WaitingPage(_)
         | AnyRow::StoredList(_)
         | AnyRow::ListProgress(_)
+        | AnyRow::Proposal(_)
         | AnyRow::TableIdentity(_) => {}
     }
     check.must(scanned.indexed == scanned.row.attention(), Rule::Index, "the index does not have what the row says");
-    Checked { found: check.found, quotes: check.quotes }
+    check.checked
 }
 
-struct Check<'a> {
-    keys: &'a Keys,
+struct Check {
     id: String,
-    found: Vec<Break>,
-    quotes: Vec<(ListHash, Quote)>,
+    checked: Checked,
 }
 
-impl Check<'_> {
+impl Check {
     fn must(&mut self, holds: bool, rule: Rule, what: &str) {
         if !holds {
-            self.found.push(Break { rule, id: self.id.clone(), what: what.into() });
+            self.checked.found.push(Break::new(rule, &self.id, what));
         }
     }
 
-    /// Checks what the row says of an element. A list that has a row of its own is verified later, once for all its elements.
-    fn quotes(&mut self, evidence: &Evidence, quoted: Quoted) {
+    /// Notes what the row says of an element, and what was decided on it. The list is verified later: a list that has a row of its
+    /// own once for all its elements.
+    fn quotes(&mut self, evidence: &Evidence, quoted: Quoted, decides: Option<Decision>) {
         let Evidence { element, received_at, .. } = *evidence;
-        let quote = Quote { element, received_at, id: self.id.clone(), quoted };
+        let quote = Quote { element, received_at, id: self.id.clone(), quoted, decides };
         match &evidence.place {
-            ListPlace::Here(list) => {
-                let list = VerifiedList::of(&self.keys.of_postbacks, list);
-                let read = list.and_then(|list| list.element(element, received_at, Separator::Dot));
-                self.found.extend(quote.check(read));
-            }
-            ListPlace::Stored { list } => self.quotes.push((list.clone(), quote)),
+            ListPlace::Here(list) => self.checked.own.push((list.clone(), quote)),
+            ListPlace::Stored { list } => self.checked.quotes.push((list.clone(), quote)),
         }
     }
 
@@ -91,28 +91,36 @@ impl Check<'_> {
     }
 
     fn unreadable(&mut self, row: &Unreadable) {
-        self.quotes(&row.evidence, Quoted::Unreadable(row.payment.as_ref().map(Odd::from)));
+        self.quotes(&row.evidence, Quoted::Unreadable(row.payment.as_ref().map(Odd::from)), None);
         let is_own = match &row.evidence.place {
             ListPlace::Stored { list } => *list == row.hash,
+            // What is no list is no evidence.
             ListPlace::Here(list) => {
-                verified(self.keys, list, |it| ListHash::from(it.list_hash()) == row.hash).unwrap_or(true)
+                list_hash(&list.additional_data).map_or(true, |hash| ListHash::from(hash) == row.hash)
             }
         };
         self.must(is_own, Rule::Evidence, "its key is of another list");
     }
 
     fn payment(&mut self, row: &Payment) {
-        let by_person = found(&row.resolutions, Outcome::Credited);
-        for facts in row.facts().into_iter().chain(against(&row.contradictions)) {
+        let credited_to = if let PaymentState::Credited { order, .. } = &row.state { Some(order) } else { None };
+        let by_person = credited_to.and_then(|order| credit(&row.resolutions, order));
+        let is_by_person = by_person.is_some();
+        let own = row.facts().map(|facts| (facts, credited_to.map(|_| Decision::Credit)));
+        for (facts, decides) in own.into_iter().chain(against(&row.contradictions).map(|facts| (facts, None))) {
             let (key, money) = (row.key.clone(), Money::from(facts));
-            self.quotes(&facts.evidence, Quoted::Payment { key, money, is_by_person: by_person });
+            self.quotes(&facts.evidence, Quoted::Payment { key, money, is_by_person }, decides);
             let (id, number) = (&facts.custom_transaction_id, &row.key.transaction_id);
             let read = facts.order_before_hyphen.as_ref();
             let is_read = read.is_none() || read == AttemptId::order_before_hyphen(id, number).as_ref();
             self.must(is_read, Rule::Evidence, "the order that was read is not in the signed id");
         }
         match &row.state {
-            PaymentState::Credited { order, credited_label, facts } if !by_person => {
+            PaymentState::Credited { facts, .. } if is_by_person => {
+                let SignedFacts { amount, currency_code, .. } = facts.clone();
+                self.checked.by_person = Some(Decided { decided: Decision::Credit, amount, currency_code });
+            }
+            PaymentState::Credited { order, credited_label, facts } => {
                 self.must(
                     facts.names(order),
                     Rule::Decision,
@@ -122,11 +130,10 @@ impl Check<'_> {
                 self.must(is_labelled, Rule::Decision, "the postback's label is another, and no person has decided");
             }
             PaymentState::Rejected { .. } => {
-                let is_found = found(&row.resolutions, Outcome::Rejected);
+                let is_found = decided(&row.resolutions, Outcome::Rejected).is_some();
                 self.must(is_found, Rule::Decision, "it is rejected, and no person has decided");
             }
-            PaymentState::Credited { .. }
-            | PaymentState::Claimed { .. }
+            PaymentState::Claimed { .. }
             | PaymentState::Released { .. }
             | PaymentState::Unmatched { .. }
             | PaymentState::Quarantined { .. } => {}
@@ -136,8 +143,9 @@ impl Check<'_> {
     fn withdrawal(&mut self, row: &Withdrawal) {
         for facts in against(&row.contradictions) {
             let (id, money) = (row.request.withdrawal_id.clone(), Money::from(facts));
-            self.quotes(&facts.evidence, Quoted::Withdrawal { id, money, status: Status::Any });
+            self.quotes(&facts.evidence, Quoted::Withdrawal { id, money, status: Status::Any }, None);
         }
+        self.checked.open_since = (!row.is_final()).then_some(row.created_at);
         match &row.state {
             WithdrawalState::Paid { facts } => self.ended(row, facts.as_ref(), 1, Outcome::Paid),
             WithdrawalState::Failed { facts } => self.ended(row, facts.as_ref(), 5, Outcome::Failed),
@@ -165,11 +173,15 @@ impl Check<'_> {
     fn ended(&mut self, row: &Withdrawal, facts: Option<&SignedFacts>, status: i64, outcome: Outcome) {
         let request = &row.request;
         let Some(facts) = facts else {
-            let is_found = found(&row.resolutions, outcome);
-            return self.must(is_found, Rule::Decision, "it has ended with no evidence, and no person has decided");
+            let by_person = decided(&row.resolutions, outcome);
+            let (amount, currency_code) = (request.amount, request.currency_code.clone());
+            self.checked.by_person = by_person.map(|_| Decided { decided: Decision::End, amount, currency_code });
+            let what = "it has ended with no evidence, and no person has decided";
+            return self.must(by_person.is_some(), Rule::Decision, what);
         };
         let (id, status) = (request.withdrawal_id.clone(), Status::Ending(status, request.payment_system.clone()));
-        self.quotes(&facts.evidence, Quoted::Withdrawal { id, money: Money::from(facts), status });
+        let quoted = Quoted::Withdrawal { id, money: Money::from(facts), status };
+        self.quotes(&facts.evidence, quoted, Some(Decision::End));
         let is_so = facts.amount == request.amount
             && facts.currency_code == request.currency_code
             && facts.label.as_ref() == Some(&request.label);
@@ -180,7 +192,7 @@ impl Check<'_> {
         let first = std::iter::once((&row.facts, Status::Recorded(row.withdrawal_status)));
         for (facts, status) in first.chain(against(&row.contradictions).map(|facts| (facts, Status::Any))) {
             let (id, money) = (row.withdrawal_id.clone(), Money::from(facts));
-            self.quotes(&facts.evidence, Quoted::Withdrawal { id, money, status });
+            self.quotes(&facts.evidence, Quoted::Withdrawal { id, money, status }, None);
         }
     }
 }
@@ -203,8 +215,14 @@ fn against(contradictions: &[Contradiction]) -> impl Iterator<Item = &SignedFact
     said.filter(|facts| facts.evidence.own_list().is_none_or(|list| !list.additional_data.is_empty()))
 }
 
-fn found(resolutions: &[Resolution], outcome: Outcome) -> bool {
-    resolutions.iter().any(|it| it.outcome == outcome)
+/// The decision of a person with this outcome.
+fn decided(resolutions: &[Resolution], outcome: Outcome) -> Option<&Resolution> {
+    resolutions.iter().find(|it| it.outcome == outcome)
+}
+
+/// The decision of a person that has credited a payment to this order.
+fn credit<'a>(resolutions: &'a [Resolution], order: &CustomTransactionId) -> Option<&'a Resolution> {
+    resolutions.iter().find(|it| it.outcome == Outcome::Credited && it.credited_to.as_ref() == Some(order))
 }
 
 /// Whether an attempt may have been taken.

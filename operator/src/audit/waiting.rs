@@ -7,7 +7,7 @@ use domain::{CustomTransactionId, DepositRow, PaymentKey, Waiting, WaitingPageId
 use serde::{Deserialize, Serialize};
 use store::{AnyRow, ReadAny, RowId, RowKey, read_any};
 
-use super::{Break, Rule};
+use super::report::{Break, Rule};
 use crate::failure::Failure;
 
 /// A row that must exist, because another one names it.
@@ -37,6 +37,7 @@ impl Named {
             | AnyRow::CreditedNumber(_)
             | AnyRow::StoredList(_)
             | AnyRow::ListProgress(_)
+            | AnyRow::Proposal(_)
             | AnyRow::TableIdentity(_) => return Vec::new(),
         };
         let page = (page > 0).then(|| page_key(order, page));
@@ -63,7 +64,7 @@ pub(crate) async fn check(
             None => missing(table, &named).await,
         };
         if let Some(what) = &missing {
-            report(Break { rule: Rule::Waiting, id: by, what: what.clone() });
+            report(Break::new(Rule::Waiting, by, what));
         }
         last = Some((named, missing));
     }

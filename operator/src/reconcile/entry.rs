@@ -4,8 +4,6 @@ use domain::{Amount, CurrencyCode, Outcome, PaymentState, Resolution, Timestamp,
 use serde::{Deserialize, Serialize};
 use store::AnyRow;
 
-use crate::rows;
-
 /// Whether the money moved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -63,7 +61,7 @@ pub(crate) struct Entry {
 impl Entry {
     /// Our record of a transaction. `None` for a row without money, such as a number that a user has only entered.
     pub(crate) fn of_row(row: &AnyRow) -> Option<Self> {
-        let (amount, currency_code) = rows::money(row)?;
+        let (amount, currency_code) = row.money()?;
         let (standing, found, at, is_expected) = match row {
             AnyRow::Payment(it) => {
                 let (standing, is_expected) = payment(&it.row.state);
@@ -87,11 +85,12 @@ impl Entry {
             | AnyRow::WaitingPage(_)
             | AnyRow::StoredList(_)
             | AnyRow::ListProgress(_)
+            | AnyRow::Proposal(_)
             | AnyRow::TableIdentity(_) => return None,
         };
         let standing = found.last().map_or(standing, found_out);
         let ours = OurRecord {
-            money: Money { amount, currency_code },
+            money: Money { amount, currency_code: currency_code.clone() },
             standing,
             state: in_words(row.state_name(), found.last()),
             at,

@@ -10,18 +10,20 @@ mod export;
 mod files;
 
 use std::fs::File;
+use std::future::ready;
 use std::io;
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Args;
 use domain::Timestamp;
+use store::UnreadableRow;
 
 use crate::deployment::Deployment;
 use crate::external_sort::{RUN, Sorter};
 use crate::failure::{Done, Failure};
 use crate::output::Output;
-use crate::scan::{bytes_bar, rows_bar, scan};
+use crate::scan::{Scanned, bytes_bar, rows_bar, scan_pages};
 use compare::{Period, compare};
 use files::Files;
 
@@ -67,7 +69,7 @@ Classes, each a file in --out:
 
 Failed deposits leave no trace in the table: if the export has them, they match. Numbers that a user has only entered are no payments.
 Exit status 1 if any class but matched and by_hand has a line.
-It holds 100,000 transactions in memory, and the rest in nameless files of the temporary directory (TMPDIR), about 200 bytes each.";
+It holds 32,768 transactions in memory, and the rest in nameless files of the temporary directory (TMPDIR), about 100 bytes each.";
 
 fn time(text: &str) -> Result<Timestamp, String> {
     let text = if text.contains(':') { text.to_owned() } else { format!("{text}T00:00:00Z") };
@@ -93,11 +95,17 @@ pub(crate) async fn run(deployment: &Deployment, output: Output, arguments: &Rec
         }
     }
     bar.finish();
-    scan(&table, &rows_bar(), |row| match row {
-        Ok(scanned) => Entry::of_row(&scanned.row).map_or(Ok(()), |entry| Ok(sorter.push(entry)?)),
-        Err(bad) => files.bad_row(&bad),
-    })
-    .await?;
+    let entries = |rows: Vec<Scanned>| {
+        let entries = rows.into_iter().filter_map(|row| row.map(|it| Entry::of_row(&it.row)).transpose());
+        ready(Ok(entries.collect::<Vec<_>>()))
+    };
+    let take = |entries: Vec<Result<Entry, UnreadableRow>>| {
+        entries.into_iter().try_for_each(|entry| match entry {
+            Ok(entry) => Ok(sorter.push(entry)?),
+            Err(bad) => files.bad_row(&bad),
+        })
+    };
+    scan_pages(&table, &rows_bar(), entries, take).await?;
     let period = Period {
         since: arguments.since.unwrap_or(Timestamp(0)),
         until: arguments.until.unwrap_or(Timestamp(u64::MAX)),

@@ -7,11 +7,12 @@ use serde::Serialize;
 use store::{AnyRow, FindAttention, PAGE, ReadAny, RowKey, Stored, UnreadableRow, read_key};
 
 use super::rebuilt::rebuilt;
-use crate::deployment::Keys;
+use crate::api::Answer;
 use crate::failure::{Done, Failure};
 use crate::output::{Output, complain};
-use crate::receiver::Answer;
+
 use crate::rows;
+use crate::verifier::Verifier;
 
 /// The reasons for which a payment is held while the unsigned copies agree: the same postback may be judged in another way today.
 pub(crate) const HELD: [(&str, Mismatch); 6] = [
@@ -47,12 +48,12 @@ struct Replayed {
 
 pub(crate) async fn run(
     table: &(impl FindAttention + ReadAny),
-    keys: &Keys,
+    verifier: &impl Verifier,
     output: Output,
     mismatch: Mismatch,
     send: impl AsyncFn(Vec<u8>) -> Result<Answer, Failure>,
 ) -> Result<Done, Failure> {
-    let replayed = replay(table, keys, mismatch, send).await?;
+    let replayed = replay(table, verifier, mismatch, send).await?;
     output.records(&replayed.became, ["STATE", "PAYMENTS", "WHY"], |it| {
         [it.state.to_owned(), it.payments.to_string(), it.why.to_owned()]
     });
@@ -79,7 +80,7 @@ impl Replayed {
 /// Sends the list of each payment that is held for this reason, and looks what has become of the payments.
 async fn replay(
     table: &(impl FindAttention + ReadAny),
-    keys: &Keys,
+    verifier: &impl Verifier,
     mismatch: Mismatch,
     send: impl AsyncFn(Vec<u8>) -> Result<Answer, Failure>,
 ) -> Result<Replayed, Failure> {
@@ -88,7 +89,7 @@ async fn replay(
     for payments in find(table, mismatch, &mut replayed).await?.into_values() {
         replayed.lists = replayed.lists.saturating_add(1);
         let Some(first) = payments.first() else { continue };
-        if let Err(why) = replay_list(table, keys, first, &send).await? {
+        if let Err(why) = replay_list(table, verifier, first, &send).await? {
             replayed.failed = replayed.failed.saturating_add(1);
             complain(&format!("{}: {why}", first.key()));
         }
@@ -124,7 +125,7 @@ async fn replay(
 /// Sends the list of a payment. The inner error says why that list was not stored; the others are sent all the same.
 async fn replay_list(
     table: &impl ReadAny,
-    keys: &Keys,
+    verifier: &impl Verifier,
     payment: &PaymentKey,
     send: &impl AsyncFn(Vec<u8>) -> Result<Answer, Failure>,
 ) -> Result<Result<(), String>, Failure> {
@@ -137,7 +138,7 @@ async fn replay_list(
     if !matches!(row.row.state, PaymentState::Quarantined { .. }) {
         return Ok(Ok(()));
     }
-    let bodies = match rebuilt(table, &AnyRow::Payment(row), None, keys).await {
+    let bodies = match rebuilt(table, &AnyRow::Payment(row), None, verifier).await {
         Ok(bodies) => bodies,
         Err(error @ (Failure::Usage(_) | Failure::NotAllowed(_))) => return Ok(Err(error.to_string())),
         Err(error) => return Err(error),

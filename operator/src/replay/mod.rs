@@ -11,10 +11,10 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgGroup, Args};
 use domain::{Label, Mismatch};
 
-use crate::deployment::{Deployment, http};
+use crate::deployment::Deployment;
 use crate::failure::{Done, Failure};
 use crate::output::Output;
-use crate::{id, receiver, rows};
+use crate::{id, rows};
 use held::HELD;
 use rebuilt::rebuilt;
 
@@ -48,15 +48,14 @@ fn reasons() -> impl TypedValueParser<Value = Mismatch> {
 }
 
 pub(crate) async fn run(deployment: &Deployment, output: Output, arguments: &Replay) -> Result<Done, Failure> {
-    let keys = deployment.keys().await?;
-    let (url, http) = (deployment.postback_url(&keys)?, http()?);
+    let api = deployment.api()?;
     if let Some(mismatch) = arguments.held {
-        let send = async |body| receiver::send_until_stored(&http, &url, body).await;
-        return held::run(&deployment.table()?, &keys, output, mismatch, send).await;
+        let send = async |body| api.postback(body).await;
+        return held::run(&deployment.table()?, &api, output, mismatch, send).await;
     }
     let Some(id) = &arguments.id else {
         let file = arguments.file.as_ref().ok_or_else(|| Failure::Usage("give an ID, --held or --file".into()))?;
-        let answer = receiver::send(&http, &url, read(file)?).await?;
+        let answer = api.send("/postbacks", read(file)?).await?;
         output.line(&answer, || answer.text());
         return Ok(answer.done());
     };
@@ -64,8 +63,8 @@ pub(crate) async fn run(deployment: &Deployment, output: Output, arguments: &Rep
     let label = arguments.label.as_deref().map(Label::parse).transpose();
     let label = label.map_err(|rule| Failure::Usage(format!("--label {rule}")))?;
     let mut done = Done::Well;
-    for body in rebuilt(&table, &id::find(&table, id).await?, label, &keys).await? {
-        let answer = receiver::send_until_stored(&http, &url, body).await?;
+    for body in rebuilt(&table, &id::find(&table, id).await?, label, &api).await? {
+        let answer = api.postback(body).await?;
         output.line(&answer, || answer.text());
         done = if done == Done::Well { answer.done() } else { done };
     }

@@ -4,12 +4,12 @@ use domain::{
     Amount, CurrencyCode, Direction, Evidence, Label, ListHash, ListPlace, PaymentState, Separator, SignedFacts,
     SignedList, Unsigned, WalletType,
 };
-use paykassma::{Element, UnsignedFields, VerifiedList};
+use paykassma::{Element, UnsignedFields};
 use store::{AnyRow, ListProgressId, ReadAny, StoredListId};
 
-use crate::deployment::Keys;
 use crate::failure::Failure;
-use crate::postback::{body, verified};
+use crate::postback::body;
+use crate::verifier::{Verifier, verify_one};
 
 /// Rebuilds the bodies of the postbacks that a row stores: of a list, each copy that is not finished. `given` is the label for a row
 /// that has none.
@@ -17,11 +17,11 @@ pub(crate) async fn rebuilt(
     table: &impl ReadAny,
     row: &AnyRow,
     given: Option<Label>,
-    keys: &Keys,
+    verifier: &impl Verifier,
 ) -> Result<Vec<Vec<u8>>, Failure> {
     if let AnyRow::ListProgress(it) = row {
         let list = read_list(table, &it.row.hash).await?;
-        verified(keys, &list, |_| ())?;
+        verify_one(verifier, &list).await??;
         let copies = it.row.unfinished().map(|copy| written(&list, &unsigned_fields(&copy.unsigned, given.clone())));
         return match copies.collect::<Result<Vec<_>, _>>()? {
             bodies if bodies.is_empty() => Err(Failure::NotAllowed("all its elements are stored".into())),
@@ -32,14 +32,14 @@ pub(crate) async fn rebuilt(
     let label = label.or(given);
     match &evidence.place {
         ListPlace::Here(list) => {
-            let copies = understood(keys, list, evidence)?;
+            let copies = understood(verifier, list, evidence).await?;
             let label =
                 label.ok_or_else(|| Failure::Usage("the row has no label: give the user's with --label".into()))?;
             Ok(vec![written(list, &UnsignedFields { label: Some(label.into()), ..copies })?])
         }
         ListPlace::Stored { list: hash } => {
             let list = read_list(table, hash).await?;
-            understood(keys, &list, evidence)?;
+            understood(verifier, &list, evidence).await?;
             let progress = table.read(&ListProgressId(hash.clone())).await?;
             let progress =
                 progress.ok_or_else(|| Failure::NotAllowed(format!("there is no row list#{}", hash.as_str())))?;
@@ -69,9 +69,12 @@ fn unsigned_fields(unsigned: &Unsigned, label: Option<Label>) -> UnsignedFields 
 }
 
 /// Repeats what is signed of an element, if that is understood.
-fn understood(keys: &Keys, list: &SignedList, evidence: &Evidence) -> Result<UnsignedFields, Failure> {
-    verified(keys, list, |_| ())?;
-    match VerifiedList::of(&keys.of_postbacks, list)?.element_of(evidence, Separator::Dot)? {
+async fn understood(
+    verifier: &impl Verifier,
+    list: &SignedList,
+    evidence: &Evidence,
+) -> Result<UnsignedFields, Failure> {
+    match verify_one(verifier, list).await??.element_of(evidence, Separator::Dot)? {
         Element::Deposit(report) => {
             let SignedFacts { amount, currency_code, .. } = report.facts;
             Ok(copies(Direction::Ingoing, &report.payment.wallet_type, amount, &currency_code))
@@ -121,6 +124,7 @@ fn kept(row: &AnyRow) -> Result<(&Evidence, Option<Label>), Failure> {
         | AnyRow::CreditedNumber(_)
         | AnyRow::WaitingPage(_)
         | AnyRow::ListProgress(_)
+        | AnyRow::Proposal(_)
         | AnyRow::TableIdentity(_) => refused("replay a payment#, an unreadable# or a list# row"),
     }
 }

@@ -7,21 +7,19 @@ use domain::{
     OddPayment, Payment, PaymentKey, PaymentState, SignedFacts, SignedList, StoredList, Timestamp, TransactionId,
     Unreadable, Unsigned, WalletType,
 };
-use paykassma::read_postback;
+use paykassma::{EvidenceKeys, read_postback};
 use serde_json::{Value, json};
 use signing::{Spelling, sign_postback, verify};
 use store::{AnyRow, Change, Memory, Read, RowId, Write, read_any};
 
 use super::held::{self, HELD};
 use super::rebuilt::rebuilt;
-use crate::deployment::Keys;
+use crate::api::Answer;
 use crate::failure::{Done, Failure};
 use crate::output::Output;
-use crate::postback::verified;
-use crate::receiver::Answer;
 
-fn keys() -> Keys {
-    let keys = json!({"postback_token": "token", "access_key": "public", "postback_private_key": "private"});
+fn keys() -> EvidenceKeys {
+    let keys = json!({"access_key": "public", "postback_private_key": "private"});
     serde_json::from_value(keys).unwrap()
 }
 
@@ -41,7 +39,7 @@ fn signed(elements: &Value) -> (SignedList, ListHash) {
     let additional_data = elements.to_string();
     let signature = sign_postback(&additional_data, Spelling::Flagged, "public", &"private".into()).unwrap();
     let list = SignedList { additional_data, signature, access_key: "public".into() };
-    let hash = verified(&keys(), &list, |it| it.list_hash().into()).unwrap();
+    let hash = signing::list_hash(&list.additional_data).unwrap().into();
     (list, hash)
 }
 
@@ -93,7 +91,7 @@ async fn sent(table: &Memory, id: &str, label: Option<&str>) -> Result<(Unsigned
     let label = label.map(|label| Label::parse(label).unwrap());
     let bodies = rebuilt(table, &row(table, id).await, label, &keys()).await?;
     let (keys, [body]) = (keys(), bodies.as_slice()) else { panic!("{bodies:?}") };
-    let verified = verify(body, &keys.of_postbacks.of_today.keys()).unwrap();
+    let verified = verify(body, &keys.of_today.keys()).unwrap();
     let postback = read_postback(&verified);
     Ok((postback.unsigned, postback.list.texts.len()))
 }

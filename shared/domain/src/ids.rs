@@ -147,6 +147,19 @@ checked_text!(
     |text| is_printable(text, 1, 500)
 );
 checked_text!(
+    /// A person or a role, as AWS names it: an ARN.
+    ///
+    /// ```
+    /// use domain::Caller;
+    ///
+    /// assert!(Caller::parse("arn:aws:sts::123456789012:assumed-role/Finance/alice").is_ok());
+    /// assert!(Caller::parse("alice").is_err());
+    /// ```
+    Caller,
+    "must be an ARN of at most 2048 visible ASCII characters",
+    |text| text.starts_with("arn:") && text.len() <= 2048 && text.bytes().all(|byte| byte.is_ascii_graphic())
+);
+checked_text!(
     /// A currency: three capital letters.
     CurrencyCode,
     "must be three capital letters, such as INR",
@@ -166,7 +179,7 @@ checked_text!(
     |text| text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_lowercase())
 );
 
-shown!(CustomTransactionId WithdrawalId TransactionId CurrencyCode WalletType Lang Remark);
+shown!(Caller CustomTransactionId WithdrawalId TransactionId CurrencyCode WalletType Lang Remark);
 masked!(Label AccountNumber Comment);
 accepted!(Label TransactionId AccountNumber Comment);
 

@@ -18,6 +18,7 @@ mod payment;
 mod payment_row;
 mod payment_system;
 mod payment_system_change;
+mod proposal;
 mod report;
 mod resolution;
 mod signed_list;
@@ -45,15 +46,16 @@ pub use event::{
 };
 pub use evidence::{Contradiction, Evidence, Mismatch, SignedFacts};
 pub use ids::{
-    AccountNumber, Comment, CurrencyCode, CustomTransactionId, InvalidValue, Label, Lang, PaymentKey, Remark,
+    AccountNumber, Caller, Comment, CurrencyCode, CustomTransactionId, InvalidValue, Label, Lang, PaymentKey, Remark,
     TransactionId, WalletType, WithdrawalId,
 };
 pub use mask::mask;
 pub use payment::{CreditedRows, Decision, ExpectedCredit, Noted, Payment, PaymentState, Rows, decide, match_waiting};
 pub use payment_system::{Limits, PaymentSystem, PaymentSystems, TextRule, WithdrawalRules};
 pub use payment_system_change::PaymentSystemChange;
+pub use proposal::{Proposal, ProposalId};
 pub use report::{DepositReport, Direction, Unsigned, WithdrawalReport};
-pub use resolution::{Decided, MAX_RESOLUTIONS, NotResolved, Outcome, Resolution};
+pub use resolution::{Decided, DecidedOn, MAX_RESOLUTIONS, NotResolved, Outcome, Resolution};
 pub use signed_list::{ListCopy, ListHash, ListPlace, ListProgress, ListState, SignedList, StoredList};
 pub use table_identity::TableIdentity;
 pub use unchanged_text::is_invisible;

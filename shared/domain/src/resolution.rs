@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Contradiction, CreditedNumber, CreditedRows, CustomTransactionId, Deposit, ForeignWithdrawal, Payment,
+    Caller, Contradiction, CreditedNumber, CreditedRows, CustomTransactionId, Deposit, ForeignWithdrawal, Payment,
     PaymentState, Remark, SignedFacts, Timestamp, Withdrawal, WithdrawalState,
 };
 
@@ -72,6 +72,45 @@ pub struct Resolution {
     /// The person states that it is a different payment than the one which the order was credited for with the same number.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_different_payment: bool,
+    /// Who called, as API Gateway verified it. Absent in rows of format 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub caller: Option<Caller>,
+    /// Who asked for the same decision first, where it takes two people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proposed_by: Option<Caller>,
+    /// What it was decided on. Absent in rows of format 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decided_on: Option<DecidedOn>,
+}
+
+/// The row that a person saw when they decided.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DecidedOn {
+    /// Its version.
+    pub version: u64,
+    /// The name of its state.
+    pub state: String,
+}
+
+impl Resolution {
+    /// A decision before a row has taken it.
+    #[must_use]
+    pub fn new(outcome: Outcome, by: Remark, reason: Remark, evidence: Remark, at: Timestamp) -> Self {
+        Self {
+            outcome,
+            by,
+            reason,
+            evidence,
+            at,
+            closes: 0,
+            taken_from: None,
+            credited_to: None,
+            is_different_payment: false,
+            caller: None,
+            proposed_by: None,
+            decided_on: None,
+        }
+    }
 }
 
 /// Why a person's decision is not taken.
@@ -193,7 +232,7 @@ impl Payment {
     /// # let remark = Remark::parse("ticket 7")?;
     /// # let decision = |outcome| {
     /// #     let (by, reason, evidence) = (remark.clone(), remark.clone(), remark.clone());
-    /// #     Resolution { outcome, by, reason, evidence, at: Timestamp(0), closes: 0, taken_from: None, credited_to: None, is_different_payment: false }
+    /// #     Resolution::new(outcome, by, reason, evidence, Timestamp(0))
     /// # };
     /// let order = Deposit::new(order, "{}".into(), Timestamp(0));
     /// let held = Payment::new(key, PaymentState::Quarantined { facts, mismatch: Mismatch::Amount });

@@ -623,6 +623,16 @@ impl WithdrawalRow {
         }
     }
 
+    /// What people have decided about it.
+    #[must_use]
+    pub fn resolutions(&self) -> &[Resolution] {
+        match self {
+            Self::Registered(row) => &row.resolutions,
+            Self::Foreign(row) => &row.resolutions,
+            Self::Reserved(_) => &[],
+        }
+    }
+
     /// The withdrawal, if it is ours.
     #[must_use]
     pub fn registered(&self) -> Option<&Withdrawal> {

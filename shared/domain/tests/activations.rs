@@ -66,17 +66,7 @@ fn report(order: &str, label: &str, signed: &str) -> DepositReport {
 
 fn resolution(outcome: Outcome) -> Resolution {
     let remark = || Remark::parse("ticket 7").unwrap();
-    Resolution {
-        outcome,
-        by: remark(),
-        reason: remark(),
-        evidence: remark(),
-        at: Timestamp(8),
-        closes: 0,
-        taken_from: None,
-        credited_to: None,
-        is_different_payment: false,
-    }
+    Resolution::new(outcome, remark(), remark(), remark(), Timestamp(8))
 }
 
 /// A call that was journalled, and what its sender knows.

@@ -165,17 +165,7 @@ impl World {
 fn resolution(outcome: Outcome) -> Resolution {
     let remark = |text: &str| Remark::parse(text).unwrap();
     let (by, reason, evidence) = (remark("an operator"), remark("the user's facts"), remark("ticket 7"));
-    Resolution {
-        outcome,
-        by,
-        reason,
-        evidence,
-        at: Timestamp(8),
-        closes: 0,
-        taken_from: None,
-        credited_to: None,
-        is_different_payment: false,
-    }
+    Resolution::new(outcome, by, reason, evidence, Timestamp(8))
 }
 
 fn with_order(label: &str) -> World {

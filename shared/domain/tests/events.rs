@@ -47,17 +47,7 @@ fn against(mismatch: Mismatch) -> Contradiction {
 fn resolution(outcome: Outcome) -> Resolution {
     let remark = |text: &str| Remark::parse(text).unwrap();
     let (by, reason, evidence) = (remark("ann"), remark("statement"), remark("line 7"));
-    Resolution {
-        outcome,
-        by,
-        reason,
-        evidence,
-        at: Timestamp(10),
-        closes: 0,
-        taken_from: None,
-        credited_to: None,
-        is_different_payment: false,
-    }
+    Resolution::new(outcome, by, reason, evidence, Timestamp(10))
 }
 
 fn deposit() -> Deposit {

@@ -55,17 +55,7 @@ fn report(wallet: &str, number: &str, order: &str) -> DepositReport {
 fn resolution(outcome: Outcome, is_different_payment: bool) -> Resolution {
     let remark = || Remark::parse("ticket 7").unwrap();
     let (by, reason, evidence) = (remark(), remark(), remark());
-    Resolution {
-        outcome,
-        by,
-        reason,
-        evidence,
-        at: Timestamp(8),
-        closes: 0,
-        taken_from: None,
-        credited_to: None,
-        is_different_payment,
-    }
+    Resolution { is_different_payment, ..Resolution::new(outcome, by, reason, evidence, Timestamp(8)) }
 }
 
 /// A table, as the functions use it.

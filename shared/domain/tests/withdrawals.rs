@@ -214,17 +214,7 @@ fn two_who_send_an_unknown_attempt_again_write_two_rows() {
 fn resolution(outcome: Outcome) -> Resolution {
     let remark = |text: &str| Remark::parse(text).unwrap();
     let (by, reason, evidence) = (remark("an operator"), remark("seen in the back office"), remark("line 7"));
-    Resolution {
-        outcome,
-        by,
-        reason,
-        evidence,
-        at: Timestamp(8),
-        closes: 0,
-        taken_from: None,
-        credited_to: None,
-        is_different_payment: false,
-    }
+    Resolution::new(outcome, by, reason, evidence, Timestamp(8))
 }
 
 fn indexed(row: &Withdrawal) -> Option<(AttentionKind, u64)> {

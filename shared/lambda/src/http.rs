@@ -5,6 +5,7 @@ use std::future::Future;
 
 use lambda_http::http::StatusCode;
 use lambda_http::http::header::{CONTENT_TYPE, RETRY_AFTER};
+use lambda_http::request::RequestContext;
 use lambda_http::{Body, RequestExt, Response, service_fn};
 use serde::Serialize;
 use tracing::error;
@@ -61,6 +62,10 @@ pub struct Request<'a> {
     pub path: Parameters<'a>,
     /// The query.
     pub query: Parameters<'a>,
+    /// The route by which API Gateway has found the function, such as `POST /decisions`.
+    pub route: &'a str,
+    /// Who calls, as API Gateway has verified it: an ARN. `None` for a route without IAM authorization.
+    pub caller: Option<&'a str>,
 }
 
 impl<'a> Request<'a> {
@@ -178,9 +183,20 @@ pub async fn serve<H: Handler>(set_up: Result<H, BadSetting>) -> Result<(), lamb
     let answer = |request: lambda_http::Request| async move {
         let (path, query) = (request.path_parameters(), request.query_string_parameters());
         let (path, query): (Vec<_>, Vec<_>) = (path.iter().collect(), query.iter().collect());
-        reply(handler, Request { body: request.body(), path: &path, query: &query }).await.into_response()
+        let context = request.request_context_ref();
+        let (route, caller) = context.map_or(("", None), route_and_caller);
+        reply(handler, Request { body: request.body(), path: &path, query: &query, route, caller })
+            .await
+            .into_response()
     };
     lambda_http::run(service_fn(answer)).await
+}
+
+/// What API Gateway says of a request beside the request itself.
+fn route_and_caller(context: &RequestContext) -> (&str, Option<&str>) {
+    let RequestContext::ApiGatewayV2(context) = context else { return ("", None) };
+    let iam = context.authorizer.as_ref().and_then(|authorizer| authorizer.iam.as_ref());
+    (context.route_key.as_deref().unwrap_or_default(), iam.and_then(|iam| iam.user_arn.as_deref()))
 }
 
 async fn reply<H: Handler>(handler: Option<&H>, request: Request<'_>) -> Reply {

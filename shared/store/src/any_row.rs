@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use domain::{
-    Attention, CreditedNumber, CreditedNumberId, CustomTransactionId, Day, DepositRow, EntryCount, Event, LabelHash,
-    ListHash, ListProgress, NormalisedNumber, Payment, PaymentKey, ReservedSums, ReservedSumsId, StoredList,
-    TableIdentity, TransactionId, Unreadable, UnreadableId, WaitingPage, WaitingPageId, WalletType, Withdrawal,
-    WithdrawalId, WithdrawalRow,
+    Amount, Attention, CreditedNumber, CreditedNumberId, CurrencyCode, CustomTransactionId, Day, DepositRow,
+    EntryCount, Event, LabelHash, ListHash, ListProgress, NormalisedNumber, Payment, PaymentKey, Proposal, ProposalId,
+    ReservedSums, ReservedSumsId, Resolution, StoredList, TableIdentity, TransactionId, Unreadable, UnreadableId,
+    WaitingPage, WaitingPageId, WalletType, Withdrawal, WithdrawalId, WithdrawalRow,
 };
 use serde::Serialize;
 use serde_dynamo::Item;
@@ -47,6 +47,12 @@ macro_rules! any_row {
                 match self { $(Self::$kind(it) => Row::attention(&it.row),)* }
             }
 
+            /// What people have decided about the row.
+            #[must_use]
+            pub fn resolutions(&self) -> &[Resolution] {
+                match self { $(Self::$kind(it) => it.row.resolutions(),)* }
+            }
+
             /// Hands the row to a serializer.
             ///
             /// # Errors
@@ -74,6 +80,14 @@ macro_rules! any_row {
                     $($prefix => Some(from_item(item).map(Self::$kind)),)*
                     _ => None,
                 }
+            }
+        }
+
+        impl RowId {
+            /// The value of the partition key.
+            #[must_use]
+            pub fn key(&self) -> String {
+                match self { $(Self::$kind(id) => id.key(),)* }
             }
         }
 
@@ -119,6 +133,8 @@ any_row! {
     ListProgress(ListProgress, ListProgressId, "list");
     /// Which table this is.
     TableIdentity(TableIdentity, TableId, "table");
+    /// A decision that waits for a second person.
+    Proposal(Proposal, ProposalId, "proposal");
     /// How much of a payment system's money was reserved to be sent out in a day.
     ReservedSums(ReservedSums, ReservedSumsId, "ceiling");
 }
@@ -186,6 +202,7 @@ impl RowId {
             }
             "evidence" => Some(Self::StoredList(StoredListId(ListHash::parse(rest)?))),
             "list" => Some(Self::ListProgress(ListProgressId(ListHash::parse(rest)?))),
+            "proposal" => Self::parse(rest).map(|_| Self::Proposal(ProposalId(rest.to_owned()))),
             "table" => rest.is_empty().then_some(Self::TableIdentity(TableId)),
             "ceiling" => {
                 let (payment_system, day) = rest.split_once('#')?;
@@ -204,6 +221,32 @@ impl AnyRow {
         if let Self::Withdrawal(stored) = self { stored.row.registered() } else { None }
     }
 
+    /// The money that it is about: signed, or asked for.
+    #[must_use]
+    pub fn money(&self) -> Option<(Amount, &CurrencyCode)> {
+        match self {
+            Self::Deposit(it) => {
+                let order = &it.row.registered()?.order;
+                Some((order.amount?, &order.currency_code))
+            }
+            Self::Payment(it) => it.row.facts().map(|facts| (facts.amount, &facts.currency_code)),
+            Self::Withdrawal(it) => match &it.row {
+                WithdrawalRow::Registered(row) => Some((row.request.amount, &row.request.currency_code)),
+                WithdrawalRow::Foreign(row) => Some((row.facts.amount, &row.facts.currency_code)),
+                WithdrawalRow::Reserved(_) => None,
+            },
+            Self::Unreadable(it) => it.row.payment.as_ref().map(|payment| (payment.amount, &payment.currency_code)),
+            Self::EntryCount(_)
+            | Self::ReservedSums(_)
+            | Self::CreditedNumber(_)
+            | Self::WaitingPage(_)
+            | Self::StoredList(_)
+            | Self::ListProgress(_)
+            | Self::Proposal(_)
+            | Self::TableIdentity(_) => None,
+        }
+    }
+
     /// The name of its state in the table.
     #[must_use]
     pub fn state_name(&self) -> &'static str {
@@ -218,6 +261,7 @@ impl AnyRow {
             Self::StoredList(_) => "stored",
             Self::ListProgress(it) => it.row.state.name(),
             Self::TableIdentity(_) => "in_service",
+            Self::Proposal(_) => "proposed",
             Self::ReservedSums(_) => "reserved",
         }
     }

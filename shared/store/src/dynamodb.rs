@@ -16,8 +16,8 @@ use domain::{ExpectedCredit, PaymentState, WithdrawalReport, WithdrawalRow, With
 
 use crate::aws_error::{Meaning, meaning, meaning_of, too_large, unavailable};
 use crate::row::{
-    ATTENTION, ATTENTION_AT, FORMAT, Item, KEY, NEWER, OUR_FORMAT, QUIET, VERSION, attribute, from_item, is_newer,
-    number, text, to_item,
+    ATTENTION, ATTENTION_AT, FIRST_FORMAT, FORMAT, Item, KEY, NEWER, OUR_FORMAT, QUIET, VERSION, attribute, from_item,
+    is_newer, number, text, to_item,
 };
 use crate::{
     BackOff, Change, Credit, EndWithdrawal, MAX_TRIES, Read, ReadMany, Row, RowKey, StoreError, Stored, Transact,
@@ -88,8 +88,9 @@ impl DynamoDb {
     /// order publishes the credit, and the payment's row nothing.
     fn credit_payment(&self, ExpectedCredit { payment, label, .. }: &ExpectedCredit) -> Result<WrittenRow, StoreError> {
         let item: Item = serde_dynamo::to_item(payment).map_err(StoreError::transient)?;
-        let mut set =
-            format!("SET {QUIET} = :quiet, #format = :format, version = if_not_exists(version, :zero) + :one");
+        let mut set = format!(
+            "SET {QUIET} = :quiet, #format = if_not_exists(#format, :first), version = if_not_exists(version, :zero) + :one"
+        );
         let mut values = named("unproved", PaymentState::UNPROVED);
         let mut update = Update::builder();
         for (index, (name, value)) in item.into_iter().filter(|(name, _)| name != KEY).enumerate() {
@@ -113,6 +114,7 @@ impl DynamoDb {
             .expression_attribute_names("#format", FORMAT)
             .set_expression_attribute_values(Some(values))
             .expression_attribute_values(":format", number(OUR_FORMAT))
+            .expression_attribute_values(":first", number(FIRST_FORMAT))
             .expression_attribute_values(":label", text(label.as_str()))
             .expression_attribute_values(":quiet", AttributeValue::Bool(true))
             .expression_attribute_values(":zero", number(0))
@@ -130,7 +132,7 @@ impl DynamoDb {
             .table_name(&self.table)
             .key(KEY, text(expected.order.key()))
             .update_expression(format!(
-                "SET #state = :credited, credited = :credit, #format = :format, version = version + :one REMOVE {QUIET}"
+                "SET #state = :credited, credited = :credit, #format = if_not_exists(#format, :first), version = version + :one REMOVE {QUIET}"
             ))
             .condition_expression(format!(
                 "#state = :created AND label = :label AND currency_code = :currency_code \
@@ -139,6 +141,7 @@ impl DynamoDb {
             .expression_attribute_names("#state", "state")
             .expression_attribute_names("#format", FORMAT)
             .expression_attribute_values(":format", number(OUR_FORMAT))
+            .expression_attribute_values(":first", number(FIRST_FORMAT))
             .expression_attribute_values(":created", attribute(domain::DepositState::Created)?)
             .expression_attribute_values(":number", text("N"))
             .expression_attribute_values(":credited", attribute(domain::DepositState::Credited)?)
@@ -314,7 +317,7 @@ impl EndWithdrawal for DynamoDb {
             .key(KEY, text(report.withdrawal_id.key()))
             .update_expression(format!(
                 "SET #state = :state, facts = :facts, changed_at = :changed_at, state_since = :changed_at, \
-                 #format = :format, \
+                 #format = if_not_exists(#format, :first), \
                  {VERSION} = {VERSION} + :one \
                  REMOVE needs_review, {ATTENTION}, {ATTENTION_AT}, {QUIET}"
             ))
@@ -327,6 +330,7 @@ impl EndWithdrawal for DynamoDb {
             .expression_attribute_names("#format", FORMAT)
             .set_expression_attribute_values(Some(named("open", WithdrawalState::OPEN)))
             .expression_attribute_values(":format", number(OUR_FORMAT))
+            .expression_attribute_values(":first", number(FIRST_FORMAT))
             .expression_attribute_values(":state", value("state")?)
             .expression_attribute_values(":facts", value("facts")?)
             .expression_attribute_values(":changed_at", number(report.facts.evidence.received_at.0))

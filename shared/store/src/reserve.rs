@@ -12,7 +12,7 @@ use domain::{Reservation, ReservedSums, Sum};
 use crate::aws_error::unavailable;
 use crate::dynamodb::{ALL_OLD, IS_ABSENT, IS_NOT_NEWER, current};
 use crate::memory::{get, put};
-use crate::row::{FORMAT, KEY, OUR_FORMAT, QUIET, VERSION, decimal, number, text};
+use crate::row::{FIRST_FORMAT, FORMAT, KEY, OUR_FORMAT, QUIET, VERSION, decimal, number, text};
 use crate::{Change, DynamoDb, Memory, RowKey, StoreError};
 
 /// The answer to a reservation.
@@ -51,6 +51,7 @@ impl DynamoDb {
             .expression_attribute_names("#format", FORMAT)
             .expression_attribute_values(":amount", decimal(amount))
             .expression_attribute_values(":format", number(OUR_FORMAT))
+            .expression_attribute_values(":first", number(FIRST_FORMAT))
             .expression_attribute_values(":one", number(1))
             .expression_attribute_values(":quiet", AttributeValue::Bool(true))
             .return_values_on_condition_check_failure(ALL_OLD)
@@ -65,7 +66,7 @@ impl Reserve for DynamoDb {
         let mut update = self
             .update_sums(reservation)
             .update_expression(format!(
-                "SET payment_system = :payment_system, #day = :day, #format = :format, {QUIET} = :quiet \
+                "SET payment_system = :payment_system, #day = :day, #format = if_not_exists(#format, :first), {QUIET} = :quiet \
                  ADD #reserved :amount, #hour :amount, {VERSION} :one"
             ))
             .expression_attribute_names("#day", "day")
@@ -96,7 +97,7 @@ impl Reserve for DynamoDb {
         let update = self
             .update_sums(reservation)
             .update_expression(format!(
-                "SET #reserved = #reserved - :amount, #hour = #hour - :amount, #format = :format, \
+                "SET #reserved = #reserved - :amount, #hour = #hour - :amount, #format = if_not_exists(#format, :first), \
                  {QUIET} = :quiet ADD {VERSION} :one"
             ))
             .condition_expression(format!("#reserved >= :amount AND #hour >= :amount AND {IS_NOT_NEWER}"));

@@ -6,8 +6,8 @@ use std::fmt;
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{
     Attention, CreditedNumber, CreditedNumberId, CustomTransactionId, DepositRow, EntryCount, Event, LabelHash,
-    ListHash, ListProgress, Payment, PaymentKey, ReservedSums, ReservedSumsId, StoredList, TableIdentity, Unreadable,
-    UnreadableId, WaitingPage, WaitingPageId, WithdrawalId, WithdrawalRow,
+    ListHash, ListProgress, Payment, PaymentKey, Proposal, ProposalId, ReservedSums, ReservedSumsId, Resolution,
+    StoredList, TableIdentity, Unreadable, UnreadableId, WaitingPage, WaitingPageId, WithdrawalId, WithdrawalRow,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -21,8 +21,10 @@ pub(crate) const KEY: &str = "transaction_id";
 pub(crate) const VERSION: &str = "version";
 /// The row format of the last writer; absent in the oldest rows.
 pub(crate) const FORMAT: &str = "format";
-/// The format that this code writes. It reads the next one too, and never writes over it.
-pub const OUR_FORMAT: u64 = 1;
+/// The newest format that this code writes. It reads the next one too, and never writes over it.
+pub const OUR_FORMAT: u64 = 2;
+/// The format of a row that has nothing newer: the releases before this one may change it.
+pub(crate) const FIRST_FORMAT: u64 = 1;
 /// The row's state: each kind that has more than one of them names it.
 const STATE: &str = "state";
 /// Why somebody must look at the row; absent when nobody must. The hash key of the index of the same name.
@@ -49,6 +51,16 @@ pub trait Row: Clone + PartialEq + Serialize + DeserializeOwned + Send + Sync + 
     /// The events of this row, which has replaced `old`.
     fn events(&self, old: Option<&Self>) -> Vec<Event>;
 
+    /// What people have decided about the row.
+    fn resolutions(&self) -> &[Resolution] {
+        &[]
+    }
+
+    /// The row's format: 2 once a decision names its verified caller.
+    fn format(&self) -> u64 {
+        if self.resolutions().iter().any(|it| it.caller.is_some()) { OUR_FORMAT } else { FIRST_FORMAT }
+    }
+
     /// Whether this attribute is an exact decimal: a number in the table, and a string for serde, which has no such numbers.
     #[must_use]
     fn is_decimal(_attribute: &str) -> bool {
@@ -74,7 +86,7 @@ pub trait RowKey: Clone + Ord + Send + Sync + 'static {
 macro_rules! row {
     (
         $row:ty, $id:ty, $kind:ident, |$it:ident| $key:expr, |$of:ident| $own:expr, |$open:ident| $attention:expr,
-        |$new:ident, $old:ident| $events:expr $(, $is_decimal:path)?
+        |$new:ident, $old:ident| $events:expr $(, decimal: $is_decimal:path)? $(, resolutions: |$resolved:ident| $resolutions:expr)?
     ) => {
         impl Row for $row {
             type Id = $id;
@@ -93,6 +105,11 @@ macro_rules! row {
                 let ($new, $old) = (self, old);
                 $events
             }
+
+            $(fn resolutions(&self) -> &[Resolution] {
+                let $resolved = self;
+                $resolutions
+            })?
 
             $(fn is_decimal(attribute: &str) -> bool {
                 $is_decimal(attribute)
@@ -127,8 +144,16 @@ row!(
     |_row| None,
     |row, old| row.events(old)
 );
-row!(Payment, PaymentKey, Payment, |id| id.row_key(), |row| row.key.clone(), |row| row.attention(), |row, old| row
-    .events(old));
+row!(
+    Payment,
+    PaymentKey,
+    Payment,
+    |id| id.row_key(),
+    |row| row.key.clone(),
+    |row| row.attention(),
+    |row, old| row.events(old),
+    resolutions: |row| &row.resolutions
+);
 row!(
     WithdrawalRow,
     WithdrawalId,
@@ -136,7 +161,8 @@ row!(
     |id| format!("withdrawal#{id}"),
     |row| row.id().clone(),
     |row| row.attention(),
-    |row, old| row.events(old)
+    |row, old| row.events(old),
+    resolutions: |row| row.resolutions()
 );
 row!(
     Unreadable,
@@ -145,7 +171,18 @@ row!(
     |id| format!("unreadable#{}#{}", id.list.as_str(), id.element),
     |row| row.id(),
     |row| row.attention(),
-    |row, old| row.events(old)
+    |row, old| row.events(old),
+    resolutions: |row| &row.resolutions
+);
+row!(
+    Proposal,
+    ProposalId,
+    Proposal,
+    |id| format!("proposal#{}", id.0),
+    |row| row.id(),
+    |_row| None,
+    |_row, _old| Vec::new(),
+    resolutions: |row| std::slice::from_ref(&row.resolution)
 );
 
 row!(
@@ -185,7 +222,7 @@ row!(
     |row| row.id(),
     |_row| None,
     |_row, _old| Vec::new(),
-    ReservedSums::is_sum
+    decimal: ReservedSums::is_sum
 );
 
 /// Names the row of a stored list.
@@ -247,7 +284,7 @@ pub(crate) fn to_item<R: Row>(change: &Change<R>) -> Result<Item, StoreError> {
     }
     item.insert(KEY.into(), text(change.row.id().key()));
     item.insert(VERSION.into(), number(change.expected_version.saturating_add(1)));
-    item.insert(FORMAT.into(), number(OUR_FORMAT));
+    item.insert(FORMAT.into(), number(change.row.format()));
     if let Some(Attention { kind, at }) = change.row.attention() {
         item.insert(ATTENTION.into(), text(kind.as_str()));
         item.insert(ATTENTION_AT.into(), number(at.0));

@@ -11,7 +11,7 @@ use domain::{Attention, AttentionKind, Timestamp};
 
 use crate::attention::PAGE;
 use crate::aws_error::unavailable;
-use crate::row::{ATTENTION, ATTENTION_AT, Item, KEY, text};
+use crate::row::{ATTENTION, ATTENTION_AT, FORMAT, Item, KEY, OUR_FORMAT, text};
 use crate::{AnyRow, DynamoDb, Memory, StoreError};
 
 /// One of the equal parts of a table, which may be scanned at the same time.
@@ -30,6 +30,8 @@ pub struct ScannedRow {
     pub row: AnyRow,
     /// What the index says about it. If that is not the row's own [`AnyRow::attention`], the index is wrong.
     pub indexed: Option<Attention>,
+    /// The row format of its last writer; the oldest rows have none.
+    pub format: Option<u64>,
 }
 
 /// A row that cannot be read. The scan goes on past it.
@@ -88,6 +90,13 @@ fn scanned_row(item: Item) -> Result<ScannedRow, UnreadableRow> {
     let key = of_text(&item, KEY).to_owned();
     let unreadable_row = |reason: String| UnreadableRow { key: key.clone(), reason };
     let indexed = indexed(&item).map_err(|name| unreadable_row(format!("`{name}` can't be read")))?;
+    let format = match item.get(FORMAT) {
+        None => None,
+        Some(format) => {
+            let read = format.as_n().ok().and_then(|digits| digits.parse().ok());
+            Some(read.ok_or_else(|| unreadable_row(format!("`{FORMAT}` can't be read")))?)
+        }
+    };
     let row = AnyRow::from_item(key.split('#').next().unwrap_or_default(), item.into());
     let row = row.ok_or_else(|| unreadable_row("a row of an unknown kind".into()))?;
     let row = row.map_err(|error| match error {
@@ -99,7 +108,7 @@ fn scanned_row(item: Item) -> Result<ScannedRow, UnreadableRow> {
     if row.key() != key {
         return Err(unreadable_row(format!("the row of {}", row.key())));
     }
-    Ok(ScannedRow { row, indexed })
+    Ok(ScannedRow { row, indexed, format })
 }
 
 fn indexed(item: &Item) -> Result<Option<Attention>, &'static str> {
@@ -119,7 +128,10 @@ impl Scan for Memory {
         let has_more = found.len() > PAGE;
         found.truncate(PAGE);
         let next = found.last().filter(|_| has_more).map(|(key, _)| key.clone());
-        let rows = found.into_iter().map(|(_, row)| Ok(ScannedRow { indexed: row.attention(), row })).collect();
+        let rows = found
+            .into_iter()
+            .map(|(_, row)| Ok(ScannedRow { indexed: row.attention(), row, format: Some(OUR_FORMAT) }))
+            .collect();
         Ok(ScanPage { rows, next })
     }
 }

@@ -2,14 +2,20 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use domain::{CreditedNumber, DepositRow, ListHash, ListProgress, StoredList, Unregistered, Unsigned, WaitingPage};
-use store::{Change, Memory, Read, Row, StoreError, Stored, StoredListId, Write};
+use domain::{
+    CreditedNumber, DepositRow, ListHash, ListProgress, StoredList, Submission, Unregistered, Unsigned, WaitingPage,
+    Withdrawal, WithdrawalId, WithdrawalRow, WithdrawalState,
+};
+use indicatif::ProgressBar;
+use paykassma::{Unproved, VerifiedList};
+use store::{Change, Memory, Row, Stored, Write};
 
-use super::super::lists;
-use super::super::{Counts, Rule, Sorters};
+use super::super::report::{Counts, Reporter, Rule, Summary};
+use super::super::{Found, Sorters, lists};
 use super::*;
-use crate::failure::Done;
-use crate::postback::verified;
+use crate::failure::{Done, Failure};
+use crate::output::Output;
+use crate::verifier::Verifier;
 
 fn any<R: Row>(row: R) -> AnyRow {
     R::into_any(Stored { row, version: 1 })
@@ -33,21 +39,28 @@ async fn table_of(rows: &[AnyRow]) -> Memory {
             AnyRow::WaitingPage(it) => put(&table, it).await,
             AnyRow::StoredList(it) => put(&table, it).await,
             AnyRow::ListProgress(it) => put(&table, it).await,
+            AnyRow::Proposal(it) => put(&table, it).await,
             AnyRow::TableIdentity(it) => put(&table, it).await,
         }
     }
     table
 }
 
+/// When the audit is.
+const NOW: Timestamp = Timestamp(900_007);
+
 /// What an audit finds that scans these rows, when those rows are there at its end.
-async fn found_later(scanned: &[AnyRow], now: &[AnyRow], keys: &Keys) -> Vec<(Rule, String)> {
+async fn found_later(scanned: &[AnyRow], now: &[AnyRow], keys: &EvidenceKeys) -> Vec<(Rule, String)> {
     let mut found = Vec::new();
     let mut sorters = Sorters::new(3);
+    let (output, bar) = (Output::new(true), ProgressBar::hidden());
+    let mut reporter = Reporter { output, bar, is_strict: false, summary: Summary::default() };
     for row in scanned {
-        let report = |it: super::super::Break| found.push((it.rule, it.id));
-        sorters.look(&scanned_row(row.clone()), keys, report).unwrap();
+        let mut page = Found::on(vec![Ok(scanned_row(row.clone()))], keys).await.unwrap();
+        found.extend(page.breaks.drain(..).map(|it| (it.rule, it.id)));
+        sorters.take(page, NOW, &mut reporter).unwrap();
     }
-    sorters.compare(&table_of(now).await, keys, |it| found.push((it.rule, it.id))).await.unwrap();
+    sorters.compare(&table_of(now).await, keys, NOW, |it| found.push((it.rule, it.id))).await.unwrap();
     found
 }
 
@@ -226,7 +239,7 @@ async fn what_is_credited_during_the_scan_is_read_again() {
 fn list_rows() -> (Vec<AnyRow>, ListHash) {
     let elements = json!([deposit_element("1", "o1", "700"), deposit_element("2", "o2", "300"), 5]);
     let list = signed_list(&elements);
-    let hash: ListHash = verified(&keys("private", None), &list, |it| it.list_hash().into()).unwrap();
+    let hash: ListHash = signing::list_hash(&list.additional_data).unwrap().into();
     let evidence =
         |element| Evidence { place: ListPlace::Stored { list: hash.clone() }, element, received_at: Timestamp(7) };
     let mut rows = [credited_rows("o1", &[("1", "700")]), credited_rows("o2", &[("2", "300")])].concat();
@@ -263,8 +276,13 @@ async fn a_stored_list_has_its_hash_and_says_what_the_rows_of_its_elements_say()
     assert_eq!(altered, expected, "another list is in its place");
 
     let unverifiable = found_later(&rows, &rows, &keys("new", None)).await;
-    let expected = [&list, "payment#paytm#1", "payment#paytm#2", &unreadable];
-    assert_eq!(unverifiable, expected.map(|id| (Rule::Unverifiable, id.to_owned())));
+    let expected = [
+        (Rule::Unverifiable, &*list),
+        (Rule::Unproved, "payment#paytm#1"),
+        (Rule::Unproved, "payment#paytm#2"),
+        (Rule::Unverifiable, &unreadable),
+    ];
+    assert_eq!(unverifiable, expected.map(|(rule, id)| (rule, id.to_owned())));
     assert_eq!(found_later(&rows, &rows, &keys("new", Some("private"))).await, []);
 
     let few = any(begun(&hash, 2));
@@ -286,31 +304,83 @@ async fn a_row_quotes_its_own_element_of_a_stored_list() {
     }
 }
 
-/// Counts how often a list is read.
-#[derive(Default)]
-struct Counting {
-    table: Memory,
-    reads: AtomicUsize,
-}
+#[tokio::test]
+async fn a_list_is_verified_once_for_all_its_elements() {
+    /// Counts the lists that it verifies.
+    struct Counting(EvidenceKeys, AtomicUsize);
 
-impl Read<StoredListId> for Counting {
-    async fn read(&self, id: &StoredListId) -> Result<Option<Stored<StoredList>>, StoreError> {
-        self.reads.fetch_add(1, Ordering::Relaxed);
-        self.table.read(id).await
+    impl Verifier for Counting {
+        async fn verify(&self, lists: &[SignedList]) -> Result<Vec<Result<VerifiedList, Unproved>>, Failure> {
+            self.1.fetch_add(lists.len(), Ordering::Relaxed);
+            self.0.verify(lists).await
+        }
     }
+
+    let (rows, _) = list_rows();
+    let verifier = Counting(keys("private", None), AtomicUsize::new(0));
+    let said = rows.iter().map(|row| Ok(scanned_row(row.clone()))).collect();
+    let mut lists = Found::on(said, &verifier).await.unwrap().lists;
+    lists.sort();
+    let lists = lists.into_iter().map(Ok);
+    lists::check(&table_of(&rows).await, &verifier, NOW, lists, |it| panic!("{it:?}")).await.unwrap();
+    assert_eq!(verifier.1.load(Ordering::Relaxed), 1);
 }
 
 #[tokio::test]
-async fn a_list_is_read_and_verified_once_for_all_its_elements() {
-    let (rows, _) = list_rows();
+async fn a_list_has_both_its_rows_and_is_done_in_time() {
+    let (rows, hash) = list_rows();
+    let (evidence, list) = (format!("evidence#{}", hash.as_str()), format!("list#{}", hash.as_str()));
+    let without_progress = without(&rows, &list);
+    assert_eq!(found_in(&without_progress).await, [(Rule::List, evidence)]);
     let keys = keys("private", None);
-    let table = Counting { table: table_of(&rows).await, ..Counting::default() };
-    let mut sorters = Sorters::new(2);
-    for row in &rows {
-        sorters.look(&scanned_row(row.clone()), &keys, |it| panic!("{it:?}")).unwrap();
+    assert_eq!(found_later(&without_progress, &rows, &keys).await, [], "it was written during the scan");
+    let unfinished = |at| {
+        let row = ListProgress::begin(None, (&hash, 3), &Unsigned::default(), Timestamp(at)).unwrap();
+        with(&rows, any(row))
+    };
+    assert_eq!(found_in(&unfinished(NOW.0 - 900_000)).await, []);
+    let old = unfinished(NOW.0 - 900_001);
+    assert_eq!(found_in(&old).await, [(Rule::List, list)]);
+    assert_eq!(found_later(&old, &rows, &keys).await, [], "it was done during the scan");
+}
+
+#[tokio::test]
+async fn each_element_of_a_list_that_is_done_has_its_row() {
+    let (rows, hash) = list_rows();
+    let broken = (Rule::List, format!("list#{}", hash.as_str()));
+    for missing in ["payment#paytm#2".to_owned(), format!("unreadable#{}#2", hash.as_str())] {
+        let left: Vec<_> = without(&rows, &missing).into_iter().filter(|row| row.key() != "deposit#o2").collect();
+        assert!(found_in(&left).await.contains(&broken), "{missing}");
     }
-    lists::check(&table, &keys, sorters.lists.sorted().unwrap(), |it| panic!("{it:?}")).await.unwrap();
-    assert_eq!(table.reads.load(Ordering::Relaxed), 1);
+    // The payment was known before the list came, with a list of its own.
+    let (of_o2, other) = (order("o2"), any(credited_to(&order("o2"), "2", "300")));
+    assert_eq!(found_in(&with(&rows, other)).await, []);
+    // A user has only entered its number.
+    let claimed = PaymentState::Released { order: of_o2.order.custom_transaction_id };
+    let left = without(&with(&rows, any(Payment::new(key("2"), claimed))), "deposit#o2");
+    assert_eq!(found_in(&left).await, [broken]);
+}
+
+#[tokio::test]
+async fn a_withdrawal_of_a_list_that_is_done_has_ended_or_says_what_contradicts_it() {
+    let element = |id: &str| {
+        json!({"amount": "700", "currency_code": "INR", "wallet_type": "paytm", "transaction_id": "",
+        "withdrawal_id": id, "withdrawal_status": 1})
+    };
+    let list = signed_list(&json!([element("w1"), element("w2")]));
+    let hash: ListHash = signing::list_hash(&list.additional_data).unwrap().into();
+    let own = [any(begun(&hash, 2).end(&Unsigned::default()).unwrap()), any(StoredList { hash: hash.clone(), list })];
+    let withdrawals = |first: Withdrawal| {
+        let mut second = rows::paid("w1", "700", 1);
+        second.request.withdrawal_id = WithdrawalId::parse("w2").unwrap();
+        second.body = second.body.replace("w1", "w2");
+        second.state = WithdrawalState::Paid { facts: Some(paid_out("w2", "700", 1)) };
+        let both = [first, second].map(|row| any(WithdrawalRow::Registered(Box::new(row))));
+        [&own[..], &both[..]].concat()
+    };
+    assert_eq!(found_in(&withdrawals(rows::paid("w1", "700", 1))).await, []);
+    let open = rows::withdrawal(WithdrawalState::Unknown, vec![Some(Submission::Unknown("lost".into()))]);
+    assert_eq!(found_in(&withdrawals(open)).await, [(Rule::List, format!("list#{}", hash.as_str()))]);
 }
 
 #[tokio::test]

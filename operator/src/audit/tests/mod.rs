@@ -7,17 +7,16 @@ use domain::{
     Amount, Credit, CurrencyCode, CustomTransactionId, Deposit, Evidence, Label, ListPlace, Order, Outcome, Payment,
     PaymentKey, PaymentState, Remark, Resolution, SignedFacts, SignedList, Timestamp, TransactionId, WalletType,
 };
+use paykassma::EvidenceKeys;
 use serde_json::{Value, json};
 use signing::{Spelling, sign_postback};
-use store::{AnyRow, ScannedRow};
-
-use crate::deployment::Keys;
+use store::{AnyRow, OUR_FORMAT, ScannedRow};
 
 const ACCESS_KEY: &str = "FQ9jMwrNSkFbyMNqYFf6Ed4xeKmjHK";
 
-fn keys(current: &str, previous: Option<&str>) -> Keys {
-    let keys = json!({"postback_token": "token", "access_key": ACCESS_KEY, "postback_private_key": current,
-        "postback_private_key_previous": previous});
+fn keys(current: &str, previous: Option<&str>) -> EvidenceKeys {
+    let keys =
+        json!({"access_key": ACCESS_KEY, "postback_private_key": current, "postback_private_key_previous": previous});
     serde_json::from_value(keys).unwrap()
 }
 
@@ -69,17 +68,8 @@ fn with_receipt(facts: SignedFacts) -> Payment {
 fn found(outcome: Outcome) -> Vec<Resolution> {
     let remark = Remark::parse("a text").unwrap();
     let (by, reason, evidence) = (remark.clone(), remark.clone(), remark);
-    vec![Resolution {
-        outcome,
-        by,
-        reason,
-        evidence,
-        at: Timestamp(8),
-        closes: 9,
-        taken_from: None,
-        credited_to: None,
-        is_different_payment: false,
-    }]
+    let credited_to = (outcome == Outcome::Credited).then(|| CustomTransactionId::parse("o1").unwrap());
+    vec![Resolution { closes: 9, credited_to, ..Resolution::new(outcome, by, reason, evidence, Timestamp(8)) }]
 }
 
 fn key(number: &str) -> PaymentKey {
@@ -106,5 +96,5 @@ fn credit(number: &str, amount: &str) -> Credit {
 }
 
 fn scanned_row(row: AnyRow) -> ScannedRow {
-    ScannedRow { indexed: row.attention(), row }
+    ScannedRow { indexed: row.attention(), row, format: Some(OUR_FORMAT) }
 }

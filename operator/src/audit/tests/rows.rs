@@ -8,11 +8,11 @@ use domain::{
 use secrecy::SecretString;
 use store::Stored;
 
-use super::super::Rule;
-use super::super::rules::check;
+use super::super::Found;
+use super::super::report::{Break, Decided, Decision, Rule};
 use super::*;
 
-fn withdrawal(state: WithdrawalState, ends: Vec<Option<Submission>>) -> Withdrawal {
+pub(super) fn withdrawal(state: WithdrawalState, ends: Vec<Option<Submission>>) -> Withdrawal {
     let request = WithdrawalRequest {
         withdrawal_id: WithdrawalId::parse("w1").unwrap(),
         label: Label::parse("u1").unwrap(),
@@ -36,7 +36,7 @@ fn withdrawal(state: WithdrawalState, ends: Vec<Option<Submission>>) -> Withdraw
     Withdrawal { state, ..row }
 }
 
-fn paid(id: &str, amount: &str, status: i64) -> Withdrawal {
+pub(super) fn paid(id: &str, amount: &str, status: i64) -> Withdrawal {
     let facts = Some(paid_out(id, amount, status));
     withdrawal(WithdrawalState::Paid { facts }, vec![Some(Submission::Accepted)])
 }
@@ -53,12 +53,19 @@ fn withdrawal_row(row: Withdrawal) -> ScannedRow {
     scanned_row(AnyRow::Withdrawal(Stored { row: WithdrawalRow::Registered(Box::new(row)), version: 1 }))
 }
 
-fn broken(scanned: &ScannedRow, keys: &Keys) -> Vec<Rule> {
-    check(scanned, keys).found.into_iter().map(|it| it.rule).collect()
+/// What is wrong with a row by itself.
+async fn breaks(scanned: &ScannedRow, keys: &EvidenceKeys) -> Vec<Break> {
+    Found::on(vec![Ok(scanned.clone())], keys).await.unwrap().breaks
 }
 
-#[test]
-fn a_credit_is_what_was_signed_or_what_a_person_decided() {
+async fn broken(scanned: &ScannedRow, keys: &EvidenceKeys) -> Vec<Rule> {
+    let mut rules: Vec<_> = breaks(scanned, keys).await.into_iter().map(|it| it.rule).collect();
+    rules.sort();
+    rules
+}
+
+#[tokio::test]
+async fn a_credit_is_what_was_signed_or_what_a_person_decided() {
     let keys = keys("private", None);
     let unlabelled = SignedFacts { label: None, ..paid_in("1", "o1", "700") };
     let altered = SignedFacts { amount: Amount::parse("7000").unwrap(), ..paid_in("1", "o1", "700") };
@@ -77,25 +84,81 @@ fn a_credit_is_what_was_signed_or_what_a_person_decided() {
             vec![Rule::Decision],
         ),
     ] {
-        assert_eq!(broken(&payment(row.clone()), &keys), expected, "{row:?}");
+        assert_eq!(broken(&payment(row.clone()), &keys).await, expected, "{row:?}");
     }
 }
 
-#[test]
-fn evidence_of_a_key_that_was_rotated_away_is_a_matter_of_its_own() {
+/// The money that is not proved, of each break.
+async fn unproved(scanned: &ScannedRow, keys: &EvidenceKeys) -> Vec<(Rule, Option<(Decision, String)>)> {
+    let money = |it: &Decided| (it.decided, it.amount.to_string());
+    breaks(scanned, keys).await.iter().map(|it| (it.rule, it.unproved.as_ref().map(money))).collect()
+}
+
+#[tokio::test]
+async fn money_is_proved_by_a_key_of_today_or_a_retired_one_whoever_decided() {
     let row = payment(credited());
-    assert_eq!(broken(&row, &keys("new", Some("private"))), []);
-    assert_eq!(broken(&row, &keys("new", Some("newer"))), [Rule::Unverifiable]);
-    let by_person = Payment { resolutions: found(Outcome::Credited), ..credited() };
-    assert_eq!(broken(&payment(by_person), &keys("new", None)), []);
+    let by_person = payment(Payment { resolutions: found(Outcome::Credited), ..credited() });
+    let ended = withdrawal_row(paid("w1", "700", 1));
+    assert_eq!(unproved(&row, &keys("new", Some("private"))).await, []);
+    let retired = |at: u64| {
+        let pair = json!({"access_key": ACCESS_KEY, "private_key": "private", "retired_at_ms": at});
+        let keys = json!({"access_key": "A", "postback_private_key": "new", "retired_postback_keys": [pair]});
+        serde_json::from_value::<EvidenceKeys>(keys).unwrap()
+    };
+    let credit = Some((Decision::Credit, "700".to_owned()));
+    let end = Some((Decision::End, "700".to_owned()));
+    for (row, money) in [(&row, &credit), (&by_person, &credit), (&ended, &end)] {
+        assert_eq!(unproved(row, &retired(8)).await, []);
+        for keys in [retired(7), keys("new", Some("newer"))] {
+            assert_eq!(unproved(row, &keys).await, [(Rule::Unproved, money.clone())]);
+        }
+    }
+    let against = Contradiction { mismatch: Mismatch::Amount, facts: Some(paid_in("1", "o1", "70")) };
+    let held = PaymentState::Unmatched { facts: paid_in("1", "o1", "700"), labels: vec![] };
+    let held = payment(Payment { contradictions: vec![against], ..Payment::new(key("1"), held) });
+    assert_eq!(unproved(&held, &keys("new", None)).await, [(Rule::Unverifiable, None), (Rule::Unverifiable, None)]);
+}
+
+#[tokio::test]
+async fn a_credit_whose_evidence_says_something_else_is_not_proved() {
+    let keys = keys("private", None);
     let mut cut = paid_in("1", "o1", "700");
     let ListPlace::Here(list) = &mut cut.evidence.place else { panic!() };
     list.additional_data.pop();
-    assert_eq!(broken(&payment(with_receipt(cut)), &keys("private", None)), [Rule::Evidence]);
+    let altered = SignedFacts { amount: Amount::parse("7000").unwrap(), ..paid_in("1", "o1", "700") };
+    for (facts, amount) in [(cut, "700"), (altered, "7000")] {
+        let expected = (Rule::Evidence, Some((Decision::Credit, amount.to_owned())));
+        assert_eq!(unproved(&payment(with_receipt(facts)), &keys).await, [expected]);
+    }
 }
 
-#[test]
-fn a_withdrawal_ends_as_it_was_asked_for_by_a_signed_status_or_a_person() {
+#[tokio::test]
+async fn what_people_decided_is_counted() {
+    let keys = keys("private", None);
+    let by_person = async |row: &ScannedRow| {
+        let found = Found::on(vec![Ok(row.clone())], &keys).await.unwrap();
+        found.by_person.into_iter().map(|it| it.decided).collect::<Vec<_>>()
+    };
+    let other_order = |mut resolutions: Vec<Resolution>| {
+        resolutions[0].credited_to = None;
+        resolutions
+    };
+    let ended = |facts, resolutions| {
+        let state = WithdrawalState::Failed { facts };
+        withdrawal_row(Withdrawal { resolutions, ..withdrawal(state, vec![Some(Submission::Accepted)]) })
+    };
+    assert_eq!(by_person(&payment(credited())).await, []);
+    let row = payment(Payment { resolutions: found(Outcome::Credited), ..credited() });
+    assert_eq!(by_person(&row).await, [Decision::Credit]);
+    let row = payment(Payment { resolutions: other_order(found(Outcome::Credited)), ..credited() });
+    assert_eq!(by_person(&row).await, [], "it only closes what contradicts the credit");
+    assert_eq!(by_person(&ended(None, found(Outcome::Failed))).await, [Decision::End]);
+    let proved = Some(paid_out("w1", "700", 5));
+    assert_eq!(by_person(&ended(proved, found(Outcome::Failed))).await, [], "it was proved later");
+}
+
+#[tokio::test]
+async fn a_withdrawal_ends_as_it_was_asked_for_by_a_signed_status_or_a_person() {
     let keys = keys("private", None);
     let by_person = |resolutions| Withdrawal {
         resolutions,
@@ -110,12 +173,12 @@ fn a_withdrawal_ends_as_it_was_asked_for_by_a_signed_status_or_a_person() {
         (by_person(found(Outcome::Paid)), vec![Rule::Decision]),
         (by_person(vec![]), vec![Rule::Decision]),
     ] {
-        assert_eq!(broken(&withdrawal_row(row.clone()), &keys), expected, "{row:?}");
+        assert_eq!(broken(&withdrawal_row(row.clone()), &keys).await, expected, "{row:?}");
     }
 }
 
-#[test]
-fn nothing_is_refused_in_doubt_and_no_state_is_impossible() {
+#[tokio::test]
+async fn nothing_is_refused_in_doubt_and_no_state_is_impossible() {
     let keys = keys("private", None);
     let (no, lost) = (Submission::Rejected("no".into()), Submission::Unknown("lost".into()));
     let not_sent = Submission::NotSent("refused".into());
@@ -135,12 +198,12 @@ fn nothing_is_refused_in_doubt_and_no_state_is_impossible() {
             vec![Rule::Journal],
         ),
     ] {
-        assert_eq!(broken(&withdrawal_row(row.clone()), &keys), expected, "{row:?}");
+        assert_eq!(broken(&withdrawal_row(row.clone()), &keys).await, expected, "{row:?}");
     }
 }
 
-#[test]
-fn the_index_has_what_needs_a_person_and_nothing_else() {
+#[tokio::test]
+async fn the_index_has_what_needs_a_person_and_nothing_else() {
     let keys = keys("private", None);
     let not_sent = Some(Submission::NotSent("refused".into()));
     for (state, attempt) in [
@@ -153,14 +216,14 @@ fn the_index_has_what_needs_a_person_and_nothing_else() {
         let at = row.created_at;
         let listed = withdrawal_row(row);
         assert_eq!(listed.indexed.map(|it| (it.kind, it.at)), Some((AttentionKind::Open, at)));
-        assert_eq!(broken(&listed, &keys), []);
+        assert_eq!(broken(&listed, &keys).await, []);
         let younger = listed.indexed.map(|it| domain::Attention { at: Timestamp(at.0 + 1), ..it });
         for indexed in [None, younger] {
-            assert_eq!(broken(&ScannedRow { indexed, ..listed.clone() }, &keys), [Rule::Index], "{indexed:?}");
+            assert_eq!(broken(&ScannedRow { indexed, ..listed.clone() }, &keys).await, [Rule::Index], "{indexed:?}");
         }
     }
     let listed = withdrawal_row(withdrawal(WithdrawalState::Unknown, vec![None]));
-    assert_eq!(broken(&ScannedRow { indexed: listed.indexed, ..payment(credited()) }, &keys), [Rule::Index]);
+    assert_eq!(broken(&ScannedRow { indexed: listed.indexed, ..payment(credited()) }, &keys).await, [Rule::Index]);
 }
 
 /// A list with an element whose number is no number, and the row of that element.
@@ -186,11 +249,11 @@ fn odd(amount: &str) -> OddPayment {
 /// The hash of the list that this row has.
 fn own_hash(row: &Unreadable) -> ListHash {
     let list = row.evidence.own_list().unwrap();
-    crate::postback::verified(&keys("private", None), list, |it| it.list_hash().into()).unwrap()
+    signing::list_hash(&list.additional_data).unwrap().into()
 }
 
-#[test]
-fn an_unreadable_element_says_what_its_row_says_of_it() {
+#[tokio::test]
+async fn an_unreadable_element_says_what_its_row_says_of_it() {
     let keys = keys("private", None);
     let row = |number: &Value, payment: Option<OddPayment>| {
         let row = unreadable(number, ListHash::from([0; 32]));
@@ -208,12 +271,12 @@ fn an_unreadable_element_says_what_its_row_says_of_it() {
         (unreadable(&exponent, ListHash::from([0; 32])), vec![Rule::Evidence]),
     ] {
         let scanned = scanned_row(AnyRow::Unreadable(Stored { row: row.clone(), version: 1 }));
-        assert_eq!(broken(&scanned, &keys), expected, "{row:?}");
+        assert_eq!(broken(&scanned, &keys).await, expected, "{row:?}");
     }
 }
 
-#[test]
-fn an_odd_payment_is_credited_by_a_person_with_its_signed_amount() {
+#[tokio::test]
+async fn an_odd_payment_is_credited_by_a_person_with_its_signed_amount() {
     let keys = keys("private", None);
     let exponent = serde_json::from_str("4.775212351912346e22").unwrap();
     let evidence = unreadable(&exponent, ListHash::from([0; 32])).evidence;
@@ -229,12 +292,12 @@ fn an_odd_payment_is_credited_by_a_person_with_its_signed_amount() {
         (row(odd("7000").facts(&evidence), &[Outcome::Credited]), vec![Rule::Evidence]),
         (row(other(), &[Outcome::Credited]), vec![Rule::Evidence]),
     ] {
-        assert_eq!(broken(&payment(row.clone()), &keys), expected, "{row:?}");
+        assert_eq!(broken(&payment(row.clone()), &keys).await, expected, "{row:?}");
     }
 }
 
-#[test]
-fn an_order_counts_its_credits_and_remembers_the_last() {
+#[tokio::test]
+async fn an_order_counts_its_credits_and_remembers_the_last() {
     let keys = keys("private", None);
     let with = |credits: u32| {
         let credits = (0..credits).map(|number| credit(&number.to_string(), "100"));
@@ -256,6 +319,6 @@ fn an_order_counts_its_credits_and_remembers_the_last() {
         (Deposit { state: domain::DepositState::Created, ..with(1) }, vec![Rule::State]),
     ] {
         let scanned = scanned_row(AnyRow::Deposit(Stored { row: DepositRow::Registered(row.clone()), version: 1 }));
-        assert_eq!(broken(&scanned, &keys), expected, "{row:?}");
+        assert_eq!(broken(&scanned, &keys).await, expected, "{row:?}");
     }
 }

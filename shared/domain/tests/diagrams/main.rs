@@ -134,15 +134,5 @@ fn facts(order: &str, amount: &str, currency: &str, label: Option<&str>) -> Sign
 fn resolution(outcome: Outcome) -> Resolution {
     let remark = Remark::parse("x").unwrap();
     let (by, reason, evidence) = (remark.clone(), remark.clone(), remark);
-    Resolution {
-        outcome,
-        by,
-        reason,
-        evidence,
-        at: Timestamp(0),
-        closes: 0,
-        taken_from: None,
-        credited_to: None,
-        is_different_payment: false,
-    }
+    Resolution::new(outcome, by, reason, evidence, Timestamp(0))
 }

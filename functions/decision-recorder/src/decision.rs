@@ -2,16 +2,12 @@
 
 use domain::{
     CreditedNumber, CreditedRows, CustomTransactionId, Decided, Deposit, DepositRow, NormalisedNumber, NotResolved,
-    Outcome, Payment, PaymentKey, Resolution, SignedFacts, TransactionId, Unreadable, WithdrawalRow,
+    Outcome, Payment, PaymentKey, ReservedId, Resolution, SignedFacts, Timestamp, TransactionId, Unreadable,
+    WithdrawalRow,
 };
 use store::{
     AnyRow, Change, Read, ReadAny, Row, RowKey, StoreError, Stored, Transact, Transacted, Transaction, Write, Written,
 };
-
-/// All that decisions do to the table.
-pub trait Table: ReadAny + Write<Payment> + Write<WithdrawalRow> + Write<Unreadable> + Transact {}
-
-impl<T: ReadAny + Write<Payment> + Write<WithdrawalRow> + Write<Unreadable> + Transact> Table for T {}
 
 /// Why a decision is not made. Nothing was written.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -28,6 +24,12 @@ pub enum NotDecided {
     /// An order has no state of its own.
     #[error("an order is decided by its payments: resolve one of them")]
     IsOrder,
+    /// Only a withdrawal that was on its way is doubted.
+    #[error("the withdrawal was not on its way")]
+    NotOnItsWay,
+    /// Only an id that the table does not have is reserved.
+    #[error("the table has this id")]
+    IdKnown,
     /// A row that only serves others.
     #[error("there is nothing to decide about such a row")]
     NothingToDecide,
@@ -60,8 +62,23 @@ pub struct Stated {
 /// A decision that can be written while nobody else changes its rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decision {
-    before: AnyRow,
+    rows: Vec<ChangedRow>,
     change: RowChange,
+}
+
+/// A row that a decision changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChangedRow {
+    /// As it is; `None` if there is none.
+    pub before: Option<AnyRow>,
+    /// As it will be.
+    pub after: AnyRow,
+}
+
+impl ChangedRow {
+    fn of<R: Row>(before: Option<&Stored<R>>, change: &Change<R>) -> Self {
+        Self { before: before.cloned().map(R::into_any), after: R::into_any(change.clone().written()) }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,7 +96,7 @@ impl Decision {
     /// ```
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
     /// use domain::{Evidence, ListHash, ListPlace, Outcome, Remark, Resolution, SignedList, Timestamp, Unreadable};
-    /// use operator::decision::{Decision, Stated};
+    /// use decision_recorder::{Decision, Stated};
     /// use store::{AnyRow, Change, Memory, Stored, Write};
     ///
     /// let table = Memory::default();
@@ -88,20 +105,11 @@ impl Decision {
     /// let row = Unreadable::new(ListHash::from([0; 32]), evidence, "it is no object", None);
     /// table.write(Change::new(row.clone())).await.unwrap();
     /// let remark = |text: &str| Remark::parse(text).unwrap();
-    /// let resolution = Resolution {
-    ///     outcome: Outcome::Rejected,
-    ///     by: remark("alice"),
-    ///     reason: remark("asked the provider"),
-    ///     evidence: remark("ticket 7"),
-    ///     at: Timestamp(1),
-    ///     closes: 0,
-    ///     taken_from: None,
-    ///     credited_to: None,
-    ///     is_different_payment: false,
-    /// };
+    /// let (by, reason, evidence) = (remark("alice"), remark("asked the provider"), remark("ticket 7"));
+    /// let resolution = Resolution::new(Outcome::Rejected, by, reason, evidence, Timestamp(1));
     /// let row = AnyRow::Unreadable(Stored { row, version: 1 });
     /// let decision = Decision::make(&table, row, &Stated::default(), resolution).await.unwrap();
-    /// assert_eq!(decision.after().version(), 2);
+    /// assert_eq!((decision.before().map(AnyRow::version), decision.after().version()), (Some(1), 2));
     /// assert!(decision.write(&table).await.unwrap());
     /// # });
     /// ```
@@ -126,66 +134,79 @@ impl Decision {
         if resolution.is_different_payment && !(credits_payment || credits_odd) {
             return Err(NotDecided::DifferenceNotNeeded);
         }
-        let change = match &row {
-            AnyRow::Deposit(_) => return Err(NotDecided::IsOrder),
+        match &row {
+            AnyRow::Deposit(_) => Err(NotDecided::IsOrder),
             AnyRow::EntryCount(_)
             | AnyRow::ReservedSums(_)
             | AnyRow::CreditedNumber(_)
             | AnyRow::WaitingPage(_)
             | AnyRow::StoredList(_)
             | AnyRow::ListProgress(_)
-            | AnyRow::TableIdentity(_) => return Err(NotDecided::NothingToDecide),
+            | AnyRow::Proposal(_)
+            | AnyRow::TableIdentity(_) => Err(NotDecided::NothingToDecide),
             AnyRow::Withdrawal(stored) => {
                 let row = match &stored.row {
                     WithdrawalRow::Registered(row) => WithdrawalRow::Registered(Box::new(row.resolve(resolution)?)),
                     WithdrawalRow::Foreign(row) => WithdrawalRow::Foreign(Box::new(row.resolve(resolution)?)),
                     WithdrawalRow::Reserved(_) => return Err(NotDecided::NothingToDecide),
                 };
-                RowChange::Withdrawal(stored.becomes(row))
+                Ok(Self::of_withdrawal(Some(stored), row))
             }
-            AnyRow::Unreadable(unreadable) if credits_odd => {
-                RowChange::Credit(Box::new(credit_odd(table, unreadable, stated, resolution).await?))
-            }
+            AnyRow::Unreadable(unreadable) if credits_odd => credit_odd(table, unreadable, stated, resolution).await,
             AnyRow::Unreadable(unreadable) => {
-                RowChange::Unreadable(Box::new(unreadable.becomes(unreadable.row.resolve(resolution)?)))
+                let change = unreadable.becomes(unreadable.row.resolve(resolution)?);
+                let rows = vec![ChangedRow::of(Some(unreadable), &change)];
+                Ok(Self { rows, change: RowChange::Unreadable(Box::new(change)) })
             }
-            AnyRow::Payment(payment) => {
-                let signed = payment.row.facts().and_then(SignedFacts::order);
-                let order = read_order(table, stated.order.as_ref().or(signed.as_ref())).await?;
-                let number = read_number(table, order.as_ref(), &payment.row.key.transaction_id).await?;
-                let deposit = order.as_ref().map(|it| &it.row);
-                let decided = payment.row.resolve(deposit, number.as_ref(), resolution);
-                match decided.map_err(|error| named(error, deposit, number.as_ref(), &payment.row.key))? {
-                    Decided::Payment(row) => RowChange::Payment(Box::new(payment.becomes(*row))),
-                    Decided::Credited(rows) => {
-                        let order = order.ok_or(NotDecided::NoOrder)?;
-                        RowChange::Credit(Box::new(credit(*rows, &order, Some(payment))))
-                    }
-                }
-            }
-        };
-        Ok(Self { before: row, change })
+            AnyRow::Payment(payment) => decide_payment(table, payment, stated, resolution).await,
+        }
     }
 
-    /// The row on which it was decided.
+    /// Doubts a withdrawal that was on its way when its table was restored.
+    ///
+    /// # Errors
+    /// [`NotDecided`] when it was not.
+    pub fn doubt(row: &AnyRow, now: Timestamp) -> Result<Self, NotDecided> {
+        let AnyRow::Withdrawal(stored) = row else { return Err(NotDecided::NotOnItsWay) };
+        let doubted = stored.row.registered().and_then(|row| row.after(row.restored(), None, now).0);
+        let doubted = doubted.ok_or(NotDecided::NotOnItsWay)?;
+        Ok(Self::of_withdrawal(Some(stored), WithdrawalRow::Registered(Box::new(doubted))))
+    }
+
+    /// Reserves an id that was used before its table was restored.
+    ///
+    /// # Errors
+    /// [`NotDecided`] when the table has the id.
+    pub fn reserve(current: Option<&AnyRow>, reserved: ReservedId) -> Result<Self, NotDecided> {
+        if current.is_some() {
+            return Err(NotDecided::IdKnown);
+        }
+        let row = WithdrawalRow::reserved(None, reserved).ok_or(NotDecided::IdKnown)?;
+        Ok(Self::of_withdrawal(None, row))
+    }
+
+    fn of_withdrawal(before: Option<&Stored<WithdrawalRow>>, row: WithdrawalRow) -> Self {
+        let change = Change::of(row, before);
+        Self { rows: vec![ChangedRow::of(before, &change)], change: RowChange::Withdrawal(change) }
+    }
+
+    /// The rows that it changes; the one that was decided on is the first.
     #[must_use]
-    pub fn before(&self) -> &AnyRow {
-        &self.before
+    pub fn rows(&self) -> &[ChangedRow] {
+        &self.rows
+    }
+
+    /// The row on which it was decided; `None` if there is none.
+    #[must_use]
+    pub fn before(&self) -> Option<&AnyRow> {
+        self.rows.first()?.before.as_ref()
     }
 
     /// The row as it will be.
     #[must_use]
-    pub fn after(&self) -> AnyRow {
-        match &self.change {
-            RowChange::Withdrawal(change) => WithdrawalRow::into_any(change.clone().written()),
-            RowChange::Payment(change) => Payment::into_any((**change).clone().written()),
-            RowChange::Unreadable(change) => Unreadable::into_any((**change).clone().written()),
-            RowChange::Credit(transaction) => {
-                let unreadable = transaction.unreadable.clone().map(|it| Unreadable::into_any(it.written()));
-                let payment = || transaction.payments.first().cloned().map(|it| Payment::into_any(it.written()));
-                unreadable.or_else(payment).unwrap_or_else(|| self.before.clone())
-            }
-        }
+    #[expect(clippy::indexing_slicing, reason = "every decision changes a row")]
+    pub fn after(&self) -> &AnyRow {
+        &self.rows[0].after
     }
 
     /// The key of the order that is credited.
@@ -206,7 +227,10 @@ impl Decision {
     ///
     /// # Errors
     /// [`StoreError`] when the table fails.
-    pub async fn write(self, table: &impl Table) -> Result<bool, StoreError> {
+    pub async fn write(
+        self,
+        table: &(impl Write<Payment> + Write<WithdrawalRow> + Write<Unreadable> + Transact),
+    ) -> Result<bool, StoreError> {
         Ok(match self.change {
             RowChange::Withdrawal(change) => table.write(change).await? == Written::Done,
             RowChange::Unreadable(change) => table.write(*change).await? == Written::Done,
@@ -216,13 +240,35 @@ impl Decision {
     }
 }
 
+/// Decides about a payment.
+async fn decide_payment(
+    table: &impl ReadAny,
+    payment: &Stored<Payment>,
+    stated: &Stated,
+    resolution: Resolution,
+) -> Result<Decision, NotDecided> {
+    let signed = payment.row.facts().and_then(SignedFacts::order);
+    let order = read_order(table, stated.order.as_ref().or(signed.as_ref())).await?;
+    let number = read_number(table, order.as_ref(), &payment.row.key.transaction_id).await?;
+    let deposit = order.as_ref().map(|it| &it.row);
+    let decided = payment.row.resolve(deposit, number.as_ref(), resolution);
+    match decided.map_err(|error| named(error, deposit, number.as_ref(), &payment.row.key))? {
+        Decided::Payment(row) => {
+            let change = payment.becomes(*row);
+            let rows = vec![ChangedRow::of(Some(payment), &change)];
+            Ok(Decision { rows, change: RowChange::Payment(Box::new(change)) })
+        }
+        Decided::Credited(rows) => Ok(credit(*rows, &order.ok_or(NotDecided::NoOrder)?, Some(payment), None)),
+    }
+}
+
 /// Credits an element whose number or order id is odd, under the number that a person states.
 async fn credit_odd(
     table: &impl ReadAny,
     unreadable: &Stored<Unreadable>,
     stated: &Stated,
     resolution: Resolution,
-) -> Result<Transaction, NotDecided> {
+) -> Result<Decision, NotDecided> {
     let odd = unreadable.row.payment.as_ref().ok_or(NotDecided::NothingToDecide)?;
     let key = odd.key(stated.number.as_ref())?;
     let signed = read_order(table, odd.facts(&unreadable.row.evidence).order().as_ref()).await?;
@@ -242,14 +288,27 @@ async fn credit_odd(
     );
     let (row, decided) = decided.map_err(|error| named(error, Some(&order.row), number.as_ref(), &key))?;
     let Decided::Credited(rows) = decided else { return Err(NotDecided::NothingToDecide) };
-    Ok(Transaction { unreadable: Some(unreadable.becomes(row)), ..credit(*rows, &order, payment.as_ref()) })
+    Ok(credit(*rows, &order, payment.as_ref(), Some((unreadable, row))))
 }
 
 /// The rows of a credit in place of the current ones.
-fn credit(rows: CreditedRows, order: &Stored<Deposit>, payment: Option<&Stored<Payment>>) -> Transaction {
-    let deposit = order.clone().map(DepositRow::Registered).becomes(DepositRow::Registered(rows.deposit));
-    let transaction = Transaction::new(deposit, vec![Change::of(rows.payment, payment)]);
-    Transaction { numbers: rows.numbers, ..transaction }
+fn credit(
+    rows: CreditedRows,
+    order: &Stored<Deposit>,
+    payment: Option<&Stored<Payment>>,
+    unreadable: Option<(&Stored<Unreadable>, Unreadable)>,
+) -> Decision {
+    let order = order.clone().map(DepositRow::Registered);
+    let deposit = order.becomes(DepositRow::Registered(rows.deposit));
+    let credited = Change::of(rows.payment, payment);
+    let odd = unreadable.map(|(before, row)| (before, before.becomes(row)));
+    let mut changed: Vec<_> = odd.iter().map(|(before, change)| ChangedRow::of(Some(*before), change)).collect();
+    changed.push(ChangedRow::of(payment, &credited));
+    changed.push(ChangedRow::of(Some(&order), &deposit));
+    let transaction = Transaction::new(deposit, vec![credited]);
+    let unreadable = odd.map(|(_, change)| change);
+    let transaction = Transaction { numbers: rows.numbers, unreadable, ..transaction };
+    Decision { rows: changed, change: RowChange::Credit(Box::new(transaction)) }
 }
 
 /// Names the payment because of which another one is not credited.

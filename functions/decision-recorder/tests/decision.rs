@@ -2,8 +2,14 @@
 
 #![cfg(test)]
 
-use domain::*;
-use operator::decision::{Decision, NotDecided, Stated};
+use decision_recorder::{Decision, NotDecided, Stated};
+use domain::{
+    Amount, CreditedNumber, CreditedNumberId, CurrencyCode, CustomTransactionId, Deposit, DepositRow, Evidence, Label,
+    ListHash, ListPlace, ListProgress, MAX_RESOLUTIONS, Mismatch, NormalisedNumber, NotResolved, OddPayment, Order,
+    Outcome, Payment, PaymentKey, PaymentState, Remark, Resolution, SignedFacts, SignedList, StoredList, Timestamp,
+    TransactionId, Unreadable, Unsigned, WalletType,
+};
+
 use store::{AnyRow, Change, Memory, Read, Row, RowId, Write, read_any};
 
 fn order(id: &str) -> Deposit {
@@ -50,17 +56,7 @@ fn held(wallet: &str, number: &str) -> Payment {
 
 fn resolution(outcome: Outcome) -> Resolution {
     let remark = |text: &str| Remark::parse(text).unwrap();
-    Resolution {
-        outcome,
-        by: remark("alice"),
-        reason: remark("seen in the back office"),
-        evidence: remark("line 7"),
-        at: Timestamp(8),
-        closes: 0,
-        taken_from: None,
-        credited_to: None,
-        is_different_payment: false,
-    }
+    Resolution::new(outcome, remark("alice"), remark("seen in the back office"), remark("line 7"), Timestamp(8))
 }
 
 async fn put<R: Row>(table: &Memory, row: R) -> AnyRow {
