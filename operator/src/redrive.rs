@@ -65,6 +65,14 @@ struct Letter {
     body_begins: Option<String>,
 }
 
+/// How far it is.
+#[derive(Default)]
+struct Progress {
+    letters: Vec<Letter>,
+    /// The receipt handles of letters that are in the queue all the same.
+    hidden: Vec<String>,
+}
+
 struct Queues {
     sqs: aws_sdk_sqs::Client,
     live: String,
@@ -80,15 +88,17 @@ pub(crate) async fn run(deployment: &Deployment, output: Output, arguments: &Red
         return Ok(Done::Well);
     }
     let queues = Queues { sqs, live, dead: deployment.setting("DEAD_LETTER_QUEUE_URL")?.to_owned() };
-    let mut hidden = Vec::new();
+    let mut progress = Progress::default();
     let done = tokio::select! {
-        done = queues.redrive(&table, arguments, &mut hidden) => done,
-        _ = tokio::signal::ctrl_c() => Err(Failure::NoAnswer("interrupted; the letters that were handled stay so".into())),
+        done = queues.redrive(&table, arguments, &mut progress) => done,
+        _ = tokio::signal::ctrl_c() => Err(Failure::NoAnswer("interrupted; what was done to the letters above stays".into())),
     };
+    let Progress { letters, hidden } = progress;
     let shown = queues.show_again(&hidden).await;
-    let letters = done?;
-    print(output, &letters, arguments.dry_run, "\nNothing was done.");
-    shown?;
+    if done.is_ok() || !letters.is_empty() {
+        print(output, &letters, arguments.dry_run, "\nNothing was done.");
+    }
+    done.and(shown)?;
     Ok(if letters.iter().any(|it| it.action == Action::Left) { Done::Found } else { Done::Well })
 }
 
@@ -168,15 +178,14 @@ impl Letter {
 }
 
 impl Queues {
-    /// Handles the letters. `hidden` gets the receipt handles of those that are in the queue all the same.
+    /// Handles the letters, one after the other.
     async fn redrive(
         &self,
         table: &DynamoDb,
         arguments: &Redrive,
-        hidden: &mut Vec<String>,
-    ) -> Result<Vec<Letter>, Failure> {
+        Progress { letters, hidden }: &mut Progress,
+    ) -> Result<(), Failure> {
         let mut seen = BTreeSet::new();
-        let mut letters = Vec::new();
         while letters.len() < arguments.limit {
             let messages = self.receive().await?;
             hidden.extend(messages.iter().filter_map(|it| it.receipt_handle.clone()));
@@ -193,7 +202,7 @@ impl Queues {
                 letters.push(letter);
             }
         }
-        Ok(letters)
+        Ok(())
     }
 
     async fn receive(&self) -> Result<Vec<Message>, Failure> {
