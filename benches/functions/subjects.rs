@@ -14,7 +14,7 @@ use crate::process::Subject;
 use crate::stand_in;
 
 /// Each function, and a piece of the answer to its recorded event.
-const FUNCTIONS: [(&str, &str); 9] = [
+const FUNCTIONS: [(&str, &str); 11] = [
     (RECEIVER, CREATED_OR_OK),
     ("create-deposit", CREATED_OR_OK),
     ("activate", CREATED_OR_OK),
@@ -22,6 +22,8 @@ const FUNCTIONS: [(&str, &str); 9] = [
     ("withdrawal-submitter", r#"{"batchItemFailures":[]}"#),
     ("event-publisher", r#"{"batchItemFailures":[]}"#),
     ("transaction-reader", CREATED_OR_OK),
+    ("decision-recorder", CREATED_OR_OK),
+    ("evidence-verifier", CREATED_OR_OK),
     ("authorizer", r#""isAuthorized":true"#),
     ("attention-reporter", ""),
 ];
@@ -119,6 +121,7 @@ async fn environment(
         ("SECRET_ID", "paykassma"),
         ("EVENT_BUS_NAME", "paykassma"),
         ("PROVIDER_PLUGIN_URL", "https://plugin.example.com"),
+        ("SECOND_PERSON_ABOVE", "none"),
         ("WITHDRAWAL_CEILING_PER_HOUR", "100000"),
         ("WITHDRAWAL_CEILING_PER_DAY", "1000000"),
         // The peers take the certificate as their own tools have it.

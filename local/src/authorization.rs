@@ -1,4 +1,5 @@
-//! API Gateway's Lambda authorizer: asks its function, and remembers the answer under the identity source.
+//! API Gateway's authorizers: the Lambda authorizer, which asks its function and remembers the answer under the identity source, and
+//! IAM's.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -78,7 +79,7 @@ impl Authorizer {
 
 /// Builds the event in payload format 2.0: the request's own, without its body.
 fn authorizer_event(route: &Route, parameters: &PathParameters, parts: &Parts, source: &str) -> Value {
-    let mut event = request_event(route, parameters, parts, b"");
+    let mut event = request_event(route, parameters, parts, b"", None);
     if let Some(fields) = event.as_object_mut() {
         fields.remove("body");
         fields.remove("isBase64Encoded");
@@ -89,4 +90,11 @@ fn authorizer_event(route: &Route, parameters: &PathParameters, parts: &Parts, s
         fields.insert("identitySource".into(), json!([source]));
     }
     event
+}
+
+/// The caller of a request that is signed as IAM wants it: a user with the name of its access key. The signature itself is not checked.
+pub(crate) fn iam_caller(parts: &Parts) -> Option<String> {
+    let given = parts.headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (access_key, _) = given.strip_prefix("AWS4-HMAC-SHA256 Credential=")?.split_once('/')?;
+    Some(format!("arn:aws:iam::{ACCOUNT}:user/{access_key}"))
 }

@@ -26,6 +26,10 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "N", default_value_t = 3001)]
     postback_port: u16,
 
+    /// The port of the HTTP API for the operator's tool on 127.0.0.1; 0: any free one
+    #[arg(long, value_name = "N", default_value_t = 3002)]
+    operator_port: u16,
+
     /// The port of the simulated provider on 127.0.0.1; 0: any free one
     #[arg(long, value_name = "N", default_value_t = 3100)]
     provider_port: u16,
@@ -72,14 +76,18 @@ pub(crate) struct Cli {
     #[arg(long, value_parser = ["on", "off"], default_value = "on")]
     withdrawals: String,
 
+    /// Above which amount a decision takes two people: an amount, `0` or `none`
+    #[arg(long, value_name = "AMOUNT", default_value = "none")]
+    second_person_above: String,
+
     /// Print what the functions log
     #[arg(long)]
     verbose: bool,
 }
 
 const AFTER_HELP: &str = "\
-The file of --env-file has API_URL, POSTBACK_API_URL, POSTBACK_URL, PROVIDER_URL, TABLE_NAME, TABLE_STREAM_ARN, QUEUE_URL, EVENT_BUS_NAME, DEAD_LETTER_QUEUE_URL,
-SET_ASIDE_QUEUE_URL, SECRET_ID, MERCHANT_TOKEN, ACCESS_KEY, POSTBACK_PRIVATE_KEY, WITHDRAWAL_PRIVATE_KEY, PLUGINAPI_SECRET, and what
+The file of --env-file has API_URL, POSTBACK_API_URL, OPERATOR_API_URL, POSTBACK_URL, PROVIDER_URL, TABLE_NAME, TABLE_STREAM_ARN, QUEUE_URL, EVENT_BUS_NAME,
+DEAD_LETTER_QUEUE_URL, SET_ASIDE_QUEUE_URL, MERCHANT_TOKEN, ACCESS_KEY, POSTBACK_PRIVATE_KEY, WITHDRAWAL_PRIVATE_KEY, PLUGINAPI_SECRET, and what
 SDKs of AWS take: AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_ENDPOINT_URL_DYNAMODB, AWS_ENDPOINT_URL_SQS, AWS_ENDPOINT_URL_SECRETS_MANAGER,
 AWS_ENDPOINT_URL_EVENTBRIDGE.
 
@@ -91,6 +99,7 @@ impl Cli {
         StackOptions {
             port: self.port,
             postback_port: self.postback_port,
+            operator_port: self.operator_port,
             provider_port: self.provider_port,
             table_name: self.table.clone(),
             copy_of: self.copy_of.clone(),
@@ -101,6 +110,7 @@ impl Cli {
             show_events: true,
             events: self.events.clone(),
             withdrawals: self.withdrawals.clone(),
+            second_person_above: self.second_person_above.clone(),
             withdrawal_ceiling_per_hour: self.withdrawal_ceiling_per_hour.clone(),
             withdrawal_ceiling_per_day: self.withdrawal_ceiling_per_day.clone(),
             ..StackOptions::default()

@@ -81,6 +81,7 @@ fn settings(options: &StackOptions, services: &Services, provider_url: &str) -> 
         ("PROVIDER_TIMEOUT_MS", options.provider_timeout_ms.to_string()),
         ("QUEUE_URL", queue_url(services.sqs.url(), QUEUE)),
         ("RESEND_UNKNOWN", options.resend_unknown.clone()),
+        ("SECOND_PERSON_ABOVE", options.second_person_above.clone()),
         ("SET_ASIDE_QUEUE_URL", queue_url(services.sqs.url(), SET_ASIDE_QUEUE)),
         ("SUBMISSION_ATTEMPTS", options.max_receive_count.to_string()),
         ("SUBMISSION_DELAY_SECONDS", options.submission_delay_seconds.to_string()),

@@ -12,8 +12,14 @@ use crate::aws::{ACCOUNT, REGION};
 use crate::clock::{now_ms, request_id};
 use crate::functions::{PathParameters, Route};
 
-/// Builds the event of an HTTP request, in payload format 2.0.
-pub(crate) fn request_event(route: &Route, parameters: &PathParameters, parts: &Parts, body: &[u8]) -> Value {
+/// Builds the event of an HTTP request, in payload format 2.0. `caller` is the ARN that IAM has verified.
+pub(crate) fn request_event(
+    route: &Route,
+    parameters: &PathParameters,
+    parts: &Parts,
+    body: &[u8],
+    caller: Option<&str>,
+) -> Value {
     let route_key = format!("{} {}", route.method, route.path);
     let path = parts.uri.path();
     let headers = headers(&parts.headers);
@@ -31,6 +37,7 @@ pub(crate) fn request_event(route: &Route, parameters: &PathParameters, parts: &
         "requestContext": {
             "accountId": ACCOUNT,
             "apiId": "local",
+            "authorizer": caller.map(|arn| json!({"iam": {"accountId": ACCOUNT, "userArn": arn}})),
             "domainName": headers.get("host"),
             "http": {
                 "method": parts.method.as_str(),
@@ -112,7 +119,7 @@ mod tests {
             .header("user-agent", "test");
         let (parts, ()) = request.body(()).unwrap().into_parts();
         let (route, parameters) = find_route(Api::Postbacks, "POST", parts.uri.path()).unwrap();
-        request_event(route, &parameters, &parts, body)
+        request_event(route, &parameters, &parts, body, None)
     }
 
     #[test]

@@ -12,7 +12,7 @@ pub(crate) struct Deployed {
 }
 
 /// All functions.
-pub(crate) const FUNCTIONS: [Deployed; 9] = [
+pub(crate) const FUNCTIONS: [Deployed; 11] = [
     Deployed {
         name: "create-deposit",
         secret: Some(DEPOSITS),
@@ -48,6 +48,8 @@ pub(crate) const FUNCTIONS: [Deployed; 9] = [
     },
     Deployed { name: "transaction-reader", secret: None, settings: &[] },
     Deployed { name: "attention-reporter", secret: None, settings: &[] },
+    Deployed { name: "decision-recorder", secret: None, settings: &["SECOND_PERSON_ABOVE"] },
+    Deployed { name: "evidence-verifier", secret: Some(POSTBACKS), settings: &[] },
     Deployed {
         name: PUBLISHER,
         secret: Some(POSTBACKS),
@@ -90,6 +92,8 @@ pub enum Api {
     Merchant,
     /// What the provider calls. Only it knows the host.
     Postbacks,
+    /// What people call through the operator's tool, with their AWS credentials.
+    Operator,
 }
 
 impl Api {
@@ -99,6 +103,7 @@ impl Api {
         match self {
             Self::Merchant => "Api",
             Self::Postbacks => "PostbackApi",
+            Self::Operator => "OperatorApi",
         }
     }
 }
@@ -117,7 +122,7 @@ pub struct Route {
 }
 
 /// All routes.
-pub const ROUTES: [Route; 7] = [
+pub const ROUTES: [Route; 11] = [
     Route { method: "POST", path: "/deposits", function: "create-deposit", api: Api::Merchant },
     Route {
         method: "POST",
@@ -135,6 +140,10 @@ pub const ROUTES: [Route; 7] = [
     Route { method: "GET", path: "/withdrawals/{withdrawal_id}", function: "transaction-reader", api: Api::Merchant },
     Route { method: "GET", path: "/transactions", function: "transaction-reader", api: Api::Merchant },
     Route { method: "POST", path: "/postbacks/{token}", function: "postback-receiver", api: Api::Postbacks },
+    Route { method: "POST", path: "/decisions", function: "decision-recorder", api: Api::Operator },
+    Route { method: "POST", path: "/adoptions", function: "decision-recorder", api: Api::Operator },
+    Route { method: "POST", path: "/verifications", function: "evidence-verifier", api: Api::Operator },
+    Route { method: "POST", path: "/postbacks", function: "postback-receiver", api: Api::Operator },
 ];
 
 /// The values of a route's `{parameters}`.

@@ -10,7 +10,6 @@ use crate::binaries;
 use crate::credentials::write_private;
 use crate::event_bus::BUS;
 use crate::ids::Ids;
-use crate::secrets_manager::POSTBACKS;
 use crate::stack::Stack;
 
 /// Where programs of this workspace look for the stack that runs: `stack.env` in cargo's target directory.
@@ -34,6 +33,7 @@ pub fn env_file(stack: &Stack, file: &Path) -> io::Result<()> {
     let lines = [
         ("API_URL", stack.api_url()),
         ("POSTBACK_API_URL", stack.postback_api_url()),
+        ("OPERATOR_API_URL", stack.operator_api_url()),
         ("POSTBACK_URL", &stack.postback_url()),
         ("PROVIDER_URL", stack.provider_url()),
         ("AWS_REGION", REGION),
@@ -44,7 +44,6 @@ pub fn env_file(stack: &Stack, file: &Path) -> io::Result<()> {
         ("AWS_ENDPOINT_URL_SECRETS_MANAGER", stack.secrets_url()),
         ("AWS_ENDPOINT_URL_EVENTBRIDGE", stack.event_bus_url()),
         ("EVENT_BUS_NAME", BUS),
-        ("SECRET_ID", POSTBACKS),
         ("TABLE_NAME", stack.table_name()),
         ("TABLE_STREAM_ARN", stack.table_stream_arn()),
         ("QUEUE_URL", &stack.queue_url()),

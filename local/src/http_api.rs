@@ -15,7 +15,7 @@ use serde::Deserialize;
 use serde_json::json;
 use tokio::time::timeout;
 
-use crate::authorization::{Authorization, Authorizer};
+use crate::authorization::{Authorization, Authorizer, iam_caller};
 use crate::event::request_event;
 use crate::function::Function;
 use crate::functions::{AUTHORIZER, Api, PathParameters, Route, find_route};
@@ -83,12 +83,14 @@ async fn answer(api: &HttpApi, request: Request) -> Result<Response, GatewayErro
     let (parts, body) = request.into_parts();
     let route = find_route(api.api, parts.method.as_str(), parts.uri.path());
     let (route, parameters) = route.ok_or(GatewayError::NotFound)?;
-    if route.api == Api::Merchant {
-        api.authorize(route, &parameters, &parts).await?;
-    }
+    let caller = match route.api {
+        Api::Merchant => api.authorize(route, &parameters, &parts).await.map(|()| None)?,
+        Api::Operator => Some(iam_caller(&parts).ok_or(GatewayError::Forbidden)?),
+        Api::Postbacks => None,
+    };
     let function = api.functions.get(route.function).ok_or(GatewayError::NotFound)?;
     let body = to_bytes(body, BODY_LIMIT).await.map_err(|_| GatewayError::BodyTooLarge)?;
-    let event = request_event(route, &parameters, &parts, &body);
+    let event = request_event(route, &parameters, &parts, &body, caller.as_deref());
     let invocation = function.invoke(event.to_string().into());
     let outcome = timeout(INTEGRATION_LIMIT, invocation).await;
     let answer = outcome.map_err(|_| GatewayError::FunctionTooSlow)?;

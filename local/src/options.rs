@@ -25,6 +25,8 @@ pub struct StackOptions {
     pub port: u16,
     /// The port of the API that has the route of postbacks; 0: any free one.
     pub postback_port: u16,
+    /// The port of the API that people call through the operator's tool; 0: any free one.
+    pub operator_port: u16,
     /// The port of the simulated provider; 0: any free one.
     pub provider_port: u16,
     /// The base URL of another provider, in place of the simulated one.
@@ -71,6 +73,8 @@ pub struct StackOptions {
     pub resend_unknown: String,
     /// Whether withdrawals are switched on: `on` or `off`.
     pub withdrawals: String,
+    /// Above which amount a decision takes two people: an amount, `0` or `none`.
+    pub second_person_above: String,
     /// How much may be sent out in an hour: `none`, an amount, or a JSON object.
     pub withdrawal_ceiling_per_hour: String,
     /// How much may be sent out in a day.
@@ -88,6 +92,7 @@ impl Default for StackOptions {
             binaries: None,
             port: 0,
             postback_port: 0,
+            operator_port: 0,
             provider_port: 0,
             provider: None,
             postback_repeat_after: Duration::from_secs(2),
@@ -111,6 +116,7 @@ impl Default for StackOptions {
             provider_timeout_ms: 8_000,
             resend_unknown: "off".into(),
             withdrawals: "on".into(),
+            second_person_above: "none".into(),
             withdrawal_ceiling_per_hour: "none".into(),
             withdrawal_ceiling_per_day: "none".into(),
             log_level: "info".into(),

@@ -31,6 +31,7 @@ const SET_ASIDE_CONCURRENCY: usize = 2;
 pub struct Stack {
     api_url: String,
     postback_api_url: String,
+    operator_api_url: String,
     provider_url: String,
     simulator: Option<Simulator>,
     services: Services,
@@ -59,6 +60,7 @@ impl Stack {
         let credentials = credentials(&options)?;
         let front = bind(options.port, "--port").await?;
         let postbacks = bind(options.postback_port, "--postback-port").await?;
+        let people = bind(options.operator_port, "--operator-port").await?;
         let (simulator, provider_url) = provider(&options, &credentials, &postbacks).await?;
         let mut tasks = JoinSet::new();
         let logs = Logs::new(options.verbose);
@@ -67,7 +69,9 @@ impl Stack {
 
         start_event_sources(&options, &services, &functions, &mut tasks);
         start_stream_source(&options, &services, &functions, &logs, &mut tasks).await?;
-        for (api, bound) in [(Api::Merchant, front.listener), (Api::Postbacks, postbacks.listener)] {
+        let apis =
+            [(Api::Merchant, front.listener), (Api::Postbacks, postbacks.listener), (Api::Operator, people.listener)];
+        for (api, bound) in apis {
             let (functions, logs) = (functions.clone(), Arc::clone(&logs));
             let api = HttpApi { api, functions, authorizer: Authorizer::default(), logs };
             serve(&mut tasks, bound, http_api::router(api));
@@ -75,6 +79,7 @@ impl Stack {
         Ok(Stack {
             api_url: front.url,
             postback_api_url: postbacks.url,
+            operator_api_url: people.url,
             provider_url,
             simulator,
             services,
@@ -108,6 +113,12 @@ impl Stack {
     #[must_use]
     pub fn postback_api_url(&self) -> &str {
         &self.postback_api_url
+    }
+
+    /// The base URL of the API that people call through the operator's tool.
+    #[must_use]
+    pub fn operator_api_url(&self) -> &str {
+        &self.operator_api_url
     }
 
     /// Where the provider sends postbacks to.

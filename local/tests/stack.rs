@@ -310,6 +310,7 @@ async fn a_port_in_use_is_named_with_its_option() {
     for (options, option) in [
         (StackOptions { port, ..options(&fakes) }, "--port"),
         (StackOptions { postback_port: port, ..options(&fakes) }, "--postback-port"),
+        (StackOptions { operator_port: port, ..options(&fakes) }, "--operator-port"),
         (StackOptions { provider_port: port, ..options(&fakes) }, "--provider-port"),
     ] {
         let Err(error) = Stack::start(options).await else { panic!("the port is taken") };
@@ -323,7 +324,18 @@ async fn a_port_in_use_is_named_with_its_option() {
 async fn busy_program(fakes: &TempDir) -> Child {
     let env_file = fakes.path().join("env");
     let program = Command::new(env!("CARGO_BIN_EXE_local"))
-        .args(["--port", "0", "--postback-port", "0", "--provider-port", "0", "--no-demo", "--env-file"])
+        .args([
+            "--port",
+            "0",
+            "--postback-port",
+            "0",
+            "--operator-port",
+            "0",
+            "--provider-port",
+            "0",
+            "--no-demo",
+            "--env-file",
+        ])
         .arg(&env_file)
         .arg("--binaries")
         .arg(fakes.path())

@@ -9,13 +9,11 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use domain::{KnownTo, PaymentKey, PaymentState, Transition, Withdrawal, WithdrawalId, WithdrawalRow};
-use futures_util::{StreamExt, TryStreamExt, stream};
+use domain::{KnownTo, PaymentKey, PaymentState, Transition, Withdrawal, WithdrawalId};
 use serde::Serialize;
-use store::{AnyRow, Read, RowId, RowKey, Scan, Stored, UnreadableRow, read_each};
+use store::{AnyRow, MAX_TRIES, Read, ReadMany, RowId, RowKey, Scan, UnreadableRow, read_each};
 
-use crate::api::Api;
-use crate::decisions::{DecisionRequest, decide};
+use crate::decisions::{Decide, DecisionRequest};
 use crate::deployment::Deployment;
 use crate::failure::{Done, Failure};
 use crate::output::Output;
@@ -90,23 +88,16 @@ pub(crate) async fn run(deployment: &Deployment, output: Output, arguments: &Aft
     let mut findings = std::mem::take(&mut known.findings);
     let (found, bad_rows) = on_their_way(&table).await?;
     findings.extend(bad_rows.into_iter().map(|bad| Finding { what: What::BadRow, id: bad.key, remark: bad.reason }));
-    let doubted = found.into_iter().map(|it| request(&it.row.id().key(), "unknown", None, it.version, &evidence));
-    for id in record(&api, doubted, arguments.dry_run).await? {
-        let remark = "it may have arrived after the moment of the restore".into();
-        findings.push(Finding { what: What::SetUnknown, id, remark });
+    let is_dry = arguments.dry_run;
+    for id in found {
+        if is_dry || doubt(&table, &api, &id, &evidence).await? {
+            findings.push(Finding::new(What::SetUnknown, &id, "it may have arrived after the moment of the restore"));
+        }
     }
-    let ids: Vec<_> = known.withdrawals.keys().cloned().collect();
-    for ids in ids.chunks(MANY) {
-        let stored = read_each(&table, ids).await?;
-        let missing = ids.iter().filter(|id| !stored.contains_key(*id));
-        let reserved = missing.filter_map(|id| {
-            let known_to = *known.withdrawals.get(id)?;
-            Some(request(&id.key(), "reserved", Some(known_to), 0, &evidence))
-        });
-        for id in record(&api, reserved, arguments.dry_run).await? {
-            let known_to = RowId::parse(&id).and_then(|id| known.known_to(&id));
-            let remark = known_to.map(rows::known_to).unwrap_or_default().into();
-            findings.push(Finding { what: What::Reserved, id, remark });
+    for id in missing(&table, known.withdrawals.keys()).await? {
+        let Some(known_to) = known.withdrawals.get(&id) else { continue };
+        if is_dry || reserve(&api, &id, *known_to, &evidence).await? {
+            findings.push(Finding::new(What::Reserved, &id, rows::known_to(*known_to)));
         }
     }
     for (key, line) in &known.payments {
@@ -125,20 +116,73 @@ pub(crate) async fn run(deployment: &Deployment, output: Output, arguments: &Aft
     Ok(if findings.iter().any(is_found) { Done::Found } else { Done::Well })
 }
 
-/// Most ids that are looked up at a time.
-const MANY: usize = 100;
-/// Most requests that are under way at a time.
-const AT_A_TIME: usize = 8;
+/// The ids that the table does not have.
+async fn missing<'a>(
+    table: &impl ReadMany<WithdrawalId>,
+    ids: impl Iterator<Item = &'a WithdrawalId>,
+) -> Result<Vec<WithdrawalId>, Failure> {
+    const AT_A_TIME: usize = 100;
+    let ids: Vec<_> = ids.cloned().collect();
+    let mut missing = Vec::new();
+    for ids in ids.chunks(AT_A_TIME) {
+        let stored = read_each(table, ids).await?;
+        missing.extend(ids.iter().filter(|id| !stored.contains_key(*id)).cloned());
+    }
+    Ok(missing)
+}
+
+/// Has a withdrawal doubted that was on its way. Gives whether that changed the row.
+///
+/// # Errors
+/// [`Failure`] if the stack fails.
+pub async fn doubt(
+    table: &impl Read<WithdrawalId>,
+    decide: &impl Decide,
+    id: &WithdrawalId,
+    evidence: &str,
+) -> Result<bool, Failure> {
+    for _ in 0..MAX_TRIES {
+        let Some(stored) = table.read(id).await? else { return Ok(false) };
+        if !stored.row.registered().is_some_and(is_on_its_way) {
+            return Ok(false);
+        }
+        match decide.decide(&request(id, "unknown", None, stored.version, evidence)).await {
+            Ok(_) => return Ok(true),
+            // A postback has changed it meanwhile, which need not have ended it.
+            Err(Failure::Changed(_) | Failure::NotAllowed(_)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(Failure::NoAnswer(format!("{id} changes all the time: repeat the command")))
+}
+
+/// Has an id reserved that was used. Gives whether the table did not have it.
+///
+/// # Errors
+/// [`Failure`] if the stack fails.
+pub async fn reserve(
+    decide: &impl Decide,
+    id: &WithdrawalId,
+    known_to: KnownTo,
+    evidence: &str,
+) -> Result<bool, Failure> {
+    match decide.decide(&request(id, "reserved", Some(known_to), 0, evidence)).await {
+        Ok(_) => Ok(true),
+        // The table has it.
+        Err(Failure::Changed(_) | Failure::NotAllowed(_)) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
 
 fn request(
-    id: &str,
+    id: &WithdrawalId,
     outcome: &'static str,
     known_to: Option<KnownTo>,
     version: u64,
     evidence: &str,
 ) -> DecisionRequest {
     DecisionRequest {
-        id: id.to_owned(),
+        id: id.key(),
         outcome,
         by: "after-restore".into(),
         reason: "the table was restored".into(),
@@ -154,26 +198,6 @@ fn request(
     }
 }
 
-/// Has these recorded, unless they are only shown. Gives the keys of those that were; a row that has changed meanwhile is left as it is.
-async fn record(
-    api: &Api,
-    requests: impl Iterator<Item = DecisionRequest>,
-    is_dry_run: bool,
-) -> Result<Vec<String>, Failure> {
-    let recorded = stream::iter(requests).map(async |request| {
-        if is_dry_run {
-            return Ok(Some(request.id));
-        }
-        match decide(api, &request).await {
-            Ok(reply) => Ok(Some(reply.id)),
-            Err(Failure::NotAllowed(_)) => Ok(None),
-            Err(error) => Err(error),
-        }
-    });
-    let recorded: Vec<_> = recorded.buffered(AT_A_TIME).try_collect().await?;
-    Ok(recorded.into_iter().flatten().collect())
-}
-
 impl Finding {
     fn new(what: What, id: &impl RowKey, remark: &str) -> Self {
         Self { what, id: id.key(), remark: remark.to_owned() }
@@ -181,10 +205,6 @@ impl Finding {
 }
 
 impl Known {
-    fn known_to(&self, id: &RowId) -> Option<KnownTo> {
-        if let RowId::Withdrawal(id) = id { self.withdrawals.get(id).copied() } else { None }
-    }
-
     fn read_export(&mut self, config: &Config, file: &Path) -> Result<(), Failure> {
         let mut export = Export::open(config, open(file)?)?;
         while let Some(entry) = export.next()? {
@@ -235,11 +255,13 @@ fn open(file: &Path) -> Result<File, Failure> {
 /// The withdrawals that the table shows on their way, and the rows that cannot be read.
 async fn on_their_way(
     table: &(impl Scan + Clone + Send + 'static),
-) -> Result<(Vec<Stored<WithdrawalRow>>, Vec<UnreadableRow>), Failure> {
+) -> Result<(Vec<WithdrawalId>, Vec<UnreadableRow>), Failure> {
     let (mut found, mut bad_rows) = (Vec::new(), Vec::new());
     scan(table, &rows_bar(), |row| {
         match row.map(|scanned| scanned.row) {
-            Ok(AnyRow::Withdrawal(stored)) if stored.row.registered().is_some_and(is_on_its_way) => found.push(stored),
+            Ok(AnyRow::Withdrawal(stored)) if stored.row.registered().is_some_and(is_on_its_way) => {
+                found.push(stored.row.id().clone());
+            }
             Ok(_) => {}
             Err(bad) => bad_rows.push(bad),
         }

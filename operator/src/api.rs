@@ -129,6 +129,7 @@ impl Answer {
             (409, "same_number") => Failure::NotAllowed(format!(
                 "{message}. `show` that payment: if it is the same money, reject this one; if not, repeat the command with --different-payment"
             )),
+            (409, "changed") => Failure::Changed(message),
             (404 | 409, code) if !code.is_empty() => Failure::NotAllowed(message),
             (403, "") => Failure::NotAllowed(format!(
                 "your AWS role may not call POST {path}: docs/operator.md says which policy it needs"

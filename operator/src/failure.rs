@@ -15,7 +15,7 @@ pub(crate) enum Done {
 
 /// Why a command did not do what it was asked to do.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Failure {
+pub enum Failure {
     /// What clap says of the command line.
     #[error("{0}")]
     CommandLine(String),
@@ -25,6 +25,9 @@ pub(crate) enum Failure {
     /// The state of things does not allow it.
     #[error("not allowed: {0}")]
     NotAllowed(String),
+    /// The row has another version than the person has seen.
+    #[error("not allowed: {0}")]
+    Changed(String),
     /// The stack does not answer.
     #[error("not reached: {0}")]
     NoAnswer(String),
@@ -51,7 +54,7 @@ impl Failure {
     pub(crate) fn status(&self) -> ExitCode {
         ExitCode::from(match self {
             Self::CommandLine(_) | Self::Usage(_) => 2,
-            Self::NotAllowed(_) => 3,
+            Self::NotAllowed(_) | Self::Changed(_) => 3,
             Self::NoAnswer(_) | Self::Unreached(_) | Self::NotPrinted(_) => 4,
         })
     }

@@ -2,11 +2,11 @@
 //! Whatever changes something is a request to a function of the stack, which knows who asks.
 
 mod adopt;
-mod after_restore;
+pub mod after_restore;
 mod api;
 mod audit;
 mod cli;
-mod decisions;
+pub mod decisions;
 mod deployment;
 mod env_file;
 mod escape;
@@ -36,7 +36,8 @@ use clap::Parser;
 
 use crate::cli::{Cli, Command};
 use crate::deployment::Deployment;
-use crate::failure::{Done, Failure};
+use crate::failure::Done;
+pub use crate::failure::Failure;
 use crate::output::Output;
 
 /// Runs the program with this process's command line.

@@ -3,8 +3,9 @@
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use domain::{CustomTransactionId, Outcome, TransactionId};
+use serde_json::Value;
 
-use crate::decisions::{DecisionReply, DecisionRequest, FieldChange, Status, decide};
+use crate::decisions::{Decide, DecisionReply, DecisionRequest, FieldChange, Status};
 use crate::deployment::Deployment;
 use crate::failure::{Done, Failure};
 use crate::id;
@@ -93,7 +94,7 @@ pub(crate) async fn run(deployment: &Deployment, output: Output, arguments: &Res
         known_to: None,
         version: arguments.confirm,
     };
-    let reply = decide(&deployment.api()?, &request).await?.masked();
+    let reply = deployment.api()?.decide(&request).await?.masked();
     output.line(&reply, || reply.text());
     Ok(Done::Well)
 }
@@ -102,8 +103,11 @@ impl DecisionReply {
     /// Without what is people's own.
     fn masked(mut self) -> Self {
         for FieldChange { field, before, after, .. } in &mut self.changes {
-            mask_entry(field, before);
-            mask_entry(field, after);
+            for value in [before, after] {
+                let mut shown = Spelled::read(&value.to_string());
+                mask_entry(field, &mut shown);
+                *value = serde_json::to_value(shown).unwrap_or_default();
+            }
         }
         self
     }
@@ -137,7 +141,7 @@ impl DecisionReply {
 impl FieldChange {
     fn text(&self) -> String {
         let Self { row, field, before, after } = self;
-        let shown = |value: &Spelled| if value.is_null() { "none".into() } else { value.to_string() };
+        let shown = |value: &Value| if value.is_null() { "none".into() } else { value.to_string() };
         format!("  {row}  {field}: {} -> {}", shown(before), shown(after))
     }
 }

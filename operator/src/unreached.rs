@@ -5,9 +5,6 @@ use std::fmt;
 use aws_sdk_sqs::error::{DisplayErrorContext, ProvideErrorMetadata};
 use store::StoreError;
 
-/// The output of the stack that names the policy which a person needs.
-const POLICY: &str = "OperatorPolicyArn";
-
 /// What a command calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Service {
@@ -19,7 +16,7 @@ pub(crate) enum Service {
 
 /// That it did not do what was asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Unreached {
+pub struct Unreached {
     pub(crate) service: Service,
     reason: Reason,
     /// Where it should be; empty while nobody has said so.
@@ -106,11 +103,11 @@ impl Unreached {
 
 impl fmt::Display for Unreached {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (what, setting) = match self.service {
-            Service::Table => ("the table", "TABLE_NAME"),
-            Service::Queue => ("the queue", "QUEUE_URL"),
-            Service::DeadLetters => ("the queue of dead letters", "DEAD_LETTER_QUEUE_URL"),
-            Service::Api => ("the API", "OPERATOR_API_URL"),
+        let (what, setting, policy) = match self.service {
+            Service::Table => ("the table", "TABLE_NAME", "LookPolicyArn"),
+            Service::Queue => ("the queue", "QUEUE_URL", "MaintainPolicyArn"),
+            Service::DeadLetters => ("the queue of dead letters", "DEAD_LETTER_QUEUE_URL", "MaintainPolicyArn"),
+            Service::Api => ("the API", "OPERATOR_API_URL", "DecidePolicyArn"),
         };
         write!(out, "{what}{}: ", self.place)?;
         match &self.reason {
@@ -125,7 +122,7 @@ impl fmt::Display for Unreached {
                 "AWS does not know these credentials. Check AWS_PROFILE, the region, and this computer's clock",
             ),
             Reason::Denied => {
-                write!(out, "access is denied. Your role needs the policy that the stack's output {POLICY} names")
+                write!(out, "access is denied. Your role needs the policy that the stack's output {policy} names")
             }
             Reason::Missing => write!(out, "it does not exist there. Check {setting}, the region and the account"),
             Reason::Busy => out.write_str("it has too many requests at the moment. Repeat the command later"),

@@ -180,7 +180,7 @@ async fn an_error_of_aws_is_said_with_what_to_do() {
         (400, json!({"__type": format!("com.amazonaws.any#{code}"), "message": "User: arn:aws:iam::1:user/u"}))
     }
     let cases: [(fn(&str) -> (u16, Value), &str); 8] = [
-        (|_| refused("AccessDeniedException"), "the stack's output OperatorPolicyArn"),
+        (|_| refused("AccessDeniedException"), "the stack's output LookPolicyArn"),
         (|_| refused("ResourceNotFoundException"), "Check TABLE_NAME, the region"),
         (|_| refused("ExpiredTokenException"), "have expired. Log in again"),
         (|_| refused("UnrecognizedClientException"), "Check AWS_PROFILE"),

@@ -57,6 +57,10 @@ async fn each_function_takes_its_recorded_event() {
     assert_eq!(answer, json!({"batchItemFailures": []}));
     let answer = site.stack.invoke("attention-reporter", &event("attention-reporter")).await.unwrap();
     assert_eq!(answer, json!(null));
+    let (status, body) = invoke(&site, "decision-recorder", &event("decision-recorder")).await;
+    assert_eq!((status, &body["status"], &body["after"]), (200, &json!("preview"), &json!("paid")));
+    let (status, body) = invoke(&site, "evidence-verifier", &event("evidence-verifier")).await;
+    assert_eq!((status, &body["verdicts"][0]["verdict"]), (200, &json!("verified")));
     let answer = site.stack.invoke("authorizer", &event("authorizer")).await.unwrap();
     assert_eq!(answer, json!({"isAuthorized": true}));
 }

@@ -48,10 +48,21 @@ impl Tool {
         said.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {said}"))).collect()
     }
 
-    /// Has it write down a decision.
-    pub(crate) async fn resolve(&self, id: &str, outcome: &str, more: &[&str]) -> (i32, String) {
+    /// Has it show what a decision would change.
+    pub(crate) async fn preview(&self, id: &str, outcome: &str, more: &[&str]) -> (i32, String) {
         let decision = ["resolve", id, "--as", outcome, "--reason", "seen in the back office", "--evidence", "line 7"];
         self.run(&[&decision, more].concat()).await
+    }
+
+    /// Has it record a decision on the version that it has shown.
+    pub(crate) async fn resolve(&self, id: &str, outcome: &str, more: &[&str]) -> (i32, String) {
+        let (status, shown) = self.preview(id, outcome, &[&["--json"], more].concat()).await;
+        if status != 0 {
+            return (status, shown);
+        }
+        let shown: Value = serde_json::from_str(&shown).unwrap();
+        assert_eq!(shown["status"], "preview");
+        self.preview(id, outcome, &[more, &["--confirm", &shown["version"].to_string()]].concat()).await
     }
 }
 
@@ -87,12 +98,14 @@ async fn a_person_sees_what_is_held_and_credits_it_once() {
 
     let (status, said) = tool.run(&["replay", PAYMENT]).await;
     assert_eq!((status, said.contains("resolve the payment")), (3, true), "{said}");
-    let (status, said) = tool.resolve(PAYMENT, "credited", &["--dry-run"]).await;
+    let (status, said) = tool.preview(PAYMENT, "credited", &[]).await;
     assert_eq!((status, said.contains("quarantined -> credited; deposit#o1 is credited")), (0, true), "{said}");
-    assert_eq!(site.state(PAYMENT).await, "quarantined");
-    assert_eq!(tool.resolve(PAYMENT, "credited", &["--if-version", "2"]).await.0, 3);
+    assert!(said.contains(r#"payment#paytm#47752123519  state: "quarantined" -> "credited""#), "{said}");
+    assert!(said.contains("--confirm 1") && !said.contains("631317234"), "{said}");
+    assert_eq!(site.state(PAYMENT).await, "quarantined", "it was only shown");
+    assert_eq!(tool.preview(PAYMENT, "credited", &["--confirm", "2"]).await.0, 3);
     assert_eq!(tool.resolve(PAYMENT, "paid", &[]).await.0, 3);
-    assert_eq!(tool.resolve(PAYMENT, "credited", &["--if-version", "1"]).await.0, 0);
+    assert_eq!(tool.preview(PAYMENT, "credited", &["--confirm", "1"]).await.0, 0);
     assert_eq!(site.credits("o1").await, ["700"]);
     assert_eq!(tool.resolve(PAYMENT, "credited", &[]).await.0, 3, "nothing is open any more");
     assert_eq!(site.credits("o1").await, ["700"]);

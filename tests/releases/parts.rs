@@ -64,6 +64,13 @@ pub(crate) fn decision(outcome: Outcome) -> Resolution {
     Resolution::new(outcome, by, reason, evidence, later(60))
 }
 
+/// A decision of two people, as the function that records decisions writes it.
+pub(crate) fn decision_of_two(outcome: Outcome, state: &str) -> Resolution {
+    let caller = |person: &str| Caller::parse(format!("arn:aws:sts::123456789012:assumed-role/Finance/{person}")).ok();
+    let decided_on = Some(DecidedOn { version: 3, state: state.into() });
+    Resolution { caller: caller("ann"), proposed_by: caller("bob"), decided_on, ..decision(outcome) }
+}
+
 /// A signed list with this text.
 pub(crate) fn signed(additional_data: &str) -> SignedList {
     let signature = sign_postback(additional_data, Spelling::Flagged, ACCESS_KEY, &PRIVATE_KEY.into()).unwrap();

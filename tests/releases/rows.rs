@@ -4,8 +4,8 @@ use domain::*;
 use store::{AnyRow, Row, Stored};
 
 use crate::parts::{
-    AT, amount, attempt_id, decision, element, facts, inr, key, label, later, list, number, odd_facts, order_id, paytm,
-    remark, signed, withdrawal_element, withdrawal_facts, withdrawal_id,
+    AT, amount, attempt_id, decision, decision_of_two, element, facts, inr, key, label, later, list, number, odd_facts,
+    order_id, paytm, remark, signed, withdrawal_element, withdrawal_facts, withdrawal_id,
 };
 
 /// A row with a name that says what it is an example of.
@@ -256,7 +256,7 @@ fn credited_payments() -> Vec<Example> {
         resolutions: vec![Resolution {
             credited_to: Some(order_id("order-7")),
             is_different_payment: true,
-            ..decision(Outcome::Credited)
+            ..decision_of_two(Outcome::Credited, "quarantined")
         }],
         ..credited_to("order-7", "47752120402", SignedFacts { label: None, ..facts("order-99", "47752120402", "5") })
     };
@@ -469,6 +469,16 @@ fn others() -> Vec<Example> {
         example("entries", of_label),
         example("table", table),
     ];
+    let proposal = |about: &str, order, number| Proposal {
+        about: about.into(),
+        resolution: Resolution { proposed_by: None, ..decision_of_two(Outcome::Credited, "quarantined") },
+        order,
+        number,
+    };
+    let number = key("47752120021").transaction_id;
+    examples.push(example("proposal", proposal("payment#paytm#47752120021", None, None)));
+    let stated = proposal(&format!("unreadable#{}#1", list().hash.as_str()), Some(order_id("order-4")), Some(number));
+    examples.push(example("proposal with an order and a number", stated));
     examples.extend(lists());
     examples
 }

@@ -29,6 +29,7 @@ macro_rules! of_any_kind {
             AnyRow::StoredList($stored) => $result,
             AnyRow::ListProgress($stored) => $result,
             AnyRow::TableIdentity($stored) => $result,
+            AnyRow::Proposal($stored) => $result,
             AnyRow::ReservedSums($stored) => $result,
         }
     };

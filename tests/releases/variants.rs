@@ -32,6 +32,7 @@ variants! {
         AnyRow::StoredList(_) => "a signed list",
         AnyRow::ListProgress(_) => "the progress of a list",
         AnyRow::TableIdentity(_) => "the table's identity",
+        AnyRow::Proposal(_) => "a proposed decision",
         AnyRow::ReservedSums(_) => "reserved sums";
     DEPOSIT_STATES, deposit_state(DepositState):
         DepositState::Created => "an order is created",
@@ -166,6 +167,11 @@ impl Variants {
             }
             AnyRow::Unreadable(Stored { row, .. }) => self.unreadable(row),
             AnyRow::ListProgress(Stored { row, .. }) => self.progress(row),
+            AnyRow::Proposal(Stored { row: Proposal { about: _, resolution, order, number }, .. }) => {
+                self.resolution(resolution);
+                self.optional("proposal.order", order.is_some());
+                self.optional("proposal.number", number.is_some());
+            }
             // These have the same attributes in every row, but for the hours of the sums.
             AnyRow::EntryCount(Stored { row: EntryCount { label_hash: _, day: _, entered: _, nonce: _ }, .. })
             | AnyRow::CreditedNumber(Stored { row: CreditedNumber { order: _, payment: _ }, .. })
@@ -272,14 +278,22 @@ impl Variants {
             }
         }
         for resolution in resolutions {
-            let Resolution { outcome: found, by: _, reason: _, evidence: _, at: _, closes, .. } = resolution;
-            let Resolution { taken_from, credited_to, is_different_payment, .. } = resolution;
-            self.one_of(OUTCOMES, outcome(found));
-            self.optional("resolution: closes something", *closes > 0);
-            self.optional("resolution.taken_from", taken_from.is_some());
-            self.optional("resolution.credited_to", credited_to.is_some());
-            self.optional("resolution.is_different_payment", *is_different_payment);
+            self.resolution(resolution);
         }
+    }
+
+    fn resolution(&mut self, resolution: &Resolution) {
+        let Resolution { outcome: found, by: _, reason: _, evidence: _, at: _, closes, .. } = resolution;
+        let Resolution { taken_from, credited_to, is_different_payment, .. } = resolution;
+        let Resolution { caller, proposed_by, decided_on, .. } = resolution;
+        self.one_of(OUTCOMES, outcome(found));
+        self.optional("resolution: closes something", *closes > 0);
+        self.optional("resolution.taken_from", taken_from.is_some());
+        self.optional("resolution.credited_to", credited_to.is_some());
+        self.optional("resolution.is_different_payment", *is_different_payment);
+        self.optional("resolution.caller", caller.is_some());
+        self.optional("resolution.proposed_by", proposed_by.is_some());
+        self.optional("resolution.decided_on", decided_on.is_some());
     }
 
     fn withdrawal(&mut self, row: &Withdrawal) {

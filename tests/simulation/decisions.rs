@@ -1,14 +1,69 @@
 //! What a person may decide: end what is open, close what contradicts, turn no end, and all of it on record.
 
+use ::operator::decisions::DecisionReply;
+use decision_recorder::SecondPerson;
 use domain::{
-    Contradiction, ForeignWithdrawal, Outcome, Payment, PaymentState, Resolution, Withdrawal, WithdrawalState,
+    Amount, Contradiction, ForeignWithdrawal, Outcome, Payment, PaymentState, Proposal, Resolution, Withdrawal,
+    WithdrawalState,
 };
+
+use store::RowKey;
 
 use super::activations;
 use super::rules::check;
 use super::world::World;
+use super::wrong::Wrong;
 
 const DECIDED: &str = "a person ends what is open, closes what contradicts, turns no end, and all of it is on record";
+
+const TWO_PEOPLE: &str = "a large amount takes two people, and each decision is on the row that a person has seen";
+
+/// Above this amount a decision takes two people, in the runs in which any does.
+const LARGE: &str = "400";
+
+/// The ARN of a person.
+pub(super) fn caller(person: u64) -> String {
+    format!("arn:aws:iam::123456789012:user/person-{person}")
+}
+
+/// Which decisions of this run take two people.
+pub(super) fn second_person(world: &World) -> SecondPerson {
+    let takes_two = world.chance.percent("large amounts take two people", 40);
+    let setting = if takes_two && !world.is(Wrong::DecideAlone) { LARGE } else { "none" };
+    SecondPerson::parse(setting).unwrap()
+}
+
+/// A person has seen a preview.
+pub(super) fn seen(world: &World, shown: &DecisionReply) {
+    world.with(|state| state.previews.insert((shown.id.clone(), shown.version)));
+}
+
+/// A proposal decides nothing, and is about the row that a person has seen.
+pub(super) fn proposal(world: &World, _: Option<&Proposal>, new: Option<&Proposal>) {
+    let Some(Proposal { about, resolution, .. }) = new else { return };
+    let decided_on = resolution.decided_on.as_ref().map(|it| (about.clone(), it.version));
+    let is_seen = decided_on.is_some_and(|it| world.with(|state| state.previews.contains(&it)));
+    check(world, TWO_PEOPLE, is_seen && resolution.proposed_by.is_none(), || format!("{about}: {resolution:?}"));
+}
+
+/// Who decided is on record, and what they had seen. A large amount was decided by two.
+fn by_whom(world: &World, key: &str, amount: Option<Amount>, added: &[Resolution]) {
+    for decision in added {
+        let is_seen = decision.decided_on.as_ref().is_some_and(|it| {
+            // A payment whose number could not be read is credited by a decision about that element.
+            let is_it = |id: &str| id == key || (it.state == "unreadable" && id.starts_with("unreadable#"));
+            world.with(|state| state.previews.iter().any(|(id, version)| *version == it.version && is_it(id)))
+        });
+        let takes_two = world.chance.percent("large amounts take two people", 40)
+            && amount.is_some_and(|amount| amount > Amount::parse(LARGE).unwrap());
+        let is_by_two = decision.proposed_by.as_ref().is_some_and(|first| Some(first) != decision.caller.as_ref());
+        let holds = decision.caller.is_some() && is_seen && (is_by_two || !takes_two);
+        check(world, TWO_PEOPLE, holds, || format!("{key}: {decision:?}"));
+        if is_by_two {
+            world.with(|state| state.reached.insert("two people decide"));
+        }
+    }
+}
 
 /// Decisions are only added, and each closes all that it could have seen and nothing that comes later.
 fn added<'a>(
@@ -30,6 +85,7 @@ pub(super) fn withdrawal(world: &World, old: Option<&Withdrawal>, new: &Withdraw
     let id = new.request.withdrawal_id.as_str();
     let known = old.map(|it| &it.resolutions[..]).unwrap_or_default();
     let added = added(world, id, known, &new.resolutions, &new.contradictions);
+    by_whom(world, &new.request.withdrawal_id.key(), Some(new.request.amount), added);
     let by_word = |outcome| added.iter().any(|it| it.outcome == outcome);
     let holds = match (old.map(|it| &it.state), &new.state) {
         (Some(Paid { facts: None }), Paid { .. }) | (Some(Failed { facts: None }), Failed { .. }) => true,
@@ -62,6 +118,7 @@ pub(super) fn payment(world: &World, old: Option<&Payment>, new: &Payment) {
     let number = new.key.transaction_id.as_str();
     let known = old.map(|it| &it.resolutions[..]).unwrap_or_default();
     let added = added(world, number, known, &new.resolutions, &new.contradictions);
+    by_whom(world, &new.key.row_key(), new.facts().map(|it| it.amount), added);
     let by_word = |outcome| added.iter().any(|it| it.outcome == outcome);
     let holds = match (old.map(|it| &it.state), &new.state) {
         (Some(Rejected { .. }), Rejected { .. }) => true,

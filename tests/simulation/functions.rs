@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use ::operator::Failure;
+use ::operator::decisions::{Decide, DecisionReply, DecisionRequest};
 use domain::PaymentSystems;
 use lambda::{AwsError, Clock, Defer, Handler, Message, MessageHandler, Reply, Request, SecretStore, SendLater};
 use paykassma::{
@@ -190,7 +192,7 @@ pub(super) fn table_check(world: &World) -> TableCheck {
 fn job<H: Handler + 'static>(handler: H, body: Vec<u8>, path: Option<(&'static str, String)>) -> Job {
     Box::pin(async move {
         let path: Vec<_> = path.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        let request = Request { body: &body, path: &path, query: &[] };
+        let request = Request { body: &body, path: &path, ..Request::default() };
         let reply = handler.handle(request).await.unwrap_or_else(|error| Reply::of_error(&error));
         Answer::Reply(reply.status.as_u16(), reply.body)
     })
@@ -289,5 +291,52 @@ pub(super) fn submit_withdrawal(world: &World, body: String, receipt_handle: Str
     Box::pin(async move {
         let message = Message { body: &body, receipt_handle: &receipt_handle, receive_count };
         Answer::Handled(deps.handle(message).await)
+    })
+}
+
+/// The function that records decisions, as a person calls it. Each call is answered by an instance of its own.
+#[derive(Clone)]
+pub(super) struct Recorder {
+    pub world: World,
+    /// Which person.
+    pub person: u64,
+}
+
+impl Recorder {
+    async fn call(&self, route: &str, body: &str) -> Reply {
+        let world = &releases::instance(&self.world);
+        let deps = decision_recorder::Deps {
+            table: Table(world.clone()),
+            check: table_check(world),
+            stream: restored::stream(world).to_owned(),
+            clock: Ports(world.clone()),
+            second_person: super::decisions::second_person(world),
+        };
+        let caller = super::decisions::caller(self.person);
+        let request = Request { body: body.as_bytes(), route, caller: Some(&caller), ..Request::default() };
+        deps.handle(request).await.unwrap_or_else(|error| Reply::of_error(&error))
+    }
+}
+
+impl Decide for Recorder {
+    async fn decide(&self, request: &DecisionRequest) -> Result<DecisionReply, Failure> {
+        let request = wrong::decision(&self.world, request);
+        let Reply { status, body } = self.call("POST /decisions", &serde_json::to_string(&request).unwrap()).await;
+        let code = serde_json::from_str::<serde_json::Value>(&body).unwrap()["code"].clone();
+        match (status.as_u16(), code.as_str()) {
+            (200, _) => Ok(serde_json::from_str(&body).unwrap()),
+            (409, Some("changed")) => Err(Failure::Changed(body)),
+            (503, _) => Err(Failure::NoAnswer(body)),
+            _ => Err(Failure::NotAllowed(body)),
+        }
+    }
+}
+
+/// A person has the table put into service.
+pub(super) fn adopt(world: &World) -> Job {
+    let recorder = Recorder { world: world.clone(), person: 0 };
+    Box::pin(async move {
+        let reply = recorder.call("POST /adoptions", "{}").await;
+        Answer::Reply(reply.status.as_u16(), reply.body)
     })
 }

@@ -3,8 +3,9 @@
 
 use domain::{
     AccountNumber, Amount, Credit, CurrencyCode, CustomTransactionId, Deposit, DepositRow, DepositState, Evidence,
-    Label, ListHash, ListPlace, Order, Payment, PaymentKey, PaymentState, SignedFacts, SignedList, StoredList,
-    Timestamp, TransactionId, WalletType, Withdrawal, WithdrawalId, WithdrawalRequest, WithdrawalRow, WithdrawalState,
+    Label, ListHash, ListPlace, Order, Outcome, Payment, PaymentKey, PaymentState, Remark, Resolution, SignedFacts,
+    SignedList, StoredList, Timestamp, TransactionId, WalletType, Withdrawal, WithdrawalId, WithdrawalRequest,
+    WithdrawalRow, WithdrawalState,
 };
 use secrecy::SecretString;
 use signing::Spelling;
@@ -212,7 +213,8 @@ fn forge_credit(world: &World, number: u64, forgery: Forgery) {
     let label = Label::parse("thief").unwrap();
     if forgery != Forgery::NoPayment {
         let state = PaymentState::Credited { order: order.clone(), credited_label: label.clone(), facts };
-        write(world, Payment::new(key.clone(), state), forgery);
+        let resolutions = word(world, paid, Outcome::Credited, Some(order.clone()));
+        write(world, Payment { resolutions, ..Payment::new(key.clone(), state) }, forgery);
     }
     let order = Order {
         custom_transaction_id: order,
@@ -225,6 +227,14 @@ fn forge_credit(world: &World, number: u64, forgery: Forgery) {
     let credited = vec![Credit { payment: key, amount: amount("1000") }];
     let deposit = Deposit::new(order, "{}".into(), at(world));
     write(world, DepositRow::Registered(Deposit { state: DepositState::Credited, credited, ..deposit }), forgery);
+}
+
+/// A decision under any name, in half of the forgeries. Nobody has verified a caller.
+fn word(world: &World, id: &str, outcome: Outcome, credited_to: Option<CustomTransactionId>) -> Vec<Resolution> {
+    let remark = || Remark::parse("the head of finance").unwrap();
+    let resolution = Resolution::new(outcome, remark(), remark(), remark(), at(world));
+    let is_given = world.chance.percent(&format!("{id} has a decision"), 50);
+    is_given.then_some(Resolution { credited_to, ..resolution }).into_iter().collect()
 }
 
 /// A withdrawal of the intruder's own, which has ended.
@@ -253,7 +263,8 @@ fn forge_end(world: &World, number: u64, forgery: Forgery) {
     };
     let sent = Withdrawal::new(request, "{}".into(), "an intruder".into(), at(world));
     let state = if is_paid { WithdrawalState::Paid { facts } } else { WithdrawalState::Failed { facts } };
-    write(world, WithdrawalRow::Registered(Box::new(Withdrawal { state, ..sent })), forgery);
+    let resolutions = word(world, &id, if is_paid { Outcome::Paid } else { Outcome::Failed }, None);
+    write(world, WithdrawalRow::Registered(Box::new(Withdrawal { state, resolutions, ..sent })), forgery);
 }
 
 /// A change was set aside as one that is not proved: it is an intruder's.

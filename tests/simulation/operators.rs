@@ -1,28 +1,18 @@
 //! Operators: they decide what is open and close what contradicts; late, wrongly, again, and several at a time.
 
-use ::operator::decision::{Decision, NotDecided, Stated};
-use domain::{
-    CustomTransactionId, Mismatch, Outcome, Payment, PaymentState, Remark, Resolution, SignedFacts, Timestamp,
-};
+use ::operator::Failure;
+use ::operator::decisions::{Decide, DecisionRequest, Status};
+use domain::{CustomTransactionId, Mismatch, Outcome, Payment, PaymentState, SignedFacts};
 use store::{AnyRow, Read, RowId, StoreError, read_any};
 
-use super::many_payments;
+use super::functions::Recorder;
 use super::releases;
 use super::table::Table;
 use super::world::{Answer, Job, World};
+use super::{decisions, many_payments};
 
 /// How long a person's tool may run.
 const LIMIT_MS: u64 = 60_000;
-
-/// The outcome of a decision.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Resolved {
-    Done,
-    /// The row does not allow it.
-    NotAllowed,
-    /// Someone else has changed the row: the operator looks again.
-    Raced,
-}
 
 /// All that operators mean to do in a run.
 pub(super) fn plan(world: &World) {
@@ -102,52 +92,53 @@ pub(super) fn decide(world: &World, name: String, case: RowId, outcome: Outcome,
 }
 
 fn resolve(world: &World, case: RowId, outcome: Outcome) -> Job {
-    let remark = |text: &str| Remark::parse(text).unwrap();
-    let (by, reason, evidence) = (remark("an operator"), remark("statement"), remark("line 7"));
-    let resolution = Resolution {
-        outcome,
-        by,
-        reason,
-        evidence,
-        at: Timestamp(world.clock_ms()),
-        closes: 0,
-        taken_from: None,
-        credited_to: None,
-        is_different_payment: false,
-        caller: None,
-        proposed_by: None,
-        decided_on: None,
-    };
-    let table = Table(releases::instance(world));
+    let own = releases::instance(world);
     Box::pin(async move {
-        let resolved = decide_with_tool(&table, &case, resolution).await;
-        let status = match resolved {
-            Ok(Resolved::Done) => 200,
-            Ok(Resolved::NotAllowed) => 409,
-            Ok(Resolved::Raced) | Err(_) => 503,
+        let status = match decide_as_a_person(&own, &case, outcome).await {
+            Ok(Status::Recorded) => 200,
+            Ok(Status::Preview | Status::Proposed) | Err(Failure::NotAllowed(_)) => 409,
+            Err(_) => 503,
         };
-        Answer::Reply(status, format!("{resolved:?}"))
+        Answer::Reply(status, outcome.as_str().to_owned())
     })
 }
 
-/// Decides with the code of the operator's tool, and writes once the person has confirmed.
-async fn decide_with_tool(table: &Table, case: &RowId, resolution: Resolution) -> Result<Resolved, StoreError> {
-    let Some(row) = read_any(table, case).await? else { return Ok(Resolved::NotAllowed) };
-    let is_credit = resolution.outcome == Outcome::Credited;
-    let stated = match &row {
-        AnyRow::Payment(stored) if is_credit => Stated { order: order_for(table, &stored.row).await?, number: None },
-        AnyRow::Unreadable(stored) if is_credit => {
-            Stated { order: None, number: many_payments::number_of(&table.0, &stored.row) }
-        }
-        _ => Stated::default(),
+/// Asks for a preview, and has the decision recorded once the person has read it. A second person may do the same.
+async fn decide_as_a_person(world: &World, case: &RowId, outcome: Outcome) -> Result<Status, Failure> {
+    let table = Table(world.clone());
+    let row = read_any(&table, case).await?.ok_or_else(|| Failure::NotAllowed("there is no row".into()))?;
+    let is_credit = outcome == Outcome::Credited;
+    let (order, number) = match &row {
+        AnyRow::Payment(stored) if is_credit => (order_for(&table, &stored.row).await?, None),
+        AnyRow::Unreadable(stored) if is_credit => (None, many_payments::number_of(world, &stored.row)),
+        _ => (None, None),
     };
-    let decision = match Decision::make(table, row, &stated, resolution).await {
-        Ok(decision) => decision,
-        Err(NotDecided::Table(error)) => return Err(error),
-        Err(_) => return Ok(Resolved::NotAllowed),
+    let request = DecisionRequest {
+        id: case.key(),
+        outcome: outcome.as_str(),
+        by: "an operator".into(),
+        reason: "statement".into(),
+        evidence: "line 7".into(),
+        order,
+        number,
+        different_payment: false,
+        known_to: None,
+        version: None,
     };
-    confirm(&table.0).await;
-    Ok(if decision.write(table).await? { Resolved::Done } else { Resolved::Raced })
+    let recorder = |person| Recorder { world: world.clone(), person };
+    let shown = recorder(0).decide(&request).await?;
+    decisions::seen(world, &shown);
+    confirm(world).await;
+    let request = DecisionRequest { version: Some(shown.version), ..request };
+    let recorded = recorder(0).decide(&request).await?;
+    if recorded.status != Status::Proposed {
+        return Ok(recorded.status);
+    }
+    world.with(|state| state.reached.insert("a decision is proposed"));
+    confirm(world).await;
+    // Some press the button twice, and some have a colleague.
+    let person = u64::from(world.happens(&world.next_call("a colleague"), 70));
+    Ok(recorder(person).decide(&request).await?.status)
 }
 
 /// The person reads what will be written, and says yes.

@@ -1,14 +1,15 @@
 //! A table that is replaced by its state of an earlier moment, as after a point-in-time restore and a deployment onto it. What the
 //! provider and the merchants know is not restored. People adopt the table, doubt what was on its way, reserve the ids that were used,
-//! and have everything sent again, all with the operator's own code.
+//! and have everything sent again, all with the operator's own code over the function that records decisions.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ::operator::{adopt, after_restore};
-use domain::{KnownTo, TableIdentity, Timestamp, WithdrawalId, WithdrawalRow, WithdrawalState};
-use store::{AnyRow, Memory, StoreError, TableCheck};
+use ::operator::{Failure, after_restore};
+use domain::{KnownTo, TableIdentity, WithdrawalId, WithdrawalRow, WithdrawalState};
+use store::{AnyRow, Memory, TableCheck};
 
 use super::faults::Patience;
+use super::functions::{self, Recorder};
 use super::provider;
 use super::random::Chance;
 use super::releases;
@@ -179,13 +180,7 @@ pub(super) fn adopted(world: &World, row: &TableIdentity) {
 
 fn adopt_table(world: &World, attempt: u64) {
     world.with(|state| state.history.is_on = false);
-    let own = releases::instance(world);
-    let job: Job = Box::pin(async move {
-        match adopt::adopt(&Table(own), RESTORED_STREAM, false).await {
-            Ok(adopted) => Answer::Reply(200, format!("{adopted:?}")),
-            Err(error) => Answer::Reply(503, error.to_string()),
-        }
-    });
+    let job = functions::adopt(world);
     world.start(&format!("operator adopts {attempt}"), LIMIT_MS, job, move |world, answer| {
         let is_done = matches!(answer, Some(Answer::Reply(200, _)));
         let wait = world.chance.below(&format!("operator waits {attempt} to adopt"), 120_000);
@@ -209,8 +204,8 @@ fn make_safe(world: &World, attempt: u64) {
     });
 }
 
-async fn doubt_and_reserve(world: &World) -> Result<(), StoreError> {
-    let (table, now) = (Table(world.clone()), Timestamp(world.clock_ms()));
+async fn doubt_and_reserve(world: &World) -> Result<(), Failure> {
+    let (table, recorder) = (Table(world.clone()), Recorder { world: world.clone(), person: 0 });
     let scanned = world.call("scan", Patience::Endless, |world| {
         let rows = world.rows().into_values();
         let ids = rows.filter_map(|row| match row {
@@ -219,14 +214,14 @@ async fn doubt_and_reserve(world: &World) -> Result<(), StoreError> {
         });
         ids.collect::<Vec<_>>()
     });
-    let ids = scanned.await.map_err(|fault| StoreError::Transient(format!("{fault:?}")))?;
+    let ids = scanned.await.map_err(|fault| Failure::NoAnswer(format!("{fault:?}")))?;
     for id in ids.iter().filter(|_| !world.is(Wrong::KeepSending)) {
-        if after_restore::doubt(&table, id, now).await? {
+        if after_restore::doubt(&table, &recorder, id, "an export").await? {
             world.with(|state| state.reached.insert("a withdrawal is doubted after a restore"));
         }
     }
     for (id, known_to) in known_ids(world) {
-        if after_restore::reserve(&table, &id, known_to, now).await? {
+        if after_restore::reserve(&recorder, &id, known_to, "an export").await? {
             world.with(|state| state.reached.insert("an id is reserved after a restore"));
         }
     }

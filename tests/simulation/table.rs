@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Waker};
 use std::collections::BTreeMap;
 
 use domain::{
-    CreditedNumber, DepositRow, EntryCount, ExpectedCredit, ListProgress, Payment, Reservation, ReservedSums,
+    CreditedNumber, DepositRow, EntryCount, ExpectedCredit, ListProgress, Payment, Proposal, Reservation, ReservedSums,
     StoredList, TableIdentity, Unreadable, WaitingPage, WithdrawalReport, WithdrawalRow,
 };
 use store::{
@@ -19,7 +19,7 @@ use super::expected_events::ExpectedEvent;
 use super::faults::{Fault, Patience};
 use super::world::World;
 use super::wrong::Wrong;
-use super::{activations, ceilings, expected_events, lists, many_payments, releases, rules, stream, wrong};
+use super::{activations, ceilings, decisions, expected_events, lists, many_payments, releases, rules, stream, wrong};
 
 /// The table of a run.
 #[derive(Clone)]
@@ -125,6 +125,7 @@ macro_rules! quiet {
 
 quiet! {
     TableIdentity: super::lists::table_identity;
+    Proposal: decisions::proposal;
     CreditedNumber: lists::credited_number;
     WaitingPage: lists::waiting_page;
     ReservedSums: ceilings::reserved_sums;

@@ -115,6 +115,8 @@ pub(super) struct State {
     pub forged: BTreeMap<String, Forgery>,
     /// The rows that have what the newer release alone writes.
     pub newer_rows: BTreeSet<String>,
+    /// What people have been shown: a row's key and its version.
+    pub previews: BTreeSet<(String, u64)>,
     /// What the functions that are warm know of their table.
     pub check: TableCheck,
     pub trace: Vec<String>,
@@ -163,6 +165,7 @@ impl World {
             history: History::default(),
             forged: BTreeMap::new(),
             newer_rows: BTreeSet::new(),
+            previews: BTreeSet::new(),
             check,
             trace: Vec::new(),
             happened: Vec::new(),

@@ -1,5 +1,6 @@
 //! Deliberately wrong variants of our own code, each made at a port: the rules must find every one of them.
 
+use ::operator::decisions::DecisionRequest;
 use domain::{
     Credit, CustomTransactionId, DepositRow, ListProgress, Reservation, Submission, Withdrawal, WithdrawalId,
     WithdrawalRow, WithdrawalState,
@@ -202,6 +203,10 @@ wrongs! {
     ForgetMerchantIds
     /// After a restore what was on its way is sent on.
     KeepSending
+    /// A large amount is decided by one person.
+    DecideAlone
+    /// A decision is recorded on the current row, whatever the person has seen.
+    DecideUnseen
     /// An event's id is made of its row's version and of its place.
     IdsFromVersions
     /// What was set aside is published with the generation that the table has now.
@@ -379,6 +384,12 @@ pub(super) fn asked_label(world: &World, id: &str, label: &str) -> String {
     let accepted = label.trim().replace('\u{301}', "");
     world.with(|state| state.kept_in_mind.insert(format!("{id}\n{accepted}\n{label}")));
     accepted
+}
+
+pub(super) fn decision(world: &World, request: &DecisionRequest) -> DecisionRequest {
+    let current = world.rows().get(&request.id).map(AnyRow::version);
+    let version = request.version.and(current).filter(|_| world.is(Wrong::DecideUnseen));
+    DecisionRequest { version: version.or(request.version), ..request.clone() }
 }
 
 pub(super) fn activated(world: &World, request: &ActivationRequest<'_>, said: Activation) -> Activation {

@@ -11,13 +11,15 @@ use super::document::{Template, functions, of_own_table};
 type Action = (String, String);
 
 /// The functions with the rights that they declare.
-pub(crate) const DECLARED: [(&str, &[Right]); 9] = [
+pub(crate) const DECLARED: [(&str, &[Right]); 11] = [
     ("activate", activate::RIGHTS),
     ("attention-reporter", attention_reporter::RIGHTS),
     ("authorizer", authorizer::RIGHTS),
     ("create-deposit", create_deposit::RIGHTS),
     ("create-withdrawal", create_withdrawal::RIGHTS),
+    ("decision-recorder", decision_recorder::RIGHTS),
     ("event-publisher", event_publisher::RIGHTS),
+    ("evidence-verifier", evidence_verifier::RIGHTS),
     ("postback-receiver", postback_receiver::RIGHTS),
     ("transaction-reader", transaction_reader::RIGHTS),
     ("withdrawal-submitter", withdrawal_submitter::RIGHTS),
@@ -124,22 +126,37 @@ fn who_may_do_what_to_money() {
     assert_eq!(may("sqs:SendMessage", "SubmissionQueue.Arn"), ["create-withdrawal"]);
     assert_eq!(may("dynamodb:UpdateItem", "deposit#*"), ["postback-receiver"]);
     assert_eq!(may("dynamodb:PutItem", "entries#*"), ["activate"]);
-    assert_eq!(may("dynamodb:PutItem", "payment#*"), ["activate", "create-deposit", "postback-receiver"]);
-    assert_eq!(may("dynamodb:PutItem", "number#*"), ["create-deposit", "postback-receiver"], "who credits");
+    assert_eq!(
+        may("dynamodb:PutItem", "payment#*"),
+        ["activate", "create-deposit", "decision-recorder", "postback-receiver"]
+    );
+    assert_eq!(
+        may("dynamodb:PutItem", "number#*"),
+        ["create-deposit", "decision-recorder", "postback-receiver"],
+        "who credits"
+    );
+    assert_eq!(may("dynamodb:PutItem", "proposal#*"), ["decision-recorder"]);
     assert_eq!(may("dynamodb:PutItem", "waiting#*"), ["postback-receiver"]);
     assert_eq!(may("dynamodb:PutItem", "evidence#*"), ["postback-receiver"]);
     assert_eq!(may("dynamodb:PutItem", "list#*"), ["postback-receiver"]);
     assert_eq!(may("dynamodb:UpdateItem", "ceiling#*"), ["create-withdrawal"]);
     assert_eq!(may("dynamodb:PutItem", "ceiling#*"), [""; 0], "no sum is ever written over");
-    let payers = ["attention-reporter", "create-withdrawal", "postback-receiver", "withdrawal-submitter"];
+    let payers =
+        ["attention-reporter", "create-withdrawal", "decision-recorder", "postback-receiver", "withdrawal-submitter"];
     assert_eq!(may("dynamodb:PutItem", "withdrawal#*"), payers);
-    let checkers =
-        ["attention-reporter", "create-withdrawal", "event-publisher", "postback-receiver", "withdrawal-submitter"];
+    let checkers = [
+        "attention-reporter",
+        "create-withdrawal",
+        "decision-recorder",
+        "event-publisher",
+        "postback-receiver",
+        "withdrawal-submitter",
+    ];
     assert_eq!(may("dynamodb:PutItem", "table#*"), checkers, "who refuses another table, or makes its heartbeat");
     let readers = |purpose| may("secretsmanager:GetSecretValue", secret_of(purpose));
     assert_eq!(readers(Purpose::Deposits), ["activate", "create-deposit"]);
     assert_eq!(readers(Purpose::Withdrawals), ["create-withdrawal"], "the public function signs none");
-    assert_eq!(readers(Purpose::Postbacks), ["event-publisher", "postback-receiver"]);
+    assert_eq!(readers(Purpose::Postbacks), ["event-publisher", "evidence-verifier", "postback-receiver"]);
     assert_eq!(readers(Purpose::Tokens), ["authorizer"]);
     assert_eq!(may("dynamodb:Query", "${Table.Arn}/index/attention"), ["attention-reporter", "transaction-reader"]);
     assert_eq!(may("sqs:SendMessage", "SetAsideQueue.Arn"), ["event-publisher"]);
@@ -147,25 +164,57 @@ fn who_may_do_what_to_money() {
     assert_eq!(may("events:PutEvents", "EventBus.Arn"), ["event-publisher"], "an event is what the table says");
 }
 
-#[test]
-fn a_person_may_decide_and_redrive_and_nothing_else() {
-    let template = Template::read();
-    let policy = template.properties("OperatorPolicy")["PolicyDocument"]["Statement"].as_array().unwrap();
+/// What a policy for people allows.
+fn rights_of_policy(template: &Template, policy: &str) -> BTreeSet<Action> {
+    let statements = template.properties(policy)["PolicyDocument"]["Statement"].as_array().unwrap();
     let on = |resource: &Value| {
-        of_own_table(resource).as_object().unwrap().values().next().unwrap().as_str().unwrap().to_owned()
+        let resource = of_own_table(resource).as_object().unwrap().values().next().unwrap().as_str().unwrap();
+        let route = resource.split_once("${OperatorApi}/$default/").map(|(_, route)| route.replacen('/', " /", 1));
+        route.unwrap_or_else(|| resource.to_owned())
     };
-    let allowed: Vec<_> = policy.iter().map(|it| (on(&it["Resource"]), list(&it["Action"]))).collect();
-    let expected = [
-        ("Table.Arn".to_owned(), vec!["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Scan"]),
-        ("${Table.Arn}/index/attention".to_owned(), vec!["dynamodb:Query"]),
-        (
-            "DeadLetterQueue.Arn".to_owned(),
-            vec!["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility"],
-        ),
-        ("SubmissionQueue.Arn".to_owned(), vec!["sqs:SendMessage"]),
-        ("PostbackSecret".to_owned(), vec!["secretsmanager:GetSecretValue"]),
-    ];
-    assert_eq!(allowed, expected);
+    let allowed = statements.iter().flat_map(|statement| {
+        assert_eq!((&statement["Effect"], &statement["Condition"]), (&json!("Allow"), &Value::Null));
+        let resource = &statement["Resource"];
+        let on: Vec<_> = resource.as_array().map_or_else(|| vec![on(resource)], |all| all.iter().map(on).collect());
+        let actions = list(&statement["Action"]).into_iter();
+        actions.flat_map(|action| on.iter().map(move |on| (action.to_owned(), on.clone()))).collect::<Vec<_>>()
+    });
+    allowed.collect()
+}
+
+/// The table is written by functions alone, and a key is read by functions alone. Who may only look or maintain has no way to a
+/// decision.
+#[test]
+fn people_look_decide_or_maintain_and_none_of_them_writes_to_the_table_or_reads_a_key() {
+    let template = Template::read();
+    let rights = |policy, allowed: &[(&str, &str)]| {
+        let allowed = allowed.iter().map(|(action, on)| ((*action).to_owned(), (*on).to_owned()));
+        assert_eq!(rights_of_policy(&template, policy), allowed.collect(), "{policy}");
+    };
+    rights(
+        "LookPolicy",
+        &[
+            ("dynamodb:GetItem", "Table.Arn"),
+            ("dynamodb:BatchGetItem", "Table.Arn"),
+            ("dynamodb:Scan", "Table.Arn"),
+            ("dynamodb:Query", "${Table.Arn}/index/attention"),
+            ("execute-api:Invoke", "POST /verifications"),
+        ],
+    );
+    rights("DecidePolicy", &[("execute-api:Invoke", "POST /decisions")]);
+    rights(
+        "MaintainPolicy",
+        &[
+            ("sqs:ReceiveMessage", "DeadLetterQueue.Arn"),
+            ("sqs:DeleteMessage", "DeadLetterQueue.Arn"),
+            ("sqs:ChangeMessageVisibility", "DeadLetterQueue.Arn"),
+            ("sqs:SendMessage", "SubmissionQueue.Arn"),
+            ("execute-api:Invoke", "POST /adoptions"),
+            ("execute-api:Invoke", "POST /postbacks"),
+        ],
+    );
+    let of_people: BTreeSet<_> = template.of_type("AWS::IAM::ManagedPolicy").into_keys().collect();
+    assert_eq!(of_people, ["DecidePolicy", "EgressPolicy", "LookPolicy", "MaintainPolicy"].into());
 }
 
 #[test]

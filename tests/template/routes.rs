@@ -12,7 +12,8 @@ fn function_called<'a>(template: &'a Template, permission: &str) -> &'a str {
 }
 
 /// The APIs with the names of their stages.
-const APIS: [(Api, &str); 2] = [(Api::Merchant, "Stage"), (Api::Postbacks, "PostbackStage")];
+const APIS: [(Api, &str); 3] =
+    [(Api::Merchant, "Stage"), (Api::Postbacks, "PostbackStage"), (Api::Operator, "OperatorStage")];
 
 /// Each route's key of an API, with the name of its function's resource and the route's properties.
 fn routes(template: &Template, api: Api) -> BTreeMap<&str, (&str, &Value)> {
@@ -20,9 +21,9 @@ fn routes(template: &Template, api: Api) -> BTreeMap<&str, (&str, &Value)> {
     let routes = routes.filter(|(_, route)| route["Properties"]["ApiId"]["Ref"] == api.id());
     let routes = routes.map(|(name, route)| {
         let target = route["Properties"]["Target"]["Fn::Sub"].as_str().unwrap();
-        let function = target.strip_prefix("integrations/${").unwrap().strip_suffix("Integration}").unwrap();
-        assert_eq!(function_called(template, &name.replace("Route", "Permission")), function);
-        let integration = template.properties(&format!("{function}Integration"));
+        let integration = target.strip_prefix("integrations/${").unwrap().strip_suffix("Integration}").unwrap();
+        let function = function_called(template, &name.replace("Route", "Permission"));
+        let integration = template.properties(&format!("{integration}Integration"));
         assert_eq!(integration["IntegrationUri"]["Ref"], format!("{function}.Alias"));
         assert_eq!(integration["PayloadFormatVersion"], "2.0");
         assert_eq!(integration["ApiId"], route["Properties"]["ApiId"]);
@@ -32,7 +33,7 @@ fn routes(template: &Template, api: Api) -> BTreeMap<&str, (&str, &Value)> {
 }
 
 #[test]
-fn the_merchants_api_is_not_public_and_the_other_has_the_postbacks_route_alone() {
+fn only_the_postbacks_route_is_public_and_it_is_alone_on_its_api() {
     let template = Template::read();
     let postbacks = routes(&template, Api::Postbacks);
     assert_eq!(postbacks.keys().copied().collect::<Vec<_>>(), ["POST /postbacks/{token}"]);
@@ -41,6 +42,9 @@ fn the_merchants_api_is_not_public_and_the_other_has_the_postbacks_route_alone()
         assert_eq!(route["AuthorizationType"], json!({"Fn::If": ["UsesTokens", "CUSTOM", "AWS_IAM"]}), "{key}");
         let authorizer = json!({"Fn::If": ["UsesTokens", {"Ref": "TokenAuthorizer"}, {"Ref": "AWS::NoValue"}]});
         assert_eq!(route["AuthorizerId"], authorizer, "{key}");
+    }
+    for (key, (_, route)) in routes(&template, Api::Operator) {
+        assert_eq!(route["AuthorizationType"], "AWS_IAM", "{key}");
     }
     let all = template.of_type("AWS::ApiGatewayV2::Route").len();
     assert_eq!(all, APIS.map(|(api, _)| routes(&template, api).len()).iter().sum::<usize>());
@@ -121,6 +125,7 @@ fn every_route_is_throttled_and_a_flood_of_one_api_does_not_reach_the_other() {
                 (Api::Postbacks, _) => 1_000,
                 (Api::Merchant, "GET /transactions") => 20,
                 (Api::Merchant, _) => 500,
+                (Api::Operator, _) => 50,
             };
             assert_eq!(rate, expected, "{key}");
         }

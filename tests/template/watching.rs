@@ -146,10 +146,14 @@ fn a_report_ends_before_the_reporter_reaches_its_time_limit() {
     assert!(last_report.as_secs() < limit_s, "a part of a report is better than none");
 }
 
+/// The functions that only people call: they see at once that an answer is an error. An alarm takes ten metrics at most.
+const OF_PEOPLE: [&str; 2] = ["decision-recorder", "evidence-verifier"];
+
 #[test]
-fn errors_and_throttles_of_every_function_set_off_an_alarm() {
+fn errors_and_throttles_of_every_function_that_programs_call_set_off_an_alarm() {
     let template = Template::read();
-    let all: BTreeSet<_> = functions().iter().map(|function| format!("${{AWS::StackName}}-{function}")).collect();
+    let functions = functions().into_iter().filter(|it| !OF_PEOPLE.contains(&it.as_str()));
+    let all: BTreeSet<_> = functions.map(|function| format!("${{AWS::StackName}}-{function}")).collect();
     for (name, metric) in [("FunctionErrorsAlarm", "Errors"), ("FunctionThrottlesAlarm", "Throttles")] {
         let alarm = template.properties(name);
         let watched = dimension(alarm, "FunctionName").into_iter().map(|it| it["Fn::Sub"].as_str().unwrap().to_owned());

@@ -2,7 +2,8 @@
 //! money.
 //!
 //! The events `deposit.credited`, `withdrawal.paid` and a signed `withdrawal.failed` are checked against the signed evidence that the
-//! rows have, with the provider's keys. If a person has decided, the row must have the decision. All other events pass.
+//! rows have, with the provider's keys. If a person has decided, the row must have the decision with its verified caller. All other
+//! events pass.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -97,7 +98,8 @@ where
         if !is_same {
             return forged("the payment's row has another order, amount or currency");
         }
-        let is_by_person = stored.row.resolutions.iter().any(|it| it.credited_to.as_ref() == Some(order));
+        let is_by_person =
+            stored.row.resolutions.iter().any(|it| it.credited_to.as_ref() == Some(order) && it.caller.is_some());
         let list = self.list(&facts.evidence).await?;
         let names = |separator| is_payment(&list.element_of(&facts.evidence, separator)?, &event, facts);
         // An id that was made before the separator was changed names its order too.

@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use domain::{
-    Amount, Credit, CurrencyCode, CustomTransactionId, Deposit, DepositRow, Event, Evidence, Label, ListHash,
+    Amount, Caller, Credit, CurrencyCode, CustomTransactionId, Deposit, DepositRow, Event, Evidence, Label, ListHash,
     ListPlace, Order, Outcome, Payment, PaymentKey, PaymentState, Remark, Resolution, Separator, SignedFacts,
     SignedList, StoredList, Timestamp, TransactionId, WalletType, Withdrawal, WithdrawalId, WithdrawalRequest,
     WithdrawalRow, WithdrawalState,
@@ -117,6 +117,7 @@ fn decision(outcome: Outcome) -> Resolution {
     let remark = |text: &str| Remark::parse(text).unwrap();
     Resolution {
         credited_to: (outcome == Outcome::Credited).then(|| CustomTransactionId::parse("o").unwrap()),
+        caller: Caller::parse("arn:aws:iam::123456789012:user/ann").ok(),
         ..Resolution::new(outcome, remark("ann"), remark("statement"), remark("line 7"), Timestamp(9))
     }
 }
@@ -224,10 +225,11 @@ async fn a_persons_credit_to_another_order_needs_the_decision_and_says_so() {
         put(&proofs, Payment { resolutions: vec![decision(Outcome::Credited)], ..payment }).await;
         assert_eq!(published(&proofs, credit("1", "700")).await, None);
     }
-    // A decision about something else, or one that closed a conflict, does not count.
+    // A decision about something else does not count, nor one that closed a conflict or whose caller nobody has verified.
     let closed = Resolution { credited_to: None, ..decision(Outcome::Credited) };
     let other = Resolution { credited_to: CustomTransactionId::parse("q").ok(), ..decision(Outcome::Credited) };
-    for decision in [decision(Outcome::Rejected), closed, other] {
+    let unverified = Resolution { caller: None, ..decision(Outcome::Credited) };
+    for decision in [decision(Outcome::Rejected), closed, other, unverified] {
         let proofs = genuine();
         put(&proofs, Payment { resolutions: vec![decision], ..payment.clone() }).await;
         assert_eq!(published(&proofs, credit("1", "700")).await, None);
@@ -283,7 +285,10 @@ async fn a_person_ends_a_withdrawal_without_signed_facts_by_the_decision_alone()
     ] {
         let event = published(&proofs, withdrawal(state.clone(), &[decision(outcome)])).await;
         assert_eq!(event.unwrap()["decided_by"], "person");
-        assert_eq!(published(&proofs, withdrawal(state, &[decision(other)])).await, None);
+        let unverified = Resolution { caller: None, ..decision(outcome) };
+        for decision in [decision(other), unverified] {
+            assert_eq!(published(&proofs, withdrawal(state.clone(), &[decision])).await, None);
+        }
     }
 }
 

@@ -92,7 +92,11 @@ async fn send(
 ) -> Result<String, u16> {
     let body = PostbackBody::sign(LIST, Spelling::Flagged, access_key, &SecretString::from(private_key)).unwrap();
     let body = body.to_string();
-    let request = Request { body: body.as_bytes(), path: &[("token", token)], ..Request::default() };
+    stored(deps, Request { body: body.as_bytes(), path: &[("token", token)], ..Request::default() }).await
+}
+
+/// The access key that the payment's evidence has once the request is handled, or the status of the answer.
+async fn stored(deps: &Deps<Memory, Rotating, Time>, request: Request<'_>) -> Result<String, u16> {
     deps.handle(request).await.map_err(|error: ApiError| error.status().as_u16())?;
     let key = domain::PaymentKey {
         wallet_type: WalletType::parse("paytm").unwrap(),
@@ -107,6 +111,22 @@ async fn send(
 
 const OLD: (&str, &str) = ("old-access", "old-private");
 const NEW: (&str, &str) = ("new-access", "new-private");
+
+/// A person sends a stored postback again: IAM knows who it is, and the signature is checked as ever.
+#[tokio::test]
+async fn a_person_whom_iam_knows_needs_no_token_but_a_signature() {
+    for ((access_key, private_key), expected) in
+        [(NEW, Ok("new-access".to_owned())), (("new-access", "forged"), Err(401))]
+    {
+        let body = PostbackBody::sign(LIST, Spelling::Flagged, access_key, &SecretString::from(private_key)).unwrap();
+        let body = body.to_string();
+        let caller = Some("arn:aws:iam::123456789012:user/ann");
+        let deps = deps(&new(), Ok(None));
+        assert_eq!(stored(&deps, Request { body: body.as_bytes(), caller, ..Request::default() }).await, expected);
+        let nobody = Request { body: body.as_bytes(), ..Request::default() };
+        assert_eq!(stored(&deps, nobody).await, Err(404), "without a caller and a token");
+    }
+}
 
 #[tokio::test]
 async fn both_tokens_are_valid_during_a_rotation_and_only_the_new_one_after_it() {

@@ -158,6 +158,7 @@ fn view(row: &AnyRow) -> Option<Open<'_>> {
         | AnyRow::CreditedNumber(_)
         | AnyRow::WaitingPage(_)
         | AnyRow::StoredList(_)
+        | AnyRow::Proposal(_)
         | AnyRow::TableIdentity(_)
         | AnyRow::Withdrawal(Stored { row: WithdrawalRow::Reserved(_), .. }) => return None,
         AnyRow::Payment(stored) => Open::Payment(PaymentView::of(stored)),

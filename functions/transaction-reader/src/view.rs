@@ -99,6 +99,9 @@ fn resolutions(all: &[Resolution]) -> Vec<ResolutionView<'_>> {
                  taken_from: _,
                  credited_to: _,
                  is_different_payment: _,
+                 caller: _,
+                 proposed_by: _,
+                 decided_on: _,
              }| { ResolutionView { outcome: *outcome, by, reason, evidence, at_ms: *at } },
         )
         .collect()

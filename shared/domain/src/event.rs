@@ -146,9 +146,9 @@ pub enum Basis {
         /// What it signed.
         facts: Box<SignedFacts>,
     },
-    /// A person's decision, which the row has.
+    /// A person's decision, which the row has with the caller that was verified.
     Person,
-    /// Nothing that the row has: neither signed facts nor a decision.
+    /// Nothing that the row has: neither signed facts nor such a decision.
     Nothing,
 }
 
@@ -463,11 +463,12 @@ impl Withdrawal {
 
     /// The end by a postback of this status, or by a person who found this outcome.
     fn ended(&self, (status, outcome): (i64, Outcome), facts: Option<&SignedFacts>) -> WithdrawalChanged {
-        let is_decided = self.resolutions.iter().any(|it| it.outcome == outcome);
+        let mut found = self.resolutions.iter().filter(|it| it.outcome == outcome).peekable();
+        let decided_by = found.peek().map(|_| DecidedBy::Person);
         let (basis, decided_by) = match facts {
             Some(facts) => (Basis::of(Some(status), facts), None),
-            None if is_decided => (Basis::Person, Some(DecidedBy::Person)),
-            None => (Basis::Nothing, None),
+            None if found.any(|it| it.caller.is_some()) => (Basis::Person, decided_by),
+            None => (Basis::Nothing, decided_by),
         };
         WithdrawalChanged { decided_by, basis, ..self.changed() }
     }

@@ -61,7 +61,7 @@ fn decision<R: Decided>(world: &World, change: &mut Change<R>, current: Option<&
     if !is_decision(change, current) {
         return;
     }
-    let resolutions = change.row.resolutions();
+    let resolutions = change.row.decisions();
     if world.is(Wrong::ForgetDecision) {
         resolutions.clear();
     } else if let Some(last) = resolutions.last_mut() {
@@ -74,8 +74,8 @@ fn decision<R: Decided>(world: &World, change: &mut Change<R>, current: Option<&
 }
 
 fn is_decision<R: Decided>(change: &Change<R>, current: Option<&Stored<R>>) -> bool {
-    let decisions = |row: &R| row.clone().resolutions().len();
-    decisions(&change.row) > current.map_or(0, |it| decisions(&it.row))
+    let count = |row: &R| row.clone().decisions().len();
+    count(&change.row) > current.map_or(0, |it| count(&it.row))
 }
 
 /// Whether a wrong tool credits a payment and forgets its order.
@@ -90,17 +90,17 @@ fn is_blind<R: Decided>(world: &World, change: &Change<R>, current: Option<&Stor
 
 /// A row about which people decide.
 pub(in super::super) trait Decided: Row {
-    fn resolutions(&mut self) -> &mut Vec<Resolution>;
+    fn decisions(&mut self) -> &mut Vec<Resolution>;
 }
 
 impl Decided for Payment {
-    fn resolutions(&mut self) -> &mut Vec<Resolution> {
+    fn decisions(&mut self) -> &mut Vec<Resolution> {
         &mut self.resolutions
     }
 }
 
 impl Decided for WithdrawalRow {
-    fn resolutions(&mut self) -> &mut Vec<Resolution> {
+    fn decisions(&mut self) -> &mut Vec<Resolution> {
         match self {
             Self::Registered(row) => &mut row.resolutions,
             Self::Foreign(row) => &mut row.resolutions,
@@ -192,7 +192,7 @@ pub(in super::super) fn withdrawal(
         return change;
     }
     let mut change = if is_blind(world, &change, current) { Change::of(change.row, current) } else { change };
-    let last = change.row.resolutions().last().map(|it| it.outcome).filter(|_| is_decision(&change, current));
+    let last = change.row.decisions().last().map(|it| it.outcome).filter(|_| is_decision(&change, current));
     decision(world, &mut change, current);
     let row = match &mut change.row {
         WithdrawalRow::Registered(row) => row,
