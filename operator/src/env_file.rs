@@ -262,8 +262,8 @@ mod tests {
 
     #[test]
     fn utf_16_is_known_without_its_mark_and_other_bytes_are_no_text() {
-        assert_eq!(decode(b"A\0=\01\0").as_deref(), Some("A=1"));
-        assert_eq!(decode(b"\0A\0=\01").as_deref(), Some("A=1"));
+        assert_eq!(decode(b"A\0=\x001\0").as_deref(), Some("A=1"));
+        assert_eq!(decode(b"\0A\0=\x001").as_deref(), Some("A=1"));
         for bytes in [&b"A=\xff"[..], b"\xff\xfeA", b"\xff\xfe\0\xd8"] {
             assert_eq!(decode(bytes), None, "{bytes:?}");
         }

@@ -1,6 +1,8 @@
 //! Text of others on a person's screen. What would act on the terminal, change the order of other characters or be invisible is
 //! written as an escape.
 
+use std::fmt::Write;
+
 use domain::is_invisible;
 
 /// Such characters as `\u{202e}`; line ends stay.
@@ -18,7 +20,7 @@ pub(crate) fn json(json: &str) -> String {
     let escaped = |line: &str| {
         replace(line, |char, out| {
             for unit in char.encode_utf16(&mut [0; 2]) {
-                out.push_str(&format!("\\u{unit:04x}"));
+                write!(out, "\\u{unit:04x}").unwrap_or_default();
             }
         })
     };

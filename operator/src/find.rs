@@ -147,10 +147,9 @@ async fn find(
     search.summary.rows = rows.await?;
     // Only a stored list says which accounts its elements name.
     for key in listed {
-        match read_key(table, &key).await? {
-            Some(Ok(row)) => search.look(&row, true),
-            // The scan has counted it.
-            Some(Err(_)) | None => {}
+        // One that cannot be read was counted by the scan.
+        if let Some(Ok(row)) = read_key(table, &key).await? {
+            search.look(&row, true);
         }
     }
     let mut found: Vec<_> = search.found.into_values().collect();
