@@ -1,4 +1,5 @@
 //! The real program at a terminal: what it prints, and how it ends, where its output, its settings or its stack are not as they should be.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
@@ -62,8 +63,11 @@ fn full() -> Stdio {
     OpenOptions::new().write(true).open("/dev/full").unwrap().into()
 }
 
+/// What an operation is answered: a status and a body.
+type Answer = fn(&str) -> (u16, Value);
+
 /// A service that answers each operation.
-async fn service(answer: fn(&str) -> (u16, Value)) -> String {
+async fn service(answer: Answer) -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let app = Router::new().fallback(move |headers: HeaderMap| async move {
@@ -179,7 +183,7 @@ async fn an_error_of_aws_is_said_with_what_to_do() {
     fn refused(code: &str) -> (u16, Value) {
         (400, json!({"__type": format!("com.amazonaws.any#{code}"), "message": "User: arn:aws:iam::1:user/u"}))
     }
-    let cases: [(fn(&str) -> (u16, Value), &str); 8] = [
+    let cases: [(Answer, &str); 8] = [
         (|_| refused("AccessDeniedException"), "the stack's output LookPolicyArn"),
         (|_| refused("ResourceNotFoundException"), "Check TABLE_NAME, the region"),
         (|_| refused("ExpiredTokenException"), "have expired. Log in again"),
