@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::failure::{Done, Failure};
+use crate::unreached::Unreached;
 
 /// The service whose name a signature has.
 const SERVICE: &str = "execute-api";
@@ -79,7 +80,7 @@ impl Api {
     /// Posts a body once.
     pub(crate) async fn send(&self, path: &str, body: Vec<u8>) -> Result<Answer, Failure> {
         let url = format!("{}{path}", self.url);
-        let unreached = |error: reqwest::Error| Failure::NoAnswer(format!("{}: {error}", self.url));
+        let unreached = |error: reqwest::Error| Failure::Unreached(Unreached::of_api(&error));
         let mut request = self.http.post(&url).header(CONTENT_TYPE, "application/json");
         for (name, value) in self.signature(&url, &body).await? {
             request = request.header(name, value);
@@ -92,7 +93,7 @@ impl Api {
     /// The headers that sign a request.
     async fn signature(&self, url: &str, body: &[u8]) -> Result<Vec<(String, String)>, Failure> {
         let credentials = self.credentials.provide_credentials().await;
-        let credentials = credentials.map_err(|error| Failure::Usage(format!("no AWS credentials: {error}")))?;
+        let credentials = credentials.map_err(|error| Failure::Unreached(Unreached::of_api(&error)))?;
         let identity = credentials.into();
         let unsigned = |error: String| Failure::Usage(format!("the request cannot be signed: {error}"));
         let parameters = SigningParams::builder()

@@ -6,6 +6,7 @@ use crate::adopt::Adopt;
 use crate::after_restore::AfterRestore;
 use crate::audit::Audit;
 use crate::deployment::Where;
+use crate::find::Find;
 use crate::list::List;
 use crate::reconcile::Reconcile;
 use crate::redrive::Redrive;
@@ -27,6 +28,10 @@ pub(crate) struct Cli {
     #[arg(long, global = true)]
     pub(crate) json: bool,
 
+    /// Print the technical cause of a failure too
+    #[arg(long, global = true)]
+    pub(crate) verbose: bool,
+
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -37,6 +42,8 @@ pub(crate) enum Command {
     List(List),
     /// Show a transaction: what happened, on what evidence, and why the rules decided so
     Show(Show),
+    /// Find transactions by what a customer says: label, account, amount, day or number
+    Find(Find),
     /// End an open transaction, or close what contradicts its end
     Resolve(Resolve),
     /// Send a stored postback, or one from a file, through the receiver again
@@ -54,13 +61,15 @@ pub(crate) enum Command {
 }
 
 const HELP: &str = "\
-Which stack: --local, or --env-file, or the environment variables TABLE_NAME, TABLE_STREAM_ARN, QUEUE_URL,
-DEAD_LETTER_QUEUE_URL, SECRET_ID and POSTBACK_API_URL (each command needs only its own). Credentials and region are found as by all AWS tools: AWS_PROFILE, roles,
-credential_process.
+Which stack: --local, or --env-file, or the environment variables TABLE_NAME, QUEUE_URL, DEAD_LETTER_QUEUE_URL and
+OPERATOR_API_URL (each command needs only its own), and PAYMENT_SYSTEMS if the stack has that parameter. Credentials and region are
+found as by all AWS tools: AWS_PROFILE, roles, credential_process. AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_DYNAMODB and
+AWS_ENDPOINT_URL_SQS are honoured. What the file says goes before the environment.
 
 Exit status:
   0  done, and all is as it should be
-  1  done, and something was found: a difference, a broken rule, an answer that is not ok
+  1  done, and something was found: a difference, a broken rule, an answer that is not ok; `find`: nothing, or not all was read
   2  the command line, a setting or a file is wrong
   3  not allowed: there is no such row, or its state does not allow it
-  4  the stack does not answer; the request may have been done all the same: look, then repeat it";
+  4  the stack does not answer, or the output cannot be written; the request may have been done all the same: look, then repeat it
+If the reader of the output has read enough and closes the pipe, the command goes on in silence and ends with its own status.";

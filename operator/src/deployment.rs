@@ -3,14 +3,17 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use aws_sdk_dynamodb::config::{BehaviorVersion, Region};
 use clap::Args;
+use domain::PaymentSystems;
 use lambda::{Aws, Settings, aws_http};
 use store::DynamoDb;
 
 use crate::api::Api;
+use crate::env_file::EnvFile;
 use crate::failure::Failure;
+use crate::unreached::{Service, Unreached};
 
 /// Which stack.
 #[derive(Debug, Args)]
@@ -19,7 +22,7 @@ pub(crate) struct Where {
     #[arg(long, global = true, conflicts_with = "env_file")]
     pub(crate) local: bool,
 
-    /// A file of KEY=VALUE lines that say where the stack is: its output `OperatorEnvironment`
+    /// A file of NAME=VALUE lines that say where the stack is: its output `OperatorEnvironment`
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) env_file: Option<PathBuf>,
 }
@@ -31,26 +34,51 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 pub(crate) struct Deployment {
     settings: Settings,
     aws: Aws,
+    /// Where the settings are from, if not from the environment.
+    file: Option<EnvFile>,
 }
+
+/// Where the services are, if not at AWS: a service's own setting goes before that of all.
+const ENDPOINTS: [&str; 2] = ["AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_SQS"];
 
 impl Deployment {
     /// Finds the stack.
     pub(crate) async fn find(place: &Where) -> Result<Self, Failure> {
-        let settings = match (place.local, &place.env_file) {
-            (true, _) => read(&local_env_file()?, "no stack runs here: start one with `cargo run`")?,
-            (false, Some(file)) => read(file, "--env-file")?,
-            (false, None) => Settings::of_process(),
+        let file = match (place.local, &place.env_file) {
+            (true, _) => Some(EnvFile::read(&local_env_file()?, "no stack runs here: start one with `cargo run`")?),
+            (false, Some(file)) => Some(EnvFile::read(file, "--env-file")?),
+            (false, None) => None,
         };
-        let aws = match settings.optional("AWS_ACCESS_KEY_ID") {
+        let process = Settings::of_process();
+        let settings = file.as_ref().map_or_else(|| process.clone(), EnvFile::settings);
+        // The local stack is on this machine, whatever the environment says about another one.
+        let sources = if place.local { vec![&settings] } else { vec![&settings, &process] };
+        let endpoints = endpoints(&sources);
+        let aws = match settings.optional("AWS_ACCESS_KEY_ID").filter(|_| file.is_some()) {
             Some(_) => Aws::new(&settings)?,
-            None => usual(settings.optional("AWS_REGION")).await?,
+            None => usual(&settings).await?,
         };
-        Ok(Self { settings, aws })
+        Ok(Self { settings: settings.with(endpoints), aws, file })
     }
 
     pub(crate) fn table(&self) -> Result<DynamoDb, Failure> {
-        let name = self.settings.required("TABLE_NAME")?.to_owned();
+        let name = self.setting("TABLE_NAME")?.to_owned();
         Ok(DynamoDb::new(self.aws.dynamodb(&self.settings), name))
+    }
+
+    /// Says where a service should be that was not reached, and whether it is for want of credentials.
+    pub(crate) async fn explain(&self, unreached: Unreached) -> Unreached {
+        let (name, endpoint) = match unreached.service {
+            Service::Table => ("TABLE_NAME", "AWS_ENDPOINT_URL_DYNAMODB"),
+            Service::Queue => ("QUEUE_URL", "AWS_ENDPOINT_URL_SQS"),
+            Service::DeadLetters => ("DEAD_LETTER_QUEUE_URL", "AWS_ENDPOINT_URL_SQS"),
+            Service::Api => ("OPERATOR_API_URL", "OPERATOR_API_URL"),
+        };
+        let endpoint = self.settings.optional(endpoint).filter(|_| endpoint != name);
+        let endpoint = endpoint.map(|url| format!(", at {url}")).unwrap_or_default();
+        let name = self.settings.optional(name).unwrap_or_default();
+        let place = format!(" {name} in {}{endpoint}", self.aws.region());
+        unreached.at(place, self.aws.credentials().provide_credentials().await.is_ok())
     }
 
     pub(crate) fn sqs(&self) -> aws_sdk_sqs::Client {
@@ -58,7 +86,16 @@ impl Deployment {
     }
 
     pub(crate) fn setting(&self, name: &'static str) -> Result<&str, Failure> {
-        Ok(self.settings.required(name)?)
+        self.settings.required(name).map_err(|bad| match &self.file {
+            Some(file) => Failure::Usage(format!("{bad} in {}", file.describe())),
+            None => bad.into(),
+        })
+    }
+
+    /// The payment systems that the deployment's settings name, if they are given to this tool, and the built-in ones.
+    pub(crate) fn payment_systems(&self) -> Result<PaymentSystems, Failure> {
+        let systems = self.settings.made_from_json("PAYMENT_SYSTEMS", PaymentSystems::with);
+        Ok(systems.map_err(|bad| Failure::Usage(bad.to_string()))?.unwrap_or_default())
     }
 
     /// The API that people call.
@@ -75,12 +112,15 @@ fn http() -> Result<reqwest::Client, Failure> {
     client.map_err(|error| Failure::Usage(format!("HTTP: {error}")))
 }
 
-/// Credentials, and the region where none is given, as all AWS tools find them.
-async fn usual(region: Option<&str>) -> Result<Aws, Failure> {
+/// Credentials, profile and region as all AWS tools find them, where the settings do not name them.
+async fn usual(settings: &Settings) -> Result<Aws, Failure> {
     let http = aws_http()?;
     let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12()).http_client(http.clone());
-    if let Some(region) = region {
+    if let Some(region) = settings.optional("AWS_REGION").or_else(|| settings.optional("AWS_DEFAULT_REGION")) {
         loader = loader.region(Region::new(region.to_owned()));
+    }
+    if let Some(profile) = settings.optional("AWS_PROFILE") {
+        loader = loader.profile_name(profile);
     }
     let found = loader.load().await;
     let missing = |what: &str| Failure::Usage(format!("no {what}: set AWS_PROFILE, or log in as for the AWS CLI"));
@@ -90,6 +130,15 @@ async fn usual(region: Option<&str>) -> Result<Aws, Failure> {
     Ok(Aws::with(region, credentials, http))
 }
 
+/// The endpoint of each service, from the first of these that names one.
+fn endpoints(sources: &[&Settings]) -> Vec<(&'static str, String)> {
+    let of = |name: &'static str| {
+        let url = sources.iter().find_map(|it| it.optional(name).or_else(|| it.optional("AWS_ENDPOINT_URL")))?;
+        Some((name, url.to_owned()))
+    };
+    ENDPOINTS.into_iter().filter_map(of).collect()
+}
+
 /// Where the local stack writes where it is: in cargo's target directory, two above this program.
 fn local_env_file() -> Result<PathBuf, Failure> {
     let program = std::env::current_exe().map_err(|error| Failure::Usage(format!("this program's path: {error}")))?;
@@ -97,9 +146,20 @@ fn local_env_file() -> Result<PathBuf, Failure> {
     Ok(target.join("stack.env"))
 }
 
-fn read(file: &Path, hint: &str) -> Result<Settings, Failure> {
-    let text = std::fs::read_to_string(file)
-        .map_err(|error| Failure::Usage(format!("{}: {error} ({hint})", file.display())))?;
-    let settings: Vec<_> = text.lines().filter_map(|line| line.trim().split_once('=')).collect();
-    Ok(Settings::of(&settings))
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_files_endpoint_goes_before_the_environments_and_a_services_before_that_of_all() {
+        let (dynamodb, sqs, all) = ("AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_SQS", "AWS_ENDPOINT_URL");
+        let file = Settings::of(&[(sqs, "file-sqs"), (dynamodb, "")]);
+        let process = Settings::of(&[(sqs, "sqs"), (all, "all")]);
+        let found = |sources: &[&Settings]| endpoints(sources).into_iter().map(|(_, url)| url).collect::<Vec<_>>();
+        assert_eq!(found(&[&file, &process]), ["all", "file-sqs"]);
+        assert_eq!(found(&[&process]), ["all", "sqs"]);
+        assert_eq!(found(&[&file]), ["file-sqs"]);
+        let general = Settings::of(&[(all, "file-all")]);
+        assert_eq!(found(&[&general, &process]), ["file-all", "file-all"]);
+    }
 }

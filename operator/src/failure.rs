@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use crate::unreached::Unreached;
+
 /// The end of a command that did what it was asked to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Done {
@@ -11,9 +13,12 @@ pub(crate) enum Done {
     Found,
 }
 
-/// Why a command did not do what it was asked to do. Nothing was changed.
+/// Why a command did not do what it was asked to do.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
+    /// What clap says of the command line.
+    #[error("{0}")]
+    CommandLine(String),
     /// The command line, a setting or a file is wrong.
     #[error("error: {0}")]
     Usage(String),
@@ -26,6 +31,14 @@ pub enum Failure {
     /// The stack does not answer.
     #[error("not reached: {0}")]
     NoAnswer(String),
+    /// A service of the stack does not answer, or answers with an error.
+    #[error("not reached: {0}")]
+    Unreached(Unreached),
+    /// Not all of the output was written.
+    #[error(
+        "not printed: the output could not be written to its end ({0}); what the command does was done all the same"
+    )]
+    NotPrinted(String),
 }
 
 impl Done {
@@ -40,10 +53,15 @@ impl Done {
 impl Failure {
     pub(crate) fn status(&self) -> ExitCode {
         ExitCode::from(match self {
-            Self::Usage(_) => 2,
+            Self::CommandLine(_) | Self::Usage(_) => 2,
             Self::NotAllowed(_) | Self::Changed(_) => 3,
-            Self::NoAnswer(_) => 4,
+            Self::NoAnswer(_) | Self::Unreached(_) | Self::NotPrinted(_) => 4,
         })
+    }
+
+    /// What the client of a service says about it.
+    pub(crate) fn cause(&self) -> Option<&str> {
+        if let Self::Unreached(unreached) = self { Some(unreached.cause()) } else { None }
     }
 }
 
@@ -51,7 +69,9 @@ impl From<store::StoreError> for Failure {
     fn from(error: store::StoreError) -> Self {
         match error.unreadable_row() {
             Ok(row) => Self::NotAllowed(format!("the row cannot be used: {row}")),
-            Err(error) => Self::NoAnswer(error.to_string()),
+            Err(error) => {
+                Unreached::of_table(&error).map_or_else(|| Self::NoAnswer(error.to_string()), Self::Unreached)
+            }
         }
     }
 }

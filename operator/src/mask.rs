@@ -1,6 +1,6 @@
 //! What of a row is people's own, or would show it: hidden unless it is asked for.
 
-use serde_json::Value;
+use crate::spelled::Spelled;
 
 /// Fields of rows and of signed elements whose values are people's own.
 const PERSONAL: [&str; 11] = [
@@ -17,40 +17,64 @@ const PERSONAL: [&str; 11] = [
     "labels",
 ];
 
-/// Replaces what is people's own by `***`, at any depth.
-pub(crate) fn mask(value: &mut Value) {
+/// Replaces what is people's own by `***`, at any depth. JSON that is not divided into fields may be anything.
+pub(crate) fn mask(value: &mut Spelled) {
     match value {
-        Value::Object(fields) => {
-            for (name, value) in fields {
-                if PERSONAL.contains(&name.as_str()) && !is_empty(value) {
-                    *value = "***".into();
-                } else {
-                    mask(value);
-                }
+        Spelled::Object(entries) => {
+            for (name, value) in entries {
+                mask_entry(name, value);
             }
         }
-        Value::Array(values) => values.iter_mut().for_each(mask),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        Spelled::List(values) => values.iter_mut().for_each(mask),
+        Spelled::Json(_) => hide(value),
+        Spelled::Text(_) | Spelled::Token(_) => {}
     }
 }
 
-fn is_empty(value: &Value) -> bool {
-    value.is_null() || value.as_str() == Some("")
+/// Does as [`mask`] with the value that an entry of this name has.
+pub(crate) fn mask_entry(name: &str, value: &mut Spelled) {
+    if !PERSONAL.contains(&name) {
+        mask(value);
+    } else if !value.is_empty() {
+        hide(value);
+    }
+}
+
+/// Does as [`mask`] with signed elements. One that is not an object may be anything.
+pub(crate) fn mask_signed(said: &mut Spelled) {
+    match said {
+        Spelled::Object(_) => mask(said),
+        Spelled::List(elements) => elements.iter_mut().for_each(mask_signed),
+        Spelled::Text(_) | Spelled::Token(_) | Spelled::Json(_) if said.is_empty() => {}
+        Spelled::Text(_) | Spelled::Token(_) | Spelled::Json(_) => hide(said),
+    }
+}
+
+fn hide(value: &mut Spelled) {
+    *value = Spelled::Text("***".into());
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
+
+    fn masked(json: &str, mask: fn(&mut Spelled)) -> String {
+        let mut value = Spelled::read(json);
+        mask(&mut value);
+        value.to_string()
+    }
 
     #[test]
     fn what_is_peoples_own_is_hidden_at_any_depth() {
-        let mut row = json!({"label": "user-1", "amount": "5", "facts": {"label": null, "evidence": {"additional_data": "[]",
-            "signature": "ab"}}, "attempts": [{"comment": ""}, {"account_number": "1234"}]});
-        mask(&mut row);
-        let hidden = json!({"label": "***", "amount": "5", "facts": {"label": null, "evidence": {"additional_data": "***",
-            "signature": "ab"}}, "attempts": [{"comment": ""}, {"account_number": "***"}]});
-        assert_eq!(row, hidden);
+        let row = r#"{"label":"user-1","amount":700.10,"facts":{"label":null,"evidence":{"additional_data":"[]","signature":"ab"}},"attempts":[{"comment":""},{"account_number":1234}]}"#;
+        let hidden = r#"{"label":"***","amount":700.10,"facts":{"label":null,"evidence":{"additional_data":"***","signature":"ab"}},"attempts":[{"comment":""},{"account_number":"***"}]}"#;
+        assert_eq!(masked(row, mask), hidden);
+    }
+
+    #[test]
+    fn each_entry_of_one_name_is_hidden_however_the_name_is_spelled() {
+        let element = r#"[{"x":{"label":"Alice","label":"","label":"null","\u006cabel":["Bob"]}},"Carol",7,null,{"y":{"\ud800":"Dave"}}]"#;
+        let hidden = r#"[{"x":{"label":"***","label":"","label":"***","label":"***"}},"***","***",null,{"y":"***"}]"#;
+        assert_eq!(masked(element, mask_signed), hidden);
     }
 }

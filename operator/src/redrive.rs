@@ -3,8 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use aws_sdk_sqs::error::ProvideErrorMetadata;
-use aws_sdk_sqs::types::Message;
+use aws_sdk_sqs::types::{ChangeMessageVisibilityBatchRequestEntry, Message};
 use clap::Args;
 use domain::{ArmedMessage, Stage, WithdrawalId, WithdrawalRow};
 use serde::Serialize;
@@ -14,6 +13,7 @@ use crate::deployment::Deployment;
 use crate::failure::{Done, Failure};
 use crate::output::Output;
 use crate::rows;
+use crate::unreached::{Service, Unreached};
 
 /// Which dead letters, or which withdrawal.
 #[derive(Debug, Args)]
@@ -31,10 +31,12 @@ pub(crate) struct Redrive {
     pub(crate) dry_run: bool,
 }
 
-/// How long a letter that was looked at stays hidden, in seconds.
+/// How long a letter that was looked at stays hidden, in seconds, if this program dies before it ends that.
 const HIDDEN: i32 = 60;
-/// Most letters that one call gives.
+/// Most letters that one call gives, or takes.
 const BATCH: i32 = 10;
+/// How much is shown of a message that is not ours, in characters.
+const BEGINNING: usize = 60;
 
 /// What is done with a letter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -55,6 +57,20 @@ struct Letter {
     withdrawal_id: Option<WithdrawalId>,
     state: Option<&'static str>,
     action: Action,
+    /// The message, if it is not one of ours.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message_id: Option<String>,
+    /// How it begins.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body_begins: Option<String>,
+}
+
+/// How far it is.
+#[derive(Default)]
+struct Progress {
+    letters: Vec<Letter>,
+    /// The receipt handles of letters that are in the queue all the same.
+    hidden: Vec<String>,
 }
 
 struct Queues {
@@ -72,30 +88,30 @@ pub(crate) async fn run(deployment: &Deployment, output: Output, arguments: &Red
         return Ok(Done::Well);
     }
     let queues = Queues { sqs, live, dead: deployment.setting("DEAD_LETTER_QUEUE_URL")?.to_owned() };
-    let mut seen = BTreeSet::new();
-    let mut letters = Vec::new();
-    while letters.len() < arguments.limit {
-        let messages = queues.receive().await?;
-        let new: Vec<_> = messages.into_iter().filter(|it| seen.insert(it.message_id.clone())).collect();
-        if new.is_empty() {
-            break;
-        }
-        for message in new.into_iter().take(arguments.limit.saturating_sub(letters.len())) {
-            let letter = Letter::read(&table, &message).await?;
-            if !arguments.dry_run {
-                queues.act(letter.action, message).await?;
-            }
-            letters.push(letter);
-        }
+    let mut progress = Progress::default();
+    let done = tokio::select! {
+        done = queues.redrive(&table, arguments, &mut progress) => done,
+        _ = tokio::signal::ctrl_c() => Err(Failure::NoAnswer("interrupted; what was done to the letters above stays".into())),
+    };
+    let Progress { letters, hidden } = progress;
+    let shown = queues.show_again(&hidden).await;
+    if done.is_ok() || !letters.is_empty() {
+        print(output, &letters, arguments.dry_run, "\nNothing was done.");
     }
-    print(output, &letters, arguments.dry_run, "\nNothing was done; the letters come out again in a minute.");
+    done.and(shown)?;
     Ok(if letters.iter().any(|it| it.action == Action::Left) { Done::Found } else { Done::Well })
 }
 
 fn print(output: Output, letters: &[Letter], is_dry: bool, dry: &str) {
-    output.records(letters, ["WITHDRAWAL", "STATE", "ACTION"], |it| {
+    output.records(letters, ["WITHDRAWAL", "STATE", "ACTION", "MESSAGE"], |it| {
         let id = it.withdrawal_id.as_ref().map(ToString::to_string);
-        [id.unwrap_or_default(), it.state.unwrap_or_default().into(), format!("{:?}", it.action).to_lowercase()]
+        let message = it.message_id.as_ref().zip(it.body_begins.as_ref());
+        [
+            id.unwrap_or_default(),
+            it.state.unwrap_or_default().into(),
+            format!("{:?}", it.action).to_lowercase(),
+            message.map(|(id, begins)| format!("{id}: {begins}")).unwrap_or_default(),
+        ]
     });
     output.say(&format!("\n{} in all{}", letters.len(), if is_dry { dry } else { "" }));
 }
@@ -121,24 +137,34 @@ async fn send_new(
     if !is_dry {
         let body = serde_json::to_string(&ArmedMessage { withdrawal_id: withdrawal_id.clone() });
         let body = body.map_err(|error| Failure::NoAnswer(error.to_string()))?;
-        sqs.send_message().queue_url(queue).message_body(body).send().await.map_err(|it| unreached(&it))?;
+        let send = sqs.send_message().queue_url(queue).message_body(body).send();
+        send.await.map_err(|error| Failure::Unreached(Unreached::of_queue(Service::Queue, &error)))?;
     }
-    Ok(Letter { withdrawal_id: Some(withdrawal_id), state: Some(state), action: Action::Sent })
+    Ok(Letter::of(withdrawal_id, Some(state), Action::Sent))
 }
 
 impl Letter {
+    fn of(withdrawal_id: WithdrawalId, state: Option<&'static str>, action: Action) -> Self {
+        Self { withdrawal_id: Some(withdrawal_id), state, action, message_id: None, body_begins: None }
+    }
+
     /// What to do with a letter depends only on the current row.
     async fn read(table: &DynamoDb, message: &Message) -> Result<Self, Failure> {
-        let armed = message.body.as_deref().and_then(|body| serde_json::from_str::<ArmedMessage>(body).ok());
-        let Some(ArmedMessage { withdrawal_id }) = armed else {
-            return Ok(Self { withdrawal_id: None, state: None, action: Action::Left });
+        let body = message.body.as_deref().unwrap_or_default();
+        let Ok(ArmedMessage { withdrawal_id }) = serde_json::from_str(body) else {
+            return Ok(Self {
+                withdrawal_id: None,
+                state: None,
+                action: Action::Left,
+                message_id: message.message_id.clone(),
+                body_begins: Some(body.chars().take(BEGINNING).collect()),
+            });
         };
         let row: Option<Stored<WithdrawalRow>> = match table.read(&withdrawal_id).await {
             Ok(row) => row,
             Err(error) => {
                 error.unreadable_row()?;
-                let state = Some(rows::UNREADABLE);
-                return Ok(Self { withdrawal_id: Some(withdrawal_id), state, action: Action::Left });
+                return Ok(Self::of(withdrawal_id, Some(rows::UNREADABLE), Action::Left));
             }
         };
         let is_open = row.as_ref().is_some_and(|it| match &it.row {
@@ -147,33 +173,70 @@ impl Letter {
         });
         let state = row.map(AnyRow::Withdrawal).as_ref().map(AnyRow::state_name);
         let action = if is_open { Action::Redriven } else { Action::Removed };
-        Ok(Self { withdrawal_id: Some(withdrawal_id), state, action })
+        Ok(Self::of(withdrawal_id, state, action))
     }
 }
 
 impl Queues {
+    /// Handles the letters, one after the other.
+    async fn redrive(
+        &self,
+        table: &DynamoDb,
+        arguments: &Redrive,
+        Progress { letters, hidden }: &mut Progress,
+    ) -> Result<(), Failure> {
+        let mut seen = BTreeSet::new();
+        while letters.len() < arguments.limit {
+            let messages = self.receive().await?;
+            hidden.extend(messages.iter().filter_map(|it| it.receipt_handle.clone()));
+            let new: Vec<_> = messages.into_iter().filter(|it| seen.insert(it.message_id.clone())).collect();
+            if new.is_empty() {
+                break;
+            }
+            for message in new.into_iter().take(arguments.limit.saturating_sub(letters.len())) {
+                let letter = Letter::read(table, &message).await?;
+                if !arguments.dry_run && letter.action != Action::Left {
+                    self.act(letter.action, &message).await?;
+                    hidden.retain(|handle| Some(handle) != message.receipt_handle.as_ref());
+                }
+                letters.push(letter);
+            }
+        }
+        Ok(())
+    }
+
     async fn receive(&self) -> Result<Vec<Message>, Failure> {
         let call = self.sqs.receive_message().queue_url(&self.dead).max_number_of_messages(BATCH);
-        let received =
-            call.visibility_timeout(HIDDEN).wait_time_seconds(1).send().await.map_err(|it| unreached(&it))?;
-        Ok(received.messages.unwrap_or_default())
+        let call = call.visibility_timeout(HIDDEN).wait_time_seconds(1).send();
+        let received = call.await.map_err(|error| Unreached::of_queue(Service::DeadLetters, &error));
+        Ok(received.map_err(Failure::Unreached)?.messages.unwrap_or_default())
     }
 
     /// A letter is sent before it is removed: if this program dies in between it is there twice, which does no harm.
-    async fn act(&self, action: Action, message: Message) -> Result<(), Failure> {
-        if action == Action::Left {
-            return Ok(());
-        }
+    async fn act(&self, action: Action, message: &Message) -> Result<(), Failure> {
         if action == Action::Redriven {
-            let send = self.sqs.send_message().queue_url(&self.live).set_message_body(message.body);
-            send.send().await.map_err(|it| unreached(&it))?;
+            let send = self.sqs.send_message().queue_url(&self.live).set_message_body(message.body.clone()).send();
+            send.await.map_err(|error| Failure::Unreached(Unreached::of_queue(Service::Queue, &error)))?;
         }
-        let delete = self.sqs.delete_message().queue_url(&self.dead).set_receipt_handle(message.receipt_handle);
-        delete.send().await.map_err(|it| unreached(&it))?;
+        let handle = message.receipt_handle.clone();
+        let delete = self.sqs.delete_message().queue_url(&self.dead).set_receipt_handle(handle).send();
+        delete.await.map_err(|error| Failure::Unreached(Unreached::of_queue(Service::DeadLetters, &error)))?;
         Ok(())
     }
-}
 
-fn unreached<E: ProvideErrorMetadata + std::fmt::Display>(error: &E) -> Failure {
-    Failure::NoAnswer(format!("the queue: {}", error.code().map_or_else(|| error.to_string(), str::to_owned)))
+    /// Shows letters to the next one who looks, at once. One that somebody else has taken meanwhile stays that person's.
+    async fn show_again(&self, handles: &[String]) -> Result<(), Failure> {
+        for batch in handles.chunks(usize::try_from(BATCH).unwrap_or(1)) {
+            let entry = |(id, handle): (usize, &String)| {
+                let entry = ChangeMessageVisibilityBatchRequestEntry::builder().id(id.to_string());
+                entry.receipt_handle(handle).visibility_timeout(0).build()
+            };
+            let entries: Result<Vec<_>, _> = batch.iter().enumerate().map(entry).collect();
+            let entries = entries.map_err(|error| Failure::NoAnswer(error.to_string()))?;
+            let change = self.sqs.change_message_visibility_batch().queue_url(&self.dead).set_entries(Some(entries));
+            let changed = change.send().await.map_err(|error| Unreached::of_queue(Service::DeadLetters, &error));
+            changed.map_err(Failure::Unreached)?;
+        }
+        Ok(())
+    }
 }

@@ -3,14 +3,15 @@
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use domain::{CustomTransactionId, Outcome, TransactionId};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::decisions::{Decide, DecisionReply, DecisionRequest, FieldChange, Status};
 use crate::deployment::Deployment;
 use crate::failure::{Done, Failure};
 use crate::id;
-use crate::mask::mask;
+use crate::mask::mask_entry;
 use crate::output::Output;
+use crate::spelled::Spelled;
 
 /// A decision.
 #[derive(Debug, Args)]
@@ -103,9 +104,9 @@ impl DecisionReply {
     fn masked(mut self) -> Self {
         for FieldChange { field, before, after, .. } in &mut self.changes {
             for value in [before, after] {
-                let mut named = json!({ &*field: value.take() });
-                mask(&mut named);
-                *value = named.get_mut(&*field).map(Value::take).unwrap_or_default();
+                let mut shown = Spelled::read(&value.to_string());
+                mask_entry(field, &mut shown);
+                *value = serde_json::to_value(shown).unwrap_or_default();
             }
         }
         self

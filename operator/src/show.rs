@@ -7,21 +7,22 @@ use domain::{
 };
 use paykassma::{SignedElements, signed_elements};
 use serde::Serialize;
-use serde_json::Value;
 use store::AnyRow;
 
 use crate::deployment::Deployment;
+use crate::escape::{self, one_line};
 use crate::failure::{Done, Failure};
-use crate::mask::mask;
+use crate::mask::{mask, mask_signed};
 use crate::output::Output;
 use crate::postback::Lists;
+use crate::spelled::Spelled;
 use crate::{id, rows};
 
 /// What to show.
 #[derive(Debug, Args)]
 pub(crate) struct Show {
-    /// A key of the table (deposit#.., payment#WALLET#NUMBER, withdrawal#.., unreadable#LIST#N, list#LIST, evidence#LIST), or a
-    /// merchant's id alone
+    /// A key of the table (deposit#.., payment#WALLET#NUMBER, withdrawal#.., unreadable#LIST#N, list#LIST, evidence#LIST), or alone:
+    /// a merchant's id, or the number of a payment
     pub(crate) id: String,
 
     /// Show people's names, accounts and labels, and the signed text
@@ -41,7 +42,7 @@ struct Shown {
     history: Vec<Happened>,
     /// The signed elements that decided or contradict, as they were signed.
     evidence: Vec<Signed>,
-    row: Value,
+    row: Spelled,
 }
 
 /// A row that cannot be read.
@@ -54,8 +55,8 @@ struct ShownUnreadable {
 
 /// One thing that happened.
 #[derive(Serialize)]
-struct Happened {
-    at_ms: Timestamp,
+pub(crate) struct Happened {
+    pub(crate) at_ms: Timestamp,
     what: String,
 }
 
@@ -72,31 +73,37 @@ struct Signed {
     element: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     received_at_ms: Option<Timestamp>,
-    said: Value,
+    said: Spelled,
 }
 
 pub(crate) async fn run(deployment: &Deployment, output: Output, arguments: &Show) -> Result<Done, Failure> {
     let table = deployment.table()?;
-    let row = match id::find_any(&table, &arguments.id).await? {
-        Ok(row) => row,
-        Err(bad) => {
-            let shown = ShownUnreadable { id: bad.key, state: rows::UNREADABLE, why: bad.reason };
-            output.line(&shown, || format!("{}  {}\n  why        {}", shown.id, shown.state, shown.why));
-            return Ok(Done::Found);
+    let mut done = Done::Well;
+    for row in id::find_all(&table, &arguments.id, &deployment.payment_systems()?).await? {
+        match row {
+            Ok(row) => {
+                let lists = Lists::read(&table, evidence(&row)).await?;
+                let shown = Shown::of(&row, &lists)?;
+                let shown = if arguments.reveal { shown } else { shown.masked() };
+                output.line(&shown, || shown.text());
+            }
+            Err(bad) => {
+                done = Done::Found;
+                let shown = ShownUnreadable { id: bad.key, state: rows::UNREADABLE, why: bad.reason };
+                output.line(&shown, || format!("{}  {}\n  why        {}", shown.id, shown.state, one_line(&shown.why)));
+            }
         }
-    };
-    let lists = Lists::read(&table, evidence(&row)).await?;
-    let shown = Shown::of(&row, &lists)?;
-    let shown = if arguments.reveal { shown } else { shown.masked() };
-    output.line(&shown, || shown.text());
-    Ok(Done::Well)
+    }
+    Ok(done)
 }
 
 impl Shown {
     fn of(row: &AnyRow, lists: &Lists) -> Result<Self, Failure> {
         let mut history = history(row);
         history.sort_by_key(|it| it.at_ms);
-        let json = row.serialize_row(serde_json::value::Serializer);
+        let mut json = Vec::new();
+        let written = row.serialize_row(&mut serde_json::Serializer::new(&mut json));
+        written.map_err(|error| Failure::NotAllowed(format!("the row cannot be shown: {error}")))?;
         Ok(Self {
             id: row.key(),
             state: row.state_name(),
@@ -105,7 +112,7 @@ impl Shown {
             version: row.version(),
             history,
             evidence: signed(row, lists),
-            row: json.map_err(|error| Failure::NoAnswer(error.to_string()))?,
+            row: Spelled::read(&String::from_utf8_lossy(&json)),
         })
     }
 
@@ -113,17 +120,17 @@ impl Shown {
     fn masked(mut self) -> Self {
         mask(&mut self.row);
         for it in &mut self.evidence {
-            hide(&mut it.said);
+            mask_signed(&mut it.said);
         }
         self
     }
 
     fn text(&self) -> String {
         let mut lines = vec![format!("{}  {}  version {}", self.id, self.state, self.version)];
-        lines.push(format!("  why        {}", self.why));
+        lines.push(format!("  why        {}", one_line(&self.why)));
         lines.extend(self.attention.map(|kind| format!("  attention  {kind}")));
         lines.push("\nHistory".into());
-        lines.extend(self.history.iter().map(|it| format!("  {}  {}", rows::time(it.at_ms), it.what)));
+        lines.extend(self.history.iter().map(|it| format!("  {}  {}", rows::time(it.at_ms), one_line(&it.what))));
         for it in &self.evidence {
             lines.push(it.head());
             lines.push(pretty(&it.said));
@@ -134,8 +141,8 @@ impl Shown {
     }
 }
 
-fn pretty(value: &Value) -> String {
-    let text = serde_json::to_string_pretty(value).unwrap_or_default();
+fn pretty(value: &Spelled) -> String {
+    let text = escape::json(&serde_json::to_string_pretty(value).unwrap_or_default());
     text.lines().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")
 }
 
@@ -144,7 +151,7 @@ impl Signed {
     fn of(lists: &Lists, evidence: &Evidence) -> Self {
         let list = lists.of(evidence);
         let texts = list.map(|list| signed_elements(&list.additional_data).texts).unwrap_or_default();
-        let said = texts.get(evidence.element).map(|text| read(text)).unwrap_or_default();
+        let said = Spelled::read(texts.get(evidence.element).unwrap_or(&"null"));
         Self {
             signature: list.map(|list| list.signature.clone()).unwrap_or_default(),
             access_key: list.map(|list| list.access_key.clone()).unwrap_or_default(),
@@ -164,7 +171,7 @@ impl Signed {
             elements: texts.len(),
             element: None,
             received_at_ms: None,
-            said: texts.iter().map(|text| read(text)).collect(),
+            said: Spelled::List(texts.iter().map(|text| Spelled::read(text)).collect()),
         }
     }
 
@@ -179,20 +186,6 @@ impl Signed {
     }
 }
 
-fn read(element: &str) -> Value {
-    serde_json::from_str(element).unwrap_or_default()
-}
-
-/// Hides what is people's own in signed elements. What is no object may be anything.
-fn hide(said: &mut Value) {
-    match said {
-        Value::Object(_) => mask(said),
-        Value::Array(elements) => elements.iter_mut().for_each(hide),
-        Value::Null => {}
-        Value::Bool(_) | Value::Number(_) | Value::String(_) => *said = "***".into(),
-    }
-}
-
 fn signed(row: &AnyRow, lists: &Lists) -> Vec<Signed> {
     if let AnyRow::StoredList(it) = row {
         return vec![Signed::whole(&it.row.list)];
@@ -200,7 +193,8 @@ fn signed(row: &AnyRow, lists: &Lists) -> Vec<Signed> {
     evidence(row).into_iter().map(|it| Signed::of(lists, it)).collect()
 }
 
-fn evidence(row: &AnyRow) -> Vec<&Evidence> {
+/// What proves what a row says, or contradicts it.
+pub(crate) fn evidence(row: &AnyRow) -> Vec<&Evidence> {
     let (facts, contradictions): (Option<&SignedFacts>, &[Contradiction]) = match row {
         AnyRow::Deposit(_)
         | AnyRow::EntryCount(_)
@@ -223,7 +217,8 @@ fn evidence(row: &AnyRow) -> Vec<&Evidence> {
     facts.into_iter().chain(against).map(|it| &it.evidence).collect()
 }
 
-fn facts(row: &Withdrawal) -> Option<&SignedFacts> {
+/// What the provider signed about the end of a withdrawal.
+pub(crate) fn facts(row: &Withdrawal) -> Option<&SignedFacts> {
     match &row.state {
         WithdrawalState::Paid { facts } | WithdrawalState::Failed { facts } => facts.as_ref(),
         WithdrawalState::Sending
@@ -234,7 +229,8 @@ fn facts(row: &Withdrawal) -> Option<&SignedFacts> {
     }
 }
 
-fn history(row: &AnyRow) -> Vec<Happened> {
+/// What happened to a row, in no order.
+pub(crate) fn history(row: &AnyRow) -> Vec<Happened> {
     match row {
         AnyRow::Deposit(it) => match &it.row {
             DepositRow::Registered(deposit) => {

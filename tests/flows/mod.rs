@@ -17,6 +17,7 @@ mod numbers;
 mod openapi;
 pub(crate) mod operator;
 pub(crate) mod operator_audit;
+mod operator_find;
 mod operator_held;
 mod operator_reconcile;
 pub(crate) mod postbacks;

@@ -150,7 +150,7 @@ fn the_operators_tool_is_given_all_addresses() {
     let given = template.section("Outputs")["OperatorEnvironment"]["Value"]["Fn::Sub"][0].as_str().unwrap().to_owned();
     let given: BTreeSet<_> = given.lines().map(|line| line.split_once('=').unwrap().0.to_owned()).collect();
     let source = sources("operator/src");
-    let asked = ["required(\"", "setting(\""].iter().flat_map(|call| between(&source, call, "\""));
+    let asked = ["required(\"", "setting(\"", "made_from_json(\""].iter().flat_map(|call| between(&source, call, "\""));
     let asked: BTreeSet<_> = asked.map(str::to_owned).chain(["AWS_REGION".to_owned()]).collect();
     assert_eq!(given, asked);
 }

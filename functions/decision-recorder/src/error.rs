@@ -36,7 +36,9 @@ impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Permanent { reason, .. } => Self::Unreadable(reason),
-            StoreError::Newer { .. } | StoreError::Transient(_) | StoreError::WrongTable => Self::Table(error),
+            StoreError::Newer { .. } | StoreError::Transient(_) | StoreError::NoAnswer(_) | StoreError::WrongTable => {
+                Self::Table(error)
+            }
         }
     }
 }

@@ -183,7 +183,8 @@ fn not_published(reference: &str, cause: NotProved) -> Stop {
         NotProved::Table(error @ (StoreError::Permanent { .. } | StoreError::Newer { .. })) => {
             Stop::SetAside(Reason::Unproved(error.to_string()))
         }
-        NotProved::Table(StoreError::Transient(_) | StoreError::WrongTable) | NotProved::Keys(_) => {
+        NotProved::Table(StoreError::Transient(_) | StoreError::NoAnswer(_) | StoreError::WrongTable)
+        | NotProved::Keys(_) => {
             error!(reference, %cause, "a change cannot be proved now");
             Stop::NotNow
         }

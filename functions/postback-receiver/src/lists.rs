@@ -199,7 +199,9 @@ impl<S: Table, K: Sync, A: Clock> Deps<S, K, A> {
                         break;
                     }
                     // The table may be throttled: it is asked again, more slowly.
-                    Err(StoreError::Transient(_)) if tries.saturating_add(1) < MAX_TRIES && may_start() => {
+                    Err(StoreError::Transient(_) | StoreError::NoAnswer(_))
+                        if tries.saturating_add(1) < MAX_TRIES && may_start() =>
+                    {
                         self.table.back_off(tries).await;
                     }
                     Err(error) => {

@@ -140,10 +140,10 @@ async fn replay_list(
     }
     let bodies = match rebuilt(table, &AnyRow::Payment(row), None, verifier).await {
         Ok(bodies) => bodies,
-        Err(error @ Failure::NoAnswer(_)) => return Err(error),
         Err(error @ (Failure::Usage(_) | Failure::NotAllowed(_) | Failure::Changed(_))) => {
             return Ok(Err(error.to_string()));
         }
+        Err(error) => return Err(error),
     };
     for body in bodies {
         let answer = send(body).await?;

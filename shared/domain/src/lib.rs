@@ -58,6 +58,7 @@ pub use report::{DepositReport, Direction, Unsigned, WithdrawalReport};
 pub use resolution::{Decided, DecidedOn, MAX_RESOLUTIONS, NotResolved, Outcome, Resolution};
 pub use signed_list::{ListCopy, ListHash, ListPlace, ListProgress, ListState, SignedList, StoredList};
 pub use table_identity::TableIdentity;
+pub use unchanged_text::is_invisible;
 pub use unreadable::{OddPayment, Unreadable, UnreadableId};
 pub use waiting::{Waiting, WaitingPage, WaitingPageId};
 pub use withdrawal::{

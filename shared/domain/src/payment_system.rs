@@ -164,13 +164,18 @@ impl PaymentSystems {
         Ok(Self(rows))
     }
 
+    /// Their wallets.
+    pub fn wallet_types(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|row| row.wallet_type.as_ref())
+    }
+
     /// The row of a wallet.
     ///
     /// # Errors
     /// [`InvalidValue`] for a wallet without a row.
     pub fn find(&self, wallet: &WalletType) -> Result<&PaymentSystem, InvalidValue> {
         self.0.iter().find(|row| row.wallet_type == wallet.as_str()).ok_or_else(|| {
-            let known: BTreeSet<_> = self.0.iter().map(|row| row.wallet_type.as_ref()).collect();
+            let known: BTreeSet<_> = self.wallet_types().collect();
             InvalidValue(format!("must be one of {}", known.into_iter().collect::<Vec<_>>().join(", ")).into())
         })
     }

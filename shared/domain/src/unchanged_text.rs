@@ -57,8 +57,10 @@ fn category(char: char) -> GeneralCategory {
     CodePointMapData::<GeneralCategory>::new().get(char)
 }
 
-/// The last two are blank symbols, which PHP's framework Laravel trims like white space.
-fn is_invisible(char: char) -> bool {
+/// Whether a character shows nothing by itself, or only changes how others are shown: format characters, such as direction marks, and
+/// what may be ignored. The last two are blank symbols, which PHP's framework Laravel trims like white space.
+#[must_use]
+pub fn is_invisible(char: char) -> bool {
     category(char) == GeneralCategory::Format
         || CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(char)
         || matches!(char, '\u{2800}' | '\u{1d159}')

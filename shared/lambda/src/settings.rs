@@ -49,10 +49,12 @@ impl Settings {
         Self { values: values.collect(), declared: Some(declared) }
     }
 
-    /// All environment variables of this process.
+    /// All environment variables of this process that are text.
     #[must_use]
     pub fn of_process() -> Self {
-        Self { values: std::env::vars().collect(), declared: None }
+        let variables = std::env::vars_os();
+        let values = variables.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        Self { values: values.collect(), declared: None }
     }
 
     /// These settings.
@@ -60,6 +62,13 @@ impl Settings {
     pub fn of(settings: &[(&str, &str)]) -> Self {
         let values = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         Self { values: values.collect(), declared: None }
+    }
+
+    /// These settings with others in place of those of the same name.
+    #[must_use]
+    pub fn with(mut self, settings: impl IntoIterator<Item = (&'static str, String)>) -> Self {
+        self.values.extend(settings.into_iter().map(|(name, value)| (name.to_owned(), value)));
+        self
     }
 
     /// A setting that may be missing. An empty one counts as missing.

@@ -56,8 +56,10 @@ pub(crate) fn unavailable<E, H>(error: &SdkError<E, H>) -> StoreError
 where
     SdkError<E, H>: std::error::Error + ProvideErrorMetadata,
 {
-    let code = error.code().map(str::to_owned);
-    StoreError::Transient(code.unwrap_or_else(|| DisplayErrorContext(error).to_string()))
+    match error.code() {
+        Some(code) => StoreError::transient(code),
+        None => StoreError::NoAnswer(DisplayErrorContext(error).to_string()),
+    }
 }
 
 /// The error of a row that is too large.

@@ -46,6 +46,9 @@ pub enum StoreError {
     /// format.
     #[error("the table failed: {0}")]
     Transient(String),
+    /// It did not answer, and may with the next try: no connection, no answer in time, no credentials. The text is that of the client.
+    #[error("the table failed: {0}")]
+    NoAnswer(String),
     /// The row was read completely and cannot be decoded, because its format is newer than ours. The next deployment can.
     #[error("the row {key} has a newer format")]
     Newer {
@@ -81,7 +84,7 @@ impl StoreError {
         match self {
             Self::Permanent { key, reason } => Ok(UnreadableRow { key, reason }),
             Self::Newer { key } => Ok(UnreadableRow { key, reason: "it has a newer format".into() }),
-            Self::Transient(_) | Self::WrongTable => Err(self),
+            Self::Transient(_) | Self::NoAnswer(_) | Self::WrongTable => Err(self),
         }
     }
 

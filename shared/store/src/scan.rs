@@ -101,7 +101,7 @@ fn scanned_row(item: Item) -> Result<ScannedRow, UnreadableRow> {
     let row = row.ok_or_else(|| unreadable_row("a row of an unknown kind".into()))?;
     let row = row.map_err(|error| match error {
         StoreError::Permanent { reason, .. } => unreadable_row(reason),
-        StoreError::Newer { .. } | StoreError::Transient(_) | StoreError::WrongTable => {
+        StoreError::Newer { .. } | StoreError::Transient(_) | StoreError::NoAnswer(_) | StoreError::WrongTable => {
             unreadable_row(error.to_string())
         }
     })?;
