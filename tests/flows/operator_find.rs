@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::flows::operator::Tool;
-use crate::flows::operator_reconcile::damage;
+use crate::flows::operator_audit::damage;
 use crate::flows::postbacks::{elements, ok, send_text, signed};
 use crate::flows::support::Site;
 
