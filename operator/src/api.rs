@@ -100,7 +100,7 @@ impl Api {
             .identity(&identity)
             .region(self.region.as_ref())
             .name(SERVICE)
-            .time(SystemTime::UNIX_EPOCH + Duration::from_millis(System.now_ms()))
+            .time(now())
             .settings(SigningSettings::default())
             .build()
             .map_err(|error| unsigned(error.to_string()))?;
@@ -111,6 +111,10 @@ impl Api {
         let (instructions, _) = signed.into_parts();
         Ok(instructions.headers().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
     }
+}
+
+fn now() -> SystemTime {
+    SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(System.now_ms())).unwrap_or(SystemTime::UNIX_EPOCH)
 }
 
 impl Answer {
@@ -125,17 +129,17 @@ impl Answer {
     /// Why nothing was done.
     fn failure(&self, path: &str) -> Failure {
         let ErrorBody { code, message, field } = serde_json::from_str(&self.body).unwrap_or_default();
+        let option = if field.is_empty() { String::new() } else { format!("--{}: ", field.replace('_', "-")) };
         match (self.status, code.as_str()) {
             (409, "same_number") => Failure::NotAllowed(format!(
                 "{message}. `show` that payment: if it is the same money, reject this one; if not, repeat the command with --different-payment"
             )),
             (409, "changed") => Failure::Changed(message),
-            (404 | 409, code) if !code.is_empty() => Failure::NotAllowed(message),
-            (403, "") => Failure::NotAllowed(format!(
-                "your AWS role may not call POST {path}: docs/operator.md says which policy it needs"
+            (404 | 409, code) if !code.is_empty() => Failure::NotAllowed(format!("{option}{message}")),
+            (401 | 403, _) => Failure::NotAllowed(format!(
+                "POST {path} was answered {message}. Your AWS role may lack the policy: docs/operator.md says which one it needs"
             )),
-            (400 | 413 | 422, _) if field.is_empty() => Failure::Usage(message),
-            (400 | 413 | 422, _) => Failure::Usage(format!("--{}: {message}", field.replace('_', "-"))),
+            (400 | 413 | 422, _) => Failure::Usage(format!("{option}{message}")),
             (status, _) => Failure::NoAnswer(format!("POST {path} was answered {status} {message}")),
         }
     }

@@ -11,7 +11,7 @@ use crate::flows::support::{Site, options};
 use crate::template::settings::DECLARED;
 
 /// Wrong values of settings. An empty one counts as missing.
-const BAD: [(&str, &str); 36] = [
+const BAD: [(&str, &str); 38] = [
     ("ATTEMPT_ID_SEPARATOR", "wrong-value"),
     ("AWS_ACCESS_KEY_ID", ""),
     ("AWS_REGION", ""),
@@ -33,6 +33,8 @@ const BAD: [(&str, &str); 36] = [
     ("QUEUE_URL", ""),
     ("RESEND_UNKNOWN", "wrong-value"),
     ("RETRY_CEILING_SECONDS", "1.5 wrong-value"),
+    ("SECOND_PERSON_ABOVE", ""),
+    ("SECOND_PERSON_ABOVE", "wrong-value"),
     ("SECRET_ID", ""),
     ("SENDER_LIFETIME_MS", "-1"),
     ("SENDER_LIFETIME_MS", "wrong-value"),

@@ -68,7 +68,13 @@ async fn every_row_names_the_format_of_its_writer() {
         "withdrawal",
     ];
     assert_eq!(kinds, BTreeSet::from(all));
-    let others: Vec<_> = table.iter().filter(|(_, row)| row["format"] != json!({"N": "1"})).collect();
+    // The release before may change each row but those with a decision that names its caller.
+    let expected = |row: &Value| {
+        let is_decided =
+            row["resolutions"]["L"].as_array().is_some_and(|all| all.iter().any(|it| !it["M"]["caller"].is_null()));
+        json!({"N": if is_decided { "2" } else { "1" }})
+    };
+    let others: Vec<_> = table.iter().filter(|(_, row)| row["format"] != expected(row)).collect();
     assert!(others.is_empty(), "{others:?}");
 }
 

@@ -23,12 +23,12 @@ const LARGE: &str = "400";
 
 /// The ARN of a person.
 pub(super) fn caller(person: u64) -> String {
-    format!("arn:aws:iam::123456789012:user/person-{person}")
+    format!("arn:aws:iam::123456789012:user/operator-{person}")
 }
 
 /// Which decisions of this run take two people.
 pub(super) fn second_person(world: &World) -> SecondPerson {
-    let takes_two = world.chance.percent("large amounts take two people", 40);
+    let takes_two = world.with(|state| state.settings.takes_two);
     let setting = if takes_two && !world.is(Wrong::DecideAlone) { LARGE } else { "none" };
     SecondPerson::parse(setting).unwrap()
 }
@@ -54,7 +54,7 @@ fn by_whom(world: &World, key: &str, amount: Option<Amount>, added: &[Resolution
             let is_it = |id: &str| id == key || (it.state == "unreadable" && id.starts_with("unreadable#"));
             world.with(|state| state.previews.iter().any(|(id, version)| *version == it.version && is_it(id)))
         });
-        let takes_two = world.chance.percent("large amounts take two people", 40)
+        let takes_two = world.with(|state| state.settings.takes_two)
             && amount.is_some_and(|amount| amount > Amount::parse(LARGE).unwrap());
         let is_by_two = decision.proposed_by.as_ref().is_some_and(|first| Some(first) != decision.caller.as_ref());
         let holds = decision.caller.is_some() && is_seen && (is_by_two || !takes_two);

@@ -75,6 +75,7 @@ fn run(order: &[Thing], variant: Variant, is_traced: bool) -> World {
         max_receive_count: 4,
         has_publisher: false,
         outgoing: None,
+        takes_two: false,
         ..settings(0, None)
     });
     world.with(|state| {

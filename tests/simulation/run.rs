@@ -118,6 +118,7 @@ pub(super) fn settings(seed: u64, wrong: Option<Wrong>) -> Settings {
         lost_messages: chance.one_of("lost messages", &[0, 0, 0, 20, 100]),
         has_publisher: true,
         has_operators: chance.percent("operators", 60),
+        takes_two: chance.percent("large amounts take two people", 40),
         units_per_second: chance.one_of("units per second", &[None, None, None, Some(60), Some(20)]),
         unwritable: many_payments::unwritable(chance),
         newer: chance.one_of("a newer release", &[None, None, Some((60_000, 1_200_000)), Some((60_000, 28_800_000))]),

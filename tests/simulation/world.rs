@@ -78,6 +78,8 @@ pub(super) struct Settings {
     /// Whether the table's stream has a reader. It writes nothing: without it a run is the same, and shorter.
     pub has_publisher: bool,
     pub has_operators: bool,
+    /// Whether a decision about a large amount takes two people.
+    pub takes_two: bool,
     /// How many units the table can write in a second. `None`: any number.
     pub units_per_second: Option<u64>,
     /// The order whose row cannot be used, from and until when.

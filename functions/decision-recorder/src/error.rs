@@ -49,7 +49,6 @@ impl From<NotDecided> for ApiError {
             NotDecided::Table(error) => error.into(),
             NotDecided::OrderNotNeeded => BadRequest::field("order", error).into(),
             NotDecided::NumberNotNeeded => BadRequest::field("number", error).into(),
-            NotDecided::NotResolved(NotResolved::Number(rule)) => BadRequest::field("number", rule).into(),
             NotDecided::DifferenceNotNeeded => BadRequest::field("different_payment", error).into(),
             NotDecided::SameNumber { .. }
             | NotDecided::NotResolved(_)
@@ -88,6 +87,15 @@ impl ErrorReply for ApiError {
     }
 
     fn field(&self) -> Option<&str> {
-        if let Self::BadRequest(bad) = self { bad.field() } else { None }
+        match self {
+            Self::BadRequest(bad) => bad.field(),
+            Self::NotAllowed(NotDecided::NotResolved(NotResolved::Number(_))) => Some("number"),
+            Self::NoCaller
+            | Self::NotFound
+            | Self::NotAllowed(_)
+            | Self::Unreadable(_)
+            | Self::Changed(_)
+            | Self::Table(_) => None,
+        }
     }
 }

@@ -2,8 +2,8 @@
 //! money.
 //!
 //! The events `deposit.credited`, `withdrawal.paid` and a signed `withdrawal.failed` are checked against the signed evidence that the
-//! rows have, with the provider's keys. If a person has decided, the row must have the decision with its verified caller. All other
-//! events pass.
+//! rows have, with the provider's keys. If a person has decided, the row must have the decision with its verified caller, and so must
+//! `transaction.resolved`. All other events pass.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -72,6 +72,7 @@ where
                 self.ended(&changed).await?;
                 Ok(Event::WithdrawalFailed(changed))
             }
+            Event::TransactionResolved(resolved) if !resolved.is_verified => forged("nobody has verified who decided"),
             Event::DepositActivationFailed(_)
             | Event::DepositQuarantined(_)
             | Event::PaymentUnmatched(_)

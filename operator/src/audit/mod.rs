@@ -39,7 +39,7 @@ use waiting::Named;
 #[derive(Debug, Args)]
 #[command(after_help = HELP)]
 pub(crate) struct Audit {
-    /// Count what is only listed as broken: `unverifiable`, `same_number` and `open`
+    /// Count what is only listed as broken: `unverifiable`, `same_number`, `caller` and `open`
     #[arg(long)]
     pub(crate) strict: bool,
 }
@@ -64,6 +64,7 @@ Not a break, unless --strict:
   unverifiable  no key verifies evidence on which nothing was decided
   same_number   two credited payments have the same number, but for capital letters, leading zeros and the wallet: two wallets
                 may use one number, or one payment was credited twice
+  caller        a decision names no verified caller: it was made with a tool of 0.1.0, or written past the function that records decisions
   open          a withdrawal has not ended for more than 24 hours
 
 If old credits are `unproved` after a rotation, the old pair of keys is missing: add it to RetiredPostbackKeys, with the time at

@@ -29,6 +29,7 @@ pub(crate) enum Rule {
     Table,
     Unverifiable,
     SameNumber,
+    Caller,
     Open,
 }
 
@@ -49,6 +50,7 @@ impl Rule {
             Self::Table => "table",
             Self::Unverifiable => "unverifiable",
             Self::SameNumber => "same_number",
+            Self::Caller => "caller",
             Self::Open => "open",
         }
     }
@@ -95,6 +97,8 @@ pub(crate) struct Counts {
     broken: u64,
     unverifiable: u64,
     same_number: u64,
+    /// Decisions whose caller nobody has verified.
+    caller: u64,
 }
 
 impl Counts {
@@ -104,6 +108,7 @@ impl Counts {
             Rule::Open if !is_strict => return,
             Rule::Unverifiable if !is_strict => &mut self.unverifiable,
             Rule::SameNumber if !is_strict => &mut self.same_number,
+            Rule::Caller if !is_strict => &mut self.caller,
             Rule::Unreadable
             | Rule::Unproved
             | Rule::Evidence
@@ -118,6 +123,7 @@ impl Counts {
             | Rule::Table
             | Rule::Unverifiable
             | Rule::SameNumber
+            | Rule::Caller
             | Rule::Open => &mut self.broken,
         };
         *count = count.saturating_add(1);
@@ -221,10 +227,10 @@ impl Summary {
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { rows, counts, unproved, by_person, open, formats, seconds, rows_per_second } = self;
-        let Counts { broken, unverifiable, same_number } = counts;
+        let Counts { broken, unverifiable, same_number, caller } = counts;
         writeln!(
             f,
-            "{rows} rows in {seconds} s, {rows_per_second} per second: {broken} broken, {unverifiable} that cannot be verified any more, {same_number} of the same number"
+            "{rows} rows in {seconds} s, {rows_per_second} per second: {broken} broken, {unverifiable} that cannot be verified any more, {same_number} of the same number, {caller} decisions without a verified caller"
         )?;
         writeln!(f, "not proved: credits {}; ends of withdrawals {}", unproved.credits, unproved.ends)?;
         writeln!(f, "decided by people: credits {}; ends of withdrawals {}", by_person.credits, by_person.ends)?;

@@ -48,6 +48,10 @@ pub(crate) fn check(scanned: &ScannedRow) -> Checked {
         | AnyRow::Proposal(_)
         | AnyRow::TableIdentity(_) => {}
     }
+    for resolution in scanned.row.resolutions() {
+        let what = format!("nobody has verified that {} decided {}", resolution.by, resolution.outcome.as_str());
+        check.must(resolution.caller.is_some(), Rule::Caller, &what);
+    }
     check.must(scanned.indexed == scanned.row.attention(), Rule::Index, "the index does not have what the row says");
     check.checked
 }

@@ -227,6 +227,9 @@ pub struct Resolved {
     /// When it was made.
     #[serde(skip)]
     pub at: Timestamp,
+    /// Whether its caller was verified.
+    #[serde(skip)]
+    pub is_verified: bool,
 }
 
 impl Event {
@@ -241,6 +244,7 @@ impl Event {
                 evidence: decision.evidence.clone(),
                 position,
                 at: decision.at,
+                is_verified: decision.caller.is_some(),
             })
         })
     }
