@@ -6,7 +6,6 @@
 #![expect(
     clippy::arithmetic_side_effects,
     clippy::disallowed_methods,
-    clippy::indexing_slicing,
     clippy::print_stdout,
     reason = "it counts, it is given their number, and it measures"
 )]

@@ -20,6 +20,7 @@ pub(crate) mod operator_audit;
 mod operator_find;
 mod operator_held;
 mod operator_reconcile;
+mod people;
 pub(crate) mod postbacks;
 mod privacy;
 mod publish_again;

@@ -22,6 +22,15 @@ impl Tool {
         Self(directory)
     }
 
+    /// Has it sign its requests as another person.
+    pub(crate) fn sign_as(&self, access_key: &str) {
+        let file = self.0.path().join("stack.env");
+        let settings = std::fs::read_to_string(&file).unwrap();
+        let own = "AWS_ACCESS_KEY_ID=local\n";
+        assert!(settings.contains(own));
+        std::fs::write(&file, settings.replace(own, &format!("AWS_ACCESS_KEY_ID={access_key}\n"))).unwrap();
+    }
+
     /// The directory that is its own.
     pub(crate) fn directory(&self) -> &Path {
         self.0.path()

@@ -125,20 +125,20 @@ async fn decide_as_a_person(world: &World, case: &RowId, outcome: Outcome) -> Re
         known_to: None,
         version: None,
     };
-    let recorder = |person| Recorder { world: world.clone(), person };
-    let shown = recorder(0).decide(&request).await?;
+    let person = |number| Recorder { world: world.clone(), person: number };
+    let shown = person(0).decide(&request).await?;
     decisions::seen(world, &shown);
     confirm(world).await;
     let request = DecisionRequest { version: Some(shown.version), ..request };
-    let recorded = recorder(0).decide(&request).await?;
+    let recorded = person(0).decide(&request).await?;
     if recorded.status != Status::Proposed {
         return Ok(recorded.status);
     }
     world.with(|state| state.reached.insert("a decision is proposed"));
     confirm(world).await;
     // Some press the button twice, and some have a colleague.
-    let person = u64::from(world.happens(&world.next_call("a colleague"), 70));
-    Ok(recorder(person).decide(&request).await?.status)
+    let second = u64::from(world.happens(&world.next_call("a colleague"), 70));
+    Ok(person(second).decide(&request).await?.status)
 }
 
 /// The person reads what will be written, and says yes.

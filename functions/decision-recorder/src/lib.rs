@@ -16,8 +16,8 @@ pub use error::ApiError;
 pub use second_person::SecondPerson;
 
 use domain::{
-    Amount, Caller, Payment, PaymentKey, PaymentState, Proposal, ReservedId, SignedFacts, TableIdentity, Timestamp,
-    Unreadable, WithdrawalRow,
+    Amount, Caller, Payment, PaymentKey, Proposal, ReservedId, SignedFacts, TableIdentity, Timestamp, Unreadable,
+    WithdrawalRow,
 };
 use lambda::{BadRequest, Clock, Fields, Handler, Money, Reply, Request, Right, StatusCode, count_credited};
 use store::{AnyRow, ReadAny, RowId, RowKey, TableCheck, Transact, Write, read_any};
@@ -201,11 +201,11 @@ struct Person {
 
 /// The payment that a decision credits.
 fn credited_payment(decision: &Decision) -> Option<Payment> {
-    let credited = decision.rows().iter().find_map(|row| match &row.after {
-        AnyRow::Payment(it) if matches!(it.row.state, PaymentState::Credited { .. }) => Some(it.row.clone()),
-        _ => None,
-    });
-    credited.filter(|_| decision.credited().is_some())
+    decision.credited()?;
+    decision
+        .rows()
+        .iter()
+        .find_map(|row| if let AnyRow::Payment(it) = &row.after { Some(it.row.clone()) } else { None })
 }
 
 /// The money that a decision is about.

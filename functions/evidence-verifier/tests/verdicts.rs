@@ -1,5 +1,7 @@
 //! Each list gets its own verdict, and no key leaves the function.
 
+#![cfg(test)]
+
 use std::sync::Arc;
 
 use domain::{SignedList, Timestamp};
