@@ -24,7 +24,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-use domain::{Attention, Separator};
+use domain::{Attention, Basis, Event, Separator};
 use event_publisher::Proofs;
 use lambda::{AwsError, SecretStore};
 use paykassma::EvidenceKeys;
@@ -158,6 +158,12 @@ impl SecretStore<EvidenceKeys> for Keys {
     }
 }
 
+/// Whether the event rests on a decision whose caller nobody has verified, as all decisions of 0.1.0.
+fn is_word_of_nobody(event: &Event) -> bool {
+    matches!(event, Event::TransactionResolved(it) if !it.is_verified)
+        || matches!(event, Event::WithdrawalPaid(it) | Event::WithdrawalFailed(it) if it.basis == Basis::Nothing)
+}
+
 #[tokio::test]
 async fn what_each_release_has_stored_proves_its_events() {
     for version in versions_with_a_file() {
@@ -173,7 +179,11 @@ async fn what_each_release_has_stored_proves_its_events() {
         for change in &release.changes {
             for event in row_events(change.old.clone(), change.new.clone()).unwrap().events {
                 let proved = proofs.prove(event.clone()).await;
-                assert_eq!(proved.unwrap_or_else(|error| panic!("{version}: {}: {error}", change.name)), event);
+                if is_word_of_nobody(&event) {
+                    assert!(proved.is_err(), "{version}: {}", change.name);
+                } else {
+                    assert_eq!(proved.unwrap_or_else(|error| panic!("{version}: {}: {error}", change.name)), event);
+                }
             }
         }
     }

@@ -5,8 +5,9 @@ mod lists;
 mod rows;
 
 use domain::{
-    Amount, Credit, CurrencyCode, CustomTransactionId, Deposit, Evidence, Label, ListPlace, Order, Outcome, Payment,
-    PaymentKey, PaymentState, Remark, Resolution, SignedFacts, SignedList, Timestamp, TransactionId, WalletType,
+    Amount, Caller, Credit, CurrencyCode, CustomTransactionId, Deposit, Evidence, Label, ListPlace, Order, Outcome,
+    Payment, PaymentKey, PaymentState, Remark, Resolution, SignedFacts, SignedList, Timestamp, TransactionId,
+    WalletType,
 };
 use paykassma::EvidenceKeys;
 use serde_json::{Value, json};
@@ -70,7 +71,8 @@ fn found(outcome: Outcome) -> Vec<Resolution> {
     let remark = Remark::parse("a text").unwrap();
     let (by, reason, evidence) = (remark.clone(), remark.clone(), remark);
     let credited_to = (outcome == Outcome::Credited).then(|| CustomTransactionId::parse("o1").unwrap());
-    vec![Resolution { closes: 9, credited_to, ..Resolution::new(outcome, by, reason, evidence, Timestamp(8)) }]
+    let caller = Caller::parse("arn:aws:iam::123456789012:user/ann").ok();
+    vec![Resolution { closes: 9, credited_to, caller, ..Resolution::new(outcome, by, reason, evidence, Timestamp(8)) }]
 }
 
 fn key(number: &str) -> PaymentKey {

@@ -157,6 +157,11 @@ async fn what_people_decided_is_counted() {
     assert_eq!(by_person(&ended(proved, found(Outcome::Failed))).await, [], "it was proved later");
 }
 
+/// The decision as 0.1.0 wrote it, or as somebody wrote it past the function that records decisions.
+fn unverified(decision: Resolution) -> Resolution {
+    Resolution { caller: None, ..decision }
+}
+
 #[tokio::test]
 async fn a_withdrawal_ends_as_it_was_asked_for_by_a_signed_status_or_a_person() {
     let keys = keys("private", None);
@@ -170,6 +175,7 @@ async fn a_withdrawal_ends_as_it_was_asked_for_by_a_signed_status_or_a_person() 
         (paid("w1", "70", 1), vec![Rule::Decision]),
         (paid("w2", "700", 1), vec![Rule::Evidence]),
         (by_person(found(Outcome::Failed)), vec![]),
+        (by_person(found(Outcome::Failed).into_iter().map(unverified).collect()), vec![Rule::Caller]),
         (by_person(found(Outcome::Paid)), vec![Rule::Decision]),
         (by_person(vec![]), vec![Rule::Decision]),
     ] {
