@@ -100,7 +100,8 @@ async fn a_forged_credit_is_broken_whoever_is_said_to_have_decided() {
     site.put(&altered(&site.row("withdrawal#w1").await, &[("w1", "w2")])).await;
     for more in [&[][..], &["--strict"]] {
         let Audited { status, found, summary } = audit(&tool, more).await;
-        let expected = [("unproved", "payment#paytm#66666666666"), ("unproved", "withdrawal#w2")];
+        let forged = "payment#paytm#66666666666";
+        let expected = [("caller", forged), ("unproved", forged), ("unproved", "withdrawal#w2")];
         assert_eq!((status, found), (1, broken(&expected)));
         assert_eq!(summary["unproved"], json!({"credits": inr(1, "1000000"), "ends": inr(1, "1000")}));
         assert_eq!(summary["by_person"]["credits"], inr(1, "1000000"));

@@ -110,7 +110,6 @@ async fn who_may_look_or_maintain_cannot_change_money() {
         rows.iter().map(|(key, row)| (key.clone(), of(row))).collect::<Vec<_>>()
     };
     assert_eq!(state(&after), state(&before));
-    assert!(site.events("payment.conflict", 1).await.len() == 1, "the altered copy is recorded");
 }
 
 #[tokio::test]

@@ -15,6 +15,7 @@ use paykassma::EvidenceKeys;
 use serde_json::{Value, json};
 use store::{Memory, TableCheck};
 
+use crate::flows::operator::Tool;
 use crate::flows::postbacks::postback;
 use crate::flows::support::{Site, options, order, with};
 
@@ -106,7 +107,7 @@ async fn every_kind_of_event_is_published_once_and_fits_its_schema() {
     withdrawals(&site).await;
     site.events("withdrawal.needs_review", 1).await;
     site.events("postback.unreadable", 1).await;
-    resolve(&site, "withdrawal#w3").await;
+    assert_eq!(Tool::of(&site).resolve("w3", "paid", &[]).await.0, 0);
     site.events("transaction.resolved", 1).await;
     let events = site.stack.events();
     let known: BTreeSet<_> = schemas().into_keys().collect();
@@ -114,16 +115,6 @@ async fn every_kind_of_event_is_published_once_and_fits_its_schema() {
     let ids: BTreeSet<_> = events.iter().map(|event| event["id"].to_string()).collect();
     assert_eq!(ids.len(), events.len());
     assert!(!json!(events).to_string().contains("1234560079"), "no account is published");
-}
-
-/// A person decides on a row.
-async fn resolve(site: &Site, key: &str) {
-    let resolution = json!({"M": {"outcome": {"S": "paid"}, "by": {"S": "an operator"}, "reason": {"S": "seen in the back office"},
-        "evidence": {"S": "line 7"}, "at": {"N": "1692960460000"}}});
-    let update = json!({"TableName": site.stack.table_name(), "Key": {"transaction_id": {"S": key}},
-        "UpdateExpression": "SET resolutions = :resolutions, version = version + :one",
-        "ExpressionAttributeValues": {":resolutions": {"L": [resolution]}, ":one": {"N": "1"}}});
-    site.stack.dynamodb("UpdateItem", &update).await.unwrap();
 }
 
 /// Paid, failed, rejected, unknown, contradicted, foreign, and one whose attempts are used up.
