@@ -294,3 +294,48 @@ fn is_on_its_way(row: &Withdrawal) -> bool {
 fn is_decided(state: &PaymentState) -> bool {
     matches!(state, PaymentState::Credited { .. } | PaymentState::Rejected { .. })
 }
+
+#[cfg(test)]
+mod tests {
+    use domain::{AccountNumber, Amount, CurrencyCode, Label, Timestamp, WalletType, WithdrawalRequest, WithdrawalRow};
+    use store::{Change, Memory, Write};
+
+    use super::*;
+    use crate::decisions::DecisionReply;
+
+    /// A function that answers every request like this.
+    struct Answers(fn() -> Failure);
+
+    impl Decide for Answers {
+        async fn decide(&self, _: &DecisionRequest) -> Result<DecisionReply, Failure> {
+            Err((self.0)())
+        }
+    }
+
+    fn denied() -> Failure {
+        Failure::Denied("no policy".into())
+    }
+
+    #[tokio::test]
+    async fn who_may_not_decide_is_told_so_and_nothing_counts_as_reserved_or_doubted() {
+        let id = WithdrawalId::parse("w1").unwrap();
+        let request = WithdrawalRequest {
+            withdrawal_id: id.clone(),
+            label: Label::parse("u1").unwrap(),
+            amount: Amount::parse("1000").unwrap(),
+            currency_code: CurrencyCode::parse("INR").unwrap(),
+            account_number: AccountNumber::parse("1234560079").unwrap(),
+            payment_system: WalletType::parse("paytm").unwrap(),
+            comment: None,
+            is_test: false,
+        };
+        let row = Withdrawal::new(request, "{}".into(), "sender".into(), Timestamp(0));
+        let table = Memory::default();
+        table.write(Change::new(WithdrawalRow::Registered(Box::new(row)))).await.unwrap();
+        let function = Answers(denied);
+        assert!(matches!(doubt(&table, &function, &id, "an export").await, Err(Failure::Denied(_))));
+        assert!(matches!(reserve(&function, &id, KnownTo::Merchant, "an export").await, Err(Failure::Denied(_))));
+        let known = Answers(|| Failure::NotAllowed("the table has this id".into()));
+        assert!(!reserve(&known, &id, KnownTo::Merchant, "an export").await.unwrap());
+    }
+}

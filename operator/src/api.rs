@@ -16,7 +16,8 @@ use crate::unreached::Unreached;
 
 /// The service whose name a signature has.
 const SERVICE: &str = "execute-api";
-/// How often a postback is sent at most. Each time the receiver goes on where its time was up.
+/// How often a request is sent at most while it is answered 429 or 503. Whatever people ask for may be asked for again: a recorded
+/// decision is answered as before, and the receiver goes on where its time was up.
 const MAX_TRIES: u32 = 5;
 
 /// The API.
@@ -56,7 +57,7 @@ impl Api {
     /// Posts a JSON object, and reads the one that is answered.
     pub(crate) async fn post<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, Failure> {
         let body = serde_json::to_vec(body).map_err(|error| Failure::NoAnswer(error.to_string()))?;
-        let answer = self.send(path, body).await?;
+        let answer = self.send_again(path, body).await?;
         if answer.status != 200 {
             return Err(answer.failure(path));
         }
@@ -66,15 +67,19 @@ impl Api {
 
     /// Posts a postback, and posts it again while the receiver could not store all of it.
     pub(crate) async fn postback(&self, body: Vec<u8>) -> Result<Answer, Failure> {
-        const PATH: &str = "/postbacks";
+        self.send_again("/postbacks", body).await
+    }
+
+    /// Posts a body, and posts it again while it is answered that there is no time for it now.
+    async fn send_again(&self, path: &str, body: Vec<u8>) -> Result<Answer, Failure> {
         for _ in 1..MAX_TRIES {
-            let answer = self.send(PATH, body.clone()).await?;
-            if answer.status != 503 {
+            let answer = self.send(path, body.clone()).await?;
+            if !matches!(answer.status, 429 | 503) {
                 return Ok(answer);
             }
             System.sleep(Duration::from_secs(1)).await;
         }
-        self.send(PATH, body).await
+        self.send(path, body).await
     }
 
     /// Posts a body once.
@@ -129,14 +134,20 @@ impl Answer {
     /// Why nothing was done.
     fn failure(&self, path: &str) -> Failure {
         let ErrorBody { code, message, field } = serde_json::from_str(&self.body).unwrap_or_default();
-        let option = if field.is_empty() { String::new() } else { format!("--{}: ", field.replace('_', "-")) };
+        let option = match field.as_str() {
+            "" => String::new(),
+            "id" => "ID: ".into(),
+            "outcome" => "--as: ".into(),
+            "version" => "--confirm: ".into(),
+            field => format!("--{}: ", field.replace('_', "-")),
+        };
         match (self.status, code.as_str()) {
             (409, "same_number") => Failure::NotAllowed(format!(
                 "{message}. `show` that payment: if it is the same money, reject this one; if not, repeat the command with --different-payment"
             )),
             (409, "changed") => Failure::Changed(message),
             (404 | 409, code) if !code.is_empty() => Failure::NotAllowed(format!("{option}{message}")),
-            (401 | 403, _) => Failure::NotAllowed(format!(
+            (401 | 403, _) => Failure::Denied(format!(
                 "POST {path} was answered {message}. Your AWS role may lack the policy: docs/operator.md says which one it needs"
             )),
             (400 | 413 | 422, _) => Failure::Usage(format!("{option}{message}")),

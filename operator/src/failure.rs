@@ -25,6 +25,9 @@ pub enum Failure {
     /// The state of things does not allow it.
     #[error("not allowed: {0}")]
     NotAllowed(String),
+    /// The person's AWS role does not allow it.
+    #[error("not allowed: {0}")]
+    Denied(String),
     /// The row has another version than the person has seen.
     #[error("not allowed: {0}")]
     Changed(String),
@@ -54,7 +57,7 @@ impl Failure {
     pub(crate) fn status(&self) -> ExitCode {
         ExitCode::from(match self {
             Self::CommandLine(_) | Self::Usage(_) => 2,
-            Self::NotAllowed(_) | Self::Changed(_) => 3,
+            Self::NotAllowed(_) | Self::Denied(_) | Self::Changed(_) => 3,
             Self::NoAnswer(_) | Self::Unreached(_) | Self::NotPrinted(_) => 4,
         })
     }

@@ -61,7 +61,7 @@ async fn read_all(table: &impl ReadAny, ids: &[RowId]) -> Result<Vec<Result<AnyR
 /// The rows that a key or a merchant's id names. The inner error says why it is not a merchant's id.
 fn candidates(id: &str) -> Result<Result<Vec<RowId>, InvalidValue>, Failure> {
     if id.contains('#') {
-        let rule = "must be deposit#ID, payment#WALLET#NUMBER, withdrawal#ID, unreadable#LIST#N, list#LIST, evidence#LIST, number#ORDER#NUMBER, waiting#ORDER#PAGE, entries#HASH, ceiling#SYSTEM#DAY or table#";
+        let rule = "must be deposit#ID, payment#WALLET#NUMBER, withdrawal#ID, unreadable#LIST#N, list#LIST, evidence#LIST, number#ORDER#NUMBER, waiting#ORDER#PAGE, entries#HASH, ceiling#SYSTEM#DAY, proposal#KEY or table#";
         return RowId::parse(id).map(|id| Ok(vec![id])).ok_or_else(|| Failure::Usage(format!("ID {rule}")));
     }
     let deposit = CustomTransactionId::parse(id).map(RowId::Deposit);

@@ -123,8 +123,11 @@ impl DecisionReply {
         };
         let mut lines = vec![format!("{id} (version {version}): {change}{credited}")];
         lines.extend(self.changes.iter().map(FieldChange::text));
-        let two =
-            if self.needs_second_person { " The amount takes two people: a second one must do the same." } else { "" };
+        let two = match &self.proposed_by {
+            Some(first) => format!(" The amount takes two people: {first} has proposed it."),
+            None if self.needs_second_person => " The amount takes two people: a second one must do the same.".into(),
+            None => String::new(),
+        };
         lines.push(match status {
             Status::Preview => {
                 format!("Nothing was written. To record it, repeat the command with --confirm {version}.{two}")

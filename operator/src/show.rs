@@ -310,7 +310,10 @@ fn against(contradictions: &[Contradiction]) -> impl Iterator<Item = Happened> {
 fn resolved(resolutions: &[Resolution]) -> impl Iterator<Item = Happened> {
     resolutions.iter().map(|it| Happened {
         at_ms: it.at,
-        what: format!("{} decided: {}, because {} ({})", it.by, it.outcome.as_str(), it.reason, it.evidence),
+        what: {
+            let caller = it.caller.as_ref().map_or_else(String::new, |caller| format!(" [{caller}]"));
+            format!("{}{caller} decided: {}, because {} ({})", it.by, it.outcome.as_str(), it.reason, it.evidence)
+        },
     })
 }
 

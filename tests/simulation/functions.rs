@@ -311,6 +311,7 @@ impl Recorder {
             stream: restored::stream(world).to_owned(),
             clock: Ports(world.clone()),
             second_person: super::decisions::second_person(world),
+            sender_lifetime_ms: SENDER_LIFETIME_MS,
         };
         let caller = super::decisions::caller(self.person);
         let request = Request { body: body.as_bytes(), route, caller: Some(&caller), ..Request::default() };

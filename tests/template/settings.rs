@@ -230,12 +230,15 @@ fn longest(template: &Template, value: &Value) -> usize {
         let parameter = &template.section("Parameters")[name];
         let of_values = parameter["AllowedValues"].as_array().into_iter().flatten().map(|it| it.to_string().len());
         let number = parameter["MaxValue"].as_u64().map(|most| most.to_string().len());
-        let length = parameter["MaxLength"].as_u64().map(|most| {
-            let pattern = parameter["AllowedPattern"].as_str().unwrap();
-            let takes_any = [r"\S", r"\W", r"\D", "[^"].iter().any(|class| pattern.contains(class));
-            assert!(!takes_any, "{name} takes characters of several bytes");
-            usize::try_from(most).unwrap().saturating_mul(if pattern.contains(PRINTABLE) { 2 } else { 1 })
-        });
+        let length =
+            parameter["MaxLength"].as_u64().map(|most| {
+                let pattern = parameter["AllowedPattern"].as_str().unwrap();
+                let takes_any = [r"\S", r"\W", r"\D", "[^"].iter().any(|class| pattern.contains(class));
+                assert!(!takes_any, "{name} takes characters of several bytes");
+                usize::try_from(most)
+                    .unwrap()
+                    .saturating_mul(if PRINTABLE.iter().any(|class| pattern.contains(class)) { 2 } else { 1 })
+            });
         of_values.max().or(number).or(length).unwrap_or_else(|| panic!("{name} has no greatest length"))
     };
     match value {
@@ -273,7 +276,7 @@ fn the_environment_of_a_function_fits_whatever_the_parameters_are() {
 }
 
 /// The characters of JSON text without those that have several bytes.
-const PRINTABLE: &str = r"[ -~\t\r\n]";
+const PRINTABLE: [&str; 2] = [r"[ -~\t\r\n]", r"[ -&(-~\t\r\n]"];
 
 #[test]
 fn a_parameter_in_json_takes_text_of_several_lines_and_writes_other_alphabets_as_escapes() {

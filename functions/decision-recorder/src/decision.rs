@@ -3,7 +3,7 @@
 use domain::{
     CreditedNumber, CreditedRows, CustomTransactionId, Decided, Deposit, DepositRow, NormalisedNumber, NotResolved,
     Outcome, Payment, PaymentKey, ReservedId, Resolution, SignedFacts, Timestamp, TransactionId, Unreadable,
-    WithdrawalRow,
+    Withdrawal, WithdrawalRow, WithdrawalState,
 };
 use store::{
     AnyRow, Change, Read, ReadAny, Row, RowKey, StoreError, Stored, Transact, Transacted, Transaction, Write, Written,
@@ -162,12 +162,18 @@ impl Decision {
         }
     }
 
-    /// Doubts a withdrawal that was on its way when its table was restored.
+    /// Doubts a withdrawal that was on its way when its table was restored. A sender counts as dead after so many milliseconds: what it
+    /// sends is not doubted before.
     ///
     /// # Errors
-    /// [`NotDecided`] when it was not.
-    pub fn doubt(row: &AnyRow, now: Timestamp) -> Result<Self, NotDecided> {
+    /// [`NotDecided`] when it was not on its way, or is being sent.
+    pub fn doubt(row: &AnyRow, now: Timestamp, sender_lifetime_ms: u64) -> Result<Self, NotDecided> {
         let AnyRow::Withdrawal(stored) = row else { return Err(NotDecided::NotOnItsWay) };
+        let is_being_sent =
+            |row: &Withdrawal| row.state == WithdrawalState::Sending && !row.is_sender_dead(now, sender_lifetime_ms);
+        if stored.row.registered().is_some_and(is_being_sent) {
+            return Err(NotResolved::OnItsWay.into());
+        }
         let doubted = stored.row.registered().and_then(|row| row.after(row.restored(), None, now).0);
         let doubted = doubted.ok_or(NotDecided::NotOnItsWay)?;
         Ok(Self::of_withdrawal(Some(stored), WithdrawalRow::Registered(Box::new(doubted))))

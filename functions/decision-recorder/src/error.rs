@@ -21,12 +21,20 @@ pub enum ApiError {
     /// The row does not allow it.
     #[error(transparent)]
     NotAllowed(NotDecided),
-    /// The row cannot be read.
-    #[error("the row cannot be read: {0}")]
-    Unreadable(String),
+    /// A row cannot be read, or has no room.
+    #[error("the row {key} cannot be used: {reason}")]
+    Unusable {
+        /// The row.
+        key: String,
+        /// Why not.
+        reason: String,
+    },
     /// The row has another version than the person has seen.
     #[error("the row has version {0} now: look at it again")]
     Changed(u64),
+    /// Somebody else has changed one of the rows in the meantime.
+    #[error("a row has changed in the meantime: look at it again")]
+    Raced,
     /// The decision was not recorded, or nobody knows.
     #[error("the decision could not be recorded now; send the same request again")]
     Table(#[source] StoreError),
@@ -35,7 +43,7 @@ pub enum ApiError {
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Permanent { reason, .. } => Self::Unreadable(reason),
+            StoreError::Permanent { key, reason } => Self::Unusable { key, reason },
             StoreError::Newer { .. } | StoreError::Transient(_) | StoreError::NoAnswer(_) | StoreError::WrongTable => {
                 Self::Table(error)
             }
@@ -67,7 +75,7 @@ impl ErrorReply for ApiError {
             Self::BadRequest(bad) => bad.status(),
             Self::NoCaller => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
-            Self::NotAllowed(_) | Self::Unreadable(_) | Self::Changed(_) => StatusCode::CONFLICT,
+            Self::NotAllowed(_) | Self::Unusable { .. } | Self::Changed(_) | Self::Raced => StatusCode::CONFLICT,
             Self::Table(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
@@ -79,8 +87,8 @@ impl ErrorReply for ApiError {
             Self::NotFound => "not_found",
             Self::NotAllowed(NotDecided::SameNumber { .. }) => "same_number",
             Self::NotAllowed(_) => "not_allowed",
-            Self::Unreadable(_) => "unreadable",
-            Self::Changed(_) => "changed",
+            Self::Unusable { .. } => "unusable",
+            Self::Changed(_) | Self::Raced => "changed",
             Self::Table(StoreError::WrongTable) => WRONG_TABLE,
             Self::Table(_) => "try_again",
         }
@@ -93,8 +101,9 @@ impl ErrorReply for ApiError {
             Self::NoCaller
             | Self::NotFound
             | Self::NotAllowed(_)
-            | Self::Unreadable(_)
+            | Self::Unusable { .. }
             | Self::Changed(_)
+            | Self::Raced
             | Self::Table(_) => None,
         }
     }

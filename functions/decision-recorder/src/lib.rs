@@ -28,7 +28,7 @@ use crate::request::{Asked, DecisionRequest};
 use crate::second_person::propose;
 
 /// The settings that this function reads, beside those that all functions have.
-pub const SETTINGS: &[&str] = &["TABLE_NAME", "TABLE_STREAM_ARN", "SECOND_PERSON_ABOVE"];
+pub const SETTINGS: &[&str] = &["TABLE_NAME", "TABLE_STREAM_ARN", "SECOND_PERSON_ABOVE", "SENDER_LIFETIME_MS"];
 
 /// What this function's role allows.
 pub const RIGHTS: &[Right] = &[
@@ -64,6 +64,8 @@ pub struct Deps<S, A> {
     pub clock: A,
     /// Which decisions take two people.
     pub second_person: SecondPerson,
+    /// After this time a sender counts as dead.
+    pub sender_lifetime_ms: u64,
 }
 
 /// All that this function may do to the table.
@@ -115,6 +117,9 @@ impl<S: Table, A: Clock> Deps<S, A> {
     }
 
     async fn decide(&self, caller: Caller, request: &DecisionRequest) -> Result<Reply, ApiError> {
+        if !is_decidable(&request.id) {
+            return Err(NotDecided::NothingToDecide.into());
+        }
         self.check.generation(&self.table).await?;
         let row = read_any(&self.table, &request.id).await?;
         let version = row.as_ref().map_or(0, AnyRow::version);
@@ -129,15 +134,17 @@ impl<S: Table, A: Clock> Deps<S, A> {
         let reply = |decision: &Decision, status, proposed_by| {
             Reply::new(StatusCode::OK, &DecisionReply::of(decision, status, needs_second_person, proposed_by))
         };
-        if request.version.is_none() {
-            return Ok(reply(&decision, Status::Preview, None));
-        }
         let mut proposed_by = None;
         if let Asked::Found(outcome) = request.asked
             && needs_second_person
         {
-            let resolution = request.resolution(outcome, row.as_ref(), &person, self.now());
-            proposed_by = propose(&self.table, request.proposal(resolution)).await?;
+            let proposal = request.proposal(request.resolution(outcome, row.as_ref(), &person, self.now()));
+            if request.version.is_none() {
+                let known = self.table.read(&proposal.id()).await?.filter(|it| it.row.is_same_as(&proposal));
+                let known = known.and_then(|it| it.row.resolution.caller);
+                return Ok(reply(&decision, Status::Preview, known.as_ref()));
+            }
+            proposed_by = propose(&self.table, proposal).await?;
             if proposed_by.is_none() {
                 info!(reference = decision.after().key(), caller = %person.caller, version, "proposed");
                 return Ok(reply(&decision, Status::Proposed, Some(&person.caller)));
@@ -145,8 +152,11 @@ impl<S: Table, A: Clock> Deps<S, A> {
             let person = Person { proposed_by: proposed_by.clone(), ..person.clone() };
             decision = self.make(request, row, &person).await?;
         }
+        if request.version.is_none() {
+            return Ok(reply(&decision, Status::Preview, None));
+        }
         let recorded = reply(&decision, Status::Recorded, proposed_by.as_ref());
-        self.record(&person.caller, decision, version).await.map(|()| recorded)
+        self.record(&person.caller, request, decision).await.map(|()| recorded)
     }
 
     async fn make(
@@ -163,19 +173,22 @@ impl<S: Table, A: Clock> Deps<S, A> {
             return Ok(Decision::reserve(row.as_ref(), reserved)?);
         }
         let row = row.ok_or(ApiError::NotFound)?;
-        let Asked::Found(outcome) = request.asked else { return Ok(Decision::doubt(&row, self.now())?) };
+        let Asked::Found(outcome) = request.asked else {
+            return Ok(Decision::doubt(&row, self.now(), self.sender_lifetime_ms)?);
+        };
         let resolution = request.resolution(outcome, Some(&row), person, self.now());
         let stated = Stated { order: request.order.clone(), number: request.number.clone() };
         Ok(Decision::make(&self.table, row, &stated, resolution).await?)
     }
 
-    async fn record(&self, caller: &Caller, decision: Decision, version: u64) -> Result<(), ApiError> {
+    async fn record(&self, caller: &Caller, request: &DecisionRequest, decision: Decision) -> Result<(), ApiError> {
         let (reference, state) = (decision.after().key(), decision.after().state_name());
+        let DecisionRequest { by, reason, evidence, version, .. } = request;
         let credit = decision.credited().zip(credited_payment(&decision));
         if !decision.write(&self.table).await? {
-            return Err(ApiError::Changed(version.saturating_add(1)));
+            return Err(ApiError::Raced);
         }
-        info!(reference, %caller, version, state, "a person's decision is recorded");
+        info!(reference, %caller, version, state, %by, %reason, %evidence, "a person's decision is recorded");
         if let Some((order, payment)) = credit
             && let Some(SignedFacts { amount, currency_code, .. }) = payment.facts()
         {
@@ -188,6 +201,21 @@ impl<S: Table, A: Clock> Deps<S, A> {
 
     fn now(&self) -> Timestamp {
         Timestamp(self.clock.now_ms())
+    }
+}
+
+/// Whether people decide about rows of this kind. Others are not even read.
+fn is_decidable(id: &RowId) -> bool {
+    match id {
+        RowId::Deposit(_) | RowId::Payment(_) | RowId::Withdrawal(_) | RowId::Unreadable(_) => true,
+        RowId::EntryCount(_)
+        | RowId::CreditedNumber(_)
+        | RowId::WaitingPage(_)
+        | RowId::StoredList(_)
+        | RowId::ListProgress(_)
+        | RowId::TableIdentity(_)
+        | RowId::Proposal(_)
+        | RowId::ReservedSums(_) => false,
     }
 }
 
@@ -219,7 +247,11 @@ fn repeated(row: &AnyRow, caller: &Caller, request: &DecisionRequest) -> Option<
     let last = row.resolutions().last()?;
     let decided_on = last.decided_on.as_ref()?;
     let known = (last.caller.as_ref(), Some(decided_on.version), last.outcome, &last.reason, &last.evidence);
-    if known != (Some(caller), request.version, outcome, &request.reason, &request.evidence) {
+    let is_same = known == (Some(caller), request.version, outcome, &request.reason, &request.evidence)
+        && last.is_different_payment == request.is_different_payment
+        && (request.order.is_none() || request.order == last.credited_to)
+        && request.number.is_none();
+    if !is_same {
         return None;
     }
     let reply = DecisionReply {

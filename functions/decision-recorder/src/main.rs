@@ -20,6 +20,7 @@ async fn set_up(settings: &Settings) -> Result<impl Handler + use<>, BadSetting>
         stream: stream.to_owned(),
         clock: System,
         second_person: settings.parsed("SECOND_PERSON_ABOVE", SecondPerson::parse)?,
+        sender_lifetime_ms: settings.number("SENDER_LIFETIME_MS", 30_000)?,
     };
     warm_up(deps.check.generation(&deps.table)).await;
     Ok(deps)

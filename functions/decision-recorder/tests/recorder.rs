@@ -17,11 +17,13 @@ const ANN: &str = "arn:aws:sts::123456789012:assumed-role/Finance/ann";
 const BOB: &str = "arn:aws:sts::123456789012:assumed-role/Finance/bob";
 const STREAM: &str = "arn:stream";
 
+const NOON_MS: u64 = 12 * 3_600_000;
+
 struct Noon;
 
 impl Clock for Noon {
     fn now_ms(&self) -> u64 {
-        12 * 3_600_000
+        NOON_MS
     }
 
     fn nonce(&self) -> String {
@@ -35,11 +37,9 @@ impl Clock for Noon {
     async fn sleep(&self, _: Duration) {}
 }
 
-/// A function over a table with a withdrawal of 1000 whose outcome is unknown.
-async fn function(second_person: &str) -> Deps<Memory, Noon> {
-    let table = Memory::default();
-    let request = WithdrawalRequest {
-        withdrawal_id: WithdrawalId::parse("w1").unwrap(),
+fn request(id: &str) -> WithdrawalRequest {
+    WithdrawalRequest {
+        withdrawal_id: WithdrawalId::parse(id).unwrap(),
         label: Label::parse("u1").unwrap(),
         amount: Amount::parse("1000").unwrap(),
         currency_code: CurrencyCode::parse("INR").unwrap(),
@@ -47,13 +47,25 @@ async fn function(second_person: &str) -> Deps<Memory, Noon> {
         payment_system: WalletType::parse("paytm").unwrap(),
         comment: None,
         is_test: false,
-    };
-    let row = Withdrawal::new(request, "{}".into(), "sender".into(), domain::Timestamp(0));
+    }
+}
+
+/// A function over a table with a withdrawal of 1000 whose outcome is unknown.
+async fn function(second_person: &str) -> Deps<Memory, Noon> {
+    let table = Memory::default();
+    let row = Withdrawal::new(request("w1"), "{}".into(), "sender".into(), domain::Timestamp(0));
     let lost = Submission::Unknown("reset".into());
     let Transition::Move(row) = row.answered("sender", &lost, domain::Timestamp(1)) else { panic!() };
     table.write(Change::new(WithdrawalRow::Registered(Box::new(row)))).await.unwrap();
     let second_person = SecondPerson::parse(second_person).unwrap();
-    Deps { table, check: TableCheck::new(STREAM), stream: STREAM.into(), clock: Noon, second_person }
+    Deps {
+        table,
+        check: TableCheck::new(STREAM),
+        stream: STREAM.into(),
+        clock: Noon,
+        second_person,
+        sender_lifetime_ms: 30_000,
+    }
 }
 
 async fn send(deps: &Deps<Memory, Noon>, caller: Option<&str>, route: &str, body: &Value) -> (u16, Value) {
@@ -110,6 +122,13 @@ async fn who_lost_the_reply_gets_it_again_and_nobody_else_does() {
     for (caller, outcome) in [(BOB, "paid"), (ANN, "failed")] {
         assert_eq!(decide(&deps, caller, outcome, Some(1)).await.1["code"], "changed");
     }
+    let other = json!({"id": "withdrawal#w1", "outcome": "paid", "by": "someone", "reason": "called the provider",
+        "evidence": "ticket 7", "version": 1, "order": "o1"});
+    assert_eq!(
+        send(&deps, Some(ANN), "POST /decisions", &other).await.1["code"],
+        "changed",
+        "it asks for something else"
+    );
     let (status, said) = decide(&deps, ANN, "failed", Some(2)).await;
     assert_eq!((status, &said["code"]), (409, &json!("not_allowed")), "an end is never turned");
     assert_eq!(state(&deps).await, ("paid", 2));
@@ -127,6 +146,14 @@ async fn a_large_amount_takes_two_people_who_ask_for_the_same() {
     }
     assert_eq!(decide(&deps, BOB, "failed", Some(1)).await.1["status"], "proposed", "another outcome is not the same");
     assert_eq!(decide(&deps, ANN, "paid", Some(1)).await.1["status"], "proposed", "and takes the place of the first");
+    let (_, shown) = decide(&deps, BOB, "paid", None).await;
+    assert_eq!((&shown["status"], &shown["proposed_by"]), (&json!("preview"), &json!(ANN)));
+    let in_another_role = ANN.replace("Finance", "Admin");
+    assert_eq!(
+        decide(&deps, &in_another_role, "paid", Some(1)).await.1["status"],
+        "proposed",
+        "she is still one person"
+    );
     let (status, said) = decide(&deps, BOB, "paid", Some(1)).await;
     assert_eq!((status, &said["status"], &said["proposed_by"]), (200, &json!("recorded"), &json!(ANN)));
     let row = row(&deps, "withdrawal#w1").await.unwrap();
@@ -184,6 +211,16 @@ async fn after_a_restore_a_withdrawal_is_doubted_and_an_unknown_id_reserved_once
     assert_eq!(ask("deposit#o1", "reserved", 0).await, (422, "invalid_field".into()));
     assert_eq!(ask("withdrawal#w1", "unknown", 1).await, (409, "not_allowed".into()), "it was not on its way");
     assert_eq!(ask("withdrawal#w3", "unknown", 0).await, (404, "not_found".into()));
+    for (id, began_ms, expected) in [("w4", NOON_MS - 20_000, "not_allowed"), ("w5", NOON_MS - 30_000, "recorded")] {
+        let row = Withdrawal::new(request(id), "{}".into(), "sender".into(), domain::Timestamp(began_ms));
+        deps.table.write(Change::new(WithdrawalRow::Registered(Box::new(row)))).await.unwrap();
+        let (_, said) = ask(&format!("withdrawal#{id}"), "unknown", 1).await;
+        assert_eq!(said, expected, "what is being sent is not doubted");
+    }
+    for other in ["list#", "evidence#"] {
+        let id = format!("{other}{}", "0".repeat(64));
+        assert_eq!(ask(&id, "unknown", 0).await, (409, "not_allowed".into()), "such rows are not even read");
+    }
     assert_eq!(row(&deps, "withdrawal#w2").await.unwrap().state_name(), "reserved");
 }
 

@@ -28,12 +28,13 @@ pub(super) struct Belief<'a> {
 }
 
 impl<'a> Belief<'a> {
-    /// A credit cannot be taken back, and a payment that is held waits for a decision, whatever was decided about claims on its number.
+    /// A credit cannot be taken back, a rejected payment is credited to nobody, and one that is held waits for a decision, whatever was
+    /// decided about claims on its number or about what contradicts the end.
     pub(super) fn of_payment(row: &'a Payment) -> Self {
         let finding = finding(&row.resolutions, &row.contradictions, row.facts());
         let (standing, is_expected) = match &row.state {
             PaymentState::Credited { .. } => (Standing::Success, true),
-            PaymentState::Rejected { .. } => (found(finding).unwrap_or(Standing::Fail), false),
+            PaymentState::Rejected { .. } => (Standing::Fail, false),
             PaymentState::Quarantined { .. }
             | PaymentState::Unmatched { .. }
             | PaymentState::Claimed { .. }

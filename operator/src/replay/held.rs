@@ -140,7 +140,7 @@ async fn replay_list(
     }
     let bodies = match rebuilt(table, &AnyRow::Payment(row), None, verifier).await {
         Ok(bodies) => bodies,
-        Err(error @ (Failure::Usage(_) | Failure::NotAllowed(_) | Failure::Changed(_))) => {
+        Err(error @ (Failure::Usage(_) | Failure::NotAllowed(_) | Failure::Denied(_) | Failure::Changed(_))) => {
             return Ok(Err(error.to_string()));
         }
         Err(error) => return Err(error),

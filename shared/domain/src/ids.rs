@@ -194,6 +194,14 @@ impl Label {
     }
 }
 
+impl Caller {
+    /// The name of the user or of the session, without the account and the role.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.0.rsplit('/').next().unwrap_or_default()
+    }
+}
+
 impl TransactionId {
     /// Whether it has only visible ASCII characters, as the numbers of all wallets have. Others may look the same and differ.
     #[must_use]

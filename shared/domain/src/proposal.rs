@@ -42,7 +42,7 @@ impl Proposal {
     }
 
     /// Who proposed what another person now asks for: the same, on the same version of the row. `None` if nobody did, or the same
-    /// person.
+    /// person, which is whoever has the same name, in whatever role.
     ///
     /// # Examples
     /// ```
@@ -59,10 +59,12 @@ impl Proposal {
     /// let first = proposal("alice");
     /// assert_eq!(proposal("bob").proposed_by(Some(&first)), first.resolution.caller.as_ref());
     /// assert_eq!(proposal("alice").proposed_by(Some(&first)), None);
+    /// assert_eq!(proposal("admins/alice").proposed_by(Some(&first)), None, "the same person in another role");
     /// ```
     #[must_use]
     pub fn proposed_by<'a>(&self, first: Option<&'a Self>) -> Option<&'a Caller> {
         let first = first.filter(|first| first.is_same_as(self))?;
-        first.resolution.caller.as_ref().filter(|caller| Some(*caller) != self.resolution.caller.as_ref())
+        let name = |proposal: &Self| proposal.resolution.caller.as_ref().map(|caller| caller.name().to_owned());
+        first.resolution.caller.as_ref().filter(|_| name(first) != name(self))
     }
 }

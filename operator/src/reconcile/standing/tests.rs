@@ -108,8 +108,11 @@ impl Payments {
         for payment in payments {
             let was_proved = self.payment.as_ref().is_some_and(|old| old.facts().is_some());
             for event in payment.events(self.payment.as_ref()) {
-                if let (Event::TransactionResolved(it), true) = (event, was_proved) {
-                    self.published = Some(found(it.outcome));
+                // A credit is published by the order. A decision that closes what contradicts a rejected payment credits nobody.
+                if let (Event::TransactionResolved(it), true) = (event, was_proved)
+                    && it.outcome == Outcome::Rejected
+                {
+                    self.published = Some(Standing::Fail);
                 }
             }
             self.payment = Some(payment);
