@@ -4,6 +4,7 @@
 
 mod batches;
 mod credits;
+mod elements;
 mod lists;
 mod numbers;
 mod quote;
@@ -29,6 +30,7 @@ use crate::output::Output;
 use crate::scan::{Scanned, rows_bar, scan_pages};
 use crate::verifier::Verifier;
 use credits::Said;
+use elements::ByElement;
 use lists::OfList;
 use numbers::ByNumber;
 use report::{Break, Decided, Reporter, Rule, Summary};
@@ -51,7 +53,8 @@ Each break of a rule is one line:
   evidence      what a row stores of the provider is signed, and says what the row says; a list has its hash
   decision      each end was signed by the provider or decided by a person; nothing was rejected while it was in doubt
   credits       count and sum of an order are those of its payments, and each credit that it remembers is one of them;
-                from the second credit on each number has its row; two payments of one number differ, as a person stated
+                from the second credit on each number has its row; two payments of one number differ, as a person stated;
+                what people credited has a signed element of its own
   list          a signed list of several elements is done within 15 minutes, and then each element has its row
   waiting       each payment that waits for an order has its row
   journal       the bytes that are sent to the provider say what was asked for
@@ -85,6 +88,7 @@ struct Found {
     formats: BTreeMap<Option<u64>, u64>,
     credits: Vec<Said>,
     numbers: Vec<ByNumber>,
+    elements: Vec<ByElement>,
     lists: Vec<OfList>,
     waiting: Vec<Named>,
 }
@@ -115,6 +119,7 @@ impl Found {
         self.lists.extend(quotes.chain(OfList::of(row)));
         self.credits.extend(Said::of(row));
         self.numbers.extend(ByNumber::of(row));
+        self.elements.extend(ByElement::of(row));
         self.waiting.extend(Named::of(row));
         own
     }
@@ -124,6 +129,7 @@ impl Found {
 struct Sorters {
     credits: Sorter<Said>,
     numbers: Sorter<ByNumber>,
+    elements: Sorter<ByElement>,
     lists: Sorter<OfList>,
     waiting: Sorter<Named>,
 }
@@ -133,6 +139,7 @@ impl Sorters {
         Self {
             credits: Sorter::new(most),
             numbers: Sorter::new(most),
+            elements: Sorter::new(most),
             lists: Sorter::new(most),
             waiting: Sorter::new(most),
         }
@@ -150,6 +157,7 @@ impl Sorters {
         found.formats.into_iter().for_each(|(format, rows)| reporter.summary.add_format(format, rows));
         found.credits.into_iter().try_for_each(|it| self.credits.push(it))?;
         found.numbers.into_iter().try_for_each(|it| self.numbers.push(it))?;
+        found.elements.into_iter().try_for_each(|it| self.elements.push(it))?;
         found.lists.into_iter().try_for_each(|it| self.lists.push(it))?;
         found.waiting.into_iter().try_for_each(|it| self.waiting.push(it))
     }
@@ -165,6 +173,7 @@ impl Sorters {
         lists::check(table, verifier, now, self.lists.sorted()?, &mut report).await?;
         credits::compare(table, self.credits.sorted()?, &mut report).await?;
         waiting::check(table, self.waiting.sorted()?, &mut report).await?;
+        elements::check(self.elements.sorted()?, &mut report)?;
         numbers::list(self.numbers.sorted()?, report)
     }
 }

@@ -225,7 +225,7 @@ fn decided(resolutions: &[Resolution], outcome: Outcome) -> Option<&Resolution> 
 }
 
 /// The decision of a person that has credited a payment to this order.
-fn credit<'a>(resolutions: &'a [Resolution], order: &CustomTransactionId) -> Option<&'a Resolution> {
+pub(super) fn credit<'a>(resolutions: &'a [Resolution], order: &CustomTransactionId) -> Option<&'a Resolution> {
     resolutions.iter().find(|it| it.outcome == Outcome::Credited && it.credited_to.as_ref() == Some(order))
 }
 

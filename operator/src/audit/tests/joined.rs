@@ -245,3 +245,25 @@ async fn each_payment_that_waits_has_its_row_and_so_has_each_page() {
         assert_eq!(found_in(&without(&rows, missing)).await, [(Rule::Waiting, named_by.into())], "{missing}");
     }
 }
+
+/// Whoever writes to the table can quote one genuine element, whose number nobody has signed, as often as they like.
+#[tokio::test]
+async fn one_signed_element_credits_one_payment_whatever_number_people_state() {
+    let odd = json!([{"amount": "700", "currency_code": "INR", "wallet_type": "paytm", "transaction_id": 4.5e3,
+        "plugin_custom_order_id": "o1"}]);
+    let list = signed_list(&odd);
+    let credited = |number: &str, id: &str| {
+        let (deposit, numbers) = order(id).credit(credit(number, "700"));
+        assert!(numbers.is_empty());
+        let mut payment = credited_to(&deposit, number, "700");
+        let PaymentState::Credited { facts, .. } = &mut payment.state else { panic!() };
+        facts.custom_transaction_id = "o1".into();
+        facts.evidence.place = ListPlace::Here(list.clone());
+        let credited_to = Some(deposit.order.custom_transaction_id.clone());
+        payment.resolutions = vec![Resolution { credited_to, ..found(Outcome::Credited).remove(0) }];
+        [any(payment), any(DepositRow::Registered(deposit))]
+    };
+    assert_eq!(found_in(&credited("4500", "o1")).await, []);
+    let twice = [credited("4500", "o1"), credited("4501", "o2")].concat();
+    assert_eq!(found_in(&twice).await, [credits("payment#paytm#4501")]);
+}
