@@ -213,8 +213,6 @@ wrongs! {
     ForgetGeneration
     /// An older release writes over what a newer one wrote.
     WriteOverNewer
-    /// A person's decision is written without a condition.
-    DecideBlindly
     /// A person turns one end into the other.
     TurnEnd
     /// A person ends what is on its way.

@@ -84,10 +84,6 @@ pub(in super::super) fn is_order_forgotten(world: &World, payments: &[Change<Pay
         && payments.iter().any(|change| is_decision(change, stored(world, &change.row.key).as_ref()))
 }
 
-fn is_blind<R: Decided>(world: &World, change: &Change<R>, current: Option<&Stored<R>>) -> bool {
-    world.is(Wrong::DropCondition) || (world.is(Wrong::DecideBlindly) && is_decision(change, current))
-}
-
 /// A row about which people decide.
 pub(in super::super) trait Decided: Row {
     fn decisions(&mut self) -> &mut Vec<Resolution>;
@@ -148,7 +144,7 @@ pub(in super::super) fn payment(
     if is_dropped {
         return None;
     }
-    let mut change = if is_blind(world, &change, current) { Change::of(change.row, current) } else { change };
+    let mut change = if world.is(Wrong::DropCondition) { Change::of(change.row, current) } else { change };
     decision(world, &mut change, current);
     if world.is(Wrong::ForgetConflicts) {
         change.row.contradictions.clear();
@@ -191,7 +187,7 @@ pub(in super::super) fn withdrawal(
     if is_reserved(&change.row) || current.is_some_and(|current| is_reserved(&current.row)) {
         return change;
     }
-    let mut change = if is_blind(world, &change, current) { Change::of(change.row, current) } else { change };
+    let mut change = if world.is(Wrong::DropCondition) { Change::of(change.row, current) } else { change };
     let last = change.row.decisions().last().map(|it| it.outcome).filter(|_| is_decision(&change, current));
     decision(world, &mut change, current);
     let row = match &mut change.row {
