@@ -193,10 +193,7 @@ fn request(
         order: None,
         number: None,
         different_payment: false,
-        known_to: known_to.map(|it| match it {
-            KnownTo::Provider => "provider",
-            KnownTo::Merchant => "merchant",
-        }),
+        known_to,
         version: Some(version),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use domain::{CustomTransactionId, TransactionId};
+use domain::{CustomTransactionId, KnownTo, TransactionId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -44,7 +44,7 @@ pub struct DecisionRequest {
     pub different_payment: bool,
     /// Who knows of an id that is to be reserved.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub known_to: Option<&'static str>,
+    pub known_to: Option<KnownTo>,
     /// The version that was seen; without it nothing is written.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<u64>,

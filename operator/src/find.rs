@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::UNIX_EPOCH;
 
 use clap::{ArgGroup, Args};
-use domain::{Amount, InvalidValue, NormalisedNumber, Timestamp, TransactionId};
+use domain::{Amount, NormalisedNumber, Timestamp, TransactionId};
 use lambda::{Clock, System};
 use serde::Serialize;
 use store::{AnyRow, ReadAny, Scan, read_key};
@@ -14,7 +14,7 @@ use crate::failure::{Done, Failure};
 use crate::output::Output;
 use crate::rows;
 use crate::said::{Said, rows_of_account};
-use crate::scan::{rows_bar, scan};
+use crate::scan::{pace, rows_bar, scan};
 
 /// What to look for.
 #[derive(Debug, Args)]
@@ -37,7 +37,7 @@ pub(crate) struct Find {
     day: Option<Day>,
 
     /// The number of a payment, in any spelling and wallet
-    #[arg(long, group = "what", value_parser = number)]
+    #[arg(long, group = "what", value_parser = |text: &str| TransactionId::parse(text))]
     number: Option<TransactionId>,
 
     /// Show people's labels and accounts
@@ -96,8 +96,7 @@ pub(crate) async fn run(deployment: &Deployment, output: Output, arguments: &Fin
     let began_ms = System.now_ms();
     let (found, mut summary) = find(&table, arguments).await?;
     let taken_ms = System.now_ms().saturating_sub(began_ms);
-    summary.seconds = taken_ms / 1_000;
-    summary.rows_per_second = summary.rows.saturating_mul(1_000).checked_div(taken_ms).unwrap_or(summary.rows);
+    (summary.seconds, summary.rows_per_second) = pace(summary.rows, taken_ms);
     print(output, &found, arguments.reveal);
     output.line(&summary, || {
         let Summary { found, rows, unreadable, seconds, rows_per_second } = summary;
@@ -110,8 +109,7 @@ pub(crate) async fn run(deployment: &Deployment, output: Output, arguments: &Fin
 
 fn print(output: Output, found: &[Found], reveal: bool) {
     let cells = |it: &Found| {
-        let amount = [it.amount.as_deref(), it.currency_code.as_deref()].into_iter().flatten();
-        let amount = amount.collect::<Vec<_>>().join(" ");
+        let amount = rows::money(it.amount.as_deref(), it.currency_code.as_deref());
         [it.id.clone(), it.state.to_owned(), amount, it.at_ms.map(rows::time).unwrap_or_default(), it.why.clone()]
     };
     if !reveal {
@@ -242,10 +240,6 @@ impl Day {
         };
         Some(Self { from, until: from.checked_add(DAY_MS)? })
     }
-}
-
-fn number(text: &str) -> Result<TransactionId, InvalidValue> {
-    TransactionId::parse(text)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use domain::{CustomTransactionId, InvalidValue, PaymentKey, PaymentSystems, TransactionId, WalletType, WithdrawalId};
 use futures_util::future::try_join_all;
-use store::{AnyRow, ReadAny, RowId, StoreError, UnreadableRow, read_any};
+use store::{AnyRow, ReadAny, RowId, StoreError, UnreadableRow, read_key};
 
 use crate::failure::Failure;
 
@@ -51,10 +51,7 @@ fn key(row: &Result<AnyRow, UnreadableRow>) -> String {
 }
 
 async fn read_all(table: &impl ReadAny, ids: &[RowId]) -> Result<Vec<Result<AnyRow, UnreadableRow>>, StoreError> {
-    let read = async |id: &RowId| match read_any(table, id).await {
-        Ok(row) => Ok(row.map(Ok)),
-        Err(error) => error.unreadable_row().map(|bad| Some(Err(bad))),
-    };
+    let read = async |id: &RowId| read_key(table, &id.key()).await;
     Ok(try_join_all(ids.iter().map(read)).await?.into_iter().flatten().collect())
 }
 

@@ -89,14 +89,13 @@ pub(crate) async fn run(deployment: &Deployment, output: Output, arguments: &Lis
         found.append(&mut of_filter);
     }
     output.records(&found, ["KIND", "ID", "SINCE", "STATE", "IN STATE", "AMOUNT", "WHY"], |it| {
-        let amount = [it.amount.as_deref(), it.currency_code.as_deref()].into_iter().flatten();
         [
             it.attention.as_str().to_owned(),
             it.id.clone(),
             rows::age(it.since_ms, now_ms),
             it.state.to_owned(),
             it.state_since_ms.map(|since| rows::age(since, now_ms)).unwrap_or_default(),
-            amount.collect::<Vec<_>>().join(" "),
+            rows::money(it.amount.as_deref(), it.currency_code.as_deref()),
             it.why.clone(),
         ]
     });

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use domain::{Evidence, ListHash, ListPlace, SignedList};
-use paykassma::{PostbackBody, Unproved};
-use store::{Read, StoreError, StoredListId};
+use domain::{Evidence, ListHash, ListPlace, SignedList, UnreadableId};
+use paykassma::{Element, PostbackBody, Unproved};
+use store::{Read, RowKey, StoreError, StoredListId};
 
 use crate::failure::Failure;
 
@@ -38,6 +38,15 @@ impl Lists {
             ListPlace::Here(list) => Some(list),
             ListPlace::Stored { list } => self.0.get(list),
         }
+    }
+}
+
+/// The key of the row that an element is about. `list` is the list that it is in.
+pub(crate) fn row_of(list: &ListHash, element: &Element) -> String {
+    match element {
+        Element::Deposit(it) => it.payment.key(),
+        Element::Withdrawal(it) => it.withdrawal_id.key(),
+        Element::Unreadable { evidence, .. } => UnreadableId { list: list.clone(), element: evidence.element }.key(),
     }
 }
 

@@ -123,6 +123,11 @@ pub(crate) fn submission(submission: &Submission) -> String {
     }
 }
 
+/// An amount with its currency; empty if the row has none.
+pub(crate) fn money(amount: Option<&str>, currency_code: Option<&str>) -> String {
+    [amount, currency_code].into_iter().flatten().collect::<Vec<_>>().join(" ")
+}
+
 /// A time in UTC, to the second.
 pub(crate) fn time(at: Timestamp) -> String {
     humantime::format_rfc3339_seconds(system_time(at)).to_string()

@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 
 use domain::{
     Amount, Contradiction, DepositRow, Label, ListPlace, Payment, PaymentState, Separator, SignedFacts, StoredList,
-    Timestamp, TransactionId, UnreadableId, Unsigned, WithdrawalRow,
+    Timestamp, TransactionId, Unsigned, WithdrawalRow,
 };
-use paykassma::{Element, Postback, signed_elements};
-use store::{AnyRow, RowKey};
+use paykassma::{Postback, signed_elements};
+use store::AnyRow;
 
+use crate::postback::row_of;
 use crate::show::{evidence, facts, history};
 use crate::spelled::Spelled;
 
@@ -126,14 +127,7 @@ pub(crate) fn rows_of_account(list: &StoredList, account: &str) -> Vec<String> {
     let postback = Postback { list: signed_elements(&list.list.additional_data), unsigned: Unsigned::default() };
     let elements = postback.elements(&place, Timestamp(0), Separator::Dot).zip(&postback.list.texts);
     let named = elements.filter(|(_, text)| accounts(text).iter().any(|it| it == account));
-    let key = |(element, _)| match element {
-        Element::Deposit(it) => it.payment.key(),
-        Element::Withdrawal(it) => it.withdrawal_id.key(),
-        Element::Unreadable { evidence, .. } => {
-            UnreadableId { list: list.hash.clone(), element: evidence.element }.key()
-        }
-    };
-    named.map(key).collect()
+    named.map(|(element, _)| row_of(&list.hash, &element)).collect()
 }
 
 /// The accounts that a signed element names, at any depth.

@@ -87,6 +87,11 @@ where
     })
 }
 
+/// How many seconds a scan took, and how many rows it read in one.
+pub(crate) fn pace(rows: u64, taken_ms: u64) -> (u64, u64) {
+    (taken_ms / 1_000, rows.saturating_mul(1_000).checked_div(taken_ms).unwrap_or(rows))
+}
+
 /// Counts rows on stderr, where that is a terminal.
 pub(crate) fn rows_bar() -> ProgressBar {
     let style = ProgressStyle::with_template("{spinner} {human_pos} rows, {per_sec}, {elapsed}");

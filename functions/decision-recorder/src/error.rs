@@ -6,7 +6,7 @@ use store::StoreError;
 
 use crate::decision::NotDecided;
 
-/// Why a decision is not recorded. Nothing was written.
+/// Why a decision is not recorded.
 #[derive(Debug, thiserror::Error)]
 pub enum ApiError {
     /// The request is at fault.

@@ -9,7 +9,7 @@ use std::io;
 
 use domain::{
     Amount, Credit, CreditedNumberId, CurrencyCode, CustomTransactionId, Deposit, DepositRow, Label, NormalisedNumber,
-    Outcome, Payment, PaymentKey, PaymentState, Sum, Totals,
+    Outcome, Payment, PaymentKey, PaymentState, Totals,
 };
 use serde::{Deserialize, Serialize};
 use store::{AnyRow, Read, ReadAny, RowKey, StoreError};
@@ -281,7 +281,7 @@ impl OfOrder {
             order,
             credits: None,
             number: None,
-            found: Totals { count: 0, sum: Sum::default() },
+            found: Totals::default(),
             payments: BTreeSet::new(),
             checked: BTreeSet::new(),
         }
@@ -292,7 +292,7 @@ impl OfOrder {
             What::Order(credits) => self.credits = Some(credits),
             What::Number(payment) => self.of_number(table, &payment, report).await.row = Some(payment.clone()),
             What::Payment(payment) => {
-                self.found = add(self.found, payment.amount);
+                self.found = self.found.plus(payment.amount);
                 if self.payments.len() < RUN {
                     self.payments.insert(payment.key.clone());
                 }
@@ -373,7 +373,7 @@ impl OfOrder {
         let mut found = self.found;
         for key in new {
             let payment = read_payment(table, &self.order, key).await?;
-            found = payment.map_or(found, |payment| add(found, payment.amount));
+            found = payment.map_or(found, |payment| found.plus(payment.amount));
         }
         if counted == Some(found) || (counted.is_none() && found.count == 0) {
             return Ok(None);
@@ -382,12 +382,8 @@ impl OfOrder {
     }
 }
 
-fn add(totals: Totals, amount: Amount) -> Totals {
-    Totals { count: totals.count.saturating_add(1), sum: totals.sum.plus(amount) }
-}
-
 fn differ(counted: Option<Totals>, found: Totals) -> String {
-    let (count, sum) = counted.map_or((0, Sum::default()), |it| (it.count, it.sum));
+    let Totals { count, sum } = counted.unwrap_or_default();
     format!(
         "its row counts {count} credits of {sum} in all, and {} payments of {} are credited to it",
         found.count, found.sum
@@ -398,7 +394,7 @@ fn unread(what: &str, error: &StoreError) -> String {
     format!("{what}; it cannot be read again: {error}")
 }
 
-/// Compares what is said about each order, and reports what is wrong. All that is said about one order follows each other.
+/// Compares what is said about each order, and reports what is wrong. Whatever is said about one order comes in one piece.
 pub(crate) async fn compare(
     table: &impl ReadAny,
     said: impl Iterator<Item = io::Result<Said>>,

@@ -1,5 +1,5 @@
-//! Signed elements on which people credited payments: each credits one. Nobody signs a number that people have to state, so the element
-//! itself would prove any number of payments.
+//! Payments that people credited: each has a signed element of its own. Where a person states the number, nobody has signed it, so the
+//! same element would prove a payment of any number.
 
 use std::io;
 
@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use signing::list_hash;
 use store::{AnyRow, RowKey};
 
+use super::repeated;
 use super::report::{Break, Rule};
 use super::rules::credit;
 use crate::failure::Failure;
@@ -37,18 +38,12 @@ impl ByElement {
 /// Reports each payment that was credited on the element of one before it.
 pub(crate) fn check(
     payments: impl Iterator<Item = io::Result<ByElement>>,
-    mut report: impl FnMut(Break),
+    report: impl FnMut(Break),
 ) -> Result<(), Failure> {
-    let mut first: Option<ByElement> = None;
-    for next in payments {
-        let next = next?;
-        match &first {
-            Some(first) if (&first.list, first.element) == (&next.list, next.element) => {
-                let what = format!("the signed element that proves it was credited as {} already", first.payment.key());
-                report(Break::new(Rule::Credits, next.payment.key(), what));
-            }
-            Some(_) | None => first = Some(next),
-        }
-    }
-    Ok(())
+    let is_same = |one: &ByElement, next: &ByElement| (&one.list, one.element) == (&next.list, next.element);
+    let twice = |first: &ByElement, next: &ByElement| {
+        let what = format!("the signed element that proves it was credited as {} already", first.payment.key());
+        Break::new(Rule::Credits, next.payment.key(), what)
+    };
+    repeated(payments, is_same, twice, report)
 }

@@ -6,9 +6,9 @@ use std::io;
 use std::iter::Peekable;
 use std::sync::Arc;
 
-use domain::{ListHash, ListProgress, Separator, SignedList, Timestamp, UnreadableId, WithdrawalRow};
+use domain::{ListHash, ListProgress, Separator, SignedList, Timestamp, WithdrawalRow};
 use futures_util::{StreamExt, stream};
-use paykassma::{Element, Unproved, VerifiedList};
+use paykassma::{Unproved, VerifiedList};
 use serde::{Deserialize, Serialize};
 use store::{AnyRow, ListProgressId, Read, ReadAny, RowId, RowKey, StoredListId, read_any};
 
@@ -16,6 +16,7 @@ use super::batches::verify_all;
 use super::quote::Quote;
 use super::report::{Break, Rule};
 use crate::failure::Failure;
+use crate::postback::row_of;
 use crate::verifier::Verifier;
 
 /// What a row says about a list.
@@ -89,7 +90,7 @@ const RECORDS: usize = 5_000;
 /// A list that is unfinished for longer is reported. The alarm fires then, too.
 const UNFINISHED_MS: u64 = 15 * 60 * 1_000;
 
-/// Checks what is said about each list. All that is said about one list follows each other.
+/// Checks what is said about each list. Whatever is said about one list comes in one piece.
 pub(crate) async fn check(
     table: &impl ReadAny,
     verifier: &impl Verifier,
@@ -247,8 +248,8 @@ impl OneList {
         }
     }
 
-    /// Reports each element of a list which is done that no row tells of. An element that was known before the list came has a row
-    /// that quotes another list.
+    /// Reports each element of a finished list that no row is about. If an element was known before the list came, its row quotes
+    /// another list.
     async fn check_elements(
         &self,
         table: &impl ReadAny,
@@ -259,21 +260,12 @@ impl OneList {
         let unquoted = (0..list.elements()).filter(|element| !self.quoted.contains(element));
         let rows = unquoted.filter_map(|element| {
             let read = list.element(element, received_at, Separator::Dot).ok()?;
-            Some((element, self.row_of(element, &read)))
+            Some((element, row_of(&self.hash, &read)))
         });
         let missing = stream::iter(rows).map(async |(element, key)| Some((element, missing(table, &key).await?)));
         for (element, what) in missing.buffered(LISTS).filter_map(async |it| it).collect::<Vec<_>>().await {
             let what = format!("it is done, and of its element {element} {what}");
             report(Break::new(Rule::List, self.progress_key(), what));
-        }
-    }
-
-    /// The key of the row that tells of an element.
-    fn row_of(&self, element: usize, read: &Element) -> String {
-        match read {
-            Element::Deposit(it) => it.payment.key(),
-            Element::Withdrawal(it) => it.withdrawal_id.key(),
-            Element::Unreadable { .. } => UnreadableId { list: self.hash.clone(), element }.key(),
         }
     }
 }

@@ -19,7 +19,7 @@ use std::io;
 use std::sync::Arc;
 
 use clap::Args;
-use domain::Timestamp;
+use domain::{SignedList, Timestamp};
 use lambda::{Clock, System};
 use store::{OUR_FORMAT, Read, ReadAny, RowKey, ScannedRow, TableId, UnreadableRow};
 
@@ -33,6 +33,7 @@ use credits::Said;
 use elements::ByElement;
 use lists::OfList;
 use numbers::ByNumber;
+use quote::Quote;
 use report::{Break, Decided, Reporter, Rule, Summary};
 use rules::Checked;
 use waiting::Named;
@@ -107,7 +108,7 @@ impl Found {
         Ok(found)
     }
 
-    fn look(&mut self, scanned: &ScannedRow) -> Vec<(domain::SignedList, quote::Quote)> {
+    fn look(&mut self, scanned: &ScannedRow) -> Vec<(SignedList, Quote)> {
         let ScannedRow { row, format, .. } = scanned;
         let Checked { found, own, quotes, by_person, open_since } = rules::check(scanned);
         self.breaks.extend(found);
@@ -176,6 +177,24 @@ impl Sorters {
         elements::check(self.elements.sorted()?, &mut report)?;
         numbers::list(self.numbers.sorted()?, report)
     }
+}
+
+/// Reports each record that is the same as one before it. `what` is made of the first of them and the record.
+fn repeated<T>(
+    sorted: impl Iterator<Item = io::Result<T>>,
+    is_same: impl Fn(&T, &T) -> bool,
+    what: impl Fn(&T, &T) -> Break,
+    mut report: impl FnMut(Break),
+) -> Result<(), Failure> {
+    let mut first: Option<T> = None;
+    for next in sorted {
+        let next = next?;
+        match &first {
+            Some(first) if is_same(first, &next) => report(what(first, &next)),
+            Some(_) | None => first = Some(next),
+        }
+    }
+    Ok(())
 }
 
 /// What is wrong with the row that says which table this is. `stream` is the one that the stack reads, if that is known.

@@ -7,6 +7,7 @@ use domain::{CustomTransactionId, NormalisedNumber, PaymentKey, PaymentState};
 use serde::{Deserialize, Serialize};
 use store::{AnyRow, RowKey};
 
+use super::repeated;
 use super::report::{Break, Rule};
 use crate::failure::Failure;
 
@@ -31,23 +32,12 @@ impl ByNumber {
 /// Lists each payment that has the number of one before it.
 pub(crate) fn list(
     payments: impl Iterator<Item = io::Result<ByNumber>>,
-    mut report: impl FnMut(Break),
+    report: impl FnMut(Break),
 ) -> Result<(), Failure> {
-    let mut first: Option<ByNumber> = None;
-    for next in payments {
-        let next = next?;
-        match &first {
-            Some(first) if first.number == next.number => {
-                let ByNumber { payment, order, .. } = first;
-                let what = format!(
-                    "has the number of {}, credited to {order}; it is credited to {}",
-                    payment.key(),
-                    next.order
-                );
-                report(Break::new(Rule::SameNumber, next.payment.key(), what));
-            }
-            Some(_) | None => first = Some(next),
-        }
-    }
-    Ok(())
+    let same_number = |ByNumber { payment, order, .. }: &ByNumber, next: &ByNumber| {
+        let what =
+            format!("has the number of {}, credited to {order}; it is credited to {}", payment.key(), next.order);
+        Break::new(Rule::SameNumber, next.payment.key(), what)
+    };
+    repeated(payments, |one, next| one.number == next.number, same_number, report)
 }

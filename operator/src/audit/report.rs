@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use domain::{Amount, CurrencyCode, Sum, Timestamp, Totals};
+use domain::{Amount, CurrencyCode, Timestamp, Totals};
 use indicatif::ProgressBar;
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::failure::Done;
 use crate::output::Output;
 use crate::rows;
+use crate::scan::pace;
 
 /// What is checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -162,9 +163,8 @@ impl DecidedSums {
             Decision::Credit => &mut self.credits,
             Decision::End => &mut self.ends,
         };
-        let none = Totals { count: 0, sum: Sum::default() };
-        let totals = sums.entry(decided.currency_code.as_str().to_owned()).or_insert(none);
-        *totals = Totals { count: totals.count.saturating_add(1), sum: totals.sum.plus(decided.amount) };
+        let totals = sums.entry(decided.currency_code.as_str().to_owned()).or_default();
+        *totals = totals.plus(decided.amount);
     }
 }
 
@@ -219,8 +219,7 @@ impl Summary {
     /// Notes how much was read in which time.
     pub(crate) fn took(&mut self, rows: u64, taken_ms: u64) {
         self.rows = rows;
-        self.seconds = taken_ms / 1_000;
-        self.rows_per_second = rows.saturating_mul(1_000).checked_div(taken_ms).unwrap_or(rows);
+        (self.seconds, self.rows_per_second) = pace(rows, taken_ms);
     }
 }
 

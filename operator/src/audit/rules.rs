@@ -98,7 +98,7 @@ impl Check {
         self.quotes(&row.evidence, Quoted::Unreadable(row.payment.as_ref().map(Odd::from)), None);
         let is_own = match &row.evidence.place {
             ListPlace::Stored { list } => *list == row.hash,
-            // What is no list is no evidence.
+            // A text that is no list has no hash. It is reported as bad evidence.
             ListPlace::Here(list) => {
                 list_hash(&list.additional_data).map_or(true, |hash| ListHash::from(hash) == row.hash)
             }

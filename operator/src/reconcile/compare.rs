@@ -166,7 +166,7 @@ fn missing_there<E>(
     let remark = match ours.standing {
         Standing::Success => "money moved in our records, and is missing in the provider's",
         Standing::Fail => "the provider's books do not have what it reported as failed",
-        Standing::Other => "not ended ours; if the export is complete, the provider does not have it",
+        Standing::Other => "it has not ended in our records; if the export is complete, the provider does not have it",
     };
     report(Finding { class: Class::MissingThere, key: &key, ours: Some(&ours), theirs: None, remark })
 }
@@ -176,9 +176,10 @@ fn classify(key: &str, ours: Option<&OurRecord>, theirs: &ProviderRecord) -> (Cl
     let Some(ours) = ours else {
         return match (is_withdrawal, theirs.standing) {
             (true, _) if theirs.by_hand => (Class::ByHand, "made in the back office, which sends no postback"),
-            (true, _) => {
-                (Class::MissingHere, "never made ours; made by hand in the back office, if the export cannot report")
-            }
+            (true, _) => (
+                Class::MissingHere,
+                "not made by the stack; it may be by hand in the back office, if the export does not say who made it",
+            ),
             (false, Standing::Success) => {
                 (Class::MissingHere, "no postback has come: ask the provider to send it again")
             }
@@ -196,8 +197,10 @@ fn classify(key: &str, ours: Option<&OurRecord>, theirs: &ProviderRecord) -> (Cl
         (Standing::Fail, Standing::Success) => {
             (Class::StatusDiffers, "money moved in the provider's records, and not in ours")
         }
-        (Standing::Other, _) if is_withdrawal => (Class::StatusDiffers, "ended theirs, and open ours: resolve it"),
-        (Standing::Other, _) => (Class::StatusDiffers, "ended theirs, and held ours: resolve it"),
+        (Standing::Other, _) if is_withdrawal => {
+            (Class::StatusDiffers, "ended in the provider's records, and open in ours: resolve it")
+        }
+        (Standing::Other, _) => (Class::StatusDiffers, "ended in the provider's records, and held in ours: resolve it"),
         (_, _) => (Class::StatusDiffers, "ended in our records, and not in the provider's"),
     }
 }

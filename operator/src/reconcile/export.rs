@@ -4,8 +4,9 @@ use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::io::{BufReader, Read};
 
-use domain::CurrencyCode;
-use domain::{InvalidValue, PaymentKey, PaymentSystems, TextRule, TransactionId, WalletType, WithdrawalId};
+use domain::{
+    CurrencyCode, InvalidValue, PaymentKey, PaymentSystems, TextRule, TransactionId, WalletType, WithdrawalId,
+};
 use encoding_rs_io::{DecodeReaderBytes, DecodeReaderBytesBuilder};
 use serde::Serialize;
 use store::RowKey;

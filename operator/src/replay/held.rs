@@ -10,7 +10,6 @@ use super::rebuilt::rebuilt;
 use crate::api::Answer;
 use crate::failure::{Done, Failure};
 use crate::output::{Output, complain};
-
 use crate::rows;
 use crate::verifier::Verifier;
 

@@ -233,12 +233,20 @@ pub struct Credit {
 }
 
 /// All credits of an order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Totals {
     /// How many.
     pub count: u64,
     /// The sum of their amounts.
     pub sum: Sum,
+}
+
+impl Totals {
+    /// With one more of this amount.
+    #[must_use]
+    pub fn plus(self, amount: Amount) -> Self {
+        Self { count: self.count.saturating_add(1), sum: self.sum.plus(amount) }
+    }
 }
 
 /// A registered order.
@@ -400,7 +408,7 @@ impl Deposit {
     pub fn credit(mut self, credit: Credit) -> (Self, Vec<CreditedNumber>) {
         let mut numbers = Vec::new();
         if !self.credited.is_empty() {
-            let Totals { count, sum } = self.total_credits();
+            let totals = self.total_credits();
             let order = &self.order.custom_transaction_id;
             let known = self.credited.iter().take(if self.totals.is_none() { MAX_CREDITS } else { 0 });
             for credit in known.chain([&credit]) {
@@ -410,7 +418,7 @@ impl Deposit {
                     numbers.push(number);
                 }
             }
-            self.totals = Some(Totals { count: count.saturating_add(1), sum: sum.plus(credit.amount) });
+            self.totals = Some(totals.plus(credit.amount));
         }
         self.state = DepositState::Credited;
         self.credited.push(credit);

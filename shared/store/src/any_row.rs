@@ -53,6 +53,11 @@ macro_rules! any_row {
                 match self { $(Self::$kind(it) => it.row.resolutions(),)* }
             }
 
+            /// The row's format.
+            pub(crate) fn format(&self) -> u64 {
+                match self { $(Self::$kind(it) => it.row.format(),)* }
+            }
+
             /// Hands the row to a serializer.
             ///
             /// # Errors

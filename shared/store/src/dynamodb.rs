@@ -29,6 +29,8 @@ pub(crate) const IS_ABSENT: &str = "attribute_not_exists(transaction_id)";
 const IS_VERSION: &str = "version = :expected_version";
 /// No newer release has written the row: what it wrote must not be erased.
 pub(crate) const IS_NOT_NEWER: &str = "(attribute_not_exists(#format) OR #format <= :format)";
+/// A write that does not read the row leaves its format as it is.
+pub(crate) const KEEPS_FORMAT: &str = "#format = if_not_exists(#format, :first)";
 /// Most rows of one `BatchGetItem`.
 const BATCH: usize = 100;
 
@@ -88,9 +90,7 @@ impl DynamoDb {
     /// order publishes the credit, and the payment's row nothing.
     fn credit_payment(&self, ExpectedCredit { payment, label, .. }: &ExpectedCredit) -> Result<WrittenRow, StoreError> {
         let item: Item = serde_dynamo::to_item(payment).map_err(StoreError::transient)?;
-        let mut set = format!(
-            "SET {QUIET} = :quiet, #format = if_not_exists(#format, :first), version = if_not_exists(version, :zero) + :one"
-        );
+        let mut set = format!("SET {QUIET} = :quiet, {KEEPS_FORMAT}, version = if_not_exists(version, :zero) + :one");
         let mut values = named("unproved", PaymentState::UNPROVED);
         let mut update = Update::builder();
         for (index, (name, value)) in item.into_iter().filter(|(name, _)| name != KEY).enumerate() {
@@ -132,7 +132,7 @@ impl DynamoDb {
             .table_name(&self.table)
             .key(KEY, text(expected.order.key()))
             .update_expression(format!(
-                "SET #state = :credited, credited = :credit, #format = if_not_exists(#format, :first), version = version + :one REMOVE {QUIET}"
+                "SET #state = :credited, credited = :credit, {KEEPS_FORMAT}, version = version + :one REMOVE {QUIET}"
             ))
             .condition_expression(format!(
                 "#state = :created AND label = :label AND currency_code = :currency_code \
@@ -317,7 +317,7 @@ impl EndWithdrawal for DynamoDb {
             .key(KEY, text(report.withdrawal_id.key()))
             .update_expression(format!(
                 "SET #state = :state, facts = :facts, changed_at = :changed_at, state_since = :changed_at, \
-                 #format = if_not_exists(#format, :first), \
+                 {KEEPS_FORMAT}, \
                  {VERSION} = {VERSION} + :one \
                  REMOVE needs_review, {ATTENTION}, {ATTENTION_AT}, {QUIET}"
             ))

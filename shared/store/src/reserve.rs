@@ -10,7 +10,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{Reservation, ReservedSums, Sum};
 
 use crate::aws_error::unavailable;
-use crate::dynamodb::{ALL_OLD, IS_ABSENT, IS_NOT_NEWER, current};
+use crate::dynamodb::{ALL_OLD, IS_ABSENT, IS_NOT_NEWER, KEEPS_FORMAT, current};
 use crate::memory::{get, put};
 use crate::row::{FIRST_FORMAT, FORMAT, KEY, OUR_FORMAT, QUIET, VERSION, decimal, number, text};
 use crate::{Change, DynamoDb, Memory, RowKey, StoreError};
@@ -66,7 +66,7 @@ impl Reserve for DynamoDb {
         let mut update = self
             .update_sums(reservation)
             .update_expression(format!(
-                "SET payment_system = :payment_system, #day = :day, #format = if_not_exists(#format, :first), {QUIET} = :quiet \
+                "SET payment_system = :payment_system, #day = :day, {KEEPS_FORMAT}, {QUIET} = :quiet \
                  ADD #reserved :amount, #hour :amount, {VERSION} :one"
             ))
             .expression_attribute_names("#day", "day")
@@ -97,7 +97,7 @@ impl Reserve for DynamoDb {
         let update = self
             .update_sums(reservation)
             .update_expression(format!(
-                "SET #reserved = #reserved - :amount, #hour = #hour - :amount, #format = if_not_exists(#format, :first), \
+                "SET #reserved = #reserved - :amount, #hour = #hour - :amount, {KEEPS_FORMAT}, \
                  {QUIET} = :quiet ADD {VERSION} :one"
             ))
             .condition_expression(format!("#reserved >= :amount AND #hour >= :amount AND {IS_NOT_NEWER}"));

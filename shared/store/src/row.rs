@@ -19,7 +19,7 @@ use crate::{AnyRow, Change, StoreError, Stored};
 pub(crate) const KEY: &str = "transaction_id";
 /// How many times a row was written.
 pub(crate) const VERSION: &str = "version";
-/// The row format of the last writer; absent in the oldest rows.
+/// The oldest row format that has what is in the row; absent in the oldest rows.
 pub(crate) const FORMAT: &str = "format";
 /// The newest format that this code writes. It reads the next one too, and never writes over it.
 pub const OUR_FORMAT: u64 = 2;

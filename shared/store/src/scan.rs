@@ -11,7 +11,7 @@ use domain::{Attention, AttentionKind, Timestamp};
 
 use crate::attention::PAGE;
 use crate::aws_error::unavailable;
-use crate::row::{ATTENTION, ATTENTION_AT, FORMAT, Item, KEY, OUR_FORMAT, text};
+use crate::row::{ATTENTION, ATTENTION_AT, FORMAT, Item, KEY, text};
 use crate::{AnyRow, DynamoDb, Memory, StoreError};
 
 /// One of the equal parts of a table, which may be scanned at the same time.
@@ -30,7 +30,7 @@ pub struct ScannedRow {
     pub row: AnyRow,
     /// What the index says about it. If that is not the row's own [`AnyRow::attention`], the index is wrong.
     pub indexed: Option<Attention>,
-    /// The row format of its last writer; the oldest rows have none.
+    /// The row format that is stored; the oldest rows have none.
     pub format: Option<u64>,
 }
 
@@ -128,10 +128,8 @@ impl Scan for Memory {
         let has_more = found.len() > PAGE;
         found.truncate(PAGE);
         let next = found.last().filter(|_| has_more).map(|(key, _)| key.clone());
-        let rows = found
-            .into_iter()
-            .map(|(_, row)| Ok(ScannedRow { indexed: row.attention(), row, format: Some(OUR_FORMAT) }))
-            .collect();
+        let scanned = |row: AnyRow| ScannedRow { indexed: row.attention(), format: Some(row.format()), row };
+        let rows = found.into_iter().map(|(_, row)| Ok(scanned(row))).collect();
         Ok(ScanPage { rows, next })
     }
 }

@@ -647,7 +647,7 @@ async fn a_scan_comes_by_each_row_once(table: &impl Table) {
         assert_eq!(keys(scanned(table, of).await), expected, "{of} segments");
     }
     for row in scanned(table, 1).await.into_iter().map(Result::unwrap) {
-        assert_eq!(row.indexed, row.row.attention(), "{row:?}");
+        assert_eq!((row.indexed, row.format), (row.row.attention(), Some(1)), "{row:?}");
     }
 }
 
