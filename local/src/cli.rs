@@ -38,6 +38,10 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "URL")]
     provider: Option<String>,
 
+    /// The shop's page for an id in the links to the payment window, such as 2=http://localhost:8080/ok; may be repeated
+    #[arg(long, value_name = "ID=URL", value_parser = local::window_url)]
+    window_url: Vec<(String, String)>,
+
     /// Keep the table (table.db) and the credentials (credentials.json) in this directory between runs; the queue is
     /// always in memory
     #[arg(long, value_name = "DIR")]
@@ -104,6 +108,8 @@ impl Cli {
             table_name: self.table.clone(),
             copy_of: self.copy_of.clone(),
             provider: self.provider.clone(),
+            test_amounts: true,
+            window_urls: self.window_url.iter().cloned().collect(),
             data: self.data.clone(),
             binaries: self.binaries.clone(),
             verbose: self.verbose,

@@ -13,18 +13,27 @@ use crate::stack::Stack;
 const LOOKS: u32 = 400;
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Runs both flows and prints each step; says whether every step was as expected.
+/// How the demonstration went.
+pub struct Demonstration {
+    /// Whether every step was as expected.
+    pub passed: bool,
+    /// The link to the payment window of its order.
+    pub window: Option<String>,
+}
+
+/// Runs both flows and prints each step.
 ///
 /// The stack needs the simulated provider: its control API stands for the user who pays.
-pub async fn demonstrate(stack: &Stack) -> bool {
+pub async fn demonstrate(stack: &Stack) -> Demonstration {
     let demo = Demo { stack, ids: Ids::random() };
     say("\nA deposit");
-    let deposit = passed(&demo.deposit().await);
+    let mut window = None;
+    let deposit = passed(&demo.deposit(&mut window).await);
     say("\nA withdrawal");
     let withdrawal = passed(&demo.withdrawal().await);
     let passed = deposit && withdrawal;
     say(if passed { "\nEvery step was as expected." } else { "\nNOT every step was as expected." });
-    passed
+    Demonstration { passed, window }
 }
 
 /// A step that went wrong; its flow ends there.
@@ -68,10 +77,11 @@ struct Demo<'a> {
 }
 
 impl Demo<'_> {
-    async fn deposit(&self) -> Result<(), Unexpected> {
+    async fn deposit(&self, window: &mut Option<String>) -> Result<(), Unexpected> {
         let created = self.merchant(201, "the merchant creates an order", "/deposits", &self.new_order()).await?;
         ok("  the user is shown where to pay", created.get("/params/identifier"));
         ok("  or is sent to", created.get("/payment_window_url"));
+        *window = Some(created.get("/payment_window_url").to_owned());
 
         let payment = json!({"transaction_id": self.ids.number, "amount": "500"});
         self.control("the user pays", "/payments", &payment).await?;

@@ -59,12 +59,22 @@ pub fn env_file(stack: &Stack, file: &Path) -> io::Result<()> {
     write_private(file, lines.concat().as_bytes())
 }
 
-/// Says where everything is and which commands to try.
+/// Says where everything is, and what to try. `window` is the link to the payment window of an order that was registered.
 #[must_use]
-pub fn guide(stack: &Stack) -> String {
+pub fn guide(stack: &Stack, window: Option<&str>) -> String {
     let ids = Ids::random();
     let commands: Vec<_> = deposit(stack, &ids).into_iter().chain(withdrawal(stack, &ids)).flatten().collect();
-    format!("{}\nTry, by pasting:\n\n{}", addresses(stack), commands.join("\n"))
+    format!("{}{}\nTry, by pasting:\n\n{}", addresses(stack), pages(stack, window), commands.join("\n"))
+}
+
+/// The pages of the simulated provider. Another provider has its own.
+fn pages(stack: &Stack, window: Option<&str>) -> String {
+    if stack.simulator().is_none() {
+        return String::new();
+    }
+    let window = window.unwrap_or("the `payment_window_url` that `POST /deposits` answers");
+    let provider = stack.provider_url();
+    format!("\nOpen in a browser:\n\n  payment window        {window}\n  back office           {provider}/backoffice\n")
 }
 
 fn addresses(stack: &Stack) -> String {

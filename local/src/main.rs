@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
-use local::{EXEC_ARGUMENT, Stack, complain, default_env_file, demonstrate, env_file, exec_child, guide, say};
+use local::{
+    Demonstration, EXEC_ARGUMENT, Stack, complain, default_env_file, demonstrate, env_file, exec_child, guide, say,
+};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::Cli;
@@ -58,18 +60,19 @@ async fn run(cli: &Cli) -> Result<bool, Error> {
 
 async fn show(cli: &Cli, stack: &Stack) -> Result<bool, Error> {
     let _known = Known::write(cli, stack)?;
-    let passed = match (cli.no_demo, stack.simulator()) {
-        (true, _) => true,
+    let none = Demonstration { passed: true, window: None };
+    let Demonstration { passed, window } = match (cli.no_demo, stack.simulator()) {
+        (true, _) => none,
         (false, None) => {
             say("No demonstration: it needs the simulated provider, which stands for the user who pays.");
-            true
+            none
         }
         (false, Some(_)) => demonstrate(stack).await,
     };
     if cli.once {
         return Ok(passed);
     }
-    say(&guide(stack));
+    say(&guide(stack, window.as_deref()));
     std::future::pending().await
 }
 

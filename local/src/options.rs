@@ -1,5 +1,6 @@
 //! How to start a stack.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ pub enum WhenBusy {
 }
 
 /// What can be chosen; the defaults suit tests: free ports, a table in memory, new credentials.
+#[expect(clippy::struct_excessive_bools, reason = "independent switches of a start, not a state")]
 pub struct StackOptions {
     /// Whether to build the functions with cargo first.
     pub build: bool,
@@ -33,6 +35,12 @@ pub struct StackOptions {
     pub provider: Option<String>,
     /// How long the simulated provider waits before it sends a postback again.
     pub postback_repeat_after: Duration,
+    /// How long a late payment takes at the simulated provider.
+    pub late_payment_after: Duration,
+    /// Whether amounts with certain last digits decide what the simulated provider does.
+    pub test_amounts: bool,
+    /// The shop's page for each id in the links to the payment window.
+    pub window_urls: BTreeMap<String, String>,
     /// The directory that stores the table and the credentials between runs.
     pub data: Option<PathBuf>,
     /// The credentials; by default those in `data`, else new ones.
@@ -96,6 +104,9 @@ impl Default for StackOptions {
             provider_port: 0,
             provider: None,
             postback_repeat_after: Duration::from_secs(2),
+            late_payment_after: Duration::from_secs(10),
+            test_amounts: false,
+            window_urls: BTreeMap::new(),
             data: None,
             credentials: None,
             verbose: false,

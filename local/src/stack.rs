@@ -326,6 +326,9 @@ async fn provider(
         access_key: secrets.access_key,
         postback_private_key: secrets.postback_private_key,
         repeat_after: options.postback_repeat_after,
+        late_after: options.late_payment_after,
+        test_amounts: options.test_amounts,
+        window_urls: options.window_urls.clone(),
     };
     let simulator = Simulator::start(simulator).await.doing("the simulated provider")?;
     Ok((Some(simulator), bound.url))

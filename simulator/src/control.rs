@@ -10,10 +10,10 @@ use paykassma::WrittenAmount;
 use serde::Deserialize;
 use serde_json::json;
 
+use crate::actions::{self, NeverAccepted};
 use crate::control_reply::{ControlError, answer, read_body};
 use crate::deposits::{Claim, Payment};
 use crate::faults::Fault;
-use crate::postback::Postback;
 use crate::postback_sender::{PostbackSender, StartedPostback};
 use crate::provider::Provider;
 use crate::wallets::{inr, paytm};
@@ -34,7 +34,6 @@ struct PaymentFields {
 
 /// `POST /_control/payments`
 pub(crate) async fn register_payment(
-    State(provider): State<Arc<Provider>>,
     State(sender): State<PostbackSender>,
     body: Bytes,
 ) -> Result<Response, ControlError> {
@@ -48,9 +47,8 @@ pub(crate) async fn register_payment(
         }
     };
     let payment = Payment { wallet_type, transaction_id, amount, currency_code };
-    let registered = provider.records().deposits.register(payment, claim);
-    let credit = registered.map_err(|reason| ControlError(StatusCode::CONFLICT, reason.to_owned()))?;
-    Ok(answer_started(credit.and_then(|credit| sender.start(&Postback::of_credit(&credit)))))
+    let started = actions::arrive(&sender, payment, claim);
+    Ok(answer_started(started.map_err(|reason| ControlError(StatusCode::CONFLICT, reason.to_owned()))?))
 }
 
 #[derive(Deserialize)]
@@ -62,15 +60,13 @@ struct EndFields {
 
 /// `POST /_control/withdrawals/{withdrawal_id}/settle`
 pub(crate) async fn end_withdrawal(
-    State(provider): State<Arc<Provider>>,
     State(sender): State<PostbackSender>,
     Path(withdrawal_id): Path<String>,
     body: Bytes,
 ) -> Result<Response, ControlError> {
     let EndFields { status, amount } = read_body(&body)?;
-    let end = provider.records().withdrawals.end(&withdrawal_id, status, amount);
-    let end = end.ok_or_else(|| not_found(&withdrawal_id))?;
-    Ok(answer_started(sender.start(&Postback::of_withdrawal(&end))))
+    let started = actions::end(&sender, &withdrawal_id, status, amount);
+    Ok(answer_started(started.map_err(|NeverAccepted| not_found(&withdrawal_id))?))
 }
 
 fn answer_started(started: Option<StartedPostback>) -> Response {
@@ -93,24 +89,24 @@ pub(crate) async fn withdrawal(
 
 /// `GET /_control/log`
 pub(crate) async fn log(State(provider): State<Arc<Provider>>) -> Response {
-    answer(&provider.records().log)
+    answer(&provider.records().log.iter().map(|(_, line)| line).collect::<Vec<_>>())
 }
 
 /// `GET /_control/postbacks`
 pub(crate) async fn postbacks(State(provider): State<Arc<Provider>>) -> Response {
-    answer(&provider.records().postbacks)
+    answer(&provider.records().postbacks.iter().map(|(id, sent)| sent.status(id)).collect::<Vec<_>>())
 }
 
 /// `POST /_control/faults`
 pub(crate) async fn order_fault(State(provider): State<Arc<Provider>>, body: Bytes) -> Result<Response, ControlError> {
     let fault: Fault = read_body(&body)?;
-    provider.records().faults.order(fault);
+    provider.edit().faults.order(fault);
     Ok(answer(&json!({})))
 }
 
 /// `DELETE /_control/faults`
 pub(crate) async fn clear_faults(State(provider): State<Arc<Provider>>) -> Response {
-    provider.records().faults.clear();
+    provider.edit().faults.clear();
     answer(&json!({}))
 }
 

@@ -1,8 +1,12 @@
 //! The payments that users have made, and the activations that claim them.
 
 use std::collections::HashMap;
+use std::time::SystemTime;
 
+use indexmap::IndexMap;
 use paykassma::WrittenAmount;
+
+use crate::clock::now;
 
 /// A user's payment.
 #[derive(Clone, Debug)]
@@ -27,6 +31,30 @@ pub(crate) struct Credit {
     pub(crate) claim: Claim,
 }
 
+/// A payment that was made, and the claim that it was credited to.
+pub(crate) struct MadePayment {
+    pub(crate) payment: Payment,
+    pub(crate) owner: Option<Claim>,
+    pub(crate) made_at: SystemTime,
+}
+
+/// An activation whose payment was not made yet.
+pub(crate) struct WaitingClaim {
+    pub(crate) claim: Claim,
+    pub(crate) since: SystemTime,
+}
+
+/// Whether an order's id may be sent again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reuse {
+    /// Never.
+    Never,
+    /// With the number and the label of the first time.
+    SameNumber,
+    /// With any number: in the payment window, which makes no ids of its own.
+    AnyNumber,
+}
+
 /// The result of an activation.
 #[derive(Debug)]
 pub(crate) enum Activated {
@@ -40,38 +68,45 @@ pub(crate) enum Activated {
     Rejected(&'static str),
 }
 
-type Number = (String, String);
+/// A wallet, and the number of a payment in it.
+pub(crate) type Number = (String, String);
 
-/// Every payment and every activation.
+/// Every payment and every activation, in their order.
 #[derive(Default)]
 pub(crate) struct Deposits {
-    payments: HashMap<Number, (Payment, Option<Claim>)>,
+    payments: IndexMap<Number, MadePayment>,
     activations: HashMap<String, (Number, Claim)>,
-    waiting: HashMap<Number, Claim>,
+    waiting: IndexMap<Number, WaitingClaim>,
 }
 
 impl Deposits {
-    /// Claims the payment `key1` for an order. An order's id belongs to its first number and label for ever. With `unique_ids`
-    /// it is accepted only once.
-    pub(crate) fn activate(&mut self, wallet_type: &str, key1: &str, claim: &Claim, unique_ids: bool) -> Activated {
-        let number = (wallet_type.to_owned(), key1.to_owned());
-        let this = (number.clone(), claim.clone());
-        if self.activations.get(&claim.custom_transaction_id).is_some_and(|known| unique_ids || *known != this) {
+    /// Claims a payment for an order. The first number and label of an order's id are remembered for `reuse`.
+    pub(crate) fn activate(&mut self, number: &Number, claim: &Claim, reuse: Reuse) -> Activated {
+        if self.activations.get(&claim.custom_transaction_id).is_some_and(|(known_number, known_claim)| match reuse {
+            Reuse::Never => true,
+            Reuse::SameNumber => (known_number, known_claim) != (number, claim),
+            Reuse::AnyNumber => false,
+        }) {
             return Activated::Rejected("The custom_transaction_id has already been used");
         }
-        let activated = match self.payments.get_mut(&number) {
+        let activated = match self.payments.get_mut(number) {
             None => {
-                self.waiting.entry(number).or_insert_with(|| claim.clone());
+                let waiting = || WaitingClaim { claim: claim.clone(), since: now() };
+                self.waiting.entry(number.clone()).or_insert_with(waiting);
                 Activated::Waiting
             }
-            Some((payment, Some(owner))) if owner == claim => Activated::Repeated(payment.clone()),
-            Some((_, Some(_))) => return Activated::Rejected("The transaction has already been activated"),
-            Some((payment, owner)) => {
+            Some(MadePayment { payment, owner: Some(owner), .. }) if owner == claim => {
+                Activated::Repeated(payment.clone())
+            }
+            Some(MadePayment { owner: Some(_), .. }) => {
+                return Activated::Rejected("The transaction has already been activated");
+            }
+            Some(MadePayment { payment, owner, .. }) => {
                 *owner = Some(claim.clone());
                 Activated::Credited(Credit { payment: payment.clone(), claim: claim.clone() })
             }
         };
-        self.activations.insert(claim.custom_transaction_id.clone(), this);
+        self.activations.insert(claim.custom_transaction_id.clone(), (number.clone(), claim.clone()));
         activated
     }
 
@@ -81,8 +116,25 @@ impl Deposits {
         if self.payments.contains_key(&number) {
             return Err("this payment is registered already");
         }
-        let owner = claim.or_else(|| self.waiting.remove(&number));
-        self.payments.insert(number, (payment.clone(), owner.clone()));
+        let waiting = self.waiting.swap_remove(&number).map(|waiting| waiting.claim);
+        let owner = claim.or(waiting);
+        let made = MadePayment { payment: payment.clone(), owner: owner.clone(), made_at: now() };
+        self.payments.insert(number, made);
         Ok(owner.map(|claim| Credit { payment, claim }))
+    }
+
+    /// Finds a payment by its number.
+    pub(crate) fn payment(&self, number: &Number) -> Option<&MadePayment> {
+        self.payments.get(number)
+    }
+
+    /// Gives the payments, the newest first.
+    pub(crate) fn payments(&self) -> impl ExactSizeIterator<Item = &MadePayment> + DoubleEndedIterator {
+        self.payments.values().rev()
+    }
+
+    /// Gives the numbers that were entered before a payment was made with them.
+    pub(crate) fn waiting(&self) -> impl ExactSizeIterator<Item = (&Number, &WaitingClaim)> + DoubleEndedIterator {
+        self.waiting.iter().rev()
     }
 }

@@ -12,8 +12,9 @@ use axum::response::{Html, IntoResponse, Response};
 use futures_util::stream;
 use serde_json::{Value, json};
 
+use crate::calls::RecordedCall;
 use crate::connection::Reset;
-use crate::faults::{Call, Kind};
+use crate::faults::{Call, Fault, Kind};
 use crate::json_response::json_response;
 use crate::provider::Provider;
 
@@ -23,33 +24,47 @@ const HUGE: usize = 10 * 1024 * 1024;
 /// The fields that an echo repeats.
 const ECHOED: [&str; 4] = ["label", "account_number", "comment", "key1"];
 
-/// Runs before a call, and makes it go wrong if a fault was ordered for it.
+/// More of a request is not read.
+const LONGEST_REQUEST: usize = 1024 * 1024;
+
+/// Runs around a call: records it, and makes it go wrong if a fault was ordered for it.
 pub(crate) async fn inject(
     State((provider, call)): State<(Arc<Provider>, Call)>,
     ConnectInfo(reset): ConnectInfo<Reset>,
     request: Request,
     next: Next,
 ) -> Response {
-    let fault = provider.records().faults.take(call);
-    let Some(fault) = fault else {
-        return next.run(request).await;
-    };
-    provider.log(format!("{call:?}: fault {:?}, processed: {}", fault.kind, fault.is_processed()));
-    let (request, repeated) =
-        if matches!(fault.kind, Kind::Echo { .. }) { repeat(request).await } else { (request, String::new()) };
-    let answer =
-        if fault.is_processed() { next.run(request).await } else { StatusCode::SERVICE_UNAVAILABLE.into_response() };
-    spoil(fault.kind, answer, repeated, &reset, &provider).await
+    let fault = provider.edit().faults.take(call);
+    if let Some(fault) = &fault {
+        provider.log(format!("{call:?}: fault {:?}, processed: {}", fault.kind, fault.is_processed()));
+    }
+    let (head, body) = request.into_parts();
+    let path = head.uri.path().to_owned();
+    // A connection that is reset before the request is read: then it is not read.
+    let is_read = !matches!(fault, Some(Fault { kind: Kind::ResetBefore, .. }));
+    let body = if is_read { to_bytes(body, LONGEST_REQUEST).await.unwrap_or_default() } else { Bytes::new() };
+    let is_processed = fault.as_ref().is_none_or(Fault::is_processed);
+    let request = Request::from_parts(head, Body::from(body.clone()));
+    let answer = if is_processed { next.run(request).await } else { StatusCode::SERVICE_UNAVAILABLE.into_response() };
+    let (head, answer) = answer.into_parts();
+    let answer = to_bytes(answer, HUGE).await.unwrap_or_default();
+    let said: &[u8] = if is_processed { &answer } else { b"(not processed)" };
+    let recorded =
+        RecordedCall::new(&path, &body, head.status.as_u16(), said, fault.as_ref().map(|fault| fault.kind.to_string()));
+    let bytes = recorded.bytes();
+    provider.edit().calls.add(recorded, bytes);
+    let answer = Response::from_parts(head, Body::from(answer));
+    match fault {
+        Some(fault) => spoil(fault.kind, answer, repeated(&body), &reset, &provider).await,
+        None => answer,
+    }
 }
 
-/// The same request, and a message that repeats its fields.
-async fn repeat(request: Request) -> (Request, String) {
-    let (head, body) = request.into_parts();
-    let body = to_bytes(body, HUGE).await.unwrap_or_default();
-    let fields: Value = serde_json::from_slice(&body).unwrap_or_default();
+/// A message that repeats a request's fields.
+fn repeated(body: &[u8]) -> String {
+    let fields: Value = serde_json::from_slice(body).unwrap_or_default();
     let repeated = ECHOED.iter().filter_map(|name| Some(format!("{name}: {}", fields.get(name)?.as_str()?)));
-    let message = repeated.collect::<Vec<_>>().join("; ");
-    (Request::from_parts(head, Body::from(body)), message)
+    repeated.collect::<Vec<_>>().join("; ")
 }
 
 async fn spoil(kind: Kind, answer: Response, repeated: String, reset: &Reset, provider: &Provider) -> Response {

@@ -1,9 +1,11 @@
 //! The faults that the control API has ordered for the next calls.
 
-use serde::Deserialize;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
 
 /// The provider's calls that can go wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Call {
     /// `transaction/create`.
@@ -15,7 +17,7 @@ pub(crate) enum Call {
 }
 
 /// How a call goes wrong.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(tag = "fault", rename_all = "snake_case")]
 pub(crate) enum Kind {
     ResetBefore,
@@ -64,9 +66,9 @@ pub(crate) enum Kind {
 /// A fault for the next `times` calls.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Fault {
-    on: Call,
+    pub(crate) on: Call,
     #[serde(default = "once")]
-    times: u64,
+    pub(crate) times: u64,
     /// Whether the call has its effect. If absent, the kind decides.
     processed: Option<bool>,
     #[serde(flatten)]
@@ -87,6 +89,46 @@ fn fail() -> String {
 
 fn rejection() -> String {
     "The request was refused".to_owned()
+}
+
+/// What the caller sees of each kind of fault, and which values the kind takes.
+pub(crate) const KINDS: [(&str, &[&str], &str); 21] = [
+    ("reset_before", &[], "the connection is reset before the body is read"),
+    ("reset_after", &[], "the connection is reset instead of an answer"),
+    ("slow_headers", &["ms"], "the whole answer comes later"),
+    ("slow_body", &["ms"], "the headers come at once, the body later"),
+    ("hang", &[], "no answer at all"),
+    ("status", &["code", "body", "ms"], "this status and text, later by ms"),
+    ("empty", &[], "200 without a body"),
+    ("html", &[], "200 with an HTML page"),
+    ("truncated", &[], "half of the JSON"),
+    ("trailing_comma", &[], "a comma before the last brace"),
+    ("unknown_status", &[], "the status processing"),
+    ("message_string", &["message"], "fail with a string"),
+    ("message_map", &[], "fail with a map: Insufficient balance"),
+    ("empty_list", &[], "ok with an empty list of params"),
+    ("null_params", &[], "ok with null as params"),
+    ("no_params", &[], "ok without params"),
+    ("byte_order_mark", &[], "a byte-order mark before the JSON"),
+    ("no_status", &["code"], "a status with message and errors, without status in the body"),
+    ("echo", &["status"], "fail with a message that repeats the request's fields"),
+    ("huge", &[], "an answer of 10 MB"),
+    ("accepted_but_lost", &[], "502"),
+];
+
+impl fmt::Display for Kind {
+    /// The kind's name and its values.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let fields = serde_json::to_value(self).unwrap_or_default();
+        let fields = fields.as_object().into_iter().flatten();
+        let texts: Vec<_> = fields
+            .map(|(name, value)| match (name.as_str(), value.as_str()) {
+                ("fault", Some(kind)) => kind.to_owned(),
+                _ => format!("{name}: {value}"),
+            })
+            .collect();
+        out.write_str(&texts.join(", "))
+    }
 }
 
 impl Fault {
@@ -133,11 +175,39 @@ impl Faults {
         self.0.clear();
     }
 
+    /// Gives the ordered faults in their order.
+    pub(crate) fn ordered(&self) -> impl Iterator<Item = &Fault> {
+        self.0.iter().filter(|fault| fault.times > 0)
+    }
+
     /// Takes the fault of the next such call.
     pub(crate) fn take(&mut self, call: Call) -> Option<Fault> {
         self.0.retain(|fault| fault.times > 0);
         let fault = self.0.iter_mut().find(|fault| fault.on == call)?;
         fault.times = fault.times.saturating_sub(1);
         Some(fault.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_is_listed_with_its_values() {
+        for (kind, values, _) in KINDS {
+            let mut fields = serde_json::Map::from_iter([("fault".to_owned(), kind.into())]);
+            for value in values {
+                let given = if matches!(*value, "ms" | "code") { 500.into() } else { "text".into() };
+                fields.insert((*value).to_owned(), given);
+            }
+            let read: Kind = serde_json::from_value(fields.clone().into()).unwrap();
+            assert_eq!(serde_json::to_value(&read).unwrap(), serde_json::Value::from(fields), "{kind}");
+        }
+        let error = serde_json::from_str::<Kind>(r#"{"fault":"?"}"#).unwrap_err().to_string();
+        let known = KINDS.map(|(kind, _, _)| format!("`{kind}`"));
+        assert!(known.iter().all(|kind| error.contains(kind)), "{error}");
+        let aliases = 1;
+        assert_eq!(error.matches('`').count() / 2, 1 + known.len() + aliases, "{error}");
     }
 }

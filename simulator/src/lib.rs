@@ -39,7 +39,11 @@
 //! The call has its effect unless the fault is `reset_before`, `status`, a message, `no_status` or `echo`. `processed` overrides
 //! this, except for `reset_before`. A connection cannot be refused per call: use a port on which nothing listens.
 
+mod actions;
+mod backoffice;
 mod call_reply;
+mod calls;
+mod clock;
 mod connection;
 mod control;
 mod control_reply;
@@ -49,18 +53,27 @@ mod exchange;
 mod fault_injection;
 mod faults;
 mod json_response;
+mod loopback;
+mod newest;
+mod page;
 mod postback;
 mod postback_batch;
+mod postback_copy;
 mod postback_sender;
 mod provider;
 mod request_fields;
 mod routes;
+mod sent_postback;
 mod settings;
+mod signed_fields;
 mod simulator;
+mod test_amounts;
 mod wallets;
+mod window;
 mod withdrawal_calls;
 mod withdrawals;
 
 pub use exchange::{Answer, MerchantClient, NoAnswer};
+pub use loopback::is_loopback;
 pub use postback::change_signed_digit;
-pub use simulator::{Simulator, SimulatorOptions};
+pub use simulator::{Simulator, SimulatorOptions, window_url};

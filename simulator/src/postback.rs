@@ -22,6 +22,9 @@ pub(crate) enum NotWritten {
     /// The list cannot be signed.
     #[error("not a list that can be signed: {0}")]
     List(#[from] Malformed),
+    /// There is no digit to change.
+    #[error("the list has no digit")]
+    NoDigit,
 }
 
 /// The keys that sign postbacks.
@@ -74,6 +77,17 @@ impl Postback {
         let element =
             withdrawal_element(withdrawal_id, *status, money).with("account_number", accepted.account_number.as_str());
         Self { unsigned: unsigned(Direction::Outgoing, &accepted.label, &element), elements: vec![element] }
+    }
+
+    /// What it reports, in a few words.
+    pub(crate) fn about(&self) -> String {
+        let [element] = self.elements.as_slice() else { return format!("{} elements", self.elements.len()) };
+        let id = |field: &str| element.read::<String>(field).filter(|id| !id.is_empty());
+        match (id("withdrawal_id"), id("transaction_id")) {
+            (Some(withdrawal), _) => format!("withdrawal {withdrawal}"),
+            (None, Some(number)) => format!("payment {number}"),
+            (None, None) => "1 element".to_owned(),
+        }
     }
 
     /// Writes the body as it goes over the wire.

@@ -16,6 +16,7 @@ use crate::exchange::{Answer, NoAnswer};
 use crate::postback::{NotWritten, Postback, Tampering, unsigned};
 use crate::postback_sender::PostbackSender;
 use crate::provider::Provider;
+use crate::sent_postback::RecordedPostback;
 use crate::wallets::{inr, paytm};
 
 /// With `until_ok`, a postback is sent at most so many times.
@@ -102,23 +103,24 @@ pub(crate) async fn send(
         return Err(ControlError::bad_request(&format!("at most {MAX_COPIES} copies")));
     }
     let limit = if batch.until_ok { MAX_SENDS } else { 1 };
-    let ids = batch.record_all(&provider).map_err(|error| ControlError::bad_request(&error))?;
-    let sends = stream::iter(ids).map(|id| sender.send_until_ok(id, limit));
+    let recorded = batch.record_all(&provider).map_err(|error| ControlError::bad_request(&error))?;
+    let sends = stream::iter(recorded).map(|postback| sender.send_until_ok(postback, limit));
     let answers: Vec<Vec<_>> = sends.buffer_unordered(batch.parallel.max(1)).collect().await;
     Ok(answer(&Summary::of(answers.into_iter().flatten())))
 }
 
 impl Batch {
-    /// Records what is to be sent and gives the ids in the order of sending. Copies with the same bytes have the same id.
-    fn record_all(&self, provider: &Provider) -> Result<Vec<usize>, NotWritten> {
+    /// Records what is to be sent and gives it in the order of sending. Copies with the same bytes have the same id.
+    fn record_all(&self, provider: &Provider) -> Result<Vec<RecordedPostback>, NotWritten> {
         if let Some(body) = &self.body {
-            return Ok(vec![provider.record_postback(body.clone()); self.copies]);
+            let recorded = provider.record_postback("a body as it was given".to_owned(), body.clone());
+            return Ok(vec![recorded; self.copies]);
         }
         // the seed is fixed, so that a failed run can be repeated
         let mut random = fastrand::Rng::with_seed(0);
         let mut postbacks = self.postbacks();
         let mut round = self.record(provider, &postbacks)?;
-        let mut ids = Vec::new();
+        let mut recorded = Vec::new();
         for copy in 0..self.copies {
             if self.shuffle && copy > 0 {
                 for postback in &mut postbacks {
@@ -126,19 +128,20 @@ impl Batch {
                 }
                 round = self.record(provider, &postbacks)?;
             }
-            ids.extend(&round);
+            recorded.extend(round.iter().cloned());
         }
         if self.shuffle {
-            random.shuffle(&mut ids);
+            random.shuffle(&mut recorded);
         }
-        Ok(ids)
+        Ok(recorded)
     }
 
-    fn record(&self, provider: &Provider, postbacks: &[Postback]) -> Result<Vec<usize>, NotWritten> {
+    fn record(&self, provider: &Provider, postbacks: &[Postback]) -> Result<Vec<RecordedPostback>, NotWritten> {
         let tampering = self.tampering()?;
         let (keys, wire_spelling) = (&provider.secrets.postback_keys, provider.settings().wire_spelling);
-        let record =
-            |postback: &Postback| Ok(provider.record_postback(postback.write(keys, wire_spelling, &tampering)?));
+        let record = |postback: &Postback| {
+            Ok(provider.record_postback(postback.about(), postback.write(keys, wire_spelling, &tampering)?))
+        };
         postbacks.iter().map(record).collect()
     }
 

@@ -6,6 +6,11 @@ use std::ops::RangeInclusive;
 use paykassma::JsonObject;
 use serde::{Deserialize, Serialize};
 
+/// How many characters a deposit's label may have.
+pub(crate) const LABEL: RangeInclusive<usize> = 1..=190;
+/// How many characters an order's id may have.
+pub(crate) const ORDER: RangeInclusive<usize> = 1..=190;
+
 /// The `message` of a `fail` answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(untagged)]

@@ -1,4 +1,4 @@
-//! The routes: the provider's calls, each behind its faults, and the control API.
+//! The routes: the provider's calls, each behind its faults, the control API, the payment window and the back office.
 
 use std::io;
 use std::sync::Arc;
@@ -14,11 +14,11 @@ use crate::fault_injection::inject;
 use crate::faults::Call;
 use crate::postback_sender::PostbackSender;
 use crate::provider::Provider;
-use crate::{call_reply, control, deposit_calls, postback_batch, withdrawal_calls};
+use crate::{backoffice, call_reply, control, deposit_calls, page, postback_batch, window, withdrawal_calls};
 
 /// What the handlers use.
 #[derive(Clone)]
-struct Shared {
+pub(crate) struct Shared {
     provider: Arc<Provider>,
     sender: PostbackSender,
 }
@@ -57,6 +57,11 @@ fn router(shared: &Shared) -> Router {
         .route("/_control/postbacks", get(control::postbacks).post(postback_batch::send))
         .route("/_control/faults", post(control::order_fault).delete(control::clear_faults))
         .route("/_control/settings", get(control::settings).post(control::change_settings))
+        .route("/style.css", get(page::style))
+        .route("/live.js", get(page::script))
+        .route("/live", get(page::live))
+        .merge(window::routes())
+        .merge(backoffice::routes())
         .fallback(call_reply::unknown_path)
         .with_state(shared.clone())
 }

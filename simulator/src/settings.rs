@@ -1,9 +1,12 @@
-//! The behaviour of the simulated provider that the control API can change.
+//! The behaviour of the simulated provider that the control API and the back office can change.
 
+use std::time::Duration;
+
+use serde::de::Error;
 use serde::{Deserialize, Serialize};
 
 /// The answer to an activation whose payment is not registered yet.
-#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Unregistered {
     /// `pending`: the check has been started.
@@ -47,7 +50,17 @@ pub(crate) struct Settings {
     pub(crate) early_postback: bool,
     /// The spelling of postbacks on the wire.
     pub(crate) wire_spelling: WireSpelling,
+    /// Whether amounts with certain last digits decide what happens.
+    pub(crate) test_amounts: bool,
+    /// How long a late payment takes. What is not late but comes after the answer takes a tenth of it.
+    pub(crate) late_ms: u64,
+    /// The time after which a postback that was not answered ok is sent again: after the first delivery, after the second, and so on. The
+    /// last one is for all further ones.
+    pub(crate) repeat_after_ms: Vec<u64>,
 }
+
+/// The shortest time between two deliveries.
+const SHORTEST_REPEAT_MS: u64 = 10;
 
 impl Default for Settings {
     fn default() -> Self {
@@ -62,6 +75,9 @@ impl Default for Settings {
             send_postbacks: true,
             early_postback: false,
             wire_spelling: WireSpelling::Flagged,
+            test_amounts: false,
+            late_ms: 10_000,
+            repeat_after_ms: vec![2_000],
         }
     }
 }
@@ -73,6 +89,29 @@ impl Settings {
         if let Some(all) = all.as_object_mut() {
             all.extend(changes);
         }
-        serde_json::from_value(all)
+        let new: Self = serde_json::from_value(all)?;
+        let times = &new.repeat_after_ms;
+        if times.is_empty() || times.iter().any(|time| *time < SHORTEST_REPEAT_MS) {
+            let rule = format!("repeat_after_ms must have one or more times of at least {SHORTEST_REPEAT_MS}");
+            return Err(serde_json::Error::custom(rule));
+        }
+        Ok(new)
+    }
+
+    /// How long a late payment takes.
+    pub(crate) fn late(&self) -> Duration {
+        Duration::from_millis(self.late_ms)
+    }
+
+    /// How long it takes until what comes after an answer is there.
+    pub(crate) fn soon(&self) -> Duration {
+        self.late().checked_div(10).unwrap_or_default()
+    }
+
+    /// The time between a delivery and the next one; `deliveries` is how many there were.
+    pub(crate) fn repeat_after(&self, deliveries: usize) -> Duration {
+        let times = &self.repeat_after_ms;
+        let time = times.get(deliveries.saturating_sub(1)).or(times.last());
+        Duration::from_millis(time.copied().unwrap_or(SHORTEST_REPEAT_MS))
     }
 }

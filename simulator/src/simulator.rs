@@ -1,16 +1,19 @@
 //! A running simulated provider.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
+use url::Url;
 
 use crate::exchange::MerchantClient;
 use crate::postback::Keys;
 use crate::postback_sender::PostbackSender;
 use crate::provider::{Provider, ProviderSecrets};
 use crate::routes;
+use crate::settings::Settings;
 
 /// What a simulated provider is started with.
 pub struct SimulatorOptions {
@@ -28,6 +31,12 @@ pub struct SimulatorOptions {
     pub postback_private_key: String,
     /// The time after which a postback that was not answered ok is sent again.
     pub repeat_after: Duration,
+    /// How long a late payment takes.
+    pub late_after: Duration,
+    /// Whether amounts with certain last digits decide what happens.
+    pub test_amounts: bool,
+    /// The shop's page for each id that the payment window's links name in `payment_url_success_id` and so on.
+    pub window_urls: BTreeMap<String, String>,
 }
 
 /// A running simulated provider. It ends when this is dropped.
@@ -45,12 +54,19 @@ impl Simulator {
     pub async fn start(options: SimulatorOptions) -> io::Result<Self> {
         let url = format!("http://{}", options.listener.local_addr()?);
         let merchant = MerchantClient::new(options.postback_url.into())?;
-        let provider = Arc::new(Provider::new(ProviderSecrets {
+        let secrets = ProviderSecrets {
             pluginapi_secret: options.pluginapi_secret.into(),
             withdrawal_key: options.withdrawal_private_key.into(),
             postback_keys: Keys { access_key: options.access_key, private_key: options.postback_private_key.into() },
-        }));
-        let sender = PostbackSender::new(Arc::clone(&provider), merchant, options.repeat_after);
+        };
+        let settings = Settings {
+            repeat_after_ms: vec![milliseconds(options.repeat_after)],
+            late_ms: milliseconds(options.late_after),
+            test_amounts: options.test_amounts,
+            ..Settings::default()
+        };
+        let provider = Arc::new(Provider::new(secrets, settings, options.window_urls));
+        let sender = PostbackSender::new(Arc::clone(&provider), merchant);
         let serving = Arc::clone(&provider);
         tokio::spawn(async move {
             if let Err(error) = routes::serve(options.listener, Arc::clone(&serving), sender).await {
@@ -69,8 +85,28 @@ impl Simulator {
     /// Gives the log's lines so far.
     #[must_use]
     pub fn log(&self) -> Vec<String> {
-        self.provider.records().log.clone()
+        self.provider.records().log.iter().map(|(_, line)| line.clone()).collect()
     }
+}
+
+/// Reads one of [`SimulatorOptions::window_urls`] as a command line has it: `2=http://localhost:8080/ok`.
+///
+/// # Errors
+/// The id is not a number, or the URL does not begin with `http://` or `https://`.
+pub fn window_url(text: &str) -> Result<(String, String), &'static str> {
+    let (id, url) = text.split_once('=').ok_or("must be ID=URL")?;
+    if id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err("the id must be a number");
+    }
+    let parsed = Url::parse(url).map_err(|_| "the URL is not one")?;
+    if !matches!(parsed.scheme(), "http" | "https") {
+        return Err("the URL must begin with http:// or https://");
+    }
+    Ok((id.to_owned(), url.to_owned()))
+}
+
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 impl Drop for Simulator {

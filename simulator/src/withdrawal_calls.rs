@@ -3,48 +3,101 @@
 use std::sync::Arc;
 
 use axum::body::Bytes;
-use axum::extract::State;
-use axum::http::HeaderMap;
-use axum::response::Response;
+use axum::extract::{ConnectInfo, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
 use paykassma::JsonObject;
-use signing::{WithdrawalValue, verify_withdrawal};
+use signing::verify_withdrawal;
 
-use crate::call_reply::{id_for_log, read_fields, reply};
-use crate::postback::Postback;
+use crate::actions;
+use crate::call_reply::{id_for_log, not_found, read_fields, reply};
+use crate::connection::Reset;
 use crate::postback_sender::PostbackSender;
 use crate::provider::Provider;
 use crate::request_fields::{Fields, Rejection};
 use crate::settings::Settings;
-use crate::withdrawals::Accepted;
+use crate::signed_fields::SignedFields;
+use crate::test_amounts::WithdrawalOutcome;
+use crate::withdrawals::{Accepted, FAIL, SUCCESS, insufficient_balance};
 
 /// `POST /v2/withdrawal/create`: a withdrawal. Its signature alone identifies the merchant.
 pub(crate) async fn create(
     State(provider): State<Arc<Provider>>,
     State(sender): State<PostbackSender>,
+    ConnectInfo(reset): ConnectInfo<Reset>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
     let fields = read_fields(&headers, &body);
     let call = format!("withdrawal {}", id_for_log(&fields, "withdrawal_id"));
-    let accepted = fields.and_then(|fields| accept(&provider, fields, &body));
-    if let Ok(withdrawal_id) = &accepted {
-        end_early(&provider, &sender, withdrawal_id).await;
-    }
-    reply(&provider, &call, accepted.map(|_| r#"{"status":"ok"}"#.to_owned()))
+    let answer = match fields.and_then(|fields| accept(&provider, fields, &body)) {
+        Err(rejection) => Err(rejection),
+        Ok(Taken { outcome: Some(WithdrawalOutcome::NotFound), .. }) => return not_found(),
+        Ok(Taken { outcome: Some(WithdrawalOutcome::Unavailable), .. }) => {
+            return StatusCode::SERVICE_UNAVAILABLE.into_response();
+        }
+        Ok(Taken { withdrawal_id, outcome }) => {
+            go_on(&sender, &withdrawal_id, outcome, &reset).await;
+            Ok(r#"{"status":"ok"}"#.to_owned())
+        }
+    };
+    reply(&provider, &call, answer)
 }
 
-/// Reads, checks and stores a withdrawal. Gives its id.
-fn accept(provider: &Provider, mut fields: Fields, body: &[u8]) -> Result<String, Rejection> {
+/// A withdrawal that was not rejected, and what its amount decides.
+struct Taken {
+    withdrawal_id: String,
+    outcome: Option<WithdrawalOutcome>,
+}
+
+/// Reads, checks and stores a withdrawal.
+fn accept(provider: &Provider, mut fields: Fields, body: &[u8]) -> Result<Taken, Rejection> {
     let sent = fields.remaining().clone();
     let withdrawal_id = fields.text("withdrawal_id", 1..=36);
     if !withdrawal_id.is_empty() {
-        provider.records().withdrawals.receive(&withdrawal_id, body);
+        provider.edit().withdrawals.receive(&withdrawal_id, body);
     }
     let settings = provider.settings();
     let withdrawal = read_withdrawal(&settings, fields)?;
     check_signature(provider, &withdrawal_id, &sent)?;
-    provider.records().withdrawals.accept(&withdrawal_id, withdrawal, &settings)?;
-    Ok(withdrawal_id)
+    let outcome = if settings.test_amounts { WithdrawalOutcome::of(withdrawal.amount) } else { None };
+    match outcome {
+        Some(WithdrawalOutcome::InsufficientBalance) => return Err(insufficient_balance()),
+        Some(WithdrawalOutcome::NotFound | WithdrawalOutcome::Unavailable) => {}
+        _ => provider.edit().withdrawals.accept(&withdrawal_id, withdrawal, &settings)?,
+    }
+    Ok(Taken { withdrawal_id, outcome })
+}
+
+/// Lets happen what the amount decides, or the setting `early_postback`.
+async fn go_on(sender: &PostbackSender, withdrawal_id: &str, outcome: Option<WithdrawalOutcome>, reset: &Reset) {
+    let settings = sender.provider.settings();
+    let later = |statuses| actions::end_later(sender, withdrawal_id, statuses, settings.soon());
+    match outcome {
+        Some(WithdrawalOutcome::Paid) => later(&[SUCCESS]),
+        Some(WithdrawalOutcome::Failed) => later(&[FAIL]),
+        Some(WithdrawalOutcome::PaidThenFailed) => later(&[SUCCESS, FAIL]),
+        Some(WithdrawalOutcome::AnswerLost) => {
+            reset.arm();
+            later(&[SUCCESS]);
+        }
+        Some(WithdrawalOutcome::PostbackFirst) => end_first(sender, withdrawal_id).await,
+        None if settings.early_postback && settings.send_postbacks => end_first(sender, withdrawal_id).await,
+        Some(
+            WithdrawalOutcome::Silence
+            | WithdrawalOutcome::InsufficientBalance
+            | WithdrawalOutcome::NotFound
+            | WithdrawalOutcome::Unavailable,
+        )
+        | None => {}
+    }
+}
+
+/// Ends a withdrawal with success, and waits until its postback was sent once.
+async fn end_first(sender: &PostbackSender, withdrawal_id: &str) {
+    if let Ok(Some(started)) = actions::end(sender, withdrawal_id, SUCCESS, None) {
+        let _ = started.first_send.await;
+    }
 }
 
 fn read_withdrawal(settings: &Settings, mut fields: Fields) -> Result<Accepted, Rejection> {
@@ -75,52 +128,12 @@ fn read_withdrawal(settings: &Settings, mut fields: Fields) -> Result<Accepted, 
 }
 
 fn check_signature(provider: &Provider, withdrawal_id: &str, sent: &JsonObject) -> Result<(), Rejection> {
-    let texts: Vec<(&str, Text)> = sent.keys().map(|key| (key, Text::of(sent, key))).collect();
-    let values = texts.iter().map(|(key, text)| (*key, text.value()));
+    let fields = SignedFields::of(sent);
     let signature: String = sent.read("signature").unwrap_or_default();
-    if !verify_withdrawal(values, &signature, &provider.secrets.withdrawal_key) {
+    if !verify_withdrawal(fields.values(), &signature, &provider.secrets.withdrawal_key) {
         provider.log(format!("withdrawal {withdrawal_id}: signature refused"));
         return Err(Rejection::text("Invalid signature"));
     }
     provider.log(format!("withdrawal {withdrawal_id}: signature accepted"));
     Ok(())
-}
-
-/// With `early_postback`, a withdrawal succeeds and its postback is sent before the call is answered.
-async fn end_early(provider: &Provider, sender: &PostbackSender, withdrawal_id: &str) {
-    let settings = provider.settings();
-    if !(settings.early_postback && settings.send_postbacks) {
-        return;
-    }
-    let end = provider.records().withdrawals.end(withdrawal_id, 1, None);
-    if let Some(started) = end.and_then(|end| sender.start(&Postback::of_withdrawal(&end))) {
-        let _ = started.first_send.await;
-    }
-}
-
-/// A field's value as the signature reads it.
-enum Text {
-    Content(String),
-    Flag(bool),
-    Null,
-}
-
-impl Text {
-    fn of(sent: &JsonObject, key: &str) -> Self {
-        let raw = sent.token(key).unwrap_or("null");
-        match raw {
-            "true" => Self::Flag(true),
-            "false" => Self::Flag(false),
-            "null" => Self::Null,
-            _ => Self::Content(sent.read(key).unwrap_or_else(|| raw.to_owned())),
-        }
-    }
-
-    fn value(&self) -> WithdrawalValue<'_> {
-        match self {
-            Self::Content(text) => WithdrawalValue::Text(text),
-            Self::Flag(flag) => WithdrawalValue::Flag(*flag),
-            Self::Null => WithdrawalValue::Null,
-        }
-    }
 }

@@ -1,12 +1,21 @@
 //! The withdrawals that the provider has accepted, and their ends.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
+use std::time::SystemTime;
 
+use indexmap::IndexMap;
 use paykassma::WrittenAmount;
 use serde::Serialize;
+use sha2::{Digest, Sha256};
 
+use crate::clock::now;
 use crate::request_fields::Rejection;
 use crate::settings::Settings;
+
+/// The `withdrawal_status` of success.
+pub(crate) const SUCCESS: i64 = 1;
+/// The `withdrawal_status` of fail.
+pub(crate) const FAIL: i64 = 5;
 
 /// An accepted request: what its postback repeats.
 #[derive(Clone, Debug)]
@@ -38,24 +47,39 @@ pub(crate) struct WithdrawalStatus<'a> {
     accepted_count: u64,
 }
 
-#[derive(Default)]
-struct Record {
-    /// Every body that named this id, and how often it was received.
-    bodies: BTreeMap<Vec<u8>, usize>,
-    accepted: Option<Accepted>,
-    accepted_count: u64,
-    status: Option<i64>,
+/// Who made a withdrawal.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// The merchant, by the API.
+    #[default]
+    Api,
+    /// A person in the back office. Such a withdrawal sends no postback.
+    Manual,
 }
 
-/// Every withdrawal by its id.
+/// What is known of one withdrawal.
 #[derive(Default)]
-pub(crate) struct Withdrawals(BTreeMap<String, Record>);
+pub(crate) struct Record {
+    /// The hash of every body that named this id, and how often the body was received.
+    bodies: HashMap<[u8; 32], usize>,
+    pub(crate) accepted: Option<Accepted>,
+    pub(crate) accepted_at: Option<SystemTime>,
+    accepted_count: u64,
+    pub(crate) status: Option<i64>,
+    /// The amount of the last end, if it was another one.
+    pub(crate) ended_amount: Option<WrittenAmount>,
+    pub(crate) origin: Origin,
+}
+
+/// Every withdrawal by its id, in the order in which they came.
+#[derive(Default)]
+pub(crate) struct Withdrawals(IndexMap<String, Record>);
 
 impl Withdrawals {
     /// Counts a received body.
     pub(crate) fn receive(&mut self, withdrawal_id: &str, body: &[u8]) {
         let bodies = &mut self.0.entry(withdrawal_id.to_owned()).or_default().bodies;
-        let count = bodies.entry(body.to_vec()).or_default();
+        let count = bodies.entry(Sha256::digest(body).into()).or_default();
         *count = count.saturating_add(1);
     }
 
@@ -71,6 +95,7 @@ impl Withdrawals {
         if settings.balance_first { covered.and(unique) } else { unique.and(covered) }?;
         let record = self.0.entry(withdrawal_id.to_owned()).or_default();
         record.accepted = Some(accepted);
+        record.accepted_at = Some(now());
         record.accepted_count = record.accepted_count.saturating_add(1);
         Ok(())
     }
@@ -85,13 +110,33 @@ impl Withdrawals {
         let record = self.0.get_mut(withdrawal_id)?;
         let accepted = record.accepted.clone()?;
         record.status = Some(status);
+        record.ended_amount.clone_from(&amount);
         let amount = amount.unwrap_or_else(|| WrittenAmount::from(accepted.amount));
         Some(WithdrawalEnd { withdrawal_id: withdrawal_id.to_owned(), accepted, amount, status })
     }
 
+    /// Records a withdrawal that a person made in the back office, and that has succeeded. Gives its id.
+    pub(crate) fn make_by_hand(&mut self, accepted: Accepted) -> String {
+        let id = format!("BO-{}", self.0.len().saturating_add(1));
+        let record = Record {
+            accepted: Some(accepted),
+            accepted_at: Some(now()),
+            status: Some(SUCCESS),
+            origin: Origin::Manual,
+            ..Record::default()
+        };
+        self.0.insert(id.clone(), record);
+        id
+    }
+
+    /// Gives the withdrawals, the newest first.
+    pub(crate) fn all(&self) -> impl ExactSizeIterator<Item = (&str, &Record)> + DoubleEndedIterator {
+        self.0.iter().rev().map(|(id, record)| (id.as_str(), record))
+    }
+
     /// The state of a withdrawal; `None` if no body ever named it.
     pub(crate) fn status(&self, withdrawal_id: &str) -> Option<WithdrawalStatus<'_>> {
-        let (withdrawal_id, record) = self.0.get_key_value(withdrawal_id)?;
+        let (_, withdrawal_id, record) = self.0.get_full(withdrawal_id)?;
         Some(WithdrawalStatus {
             withdrawal_id,
             state: record.state(),
@@ -110,14 +155,19 @@ impl Withdrawals {
     fn covered(&self, accepted: &Accepted, settings: &Settings) -> Result<(), Rejection> {
         let open = self.0.values().map(Record::open).fold(accepted.amount, u64::saturating_add);
         if settings.balance.is_some_and(|balance| balance < open) {
-            return Err(Rejection::field("withdrawals_sum_amount", "Insufficient balance"));
+            return Err(insufficient_balance());
         }
         Ok(())
     }
 }
 
+/// How the provider rejects a withdrawal that the balance does not cover.
+pub(crate) fn insufficient_balance() -> Rejection {
+    Rejection::field("withdrawals_sum_amount", "Insufficient balance")
+}
+
 impl Record {
-    fn state(&self) -> &'static str {
+    pub(crate) fn state(&self) -> &'static str {
         match (&self.accepted, self.status) {
             (None, _) => "rejected",
             (Some(_), None) => "new",

@@ -23,6 +23,17 @@ impl WrittenAmount {
         plain.then(|| Self(text.to_owned()))
     }
 
+    /// The decimal that is larger by one.
+    #[must_use]
+    pub fn one_more(&self) -> Self {
+        let (whole, fraction) = self.0.split_at(self.0.find('.').unwrap_or(self.0.len()));
+        let nines = whole.bytes().rev().take_while(|digit| *digit == b'9').count();
+        let (kept, _) = whole.split_at(whole.len().saturating_sub(nines));
+        let (head, last) = kept.split_at(kept.len().saturating_sub(1));
+        let last = last.bytes().next().map_or(b'1', |digit| digit.saturating_add(1));
+        Self(format!("{head}{}{}{fraction}", char::from(last), "0".repeat(nines)))
+    }
+
     /// The decimal's text, as a signed element has it in a string.
     #[must_use]
     pub fn text(&self) -> &str {
@@ -54,5 +65,23 @@ impl<'de> Deserialize<'de> for WrittenAmount {
         let raw = Box::<RawValue>::deserialize(deserializer)?;
         let text = raw.get().trim_matches('"');
         Self::parse(text).ok_or_else(|| de::Error::custom("an amount is a plain decimal, as a number or a string"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_more_is_larger_by_one() {
+        for (amount, expected) in [
+            ("0", "1"),
+            ("524", "525"),
+            ("9", "10"),
+            ("1999.50", "2000.50"),
+            ("99999999999999999999999999999999999999999.1", "100000000000000000000000000000000000000000.1"),
+        ] {
+            assert_eq!(WrittenAmount::parse(amount).unwrap().one_more().text(), expected);
+        }
     }
 }

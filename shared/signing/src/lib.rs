@@ -9,7 +9,10 @@ mod scan;
 mod spelling;
 mod withdrawal;
 
-pub use postback::{KeyPair, NotVerified, PostbackKeys, Verified, WhichPair, list_hash, sign_postback, verify};
+pub use postback::{
+    KeyPair, NotVerified, PostbackKeys, PostbackSteps, Verified, WhichPair, explain_postback, list_hash, sign_postback,
+    verify,
+};
 pub use scan::Malformed;
 pub use spelling::Spelling;
-pub use withdrawal::{WithdrawalValue, sign_withdrawal, verify_withdrawal};
+pub use withdrawal::{WithdrawalSteps, WithdrawalValue, explain_withdrawal, sign_withdrawal, verify_withdrawal};

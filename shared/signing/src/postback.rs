@@ -228,6 +228,47 @@ pub fn sign_postback(
     Ok(hex::encode(signature_of(&hash, access_key, private_key)))
 }
 
+/// How the signature of a postback comes about, for a person who compares it step by step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PostbackSteps {
+    /// The list, as it is spelled when it is hashed.
+    pub spelled: String,
+    /// Its MD5: 32 lower-case hex digits.
+    pub md5: String,
+    /// The SHA-1 of access key, private key and MD5, one after the other: 40 lower-case hex digits.
+    pub signature: String,
+}
+
+/// Signs a list as [`sign_postback`] does, and shows each step.
+///
+/// # Errors
+/// [`Malformed`] if [`verify`] would not accept `additional_data` as the `additional_data` of a postback.
+///
+/// # Examples
+/// ```
+/// use secrecy::SecretString;
+/// use signing::{Malformed, Spelling, explain_postback, sign_postback};
+///
+/// let key = SecretString::from("private");
+/// let steps = explain_postback(r#"[ {"comment": "a/b"} ]"#, Spelling::Default, "public", &key)?;
+/// assert_eq!(steps.spelled, r#"[{"comment":"a\/b"}]"#);
+/// assert_eq!(steps.signature, sign_postback(r#"[{"comment":"a/b"}]"#, Spelling::Default, "public", &key)?);
+/// # Ok::<(), Malformed>(())
+/// ```
+pub fn explain_postback(
+    additional_data: &str,
+    spelling: Spelling,
+    access_key: &str,
+    private_key: &SecretString,
+) -> Result<PostbackSteps, Malformed> {
+    let list = signed_list(additional_data)?;
+    let mut spelled = String::new();
+    respell(list, spelling, |piece| spelled.push_str(piece));
+    let md5 = md5_hex(list, spelling);
+    let signature = hex::encode(signature_of(&md5, access_key, private_key));
+    Ok(PostbackSteps { spelled, md5, signature })
+}
+
 fn md5_hex(additional_data: &str, spelling: Spelling) -> String {
     let mut md5 = Md5::new();
     respell(additional_data, spelling, |piece| md5.update(piece));

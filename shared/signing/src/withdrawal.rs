@@ -27,14 +27,44 @@ impl<'a> WithdrawalValue<'a> {
     }
 }
 
+/// How the signature of a withdrawal comes about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WithdrawalSteps {
+    /// The values of all fields but `signature`, sorted by their names and joined by colons.
+    pub text: String,
+    /// Its MD5: 32 lower-case hex digits.
+    pub md5: String,
+    /// The SHA-1 of private key and MD5, one after the other: 40 lower-case hex digits.
+    pub signature: String,
+}
+
 /// Signs the fields of a withdrawal request. Their order does not matter. A field named `signature` is left out.
 pub fn sign_withdrawal<'a>(
     fields: impl IntoIterator<Item = (&'a str, WithdrawalValue<'a>)>,
     private_key: &SecretString,
 ) -> String {
-    let hash = hex::encode(Md5::digest(signed_text(fields)));
-    let signature = Sha1::new().chain_update(private_key.expose_secret()).chain_update(hash).finalize();
-    hex::encode(signature)
+    explain_withdrawal(fields, private_key).signature
+}
+
+/// Signs as [`sign_withdrawal`] does, and shows each step.
+///
+/// # Examples
+/// ```
+/// use secrecy::SecretString;
+/// use signing::{WithdrawalValue, explain_withdrawal};
+///
+/// let fields = [("label", WithdrawalValue::Text("user-1")), ("is_test", WithdrawalValue::Flag(true))];
+/// let steps = explain_withdrawal(fields, &SecretString::from("private"));
+/// assert_eq!(steps.text, "1:user-1");
+/// ```
+pub fn explain_withdrawal<'a>(
+    fields: impl IntoIterator<Item = (&'a str, WithdrawalValue<'a>)>,
+    private_key: &SecretString,
+) -> WithdrawalSteps {
+    let text = signed_text(fields);
+    let md5 = hex::encode(Md5::digest(&text));
+    let signature = Sha1::new().chain_update(private_key.expose_secret()).chain_update(&md5).finalize();
+    WithdrawalSteps { text, md5, signature: hex::encode(signature) }
 }
 
 /// Checks the signature of a withdrawal request as the provider does, in constant time.

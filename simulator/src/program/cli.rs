@@ -56,6 +56,10 @@ pub(crate) struct Serve {
     /// After how many seconds a postback that was not answered ok is sent again
     #[arg(long, value_name = "N", default_value_t = 2)]
     pub(crate) repeat_seconds: u64,
+
+    /// The shop's page for an id in the links to the payment window, such as 2=http://localhost:8080/ok; may be repeated
+    #[arg(long, value_name = "ID=URL", value_parser = simulator::window_url)]
+    pub(crate) window_url: Vec<(String, String)>,
 }
 
 /// Which postbacks, and how they are sent.

@@ -140,14 +140,9 @@ impl Keys {
     fn sign_file(&self, file: &Path) -> Result<PostbackBody, Failure> {
         let wrong = |error: &dyn std::fmt::Display| Failure::Usage(format!("{}: {error}", file.display()));
         let text = std::fs::read_to_string(file).map_err(|error| wrong(&error))?;
-        let fields: JsonObject = serde_json::from_str(&text).map_err(|error| wrong(&error))?;
-        let list = fields.token("additional_data").ok_or_else(|| wrong(&"additional_data is missing"))?;
-        let mut body = self.sign(list)?;
-        for (name, value) in fields.iter() {
-            if !matches!(name, "signature" | "access_key" | "additional_data") {
-                body.set(name, value.clone());
-            }
-        }
-        Ok(body)
+        let body = PostbackBody::parse(&text).map_err(|error| wrong(&error))?;
+        let list = body.additional_data().to_owned();
+        let signed = body.with_signed(&list, Spelling::Flagged, &self.access_key, &self.private_key);
+        signed.map_err(|error| wrong(&format_args!("additional_data cannot be signed: {error}")))
     }
 }

@@ -15,6 +15,9 @@ use crate::program::console::say;
 use crate::program::end::{Done, Failure};
 use crate::program::stack_file::{StackFile, check_postback_url};
 
+/// How long a late payment takes.
+const LATE_AFTER: Duration = Duration::from_secs(10);
+
 const CONTROL_API: &str = "\
     POST   payments                  a user has paid: transaction_id, amount
     GET    withdrawals/{id}          a withdrawal, and how often it was received
@@ -55,6 +58,9 @@ pub(crate) async fn run(arguments: &Serve) -> Result<Done, Failure> {
         access_key: shared.access_key,
         postback_private_key: shared.postback_private_key,
         repeat_after: Duration::from_secs(arguments.repeat_seconds),
+        late_after: LATE_AFTER,
+        test_amounts: true,
+        window_urls: arguments.window_url.iter().cloned().collect(),
     });
     let simulator = simulator.await.map_err(started)?;
     say(&format!("The simulated provider is running. Ctrl-C ends it.\n\n{}{new_keys}", addresses(simulator.url())));
@@ -76,7 +82,7 @@ async fn bind(port: u16) -> Result<TcpListener, Failure> {
 }
 
 fn addresses(url: &str) -> String {
-    format!("  provider     {url}\n  control API  {url}/_control\n\n{CONTROL_API}\n")
+    format!("  provider     {url}\n  back office  {url}/backoffice\n  control API  {url}/_control\n\n{CONTROL_API}\n")
 }
 
 impl Shared {

@@ -7,7 +7,7 @@ mod faults;
 mod postbacks;
 mod withdrawals;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
@@ -82,6 +82,9 @@ impl Bench {
             access_key: ACCESS_KEY.to_owned(),
             postback_private_key: POSTBACK_KEY.to_owned(),
             repeat_after: Duration::from_millis(20),
+            late_after: Duration::from_millis(200),
+            test_amounts: false,
+            window_urls: BTreeMap::from([("2".to_owned(), "http://localhost:8080/ok".to_owned())]),
         })
         .await
         .unwrap();

@@ -1,0 +1,50 @@
+//! What there is, and which amounts decide what happens.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use maud::{Markup, html};
+
+use crate::backoffice::{office, table};
+use crate::clock::written_ms;
+use crate::page::Page;
+use crate::provider::Provider;
+use crate::test_amounts::{DEPOSITS, TestAmount, WITHDRAWALS};
+
+/// `GET /backoffice`
+pub(super) async fn show(State(provider): State<Arc<Provider>>) -> Page<'static> {
+    let settings = provider.settings();
+    let records = provider.records();
+    let open = records.withdrawals.all().filter(|(_, record)| record.state() == "new").count();
+    let undelivered = records.postbacks.iter().filter(|(_, sent)| !sent.delivered).count();
+    let main = html! {
+        dl {
+            dt { "Payments" } dd { (records.deposits.payments().len()) }
+            dt { "Numbers without a payment" } dd { (records.deposits.waiting().len()) }
+            dt { "Withdrawals to decide" } dd { a href="/backoffice/withdrawals" { (open) } }
+            dt { "Postbacks not answered ok" } dd { a href="/backoffice/postbacks" { (undelivered) } }
+            dt { "Faults for the next calls" } dd { a href="/backoffice/faults" { (records.faults.ordered().count()) } }
+            dt { "Export for " code { "operator reconcile" } } dd { a href="/backoffice/export.csv" { "export.csv" } }
+        }
+        h2 { "Test amounts" }
+        @if settings.test_amounts {
+            p {
+                "The last two digits of a whole amount decide what happens: 511 is a withdrawal that is paid. "
+                "“Later” is after " (written_ms(settings.late_ms)) "."
+            }
+        } @else {
+            p { "They are off. " a href="/backoffice/settings" { "Switch them on" } " to use them." }
+        }
+        h3 { "Deposits" }
+        p.hint { "They decide when the number is entered, if nobody has paid with this number." }
+        (amounts("Test amounts of deposits", &DEPOSITS))
+        h3 { "Withdrawals" }
+        (amounts("Test amounts of withdrawals", &WITHDRAWALS))
+    };
+    office("/backoffice", "Overview", &main)
+}
+
+fn amounts<T>(name: &str, list: &[TestAmount<T>]) -> Markup {
+    let rows = html! { @for (ending, _, said) in list { tr { td { ".." (ending) } td.wide { (said) } } } };
+    table(name, &["Ends in", "What happens"], &rows)
+}
