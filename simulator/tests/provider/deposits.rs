@@ -6,7 +6,7 @@ use crate::{Bench, OK, SECRET, verify, with, without};
 
 const KEY1: &str = "47381113468";
 
-fn activation(custom_transaction_id: &str) -> Value {
+pub(crate) fn activation(custom_transaction_id: &str) -> Value {
     json!({"currency_code": "INR", "wallet_type": "paytm", "label": "user/55", "key1": KEY1, "amount": 500,
         "custom_transaction_id": custom_transaction_id})
 }

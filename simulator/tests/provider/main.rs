@@ -2,9 +2,13 @@
 
 #![cfg(test)]
 
+mod backoffice;
 mod deposits;
 mod faults;
+mod pages;
 mod postbacks;
+mod test_amounts;
+mod window;
 mod withdrawals;
 
 use std::collections::{BTreeMap, VecDeque};

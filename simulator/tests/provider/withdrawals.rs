@@ -6,14 +6,14 @@ use signing::{WithdrawalValue, sign_withdrawal};
 
 use crate::{Bench, WITHDRAWAL_KEY, verify, with, without};
 
-const PATH: &str = "/v2/withdrawal/create";
+pub(crate) const PATH: &str = "/v2/withdrawal/create";
 
-fn request(withdrawal_id: &str, amount: u64) -> Value {
+pub(crate) fn request(withdrawal_id: &str, amount: u64) -> Value {
     json!({"withdrawal_id": withdrawal_id, "payment_system": "paytm", "amount": amount, "currency_code": "INR",
         "label": "160496026", "comment": "withdrawal", "account_number": "1234560079", "is_test": true})
 }
 
-fn signed(request: &Value) -> Value {
+pub(crate) fn signed(request: &Value) -> Value {
     let texts: Vec<(&str, String)> = request
         .as_object()
         .unwrap()
@@ -33,7 +33,7 @@ async fn submit(bench: &Bench, withdrawal_id: &str, amount: u64) -> Value {
     bench.call(PATH, &signed(&request(withdrawal_id, amount))).await
 }
 
-fn ok() -> Value {
+pub(crate) fn ok() -> Value {
     json!({"status": "ok"})
 }
 
@@ -41,7 +41,7 @@ fn duplicate() -> Value {
     json!({"status": "fail", "message": "withdrawal_id already exists"})
 }
 
-fn insufficient() -> Value {
+pub(crate) fn insufficient() -> Value {
     json!({"status": "fail", "message": {"withdrawals_sum_amount": ["Insufficient balance"]}})
 }
 
