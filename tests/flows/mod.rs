@@ -28,6 +28,7 @@ mod publishing;
 mod queries;
 mod reference;
 mod restored;
+mod sandbox;
 mod secrets;
 mod set_aside;
 pub(crate) mod support;

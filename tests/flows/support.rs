@@ -6,6 +6,7 @@ use std::time::Duration;
 use local::{Stack, StackOptions, function_names};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
+use url::form_urlencoded::Serializer;
 
 /// How long anything may take that is only a matter of time.
 const PATIENCE: Duration = Duration::from_secs(40);
@@ -107,6 +108,19 @@ impl Site {
     /// Asks the merchant's API.
     pub(crate) async fn get(&self, path: &str) -> Answer {
         self.call(self.http.get(format!("{}{path}", self.stack.api_url()))).await
+    }
+
+    /// Sends a form to the provider's simulator, and gives the page that it leads to.
+    pub(crate) async fn submit(&self, path: &str, fields: &[(&str, &str)]) -> String {
+        let body = Serializer::new(String::new()).extend_pairs(fields).finish();
+        let request = self.http.post(format!("{}{path}", self.stack.provider_url())).body(body);
+        let request = request.header("content-type", "application/x-www-form-urlencoded");
+        request.send().await.unwrap().text().await.unwrap()
+    }
+
+    /// Opens a page of the provider's simulator.
+    pub(crate) async fn open(&self, url: &str) -> String {
+        self.http.get(url).send().await.unwrap().error_for_status().unwrap().text().await.unwrap()
     }
 
     async fn send(&self, url: &str, body: Vec<u8>) -> Answer {
