@@ -64,7 +64,7 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "DIR")]
     binaries: Option<PathBuf>,
 
-    /// Post every event to this URL as JSON (http:// only); events are printed anyway
+    /// Post every event to this URL, signed, until it is taken; http:// only on this machine. Events are printed anyway
     #[arg(long, value_name = "URL")]
     events: Option<String>,
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::secrets_manager::{DEPOSITS, POSTBACKS, TOKENS, WITHDRAWALS};
+use crate::secrets_manager::{DEPOSITS, EVENTS, POSTBACKS, TOKENS, WITHDRAWALS};
 
 /// A function, the secret that it reads, and the settings that it gets besides those that all get.
 pub(crate) struct Deployed {
@@ -12,7 +12,7 @@ pub(crate) struct Deployed {
 }
 
 /// All functions.
-pub(crate) const FUNCTIONS: [Deployed; 11] = [
+pub(crate) const FUNCTIONS: [Deployed; 12] = [
     Deployed {
         name: "create-deposit",
         secret: Some(DEPOSITS),
@@ -55,6 +55,20 @@ pub(crate) const FUNCTIONS: [Deployed; 11] = [
         secret: Some(POSTBACKS),
         settings: &["AWS_ENDPOINT_URL_EVENTBRIDGE", "EVENT_BUS_NAME", "SET_ASIDE_QUEUE_URL"],
     },
+    Deployed {
+        name: FORWARDER,
+        secret: Some(EVENTS),
+        settings: &[
+            "EVENTS_FIRST_RETRY_SECONDS",
+            "EVENTS_GIVE_UP_SECONDS",
+            "EVENTS_QUEUE_ARN",
+            "EVENTS_QUEUE_URL",
+            "EVENTS_TIMEOUT_MS",
+            "EVENTS_URL",
+            "UNDELIVERED_QUEUE_ARN",
+            "UNDELIVERED_QUEUE_URL",
+        ],
+    },
 ];
 
 /// The names of all functions.
@@ -70,6 +84,9 @@ pub(crate) const SUBMITTER: &str = "withdrawal-submitter";
 
 /// The function behind the table's stream.
 pub(crate) const PUBLISHER: &str = "event-publisher";
+
+/// The function behind the queue of events for the merchant's server.
+pub(crate) const FORWARDER: &str = "event-forwarder";
 
 /// The settings that every function gets.
 pub(crate) const SHARED_SETTINGS: [&str; 10] = [

@@ -49,8 +49,14 @@ pub struct StackOptions {
     pub verbose: bool,
     /// Whether to print events.
     pub show_events: bool,
-    /// Where events are posted, `http://` only.
+    /// The merchant's server that events are posted to: `https://`, or `http://` on this machine.
     pub events: Option<String>,
+    /// The wait after the first attempt to post an event. The later ones grow with it.
+    pub events_first_retry_seconds: u32,
+    /// The age at which an event is set aside that the merchant's server did not take.
+    pub events_give_up_seconds: u32,
+    /// How often one of the events is tried that were set aside.
+    pub events_probe_after: Duration,
     /// The table's name.
     pub table_name: String,
     /// The table whose rows are copied into it at the start, as a restore does.
@@ -112,6 +118,9 @@ impl Default for StackOptions {
             verbose: false,
             show_events: false,
             events: None,
+            events_first_retry_seconds: 5,
+            events_give_up_seconds: 3_600,
+            events_probe_after: Duration::from_mins(15),
             table_name: "paykassma".into(),
             copy_of: None,
             visibility_timeout_seconds: 120,

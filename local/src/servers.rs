@@ -5,14 +5,12 @@ use std::sync::Arc;
 
 use axum::Router;
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::aws::{Service, http_client};
 use crate::credentials::Credentials;
 use crate::error::{Doing, StartError};
-use crate::event_bus::{EventBus, post_events};
-use crate::logs::Logs;
+use crate::event_bus::EventBus;
 use crate::options::StackOptions;
 use crate::stream_source::Destination;
 use crate::{dynamodb, event_bus, secrets_manager, sqs};
@@ -56,12 +54,11 @@ impl Services {
     pub(crate) async fn start(
         options: &StackOptions,
         credentials: &Credentials,
-        logs: &Arc<Logs>,
         tasks: &mut JoinSet<()>,
     ) -> Result<Services, StartError> {
         let http = http_client()?;
         let sqs = start_sqs(options, &http, tasks).await?;
-        let (event_bus, event_bus_url) = start_event_bus(options, &http, &sqs, logs, tasks).await?;
+        let (event_bus, event_bus_url) = start_event_bus(options, &sqs, tasks).await?;
         let (dynamodb, stream_arn) = start_dynamodb(options, &http, tasks).await?;
         Ok(Services {
             event_bus,
@@ -97,26 +94,19 @@ async fn start_sqs(
     tasks: &mut JoinSet<()>,
 ) -> Result<Service, StartError> {
     let bound = bind(0, "SQS's port").await?;
-    serve(tasks, bound.listener, sqs::router(bound.port));
     let service = Service::new(http.clone(), bound.url, sqs::PREFIX);
+    serve(tasks, bound.listener, sqs::router(bound.port, service.clone()));
     sqs::create_queues(&service, options).await?;
     Ok(service)
 }
 
 async fn start_event_bus(
     options: &StackOptions,
-    http: &reqwest::Client,
     sqs: &Service,
-    logs: &Arc<Logs>,
     tasks: &mut JoinSet<()>,
 ) -> Result<(Arc<EventBus>, String), StartError> {
-    let target = options.events.clone().map(|url| {
-        let (sender, receiver) = mpsc::unbounded_channel();
-        let queue_url = sqs::queue_url(sqs.url(), sqs::UNDELIVERED_QUEUE);
-        let given_up = Destination { sqs: sqs.clone(), queue_url };
-        tasks.spawn(post_events(http.clone(), url, receiver, given_up, Arc::clone(logs)));
-        sender
-    });
+    let queue_url = sqs::queue_url(sqs.url(), sqs::EVENTS_QUEUE);
+    let target = options.events.as_ref().map(|_| Destination { sqs: sqs.clone(), queue_url });
     let bus = EventBus::new(options.show_events, target);
     let bound = bind(0, "EventBridge's port").await?;
     serve(tasks, bound.listener, event_bus::router(Arc::clone(&bus)));

@@ -14,18 +14,23 @@ use crate::credentials::Credentials;
 use crate::deployment::deploy;
 use crate::error::{Doing, StartError};
 use crate::event_source::EventSource;
-use crate::functions::{Api, PUBLISHER, SUBMITTER};
+use crate::functions::{Api, FORWARDER, PUBLISHER, SUBMITTER};
 use crate::http_api::{self, Functions, HttpApi};
 use crate::instance::Failure;
 use crate::logs::Logs;
 use crate::options::StackOptions;
 use crate::servers::{Bound, Services, bind, serve};
-use crate::sqs::{DEAD_LETTER_QUEUE, QUEUE, SET_ASIDE_QUEUE, UNDELIVERED_QUEUE, UNPUBLISHED_QUEUE, arn, queue_url};
+use crate::sqs::{
+    DEAD_LETTER_QUEUE, EVENTS_QUEUE, QUEUE, SET_ASIDE_QUEUE, UNDELIVERED_QUEUE, UNPUBLISHED_QUEUE, arn, queue_url,
+};
 use crate::stream_source::{self, Destination, StreamSource};
 
 /// The mapping of the queue of changes that were set aside, as the template has it.
 const SET_ASIDE_BATCH: u32 = 10;
 const SET_ASIDE_CONCURRENCY: usize = 2;
+/// The mapping of the queue of events for the merchant's server.
+const EVENTS_BATCH: u32 = 10;
+const EVENTS_CONCURRENCY: usize = 5;
 
 /// A running stack. It ends, with all of its processes, when it is stopped or dropped.
 pub struct Stack {
@@ -64,10 +69,11 @@ impl Stack {
         let (simulator, provider_url) = provider(&options, &credentials, &postbacks).await?;
         let mut tasks = JoinSet::new();
         let logs = Logs::new(options.verbose);
-        let services = Services::start(&options, &credentials, &logs, &mut tasks).await?;
+        let services = Services::start(&options, &credentials, &mut tasks).await?;
         let functions = deploy(&options, &services, &provider_url, &logs).await?;
 
         start_event_sources(&options, &services, &functions, &mut tasks);
+        start_schedule(&options, &functions, &mut tasks);
         start_stream_source(&options, &services, &functions, &logs, &mut tasks).await?;
         let apis =
             [(Api::Merchant, front.listener), (Api::Postbacks, postbacks.listener), (Api::Operator, people.listener)];
@@ -199,7 +205,13 @@ impl Stack {
         queue_url(self.sqs_url(), UNPUBLISHED_QUEUE)
     }
 
-    /// Where events are that the merchant's server has not accepted.
+    /// The events for the merchant's server.
+    #[must_use]
+    pub fn events_queue_url(&self) -> String {
+        queue_url(self.sqs_url(), EVENTS_QUEUE)
+    }
+
+    /// Where events wait that the merchant's server has not taken.
     #[must_use]
     pub fn undelivered_queue_url(&self) -> String {
         queue_url(self.sqs_url(), UNDELIVERED_QUEUE)
@@ -337,9 +349,10 @@ async fn provider(
 fn start_event_sources(options: &StackOptions, services: &Services, functions: &Functions, tasks: &mut JoinSet<()>) {
     let submissions = (QUEUE, SUBMITTER, options.batch_size, options.event_source_concurrency);
     let set_aside = (SET_ASIDE_QUEUE, PUBLISHER, SET_ASIDE_BATCH, SET_ASIDE_CONCURRENCY);
+    let posted = options.events.as_ref().map(|_| (EVENTS_QUEUE, FORWARDER, EVENTS_BATCH, EVENTS_CONCURRENCY));
     // Switched off, the mapping of the submissions is disabled.
     let submissions = (options.withdrawals != "off").then_some(submissions);
-    for (queue, function, batch_size, concurrency) in submissions.into_iter().chain([set_aside]) {
+    for (queue, function, batch_size, concurrency) in submissions.into_iter().chain([set_aside]).chain(posted) {
         let Some(function) = functions.get(function) else { continue };
         let source = Arc::new(EventSource {
             sqs: services.sqs.clone(),
@@ -352,6 +365,19 @@ fn start_event_sources(options: &StackOptions, services: &Services, functions: &
             tasks.spawn(Arc::clone(&source).run());
         }
     }
+}
+
+/// Invokes the forwarder as its schedule does.
+fn start_schedule(options: &StackOptions, functions: &Functions, tasks: &mut JoinSet<()>) {
+    let Some(forwarder) = functions.get(FORWARDER).filter(|_| options.events.is_some()).cloned() else { return };
+    let every = options.events_probe_after;
+    tasks.spawn(async move {
+        loop {
+            tokio::time::sleep(every).await;
+            // An error is in the function's log, and the next call tries again.
+            let _ = forwarder.invoke(json!({"detail-type": "Scheduled Event"}).to_string().into()).await;
+        }
+    });
 }
 
 async fn start_stream_source(

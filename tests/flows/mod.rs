@@ -22,6 +22,7 @@ mod operator_held;
 mod operator_reconcile;
 mod people;
 pub(crate) mod postbacks;
+mod posting;
 mod privacy;
 mod publish_again;
 mod publishing;

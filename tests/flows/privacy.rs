@@ -14,6 +14,7 @@ fn marked() -> Credentials {
             access_key: "access-key".into(),
             postback_private_key: "marker-postback-key".into(),
             postback_token: "marker-postback-token".into(),
+            events_secret: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".into(),
         },
     }
 }

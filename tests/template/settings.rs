@@ -8,13 +8,14 @@ use serde_json::{Value, json};
 use super::document::{Template, between, file, functions};
 
 /// The functions with the settings that they declare. A function can read no others.
-pub(crate) const DECLARED: [(&str, &[&str]); 11] = [
+pub(crate) const DECLARED: [(&str, &[&str]); 12] = [
     ("activate", activate::SETTINGS),
     ("attention-reporter", attention_reporter::SETTINGS),
     ("authorizer", authorizer::SETTINGS),
     ("create-deposit", create_deposit::SETTINGS),
     ("create-withdrawal", create_withdrawal::SETTINGS),
     ("decision-recorder", decision_recorder::SETTINGS),
+    ("event-forwarder", event_forwarder::SETTINGS),
     ("event-publisher", event_publisher::SETTINGS),
     ("evidence-verifier", evidence_verifier::SETTINGS),
     ("postback-receiver", postback_receiver::SETTINGS),
