@@ -1,9 +1,22 @@
 //! DynamoDB: the server in this process, and the one table.
 
+use std::io;
+use std::net::Ipv4Addr;
 use std::path::Path;
 
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::http::uri::{Authority, Scheme, Uri};
+use axum::response::{IntoResponse, Response};
 use dynoxide::Database;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 
 use crate::aws::{AwsError, Service};
 
@@ -19,6 +32,36 @@ pub(crate) fn open(directory: Option<&Path>) -> Result<Database, dynoxide::Dynox
         Some(directory) => Database::new(&directory.join("table.db").to_string_lossy()),
         None => Database::memory(),
     }
+}
+
+/// Builds the server. Dynoxide has a server of its own, whose routes nobody else can use and whose answers every web page may read. It
+/// listens at an address that no page can guess (0055), and these routes pass requests on to it.
+pub(crate) async fn router(database: Database, tasks: &mut JoinSet<()>) -> io::Result<Router> {
+    let [_, random @ ..] = getrandom::u32().map_err(io::Error::other)?.to_be_bytes();
+    let [second, third, fourth] = random;
+    let listener = TcpListener::bind((Ipv4Addr::new(127, second, third, fourth), 0)).await?;
+    let authority: Authority = listener.local_addr()?.to_string().parse().map_err(io::Error::other)?;
+    tasks.spawn(dynoxide::server::serve_on(listener, database));
+    let mut connector = HttpConnector::new();
+    connector.set_nodelay(true);
+    let client = Client::builder(TokioExecutor::new()).build(connector);
+    Ok(Router::new().fallback(pass_on).with_state((client, authority)))
+}
+
+async fn pass_on(
+    State((client, authority)): State<(Client<HttpConnector, Body>, Authority)>,
+    mut request: Request,
+) -> Response {
+    let mut uri = std::mem::take(request.uri_mut()).into_parts();
+    (uri.scheme, uri.authority) = (Some(Scheme::HTTP), Some(authority));
+    let answer = match Uri::from_parts(uri) {
+        Ok(uri) => {
+            *request.uri_mut() = uri;
+            client.request(request).await.ok()
+        }
+        Err(_) => None,
+    };
+    answer.map_or_else(|| StatusCode::BAD_GATEWAY.into_response(), |answer| answer.map(Body::new))
 }
 
 /// Puts all rows of a table into another one, as a restore does.

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use simulator::HostName;
+
 use crate::credentials::Credentials;
 use crate::stream_batch::{STREAM_LIMITS, StreamLimits};
 
@@ -29,6 +31,8 @@ pub struct StackOptions {
     pub operator_port: u16,
     /// The port of the simulated provider; 0: any free one.
     pub provider_port: u16,
+    /// Another name for this machine, under which all servers may be called as well.
+    pub host: Option<HostName>,
     /// The base URL of another provider, in place of the simulated one.
     pub provider: Option<String>,
     /// How long the simulated provider waits before it sends a postback again.
@@ -94,6 +98,7 @@ impl Default for StackOptions {
             postback_port: 0,
             operator_port: 0,
             provider_port: 0,
+            host: None,
             provider: None,
             postback_repeat_after: Duration::from_secs(2),
             data: None,

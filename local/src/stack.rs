@@ -69,17 +69,16 @@ impl Stack {
 
         start_event_sources(&options, &services, &functions, &mut tasks);
         start_stream_source(&options, &services, &functions, &logs, &mut tasks).await?;
-        let apis =
-            [(Api::Merchant, front.listener), (Api::Postbacks, postbacks.listener), (Api::Operator, people.listener)];
-        for (api, bound) in apis {
+        let apis = [(Api::Merchant, front), (Api::Postbacks, postbacks), (Api::Operator, people)];
+        let [api_url, postback_api_url, operator_api_url] = apis.map(|(api, bound)| {
             let (functions, logs) = (functions.clone(), Arc::clone(&logs));
             let api = HttpApi { api, functions, authorizer: Authorizer::default(), logs };
-            serve(&mut tasks, bound, http_api::router(api));
-        }
+            serve(&mut tasks, bound, options.host.as_ref(), http_api::router(api))
+        });
         Ok(Stack {
-            api_url: front.url,
-            postback_api_url: postbacks.url,
-            operator_api_url: people.url,
+            api_url,
+            postback_api_url,
+            operator_api_url,
             provider_url,
             simulator,
             services,
@@ -326,6 +325,7 @@ async fn provider(
         access_key: secrets.access_key,
         postback_private_key: secrets.postback_private_key,
         repeat_after: options.postback_repeat_after,
+        host: options.host.clone(),
     };
     let simulator = Simulator::start(simulator).await.doing("the simulated provider")?;
     Ok((Some(simulator), bound.url))

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests end by panicking")]
 
+mod fakes;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -9,26 +11,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use local::{Failure, Stack, StackOptions, StartError, WhenBusy, function_names};
+use local::{Failure, Stack, StackOptions, StartError, WhenBusy};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::time::sleep;
 
-/// A directory in which every function is the fake one.
-fn fakes() -> TempDir {
-    let fake = Path::new(env!("CARGO_BIN_EXE_local")).with_file_name("examples").join("fake-function");
-    let directory = tempfile::tempdir().unwrap();
-    for function in function_names() {
-        symlink(&fake, directory.path().join(function)).unwrap();
-    }
-    directory
-}
-
-fn options(fakes: &TempDir) -> StackOptions {
-    StackOptions { binaries: Some(fakes.path().to_owned()), ..StackOptions::default() }
-}
+use fakes::{fakes, options};
 
 /// Waits for what happens soon.
 async fn soon(what: &str, mut happened: impl FnMut() -> bool) {

@@ -48,6 +48,7 @@ mod deposits;
 mod exchange;
 mod fault_injection;
 mod faults;
+mod guard;
 mod json_response;
 mod postback;
 mod postback_batch;
@@ -62,5 +63,6 @@ mod withdrawal_calls;
 mod withdrawals;
 
 pub use exchange::{Answer, MerchantClient, NoAnswer};
+pub use guard::{HostName, guard};
 pub use postback::change_signed_digit;
 pub use simulator::{Simulator, SimulatorOptions};

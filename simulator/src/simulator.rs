@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 
 use crate::exchange::MerchantClient;
+use crate::guard::HostName;
 use crate::postback::Keys;
 use crate::postback_sender::PostbackSender;
 use crate::provider::{Provider, ProviderSecrets};
@@ -28,6 +29,8 @@ pub struct SimulatorOptions {
     pub postback_private_key: String,
     /// The time after which a postback that was not answered ok is sent again.
     pub repeat_after: Duration,
+    /// Another name for this machine, under which it may be called as well.
+    pub host: Option<HostName>,
 }
 
 /// A running simulated provider. It ends when this is dropped.
@@ -53,7 +56,8 @@ impl Simulator {
         let sender = PostbackSender::new(Arc::clone(&provider), merchant, options.repeat_after);
         let serving = Arc::clone(&provider);
         tokio::spawn(async move {
-            if let Err(error) = routes::serve(options.listener, Arc::clone(&serving), sender).await {
+            let served = routes::serve(options.listener, options.host.as_ref(), Arc::clone(&serving), sender).await;
+            if let Err(error) = served {
                 serving.log(format!("the server ended: {error}"));
             }
         });

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use domain::{Amount, CurrencyCode, InvalidValue, Label, WalletType};
 use paykassma::JsonToken;
+use simulator::HostName;
 
 /// Simulates the provider: runs it without the rest of a stack, or sends its signed postbacks to a stack.
 ///
@@ -56,6 +57,10 @@ pub(crate) struct Serve {
     /// After how many seconds a postback that was not answered ok is sent again
     #[arg(long, value_name = "N", default_value_t = 2)]
     pub(crate) repeat_seconds: u64,
+
+    /// Let this name stand for this machine too, such as a tunnel's: without a port, because any port is accepted with it
+    #[arg(long, value_name = "NAME", value_parser = HostName::parse)]
+    pub(crate) host: Option<HostName>,
 }
 
 /// Which postbacks, and how they are sent.

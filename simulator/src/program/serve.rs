@@ -55,6 +55,7 @@ pub(crate) async fn run(arguments: &Serve) -> Result<Done, Failure> {
         access_key: shared.access_key,
         postback_private_key: shared.postback_private_key,
         repeat_after: Duration::from_secs(arguments.repeat_seconds),
+        host: arguments.host.clone(),
     });
     let simulator = simulator.await.map_err(started)?;
     say(&format!("The simulated provider is running. Ctrl-C ends it.\n\n{}{new_keys}", addresses(simulator.url())));

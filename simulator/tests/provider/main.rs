@@ -4,6 +4,7 @@
 
 mod deposits;
 mod faults;
+mod guard;
 mod postbacks;
 mod withdrawals;
 
@@ -82,6 +83,7 @@ impl Bench {
             access_key: ACCESS_KEY.to_owned(),
             postback_private_key: POSTBACK_KEY.to_owned(),
             repeat_after: Duration::from_millis(20),
+            host: None,
         })
         .await
         .unwrap();
