@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use axum::http::{header, request::Parts};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 use crate::aws::{ACCOUNT, REGION};
 use crate::clock::now_ms;
@@ -16,6 +17,8 @@ use crate::functions::{PathParameters, Route};
 
 /// How long an answer is remembered.
 const REMEMBERED_MS: u64 = 300_000;
+/// How many answers are remembered. Then all are forgotten: the function is asked again.
+const REMEMBERED: usize = 10_000;
 
 /// What the authorizer makes of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,9 +38,9 @@ struct Answer {
     is_authorized: bool,
 }
 
-/// The answers that are remembered: until when, and whether the request may go on.
+/// The answers that are remembered, by the hash of the identity source: until when, and whether the request may go on.
 #[derive(Default)]
-pub(crate) struct Authorizer(Mutex<HashMap<String, (u64, bool)>>);
+pub(crate) struct Authorizer(Mutex<HashMap<[u8; 32], (u64, bool)>>);
 
 impl Authorizer {
     pub(crate) async fn check(
@@ -67,14 +70,21 @@ impl Authorizer {
 
     fn remembered(&self, source: &str) -> Option<bool> {
         let answers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        answers.get(source).filter(|(until_ms, _)| now_ms() < *until_ms).map(|(_, is_authorized)| *is_authorized)
+        answers.get(&hash(source)).filter(|(until_ms, _)| now_ms() < *until_ms).map(|(_, is_authorized)| *is_authorized)
     }
 
     fn remember(&self, source: &str, is_authorized: bool) -> bool {
         let mut answers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        answers.insert(source.to_owned(), (now_ms().saturating_add(REMEMBERED_MS), is_authorized));
+        if answers.len() >= REMEMBERED {
+            answers.clear();
+        }
+        answers.insert(hash(source), (now_ms().saturating_add(REMEMBERED_MS), is_authorized));
         is_authorized
     }
+}
+
+fn hash(source: &str) -> [u8; 32] {
+    Sha256::digest(source).into()
 }
 
 /// Builds the event in payload format 2.0: the request's own, without its body.
@@ -97,4 +107,20 @@ pub(crate) fn iam_caller(parts: &Parts) -> Option<String> {
     let given = parts.headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (access_key, _) = given.strip_prefix("AWS4-HMAC-SHA256 Credential=")?.split_once('/')?;
     Some(format!("arn:aws:iam::{ACCOUNT}:user/{access_key}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flood_of_tokens_is_not_remembered_whole() {
+        let authorizer = Authorizer::default();
+        for token in 0..=REMEMBERED {
+            authorizer.remember(&format!("Bearer {token}"), false);
+        }
+        let last = format!("Bearer {REMEMBERED}");
+        assert_eq!((authorizer.remembered("Bearer 0"), authorizer.remembered(&last)), (None, Some(false)));
+        assert!(authorizer.0.lock().unwrap().len() <= REMEMBERED);
+    }
 }

@@ -1,5 +1,6 @@
 //! EventBridge: the one operation that the functions use. Events are stored, shown on demand, and posted to the address of the options.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -23,22 +24,25 @@ pub(crate) const BUS: &str = "paykassma";
 const TRIES: u32 = 5;
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// The events of this run, oldest first.
+/// How many events are stored, and how many wait at most until they are posted.
+pub(crate) const KEPT: usize = 10_000;
+
+/// The last events, oldest first.
 pub(crate) struct EventBus {
     shown: bool,
-    events: Mutex<Vec<Value>>,
-    target: Option<mpsc::UnboundedSender<Value>>,
+    events: Mutex<VecDeque<Value>>,
+    target: Option<mpsc::Sender<Value>>,
 }
 
 impl EventBus {
     /// A bus; `target` gets every event.
-    pub(crate) fn new(shown: bool, target: Option<mpsc::UnboundedSender<Value>>) -> Arc<EventBus> {
+    pub(crate) fn new(shown: bool, target: Option<mpsc::Sender<Value>>) -> Arc<EventBus> {
         Arc::new(EventBus { shown, events: Mutex::default(), target })
     }
 
-    /// The events so far.
+    /// The last events.
     pub(crate) fn events(&self) -> Vec<Value> {
-        self.events.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.events.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
     }
 
     fn take(&self, entry: &Value) -> Value {
@@ -51,14 +55,19 @@ impl EventBus {
         if field("EventBusName") != BUS {
             return json!({"ErrorCode": "ResourceNotFoundException", "ErrorMessage": "no such bus"});
         }
+        if let Some(target) = &self.target
+            && target.try_send(detail.clone()).is_err()
+        {
+            return json!({"ErrorCode": "ThrottlingException", "ErrorMessage": "too many events wait to be posted"});
+        }
         if self.shown {
             say(&format!("[event] {detail}"));
         }
-        if let Some(target) = &self.target {
-            // An error means that the stack is stopping.
-            let _ = target.send(detail.clone());
+        let mut events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
+        if events.len() >= KEPT {
+            events.pop_front();
         }
-        self.events.lock().unwrap_or_else(PoisonError::into_inner).push(detail);
+        events.push_back(detail);
         json!({"EventId": request_id()})
     }
 }
@@ -88,7 +97,7 @@ async fn answer(State(bus): State<Arc<EventBus>>, headers: HeaderMap, body: Byte
 pub(crate) async fn post_events(
     http: reqwest::Client,
     url: String,
-    mut events: mpsc::UnboundedReceiver<Value>,
+    mut events: mpsc::Receiver<Value>,
     given_up: Destination,
     logs: Arc<Logs>,
 ) {
@@ -136,8 +145,29 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_flood_of_events_stores_the_last_ones_and_makes_no_longer_queue() {
+        let (target, _receiver) = mpsc::channel(KEPT);
+        let bus = EventBus::new(false, Some(target));
+        let event = |id: usize| {
+            let detail = json!({"id": id}).to_string();
+            json!({"Source": "s", "DetailType": "t", "Detail": detail, "EventBusName": BUS})
+        };
+        for id in 0..KEPT {
+            assert!(bus.take(&event(id)).get("EventId").is_some());
+        }
+        assert_eq!(bus.take(&event(KEPT))["ErrorCode"], "ThrottlingException");
+
+        let bus = EventBus::new(false, None);
+        for id in 0..=KEPT {
+            bus.take(&event(id));
+        }
+        let events = bus.events();
+        assert_eq!((events.len(), &events[0]), (KEPT, &json!({"id": 1})));
+    }
+
+    #[tokio::test]
     async fn an_event_is_posted_until_it_is_taken() {
-        let (sender, receiver) = mpsc::unbounded_channel();
+        let (sender, receiver) = mpsc::channel(2);
         let (seen, mut posted) = mpsc::unbounded_channel();
         let mut answers = [StatusCode::INTERNAL_SERVER_ERROR, StatusCode::OK, StatusCode::OK].into_iter();
         let answers = Arc::new(Mutex::new(move || answers.next().unwrap()));
@@ -154,7 +184,7 @@ mod tests {
         let given_up = Destination { sqs, queue_url: String::new() };
         tokio::spawn(post_events(http, url, receiver, given_up, Logs::new(false)));
         for id in ["1", "2"] {
-            sender.send(json!({"id": id})).unwrap();
+            sender.send(json!({"id": id})).await.unwrap();
         }
         for id in ["1", "1", "2"] {
             assert_eq!(posted.recv().await.unwrap(), json!({"id": id}).to_string());

@@ -116,7 +116,7 @@ async fn start_event_bus(
     tasks: &mut JoinSet<()>,
 ) -> Result<(Arc<EventBus>, String), StartError> {
     let target = options.events.clone().map(|url| {
-        let (sender, receiver) = mpsc::unbounded_channel();
+        let (sender, receiver) = mpsc::channel(event_bus::KEPT);
         let queue_url = sqs::queue_url(sqs.url(), sqs::UNDELIVERED_QUEUE);
         let given_up = Destination { sqs: sqs.clone(), queue_url };
         tasks.spawn(post_events(http.clone(), url, receiver, given_up, Arc::clone(logs)));

@@ -9,7 +9,7 @@ use simulator::{Simulator, SimulatorOptions};
 use tokio::task::JoinSet;
 
 use crate::authorization::Authorizer;
-use crate::aws::{AwsError, Service};
+use crate::aws::AwsError;
 use crate::credentials::Credentials;
 use crate::deployment::deploy;
 use crate::error::{Doing, StartError};
@@ -21,7 +21,7 @@ use crate::logs::Logs;
 use crate::options::StackOptions;
 use crate::servers::{Bound, Services, bind, serve};
 use crate::sqs::{DEAD_LETTER_QUEUE, QUEUE, SET_ASIDE_QUEUE, UNDELIVERED_QUEUE, UNPUBLISHED_QUEUE, arn, queue_url};
-use crate::stream_source::{self, Destination, StreamSource};
+use crate::stream_source::{Destination, StreamSource};
 
 /// The mapping of the queue of changes that were set aside, as the template has it.
 const SET_ASIDE_BATCH: u32 = 10;
@@ -210,7 +210,7 @@ impl Stack {
         &self.credentials
     }
 
-    /// The events so far, oldest first.
+    /// The last events, oldest first.
     #[must_use]
     pub fn events(&self) -> Vec<Value> {
         self.services.event_bus.events()
@@ -359,11 +359,10 @@ async fn start_stream_source(
     tasks: &mut JoinSet<()>,
 ) -> Result<(), StartError> {
     let Some(function) = functions.get(PUBLISHER) else { return Ok(()) };
-    let streams = Service::new(services.http.clone(), services.dynamodb.url().to_owned(), stream_source::PREFIX);
     let queue_url = queue_url(services.sqs.url(), UNPUBLISHED_QUEUE);
     let destination = Destination { sqs: services.sqs.clone(), queue_url };
     let (function, logs) = (Arc::clone(function), Arc::clone(logs));
-    let source = StreamSource::at_end(streams, options, function, destination, logs).await?;
+    let source = StreamSource::at_end(services.dynamodb.clone(), options, function, destination, logs).await?;
     tasks.spawn(source.run());
     Ok(())
 }

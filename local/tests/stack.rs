@@ -244,6 +244,23 @@ async fn only_the_failed_message_of_a_batch_comes_again_and_ends_in_the_dead_let
 }
 
 #[tokio::test]
+async fn a_change_that_the_function_has_handled_is_marked_as_read() {
+    let fakes = fakes();
+    let stack = Stack::start(options(&fakes)).await.unwrap();
+    let row = json!({"TableName": stack.table_name(), "Item": {"transaction_id": {"S": "deposit#1"}}});
+    stack.dynamodb("PutItem", &row).await.unwrap();
+    let (table, _) = stack.table_stream_arn().split_once("/stream/").unwrap();
+    for _ in 0..100 {
+        let tags = stack.dynamodb("ListTagsOfResource", &json!({"ResourceArn": table})).await.unwrap();
+        if tags["Tags"][0]["Key"] == "changes-read-to" {
+            return;
+        }
+        sleep(Duration::from_millis(50)).await;
+    }
+    panic!("never marked");
+}
+
+#[tokio::test]
 async fn the_table_and_the_credentials_outlive_the_stack() {
     let (fakes, data) = (fakes(), tempfile::tempdir().unwrap());
     let options = || StackOptions { data: Some(data.path().to_owned()), ..options(&fakes) };
