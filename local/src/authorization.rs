@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use axum::http::{header, request::Parts};
+use axum::http::{HeaderMap, header, request::Parts};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -50,16 +50,15 @@ impl Authorizer {
         parameters: &PathParameters,
         parts: &Parts,
     ) -> Authorization {
-        let given = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let Some(source) = given.filter(|source| !source.is_empty()) else { return Authorization::Missing };
-        let remembered = self.remembered(source);
+        let Some(source) = identity_source(&parts.headers) else { return Authorization::Missing };
+        let remembered = self.remembered(&source);
         let is_authorized = if remembered.is_some() {
             remembered
         } else {
-            let event = authorizer_event(route, parameters, parts, source);
+            let event = authorizer_event(route, parameters, parts, &source);
             let answer = function.invoke(event.to_string().into()).await.ok();
             let answer = answer.and_then(|answer| serde_json::from_slice::<Answer>(&answer).ok());
-            answer.map(|answer| self.remember(source, answer.is_authorized))
+            answer.map(|answer| self.remember(&source, answer.is_authorized))
         };
         match is_authorized {
             Some(true) => Authorization::Granted,
@@ -81,6 +80,12 @@ impl Authorizer {
         answers.insert(hash(source), (now_ms().saturating_add(REMEMBERED_MS), is_authorized));
         is_authorized
     }
+}
+
+/// What the function gets as the caller's identity: the header's values as they came, joined.
+fn identity_source(headers: &HeaderMap) -> Option<String> {
+    let values = headers.get_all(header::AUTHORIZATION).iter().map(|value| String::from_utf8_lossy(value.as_bytes()));
+    Some(values.collect::<Vec<_>>().join(",")).filter(|source| !source.is_empty())
 }
 
 fn hash(source: &str) -> [u8; 32] {

@@ -113,7 +113,7 @@ impl Default for StackOptions {
             set_aside_retry_seconds: 900,
             batch_size: 1,
             event_source_concurrency: 5,
-            function_concurrency: 50,
+            function_concurrency: 16,
             when_busy: WhenBusy::Wait,
             stream_limits: STREAM_LIMITS,
             time_limit: Duration::from_secs(20),

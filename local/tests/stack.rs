@@ -188,6 +188,26 @@ async fn the_http_api_checks_the_token_and_passes_the_request_on() {
 }
 
 #[tokio::test]
+async fn a_token_that_is_there_in_any_form_is_wrong_and_not_missing() {
+    let fakes = fakes();
+    let stack = Stack::start(options(&fakes)).await.unwrap();
+    let client = reqwest::Client::builder().no_proxy().tls_certs_only([]).build().unwrap();
+    for (values, status) in [
+        (vec!["".as_bytes()], 401),
+        (vec![b"wrong"], 403),
+        (vec![b"Bearer"], 403),
+        (vec![b"Bearer wr\xf6ng"], 403),
+        (vec![b"Bearer right", b"Bearer wrong"], 403),
+    ] {
+        let mut request = client.post(format!("{}/withdrawals", stack.api_url())).body("{}");
+        for value in &values {
+            request = request.header("authorization", *value);
+        }
+        assert_eq!(request.send().await.unwrap().status(), status, "{values:?}");
+    }
+}
+
+#[tokio::test]
 async fn each_api_has_its_own_routes_and_no_others() {
     let fakes = fakes();
     let stack = Stack::start(options(&fakes)).await.unwrap();
