@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Parser;
-use local::StackOptions;
+use local::{HostName, StackOptions};
 
 /// Runs the whole bundle on this machine: the functions' real programs behind an HTTP API, with a table, a queue and a
 /// simulated provider. Runs a complete deposit and withdrawal, then keeps running until Ctrl-C.
@@ -33,6 +33,11 @@ pub(crate) struct Cli {
     /// The port of the simulated provider on 127.0.0.1; 0: any free one
     #[arg(long, value_name = "N", default_value_t = 3100)]
     provider_port: u16,
+
+    /// Let this name stand for this machine too, such as a tunnel's or `host.docker.internal`: without a port, because any port is
+    /// accepted with it
+    #[arg(long, value_name = "NAME", value_parser = HostName::parse)]
+    host: Option<HostName>,
 
     /// Use this provider in place of the simulated one: its API's base URL (`https://api.{server}`)
     #[arg(long, value_name = "URL")]
@@ -105,6 +110,7 @@ impl Cli {
             postback_port: self.postback_port,
             operator_port: self.operator_port,
             provider_port: self.provider_port,
+            host: self.host.clone(),
             table_name: self.table.clone(),
             copy_of: self.copy_of.clone(),
             provider: self.provider.clone(),

@@ -1,5 +1,6 @@
 //! EventBridge: the one operation that the functions use. Events are stored, shown on demand, and sent on by the one rule.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
@@ -15,10 +16,13 @@ use crate::stream_source::Destination;
 
 /// The bus that the functions publish to.
 pub(crate) const BUS: &str = "paykassma";
-/// The events of this run, oldest first.
+/// How many events are stored.
+const KEPT: usize = 10_000;
+
+/// The last events, oldest first.
 pub(crate) struct EventBus {
     shown: bool,
-    events: Mutex<Vec<Value>>,
+    events: Mutex<VecDeque<Value>>,
     /// The rule's target: the queue of events for the merchant's server.
     target: Option<Destination>,
 }
@@ -29,9 +33,9 @@ impl EventBus {
         Arc::new(EventBus { shown, events: Mutex::default(), target })
     }
 
-    /// The events so far.
+    /// The last events.
     pub(crate) fn events(&self) -> Vec<Value> {
-        self.events.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.events.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
     }
 
     async fn take(&self, entry: &Value) -> Value {
@@ -50,7 +54,11 @@ impl EventBus {
         if let Some(target) = &self.target {
             target.send(&detail).await;
         }
-        self.events.lock().unwrap_or_else(PoisonError::into_inner).push(detail);
+        let mut events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
+        if events.len() >= KEPT {
+            events.pop_front();
+        }
+        events.push_back(detail);
         json!({"EventId": request_id()})
     }
 }
@@ -94,5 +102,19 @@ mod tests {
             assert!(bus.take(&bad).await.get("ErrorCode").is_some(), "{field}");
         }
         assert_eq!(bus.events(), [json!({"id": "1"})]);
+    }
+
+    #[tokio::test]
+    async fn a_flood_of_events_stores_the_last_ones() {
+        let bus = EventBus::new(false, None);
+        let event = |id: usize| {
+            let detail = json!({"id": id}).to_string();
+            json!({"Source": "s", "DetailType": "t", "Detail": detail, "EventBusName": BUS})
+        };
+        for id in 0..=KEPT {
+            bus.take(&event(id)).await;
+        }
+        let events = bus.events();
+        assert_eq!((events.len(), &events[0]), (KEPT, &json!({"id": 1})));
     }
 }

@@ -42,6 +42,7 @@ pub use guide::{default_env_file, env_file, guide};
 pub use instance::Failure;
 pub use options::{StackOptions, WhenBusy};
 pub use process::{EXEC_ARGUMENT, exec_child};
+pub use simulator::HostName;
 pub use simulator::window_url;
 pub use stack::Stack;
 pub use stream_batch::{STREAM_LIMITS, StreamLimits};

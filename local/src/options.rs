@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use simulator::HostName;
+
 use crate::credentials::Credentials;
 use crate::stream_batch::{STREAM_LIMITS, StreamLimits};
 
@@ -31,6 +33,8 @@ pub struct StackOptions {
     pub operator_port: u16,
     /// The port of the simulated provider; 0: any free one.
     pub provider_port: u16,
+    /// Another name for this machine, under which all servers may be called as well.
+    pub host: Option<HostName>,
     /// The base URL of another provider, in place of the simulated one.
     pub provider: Option<String>,
     /// How long the simulated provider waits before it sends a postback again.
@@ -108,6 +112,7 @@ impl Default for StackOptions {
             postback_port: 0,
             operator_port: 0,
             provider_port: 0,
+            host: None,
             provider: None,
             postback_repeat_after: Duration::from_secs(2),
             late_payment_after: Duration::from_secs(10),
@@ -128,7 +133,7 @@ impl Default for StackOptions {
             set_aside_retry_seconds: 900,
             batch_size: 1,
             event_source_concurrency: 5,
-            function_concurrency: 50,
+            function_concurrency: 16,
             when_busy: WhenBusy::Wait,
             stream_limits: STREAM_LIMITS,
             time_limit: Duration::from_secs(20),

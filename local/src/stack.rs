@@ -9,7 +9,7 @@ use simulator::{Simulator, SimulatorOptions};
 use tokio::task::JoinSet;
 
 use crate::authorization::Authorizer;
-use crate::aws::{AwsError, Service};
+use crate::aws::AwsError;
 use crate::credentials::Credentials;
 use crate::deployment::deploy;
 use crate::error::{Doing, StartError};
@@ -23,7 +23,7 @@ use crate::servers::{Bound, Services, bind, serve};
 use crate::sqs::{
     DEAD_LETTER_QUEUE, EVENTS_QUEUE, QUEUE, SET_ASIDE_QUEUE, UNDELIVERED_QUEUE, UNPUBLISHED_QUEUE, arn, queue_url,
 };
-use crate::stream_source::{self, Destination, StreamSource};
+use crate::stream_source::{Destination, StreamSource};
 
 /// The mapping of the queue of changes that were set aside, as the template has it.
 const SET_ASIDE_BATCH: u32 = 10;
@@ -75,17 +75,16 @@ impl Stack {
         start_event_sources(&options, &services, &functions, &mut tasks);
         start_schedule(&options, &functions, &mut tasks);
         start_stream_source(&options, &services, &functions, &logs, &mut tasks).await?;
-        let apis =
-            [(Api::Merchant, front.listener), (Api::Postbacks, postbacks.listener), (Api::Operator, people.listener)];
-        for (api, bound) in apis {
+        let apis = [(Api::Merchant, front), (Api::Postbacks, postbacks), (Api::Operator, people)];
+        let [api_url, postback_api_url, operator_api_url] = apis.map(|(api, bound)| {
             let (functions, logs) = (functions.clone(), Arc::clone(&logs));
             let api = HttpApi { api, functions, authorizer: Authorizer::default(), logs };
-            serve(&mut tasks, bound, http_api::router(api));
-        }
+            serve(&mut tasks, bound, options.host.as_ref(), http_api::router(api))
+        });
         Ok(Stack {
-            api_url: front.url,
-            postback_api_url: postbacks.url,
-            operator_api_url: people.url,
+            api_url,
+            postback_api_url,
+            operator_api_url,
             provider_url,
             simulator,
             services,
@@ -223,7 +222,7 @@ impl Stack {
         &self.credentials
     }
 
-    /// The events so far, oldest first.
+    /// The last events, oldest first.
     #[must_use]
     pub fn events(&self) -> Vec<Value> {
         self.services.event_bus.events()
@@ -341,6 +340,7 @@ async fn provider(
         late_after: options.late_payment_after,
         test_amounts: options.test_amounts,
         window_urls: options.window_urls.clone(),
+        host: options.host.clone(),
     };
     let simulator = Simulator::start(simulator).await.doing("the simulated provider")?;
     Ok((Some(simulator), bound.url))
@@ -388,11 +388,10 @@ async fn start_stream_source(
     tasks: &mut JoinSet<()>,
 ) -> Result<(), StartError> {
     let Some(function) = functions.get(PUBLISHER) else { return Ok(()) };
-    let streams = Service::new(services.http.clone(), services.dynamodb.url().to_owned(), stream_source::PREFIX);
     let queue_url = queue_url(services.sqs.url(), UNPUBLISHED_QUEUE);
     let destination = Destination { sqs: services.sqs.clone(), queue_url };
     let (function, logs) = (Arc::clone(function), Arc::clone(logs));
-    let source = StreamSource::at_end(streams, options, function, destination, logs).await?;
+    let source = StreamSource::at_end(services.dynamodb.clone(), options, function, destination, logs).await?;
     tasks.spawn(source.run());
     Ok(())
 }
