@@ -18,6 +18,10 @@ pub(crate) struct Cli {
     #[arg(long)]
     pub(crate) no_demo: bool,
 
+    /// Make waits and time limits ten times shorter: see "A fast sandbox" in docs/testing.md
+    #[arg(long)]
+    fast: bool,
+
     /// The port of the merchant's HTTP API on 127.0.0.1; 0: any free one
     #[arg(long, value_name = "N", default_value_t = 3000)]
     port: u16,
@@ -100,7 +104,7 @@ into DIR/credentials.json. Ctrl-C or SIGTERM ends everything; no process is left
 
 impl Cli {
     pub(crate) fn options(&self) -> StackOptions {
-        StackOptions {
+        let options = StackOptions {
             port: self.port,
             postback_port: self.postback_port,
             operator_port: self.operator_port,
@@ -120,6 +124,7 @@ impl Cli {
             withdrawal_ceiling_per_hour: self.withdrawal_ceiling_per_hour.clone(),
             withdrawal_ceiling_per_day: self.withdrawal_ceiling_per_day.clone(),
             ..StackOptions::default()
-        }
+        };
+        if self.fast { options.fast() } else { options }
     }
 }
