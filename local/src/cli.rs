@@ -9,6 +9,7 @@ use local::{HostName, StackOptions};
 /// simulated provider. Runs a complete deposit and withdrawal, then keeps running until Ctrl-C.
 #[derive(Parser)]
 #[command(name = "local", verbatim_doc_comment, after_help = AFTER_HELP)]
+#[expect(clippy::struct_excessive_bools, reason = "independent switches of a start, not a state")]
 pub(crate) struct Cli {
     /// End after the demonstration, with status 0 only if every step was as expected
     #[arg(long, conflicts_with_all = ["no_demo", "provider"])]
@@ -17,6 +18,10 @@ pub(crate) struct Cli {
     /// Do not run the demonstration
     #[arg(long)]
     pub(crate) no_demo: bool,
+
+    /// Make waits and time limits ten times shorter: see "A fast sandbox" in docs/testing.md
+    #[arg(long)]
+    fast: bool,
 
     /// The port of the merchant's HTTP API on 127.0.0.1; 0: any free one
     #[arg(long, value_name = "N", default_value_t = 3000)]
@@ -105,7 +110,7 @@ into DIR/credentials.json. Ctrl-C or SIGTERM ends everything; no process is left
 
 impl Cli {
     pub(crate) fn options(&self) -> StackOptions {
-        StackOptions {
+        let options = StackOptions {
             port: self.port,
             postback_port: self.postback_port,
             operator_port: self.operator_port,
@@ -126,6 +131,7 @@ impl Cli {
             withdrawal_ceiling_per_hour: self.withdrawal_ceiling_per_hour.clone(),
             withdrawal_ceiling_per_day: self.withdrawal_ceiling_per_day.clone(),
             ..StackOptions::default()
-        }
+        };
+        if self.fast { options.fast() } else { options }
     }
 }

@@ -20,7 +20,7 @@ pub(crate) const FUNCTIONS: [Deployed; 12] = [
     },
     Deployed { name: "activate", secret: Some(DEPOSITS), settings: &["PROVIDER_API_URL", "PROVIDER_TIMEOUT_MS"] },
     Deployed {
-        name: "create-withdrawal",
+        name: CREATE_WITHDRAWAL,
         secret: Some(WITHDRAWALS),
         settings: &[
             "PROVIDER_API_URL",
@@ -38,17 +38,20 @@ pub(crate) const FUNCTIONS: [Deployed; 12] = [
         name: SUBMITTER,
         secret: None,
         settings: &[
+            "FIRST_RETRY_SECONDS",
             "PROVIDER_API_URL",
             "PROVIDER_TIMEOUT_MS",
             "QUEUE_URL",
             "RESEND_UNKNOWN",
+            "RETRY_CEILING_SECONDS",
+            "SENDER_LIFETIME_MS",
             "SUBMISSION_ATTEMPTS",
             "WITHDRAWALS",
         ],
     },
     Deployed { name: "transaction-reader", secret: None, settings: &[] },
-    Deployed { name: "attention-reporter", secret: None, settings: &[] },
-    Deployed { name: "decision-recorder", secret: None, settings: &["SECOND_PERSON_ABOVE"] },
+    Deployed { name: "attention-reporter", secret: None, settings: &["SENDER_LIFETIME_MS"] },
+    Deployed { name: "decision-recorder", secret: None, settings: &["SECOND_PERSON_ABOVE", "SENDER_LIFETIME_MS"] },
     Deployed { name: "evidence-verifier", secret: Some(POSTBACKS), settings: &[] },
     Deployed {
         name: PUBLISHER,
@@ -78,6 +81,12 @@ pub fn function_names() -> impl Iterator<Item = &'static str> {
 
 /// The function in front of the routes that are not public.
 pub(crate) const AUTHORIZER: &str = "authorizer";
+
+/// The function that sends a withdrawal first.
+const CREATE_WITHDRAWAL: &str = "create-withdrawal";
+
+/// The functions that send withdrawals.
+pub(crate) const SENDERS: [&str; 2] = [CREATE_WITHDRAWAL, SUBMITTER];
 
 /// The function behind the queue.
 pub(crate) const SUBMITTER: &str = "withdrawal-submitter";
@@ -147,7 +156,7 @@ pub const ROUTES: [Route; 11] = [
         function: "activate",
         api: Api::Merchant,
     },
-    Route { method: "POST", path: "/withdrawals", function: "create-withdrawal", api: Api::Merchant },
+    Route { method: "POST", path: "/withdrawals", function: CREATE_WITHDRAWAL, api: Api::Merchant },
     Route {
         method: "GET",
         path: "/deposits/{custom_transaction_id}",

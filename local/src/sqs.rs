@@ -109,7 +109,7 @@ pub(crate) async fn create_queues(sqs: &Service, options: &StackOptions) -> Resu
     create_queue(sqs, UNPUBLISHED_QUEUE, json!({})).await?;
     create_queue(sqs, UNDELIVERED_QUEUE, json!({})).await?;
     let attributes = json!({
-        "VisibilityTimeout": options.visibility_timeout_seconds.to_string(),
+        "VisibilityTimeout": "120",
         "ReceiveMessageWaitTimeSeconds": "20",
         "RedrivePolicy": json!({"deadLetterTargetArn": arn(UNDELIVERED_QUEUE), "maxReceiveCount": 1_000}).to_string(),
     });

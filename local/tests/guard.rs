@@ -2,8 +2,6 @@
 
 #![cfg(test)]
 
-#![expect(clippy::unwrap_used, reason = "tests end by panicking")]
-
 mod fakes;
 
 use local::{HostName, Stack, StackOptions};

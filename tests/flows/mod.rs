@@ -37,4 +37,5 @@ mod throttle;
 mod unwritable;
 pub(crate) mod upstream;
 mod wallets;
+mod window;
 mod withdrawals;

@@ -24,7 +24,11 @@ async fn start() -> Site {
 }
 
 fn marked_order(id: &str) -> Value {
-    with(&order(id), "label", &json!("marker-label"))
+    with(
+        &with(&order(id), "label", &json!("marker-label")),
+        "window",
+        &json!({"success_url": "http://[::1]/?user=marker-page"}),
+    )
 }
 
 fn marked_withdrawal(id: &str) -> Value {

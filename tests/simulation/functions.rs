@@ -207,7 +207,7 @@ pub(super) fn create_deposit(world: &World, body: String) -> Job {
         clock: Ports(world.clone()),
         systems: PaymentSystems::default(),
         plugin: BaseUrl::parse("https://plugin.example.com").unwrap(),
-        window_parameters: std::collections::BTreeMap::new(),
+        window_parameters: paykassma::WindowParameters::default(),
     };
     job(deps, body.into_bytes(), None)
 }
