@@ -16,7 +16,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use maud::{Markup, html};
 
-use crate::page::{Frames, Page};
+use crate::page::{Frames, Page, Updates};
 use crate::routes::Shared;
 
 /// A page shows at most so many entries: the newest.
@@ -69,6 +69,7 @@ fn office(current: &str, title: &'static str, main: &Markup) -> Page<'static> {
         banner: "Simulated provider: no money moves here.",
         header,
         main: html! { h1 { (title) } (main) },
+        updates: Updates::Silent,
         frames: Frames::None,
     }
 }
@@ -98,7 +99,8 @@ impl IntoResponse for Problem {
             p.error role="alert" { (self.message) }
             p { a.button href=(self.back) { "Go back" } }
         };
-        Page { status: self.status, ..office(self.back, "This did not work", &main) }.into_response()
+        Page { status: self.status, updates: Updates::None, ..office(self.back, "This did not work", &main) }
+            .into_response()
     }
 }
 

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use signing::{Spelling, explain_postback, explain_withdrawal};
 
 use crate::backoffice::office;
-use crate::page::Page;
+use crate::page::{Page, Updates};
 use crate::provider::Provider;
 use crate::signed_fields::SignedFields;
 
@@ -76,7 +76,7 @@ fn page(provider: &Provider, calculation: Option<&Calculation>) -> Page<'static>
         }
         @if let Some(given) = withdrawal { (withdrawal_steps(given)) }
     };
-    office(HERE, "Signatures", &main)
+    Page { updates: Updates::None, ..office(HERE, "Signatures", &main) }
 }
 
 fn text_field(id: &str, label: &str, given: Option<&Calculation>) -> Markup {
