@@ -109,12 +109,15 @@ fn filled(value: &str) -> Option<&str> {
     Some(value.trim()).filter(|value| !value.is_empty())
 }
 
+/// The columns of numbers: they are aligned on the right.
+const NUMBERS: [&str; 3] = ["Amount", "Deliveries", "Times left"];
+
 /// A table in a frame that scrolls, with its caption for people who cannot see it.
 fn table(name: &str, heads: &[&str], rows: &Markup) -> Markup {
     html! {
         div.scroll role="region" aria-label=(name) tabindex="0" {
             table {
-                thead { tr { @for head in heads { th scope="col" { (head) } } } }
+                thead { tr { @for head in heads { th scope="col" class=[NUMBERS.contains(head).then_some("amount")] { (head) } } } }
                 tbody { (rows) }
             }
         }
