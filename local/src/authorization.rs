@@ -4,9 +4,10 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use axum::http::{header, request::Parts};
+use axum::http::{HeaderMap, header, request::Parts};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 use crate::aws::{ACCOUNT, REGION};
 use crate::clock::now_ms;
@@ -16,6 +17,8 @@ use crate::functions::{PathParameters, Route};
 
 /// How long an answer is remembered.
 const REMEMBERED_MS: u64 = 300_000;
+/// How many answers are remembered. Then all are forgotten: the function is asked again.
+const REMEMBERED: usize = 10_000;
 
 /// What the authorizer makes of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,9 +38,9 @@ struct Answer {
     is_authorized: bool,
 }
 
-/// The answers that are remembered: until when, and whether the request may go on.
+/// The answers that are remembered, by the hash of the identity source: until when, and whether the request may go on.
 #[derive(Default)]
-pub(crate) struct Authorizer(Mutex<HashMap<String, (u64, bool)>>);
+pub(crate) struct Authorizer(Mutex<HashMap<[u8; 32], (u64, bool)>>);
 
 impl Authorizer {
     pub(crate) async fn check(
@@ -47,16 +50,15 @@ impl Authorizer {
         parameters: &PathParameters,
         parts: &Parts,
     ) -> Authorization {
-        let given = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let Some(source) = given.filter(|source| !source.is_empty()) else { return Authorization::Missing };
-        let remembered = self.remembered(source);
+        let Some(source) = identity_source(&parts.headers) else { return Authorization::Missing };
+        let remembered = self.remembered(&source);
         let is_authorized = if remembered.is_some() {
             remembered
         } else {
-            let event = authorizer_event(route, parameters, parts, source);
+            let event = authorizer_event(route, parameters, parts, &source);
             let answer = function.invoke(event.to_string().into()).await.ok();
             let answer = answer.and_then(|answer| serde_json::from_slice::<Answer>(&answer).ok());
-            answer.map(|answer| self.remember(source, answer.is_authorized))
+            answer.map(|answer| self.remember(&source, answer.is_authorized))
         };
         match is_authorized {
             Some(true) => Authorization::Granted,
@@ -67,14 +69,27 @@ impl Authorizer {
 
     fn remembered(&self, source: &str) -> Option<bool> {
         let answers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        answers.get(source).filter(|(until_ms, _)| now_ms() < *until_ms).map(|(_, is_authorized)| *is_authorized)
+        answers.get(&hash(source)).filter(|(until_ms, _)| now_ms() < *until_ms).map(|(_, is_authorized)| *is_authorized)
     }
 
     fn remember(&self, source: &str, is_authorized: bool) -> bool {
         let mut answers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        answers.insert(source.to_owned(), (now_ms().saturating_add(REMEMBERED_MS), is_authorized));
+        if answers.len() >= REMEMBERED {
+            answers.clear();
+        }
+        answers.insert(hash(source), (now_ms().saturating_add(REMEMBERED_MS), is_authorized));
         is_authorized
     }
+}
+
+/// What the function gets as the caller's identity: the header's values as they came, joined.
+fn identity_source(headers: &HeaderMap) -> Option<String> {
+    let values = headers.get_all(header::AUTHORIZATION).iter().map(|value| String::from_utf8_lossy(value.as_bytes()));
+    Some(values.collect::<Vec<_>>().join(",")).filter(|source| !source.is_empty())
+}
+
+fn hash(source: &str) -> [u8; 32] {
+    Sha256::digest(source).into()
 }
 
 /// Builds the event in payload format 2.0: the request's own, without its body.
@@ -97,4 +112,20 @@ pub(crate) fn iam_caller(parts: &Parts) -> Option<String> {
     let given = parts.headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (access_key, _) = given.strip_prefix("AWS4-HMAC-SHA256 Credential=")?.split_once('/')?;
     Some(format!("arn:aws:iam::{ACCOUNT}:user/{access_key}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flood_of_tokens_is_not_remembered_whole() {
+        let authorizer = Authorizer::default();
+        for token in 0..=REMEMBERED {
+            authorizer.remember(&format!("Bearer {token}"), false);
+        }
+        let last = format!("Bearer {REMEMBERED}");
+        assert_eq!((authorizer.remembered("Bearer 0"), authorizer.remembered(&last)), (None, Some(false)));
+        assert!(authorizer.0.lock().unwrap().len() <= REMEMBERED);
+    }
 }

@@ -54,6 +54,11 @@ impl Service {
         Service { http, url, prefix }
     }
 
+    /// Another service at the same address.
+    pub(crate) fn with_prefix(&self, prefix: &'static str) -> Self {
+        Service { prefix, ..self.clone() }
+    }
+
     pub(crate) fn url(&self) -> &str {
         &self.url
     }

@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 
 use clap::Parser;
-use local::StackOptions;
+use local::{HostName, StackOptions};
 
 /// Runs the whole bundle on this machine: the functions' real programs behind an HTTP API, with a table, a queue and a
 /// simulated provider. Runs a complete deposit and withdrawal, then keeps running until Ctrl-C.
 #[derive(Parser)]
 #[command(name = "local", verbatim_doc_comment, after_help = AFTER_HELP)]
+#[expect(clippy::struct_excessive_bools, reason = "independent switches of a start, not a state")]
 pub(crate) struct Cli {
     /// End after the demonstration, with status 0 only if every step was as expected
     #[arg(long, conflicts_with_all = ["no_demo", "provider"])]
@@ -17,6 +18,10 @@ pub(crate) struct Cli {
     /// Do not run the demonstration
     #[arg(long)]
     pub(crate) no_demo: bool,
+
+    /// Make waits and time limits ten times shorter: see "A fast sandbox" in docs/testing.md
+    #[arg(long)]
+    fast: bool,
 
     /// The port of the merchant's HTTP API on 127.0.0.1; 0: any free one
     #[arg(long, value_name = "N", default_value_t = 3000)]
@@ -33,6 +38,11 @@ pub(crate) struct Cli {
     /// The port of the simulated provider on 127.0.0.1; 0: any free one
     #[arg(long, value_name = "N", default_value_t = 3100)]
     provider_port: u16,
+
+    /// Let this name stand for this machine too, such as a tunnel's or `host.docker.internal`: without a port, because any port is
+    /// accepted with it
+    #[arg(long, value_name = "NAME", value_parser = HostName::parse)]
+    host: Option<HostName>,
 
     /// Use this provider in place of the simulated one: its API's base URL (`https://api.{server}`)
     #[arg(long, value_name = "URL")]
@@ -64,7 +74,7 @@ pub(crate) struct Cli {
     #[arg(long, value_name = "DIR")]
     binaries: Option<PathBuf>,
 
-    /// Post every event to this URL as JSON (http:// only); events are printed anyway
+    /// Post every event to this URL, signed, until it is taken; http:// only on this machine. Events are printed anyway
     #[arg(long, value_name = "URL")]
     events: Option<String>,
 
@@ -100,11 +110,12 @@ into DIR/credentials.json. Ctrl-C or SIGTERM ends everything; no process is left
 
 impl Cli {
     pub(crate) fn options(&self) -> StackOptions {
-        StackOptions {
+        let options = StackOptions {
             port: self.port,
             postback_port: self.postback_port,
             operator_port: self.operator_port,
             provider_port: self.provider_port,
+            host: self.host.clone(),
             table_name: self.table.clone(),
             copy_of: self.copy_of.clone(),
             provider: self.provider.clone(),
@@ -120,6 +131,7 @@ impl Cli {
             withdrawal_ceiling_per_hour: self.withdrawal_ceiling_per_hour.clone(),
             withdrawal_ceiling_per_day: self.withdrawal_ceiling_per_day.clone(),
             ..StackOptions::default()
-        }
+        };
+        if self.fast { options.fast() } else { options }
     }
 }

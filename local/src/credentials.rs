@@ -5,11 +5,12 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
+use base64::prelude::{BASE64_STANDARD, Engine};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use crate::secrets_manager::{DEPOSITS, POSTBACKS, TOKENS, Texts, WITHDRAWALS};
+use crate::secrets_manager::{DEPOSITS, EVENTS, POSTBACKS, TOKENS, Texts, WITHDRAWALS};
 
 /// What the functions share with the provider.
 #[derive(Clone, Deserialize, Serialize)]
@@ -25,6 +26,8 @@ pub struct Secrets {
     pub postback_private_key: String,
     /// The unguessable last part of the postback URL.
     pub postback_token: String,
+    /// Signs posted events: `whsec_..`.
+    pub events_secret: String,
 }
 
 /// Everything secret that a stack is started with.
@@ -52,14 +55,21 @@ impl Credentials {
                 access_key: random_hex()?,
                 postback_private_key: random_hex()?,
                 postback_token: random_hex()?,
+                events_secret: format!("whsec_{}", BASE64_STANDARD.encode(random::<32>()?)),
             },
         })
     }
 
     /// The secrets of the functions, one for each purpose. Of the merchant's token there is only the hash.
     pub(crate) fn texts(&self) -> Texts {
-        let Secrets { pluginapi_secret, withdrawal_private_key, access_key, postback_private_key, postback_token } =
-            &self.secrets;
+        let Secrets {
+            pluginapi_secret,
+            withdrawal_private_key,
+            access_key,
+            postback_private_key,
+            postback_token,
+            events_secret,
+        } = &self.secrets;
         let hash = hex::encode(Sha256::digest(&self.merchant_token));
         let postbacks = json!({"access_key": access_key, "postback_private_key": postback_private_key,
             "postback_token": postback_token});
@@ -68,6 +78,7 @@ impl Credentials {
             (WITHDRAWALS, json!({"withdrawal_private_key": withdrawal_private_key})),
             (POSTBACKS, postbacks),
             (TOKENS, json!({"merchant_token_hashes": [hash]})),
+            (EVENTS, json!({"events_secret": events_secret})),
         ];
         texts.map(|(name, text)| (name, text.to_string())).into()
     }
@@ -102,7 +113,11 @@ pub(crate) fn write_private(file: &Path, contents: &[u8]) -> io::Result<()> {
 }
 
 fn random_hex() -> io::Result<String> {
-    let mut bytes = [0; 16];
+    random::<16>().map(hex::encode)
+}
+
+fn random<const N: usize>() -> io::Result<[u8; N]> {
+    let mut bytes = [0; N];
     File::open("/dev/urandom")?.read_exact(&mut bytes)?;
-    Ok(hex::encode(bytes))
+    Ok(bytes)
 }

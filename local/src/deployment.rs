@@ -17,7 +17,7 @@ use crate::logs::Logs;
 use crate::options::StackOptions;
 use crate::process::Launcher;
 use crate::servers::Services;
-use crate::sqs::{QUEUE, SET_ASIDE_QUEUE, queue_url};
+use crate::sqs::{EVENTS_QUEUE, QUEUE, SET_ASIDE_QUEUE, UNDELIVERED_QUEUE, arn, queue_url};
 
 /// The name of the stack that this stands for: the names of its functions begin with it.
 const STACK: &str = "paykassma";
@@ -64,7 +64,8 @@ fn existing(directory: &Path, program: &str) -> Result<PathBuf, StartError> {
 
 /// The values of all settings, whoever gets them.
 fn settings(options: &StackOptions, services: &Services, provider_url: &str) -> Settings {
-    Settings::from([
+    let posting = options.events.iter().map(|url| ("EVENTS_URL", url.clone()));
+    let all = [
         ("AWS_ACCESS_KEY_ID", "local".into()),
         ("AWS_ENDPOINT_URL_DYNAMODB", services.dynamodb.url().into()),
         ("AWS_ENDPOINT_URL_EVENTBRIDGE", services.event_bus_url.clone()),
@@ -73,6 +74,11 @@ fn settings(options: &StackOptions, services: &Services, provider_url: &str) -> 
         ("AWS_REGION", REGION.into()),
         ("AWS_SECRET_ACCESS_KEY", "local".into()),
         ("EVENT_BUS_NAME", BUS.into()),
+        ("EVENTS_FIRST_RETRY_SECONDS", options.events_first_retry_seconds.to_string()),
+        ("EVENTS_GIVE_UP_SECONDS", options.events_give_up_seconds.to_string()),
+        ("EVENTS_QUEUE_ARN", arn(EVENTS_QUEUE)),
+        ("EVENTS_QUEUE_URL", queue_url(services.sqs.url(), EVENTS_QUEUE)),
+        ("FIRST_RETRY_SECONDS", options.first_retry_seconds.to_string()),
         ("LOG_LEVEL", options.log_level.clone()),
         ("METRICS_NAMESPACE", format!("Paykassma/{STACK}")),
         ("PROVIDER_API_URL", provider_url.into()),
@@ -81,16 +87,21 @@ fn settings(options: &StackOptions, services: &Services, provider_url: &str) -> 
         ("PROVIDER_TIMEOUT_MS", options.provider_timeout_ms.to_string()),
         ("QUEUE_URL", queue_url(services.sqs.url(), QUEUE)),
         ("RESEND_UNKNOWN", options.resend_unknown.clone()),
+        ("RETRY_CEILING_SECONDS", options.retry_ceiling_seconds.to_string()),
         ("SECOND_PERSON_ABOVE", options.second_person_above.clone()),
+        ("SENDER_LIFETIME_MS", options.sender_lifetime_ms.to_string()),
         ("SET_ASIDE_QUEUE_URL", queue_url(services.sqs.url(), SET_ASIDE_QUEUE)),
         ("SUBMISSION_ATTEMPTS", options.max_receive_count.to_string()),
         ("SUBMISSION_DELAY_SECONDS", options.submission_delay_seconds.to_string()),
         ("TABLE_NAME", options.table_name.clone()),
         ("TABLE_STREAM_ARN", services.stream_arn.clone()),
+        ("UNDELIVERED_QUEUE_ARN", arn(UNDELIVERED_QUEUE)),
+        ("UNDELIVERED_QUEUE_URL", queue_url(services.sqs.url(), UNDELIVERED_QUEUE)),
         ("WITHDRAWALS", options.withdrawals.clone()),
         ("WITHDRAWAL_CEILING_PER_DAY", options.withdrawal_ceiling_per_day.clone()),
         ("WITHDRAWAL_CEILING_PER_HOUR", options.withdrawal_ceiling_per_hour.clone()),
-    ])
+    ];
+    all.into_iter().chain(posting).collect()
 }
 
 /// A function's whole environment, but for the address of its Runtime API.

@@ -1,7 +1,7 @@
-//! EventBridge: the one operation that the functions use. Events are stored, shown on demand, and posted to the address of the options.
+//! EventBridge: the one operation that the functions use. Events are stored, shown on demand, and sent on by the one rule.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
@@ -9,39 +9,36 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
-use tokio::sync::mpsc;
 
 use crate::clock::request_id;
-use crate::console::{complain, say};
-use crate::deployment::full_name;
-use crate::logs::Logs;
+use crate::console::say;
 use crate::stream_source::Destination;
 
 /// The bus that the functions publish to.
 pub(crate) const BUS: &str = "paykassma";
-/// How often an event is posted before it is given up, and how long the waits in between are.
-const TRIES: u32 = 5;
-const PAUSE: Duration = Duration::from_secs(1);
+/// How many events are stored.
+const KEPT: usize = 10_000;
 
-/// The events of this run, oldest first.
+/// The last events, oldest first.
 pub(crate) struct EventBus {
     shown: bool,
-    events: Mutex<Vec<Value>>,
-    target: Option<mpsc::UnboundedSender<Value>>,
+    events: Mutex<VecDeque<Value>>,
+    /// The rule's target: the queue of events for the merchant's server.
+    target: Option<Destination>,
 }
 
 impl EventBus {
     /// A bus; `target` gets every event.
-    pub(crate) fn new(shown: bool, target: Option<mpsc::UnboundedSender<Value>>) -> Arc<EventBus> {
+    pub(crate) fn new(shown: bool, target: Option<Destination>) -> Arc<EventBus> {
         Arc::new(EventBus { shown, events: Mutex::default(), target })
     }
 
-    /// The events so far.
+    /// The last events.
     pub(crate) fn events(&self) -> Vec<Value> {
-        self.events.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.events.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
     }
 
-    fn take(&self, entry: &Value) -> Value {
+    async fn take(&self, entry: &Value) -> Value {
         let field = |name: &str| entry.get(name).and_then(Value::as_str).unwrap_or_default();
         let named = [field("Source"), field("DetailType")].iter().all(|it| !it.is_empty());
         let Some(detail) = serde_json::from_str::<Value>(field("Detail")).ok().filter(|it| it.is_object() && named)
@@ -55,10 +52,13 @@ impl EventBus {
             say(&format!("[event] {detail}"));
         }
         if let Some(target) = &self.target {
-            // An error means that the stack is stopping.
-            let _ = target.send(detail.clone());
+            target.send(&detail).await;
         }
-        self.events.lock().unwrap_or_else(PoisonError::into_inner).push(detail);
+        let mut events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
+        if events.len() >= KEPT {
+            events.pop_front();
+        }
+        events.push_back(detail);
         json!({"EventId": request_id()})
     }
 }
@@ -74,7 +74,10 @@ async fn answer(State(bus): State<Arc<EventBus>>, headers: HeaderMap, body: Byte
     let entries = input.get("Entries").and_then(Value::as_array).filter(|it| (1..=10).contains(&it.len()));
     let (status, answer) = match (target, entries) {
         (Some("AWSEvents.PutEvents"), Some(entries)) => {
-            let taken: Vec<_> = entries.iter().map(|entry| bus.take(entry)).collect();
+            let mut taken = Vec::new();
+            for entry in entries {
+                taken.push(bus.take(entry).await);
+            }
             let failed = taken.iter().filter(|it| it.get("EventId").is_none()).count();
             (StatusCode::OK, json!({"FailedEntryCount": failed, "Entries": taken}))
         }
@@ -84,80 +87,34 @@ async fn answer(State(bus): State<Arc<EventBus>>, headers: HeaderMap, body: Byte
     (status, [(header::CONTENT_TYPE, "application/x-amz-json-1.1")], answer.to_string()).into_response()
 }
 
-/// Posts events one by one, as an API destination does; one that is not accepted is given up after some tries.
-pub(crate) async fn post_events(
-    http: reqwest::Client,
-    url: String,
-    mut events: mpsc::UnboundedReceiver<Value>,
-    given_up: Destination,
-    logs: Arc<Logs>,
-) {
-    let rule = full_name("merchant");
-    while let Some(event) = events.recv().await {
-        let id = event.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
-        let mut tries = 1;
-        while let Err(reason) = post(&http, &url, &event).await {
-            if tries == TRIES {
-                complain(&format!("event {id} was not taken: {reason}"));
-                given_up.send(&event).await;
-                break;
-            }
-            tries = tries.saturating_add(1);
-            let dimensions = [("EventBusName", BUS), ("RuleName", rule.as_str())];
-            logs.count("AWS/Events", &dimensions, &[("RetryInvocationAttempts", 1)]);
-            tokio::time::sleep(PAUSE).await;
-        }
-    }
-}
-
-async fn post(http: &reqwest::Client, url: &str, event: &Value) -> Result<(), String> {
-    let request = http.post(url).header(header::CONTENT_TYPE, "application/json").body(event.to_string());
-    let response = request.send().await.map_err(|error| error.without_url().to_string())?;
-    if response.status().is_success() { Ok(()) } else { Err(response.status().to_string()) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::aws::Service;
-    use crate::sqs;
 
-    #[test]
-    fn an_event_is_kept_and_what_is_none_is_refused() {
+    #[tokio::test]
+    async fn an_event_is_kept_and_what_is_none_is_refused() {
         let bus = EventBus::new(false, None);
         let good = json!({"Source": "s", "DetailType": "t", "Detail": "{\"id\":\"1\"}", "EventBusName": BUS});
-        assert!(bus.take(&good).get("EventId").is_some());
+        assert!(bus.take(&good).await.get("EventId").is_some());
         for (field, value) in [("Source", ""), ("DetailType", ""), ("Detail", "[]"), ("EventBusName", "default")] {
             let mut bad = good.clone();
             bad[field] = json!(value);
-            assert!(bus.take(&bad).get("ErrorCode").is_some(), "{field}");
+            assert!(bus.take(&bad).await.get("ErrorCode").is_some(), "{field}");
         }
         assert_eq!(bus.events(), [json!({"id": "1"})]);
     }
 
     #[tokio::test]
-    async fn an_event_is_posted_until_it_is_taken() {
-        let (sender, receiver) = mpsc::unbounded_channel();
-        let (seen, mut posted) = mpsc::unbounded_channel();
-        let mut answers = [StatusCode::INTERNAL_SERVER_ERROR, StatusCode::OK, StatusCode::OK].into_iter();
-        let answers = Arc::new(Mutex::new(move || answers.next().unwrap()));
-        let routes = Router::new().fallback(move |body: String| async move {
-            seen.send(body).unwrap();
-            let mut next = answers.lock().unwrap();
-            next()
-        });
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        tokio::spawn(async { axum::serve(listener, routes).await.unwrap() });
-        let http = crate::aws::http_client().unwrap();
-        let sqs = Service::new(http.clone(), String::new(), sqs::PREFIX);
-        let given_up = Destination { sqs, queue_url: String::new() };
-        tokio::spawn(post_events(http, url, receiver, given_up, Logs::new(false)));
-        for id in ["1", "2"] {
-            sender.send(json!({"id": id})).unwrap();
+    async fn a_flood_of_events_stores_the_last_ones() {
+        let bus = EventBus::new(false, None);
+        let event = |id: usize| {
+            let detail = json!({"id": id}).to_string();
+            json!({"Source": "s", "DetailType": "t", "Detail": detail, "EventBusName": BUS})
+        };
+        for id in 0..=KEPT {
+            bus.take(&event(id)).await;
         }
-        for id in ["1", "1", "2"] {
-            assert_eq!(posted.recv().await.unwrap(), json!({"id": id}).to_string());
-        }
+        let events = bus.events();
+        assert_eq!((events.len(), &events[0]), (KEPT, &json!({"id": 1})));
     }
 }

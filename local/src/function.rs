@@ -8,6 +8,7 @@ use axum::body::Bytes;
 use tokio::sync::{Semaphore, SemaphorePermit, TryAcquireError};
 
 use crate::deployment::full_name;
+use crate::functions::SENDERS;
 use crate::instance::{Failure, Instance, Recipe};
 use crate::options::{StackOptions, WhenBusy};
 use crate::process::Process;
@@ -27,8 +28,8 @@ pub(crate) struct Function {
 impl Function {
     pub(crate) fn new(recipe: Recipe, options: &StackOptions) -> Arc<Function> {
         Arc::new(Function {
+            time_limit: if SENDERS.contains(&recipe.name) { options.sender_time_limit } else { options.time_limit },
             recipe,
-            time_limit: options.time_limit,
             permits: Semaphore::new(options.function_concurrency),
             when_busy: options.when_busy,
             idle: Mutex::default(),

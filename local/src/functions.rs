@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::secrets_manager::{DEPOSITS, POSTBACKS, TOKENS, WITHDRAWALS};
+use crate::secrets_manager::{DEPOSITS, EVENTS, POSTBACKS, TOKENS, WITHDRAWALS};
 
 /// A function, the secret that it reads, and the settings that it gets besides those that all get.
 pub(crate) struct Deployed {
@@ -12,7 +12,7 @@ pub(crate) struct Deployed {
 }
 
 /// All functions.
-pub(crate) const FUNCTIONS: [Deployed; 11] = [
+pub(crate) const FUNCTIONS: [Deployed; 12] = [
     Deployed {
         name: "create-deposit",
         secret: Some(DEPOSITS),
@@ -20,7 +20,7 @@ pub(crate) const FUNCTIONS: [Deployed; 11] = [
     },
     Deployed { name: "activate", secret: Some(DEPOSITS), settings: &["PROVIDER_API_URL", "PROVIDER_TIMEOUT_MS"] },
     Deployed {
-        name: "create-withdrawal",
+        name: CREATE_WITHDRAWAL,
         secret: Some(WITHDRAWALS),
         settings: &[
             "PROVIDER_API_URL",
@@ -38,22 +38,39 @@ pub(crate) const FUNCTIONS: [Deployed; 11] = [
         name: SUBMITTER,
         secret: None,
         settings: &[
+            "FIRST_RETRY_SECONDS",
             "PROVIDER_API_URL",
             "PROVIDER_TIMEOUT_MS",
             "QUEUE_URL",
             "RESEND_UNKNOWN",
+            "RETRY_CEILING_SECONDS",
+            "SENDER_LIFETIME_MS",
             "SUBMISSION_ATTEMPTS",
             "WITHDRAWALS",
         ],
     },
     Deployed { name: "transaction-reader", secret: None, settings: &[] },
-    Deployed { name: "attention-reporter", secret: None, settings: &[] },
-    Deployed { name: "decision-recorder", secret: None, settings: &["SECOND_PERSON_ABOVE"] },
+    Deployed { name: "attention-reporter", secret: None, settings: &["SENDER_LIFETIME_MS"] },
+    Deployed { name: "decision-recorder", secret: None, settings: &["SECOND_PERSON_ABOVE", "SENDER_LIFETIME_MS"] },
     Deployed { name: "evidence-verifier", secret: Some(POSTBACKS), settings: &[] },
     Deployed {
         name: PUBLISHER,
         secret: Some(POSTBACKS),
         settings: &["AWS_ENDPOINT_URL_EVENTBRIDGE", "EVENT_BUS_NAME", "SET_ASIDE_QUEUE_URL"],
+    },
+    Deployed {
+        name: FORWARDER,
+        secret: Some(EVENTS),
+        settings: &[
+            "EVENTS_FIRST_RETRY_SECONDS",
+            "EVENTS_GIVE_UP_SECONDS",
+            "EVENTS_QUEUE_ARN",
+            "EVENTS_QUEUE_URL",
+            "EVENTS_TIMEOUT_MS",
+            "EVENTS_URL",
+            "UNDELIVERED_QUEUE_ARN",
+            "UNDELIVERED_QUEUE_URL",
+        ],
     },
 ];
 
@@ -65,11 +82,20 @@ pub fn function_names() -> impl Iterator<Item = &'static str> {
 /// The function in front of the routes that are not public.
 pub(crate) const AUTHORIZER: &str = "authorizer";
 
+/// The function that sends a withdrawal first.
+const CREATE_WITHDRAWAL: &str = "create-withdrawal";
+
+/// The functions that send withdrawals.
+pub(crate) const SENDERS: [&str; 2] = [CREATE_WITHDRAWAL, SUBMITTER];
+
 /// The function behind the queue.
 pub(crate) const SUBMITTER: &str = "withdrawal-submitter";
 
 /// The function behind the table's stream.
 pub(crate) const PUBLISHER: &str = "event-publisher";
+
+/// The function behind the queue of events for the merchant's server.
+pub(crate) const FORWARDER: &str = "event-forwarder";
 
 /// The settings that every function gets.
 pub(crate) const SHARED_SETTINGS: [&str; 10] = [
@@ -130,7 +156,7 @@ pub const ROUTES: [Route; 11] = [
         function: "activate",
         api: Api::Merchant,
     },
-    Route { method: "POST", path: "/withdrawals", function: "create-withdrawal", api: Api::Merchant },
+    Route { method: "POST", path: "/withdrawals", function: CREATE_WITHDRAWAL, api: Api::Merchant },
     Route {
         method: "GET",
         path: "/deposits/{custom_transaction_id}",

@@ -49,7 +49,10 @@ pub fn env_file(stack: &Stack, file: &Path) -> io::Result<()> {
         ("QUEUE_URL", &stack.queue_url()),
         ("DEAD_LETTER_QUEUE_URL", &stack.dead_letter_queue_url()),
         ("SET_ASIDE_QUEUE_URL", &stack.set_aside_queue_url()),
+        ("EVENTS_QUEUE_URL", &stack.events_queue_url()),
+        ("UNDELIVERED_QUEUE_URL", &stack.undelivered_queue_url()),
         ("MERCHANT_TOKEN", &credentials.merchant_token),
+        ("EVENTS_SECRET", &secrets.events_secret),
         ("ACCESS_KEY", &secrets.access_key),
         ("POSTBACK_PRIVATE_KEY", &secrets.postback_private_key),
         ("WITHDRAWAL_PRIVATE_KEY", &secrets.withdrawal_private_key),
@@ -94,6 +97,7 @@ Everything is up. Ctrl-C ends it.
   withdrawal key        {withdrawal}
   postback access key   {access}
   postback private key  {postback}
+  key of posted events  {events}
 ",
         api = stack.api_url(),
         token = credentials.merchant_token,
@@ -106,6 +110,7 @@ Everything is up. Ctrl-C ends it.
         withdrawal = secrets.withdrawal_private_key,
         access = secrets.access_key,
         postback = secrets.postback_private_key,
+        events = secrets.events_secret,
     )
 }
 

@@ -24,8 +24,8 @@ use crate::logs::Logs;
 
 /// API Gateway's limit on a request's body.
 const BODY_LIMIT: usize = 10 * 1024 * 1024;
-/// API Gateway's limit on the time that a function takes.
-const INTEGRATION_LIMIT: Duration = Duration::from_secs(30);
+/// How long API Gateway waits for a function, as the template has it.
+pub const INTEGRATION_LIMIT: Duration = Duration::from_secs(29);
 
 /// The deployed functions by name.
 pub(crate) type Functions = BTreeMap<&'static str, Arc<Function>>;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Bytes;
+use simulator::guard;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -70,15 +71,15 @@ impl Instance {
     /// Starts the process and the API that it will poll.
     pub(crate) async fn launch(recipe: &Recipe) -> io::Result<Instance> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let address = listener.local_addr()?.to_string();
+        let address = listener.local_addr()?;
         let (events, deliveries) = mpsc::channel(1);
         let (reporter, reports) = mpsc::channel(8);
         let mut api = JoinSet::new();
-        let routes = router(recipe.name, deliveries, reporter);
+        let routes = guard(router(recipe.name, deliveries, reporter), address.port(), None);
         api.spawn(async { axum::serve(listener, routes).await.unwrap_or_default() });
 
         let mut variables = recipe.variables.clone();
-        variables.push(("AWS_LAMBDA_RUNTIME_API".into(), address.into()));
+        variables.push(("AWS_LAMBDA_RUNTIME_API".into(), address.to_string().into()));
         let mut child = recipe.launcher.spawn(&recipe.program, &variables).await?;
         if let Some(output) = child.stdout.take() {
             tokio::spawn(Arc::clone(&recipe.logs).follow(recipe.name, output));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Path, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use tokio::sync::{Mutex, mpsc};
@@ -62,7 +62,11 @@ pub(crate) fn router(name: &str, deliveries: mpsc::Receiver<Delivery>, reports: 
     Router::new().nest("/2018-06-01/runtime", routes)
 }
 
-async fn next(State(api): State<Arc<Api>>) -> Response {
+async fn next(State(api): State<Arc<Api>>, headers: HeaderMap) -> Response {
+    // Only browsers send this. A page that reads the event would take it away from the function.
+    if headers.contains_key("sec-fetch-site") {
+        return StatusCode::FORBIDDEN.into_response();
+    }
     let polled = api.accept(Report::Polled).await;
     let Some(delivery) = api.deliveries.lock().await.recv().await else {
         return polled.into_response();

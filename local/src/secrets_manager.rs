@@ -17,6 +17,7 @@ pub(crate) const DEPOSITS: &str = "paykassma-deposits";
 pub(crate) const WITHDRAWALS: &str = "paykassma-withdrawals";
 pub(crate) const POSTBACKS: &str = "paykassma-postbacks";
 pub(crate) const TOKENS: &str = "paykassma-tokens";
+pub(crate) const EVENTS: &str = "paykassma-events";
 
 /// The texts of secrets, by their names.
 pub(crate) type Texts = BTreeMap<&'static str, String>;

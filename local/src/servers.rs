@@ -4,15 +4,14 @@ use std::io::ErrorKind;
 use std::sync::Arc;
 
 use axum::Router;
+use simulator::{HostName, guard};
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::aws::{Service, http_client};
 use crate::credentials::Credentials;
 use crate::error::{Doing, StartError};
-use crate::event_bus::{EventBus, post_events};
-use crate::logs::Logs;
+use crate::event_bus::EventBus;
 use crate::options::StackOptions;
 use crate::stream_source::Destination;
 use crate::{dynamodb, event_bus, secrets_manager, sqs};
@@ -35,9 +34,11 @@ pub(crate) async fn bind(port: u16, option: &'static str) -> Result<Bound, Start
     Ok(Bound { listener, port, url })
 }
 
-/// Answers requests until the tasks are dropped.
-pub(crate) fn serve(tasks: &mut JoinSet<()>, listener: TcpListener, routes: Router) {
-    tasks.spawn(async { axum::serve(listener, routes).await.unwrap_or_default() });
+/// Answers the requests of this machine, which `host` stands for too, until the tasks are dropped. Gives the URL.
+pub(crate) fn serve(tasks: &mut JoinSet<()>, bound: Bound, host: Option<&HostName>, routes: Router) -> String {
+    let routes = guard(routes, bound.port, host);
+    tasks.spawn(async { axum::serve(bound.listener, routes).await.unwrap_or_default() });
+    bound.url
 }
 
 /// The running services.
@@ -56,12 +57,11 @@ impl Services {
     pub(crate) async fn start(
         options: &StackOptions,
         credentials: &Credentials,
-        logs: &Arc<Logs>,
         tasks: &mut JoinSet<()>,
     ) -> Result<Services, StartError> {
         let http = http_client()?;
         let sqs = start_sqs(options, &http, tasks).await?;
-        let (event_bus, event_bus_url) = start_event_bus(options, &http, &sqs, logs, tasks).await?;
+        let (event_bus, event_bus_url) = start_event_bus(options, &sqs, tasks).await?;
         let (dynamodb, stream_arn) = start_dynamodb(options, &http, tasks).await?;
         Ok(Services {
             event_bus,
@@ -69,7 +69,7 @@ impl Services {
             dynamodb,
             stream_arn,
             sqs,
-            secrets_url: start_secrets_manager(credentials, tasks).await?,
+            secrets_url: start_secrets_manager(options, credentials, tasks).await?,
             http,
         })
     }
@@ -82,8 +82,9 @@ async fn start_dynamodb(
 ) -> Result<(Service, String), StartError> {
     let database = dynamodb::open(options.data.as_deref())?;
     let bound = bind(0, "DynamoDB's port").await?;
-    tasks.spawn(dynoxide::server::serve_on(bound.listener, database));
-    let service = Service::new(http.clone(), bound.url, dynamodb::PREFIX);
+    let routes = dynamodb::router(database, tasks).await.doing("DynamoDB's own port")?;
+    let url = serve(tasks, bound, options.host.as_ref(), routes);
+    let service = Service::new(http.clone(), url, dynamodb::PREFIX);
     let stream_arn = dynamodb::create_table(&service, &options.table_name).await?;
     if let Some(original) = &options.copy_of {
         dynamodb::copy_table(&service, original, &options.table_name).await?;
@@ -97,34 +98,31 @@ async fn start_sqs(
     tasks: &mut JoinSet<()>,
 ) -> Result<Service, StartError> {
     let bound = bind(0, "SQS's port").await?;
-    serve(tasks, bound.listener, sqs::router(bound.port));
-    let service = Service::new(http.clone(), bound.url, sqs::PREFIX);
+    let service = Service::new(http.clone(), bound.url.clone(), sqs::PREFIX);
+    let routes = sqs::router(bound.port, service.clone());
+    serve(tasks, bound, options.host.as_ref(), routes);
     sqs::create_queues(&service, options).await?;
     Ok(service)
 }
 
 async fn start_event_bus(
     options: &StackOptions,
-    http: &reqwest::Client,
     sqs: &Service,
-    logs: &Arc<Logs>,
     tasks: &mut JoinSet<()>,
 ) -> Result<(Arc<EventBus>, String), StartError> {
-    let target = options.events.clone().map(|url| {
-        let (sender, receiver) = mpsc::unbounded_channel();
-        let queue_url = sqs::queue_url(sqs.url(), sqs::UNDELIVERED_QUEUE);
-        let given_up = Destination { sqs: sqs.clone(), queue_url };
-        tasks.spawn(post_events(http.clone(), url, receiver, given_up, Arc::clone(logs)));
-        sender
-    });
+    let queue_url = sqs::queue_url(sqs.url(), sqs::EVENTS_QUEUE);
+    let target = options.events.as_ref().map(|_| Destination { sqs: sqs.clone(), queue_url });
     let bus = EventBus::new(options.show_events, target);
     let bound = bind(0, "EventBridge's port").await?;
-    serve(tasks, bound.listener, event_bus::router(Arc::clone(&bus)));
-    Ok((bus, bound.url))
+    let url = serve(tasks, bound, options.host.as_ref(), event_bus::router(Arc::clone(&bus)));
+    Ok((bus, url))
 }
 
-async fn start_secrets_manager(credentials: &Credentials, tasks: &mut JoinSet<()>) -> Result<String, StartError> {
+async fn start_secrets_manager(
+    options: &StackOptions,
+    credentials: &Credentials,
+    tasks: &mut JoinSet<()>,
+) -> Result<String, StartError> {
     let bound = bind(0, "Secrets Manager's port").await?;
-    serve(tasks, bound.listener, secrets_manager::router(credentials.texts()));
-    Ok(bound.url)
+    Ok(serve(tasks, bound, options.host.as_ref(), secrets_manager::router(credentials.texts())))
 }

@@ -9,23 +9,28 @@ use simulator::{Simulator, SimulatorOptions};
 use tokio::task::JoinSet;
 
 use crate::authorization::Authorizer;
-use crate::aws::{AwsError, Service};
+use crate::aws::AwsError;
 use crate::credentials::Credentials;
 use crate::deployment::deploy;
 use crate::error::{Doing, StartError};
 use crate::event_source::EventSource;
-use crate::functions::{Api, PUBLISHER, SUBMITTER};
+use crate::functions::{Api, FORWARDER, PUBLISHER, SUBMITTER};
 use crate::http_api::{self, Functions, HttpApi};
 use crate::instance::Failure;
 use crate::logs::Logs;
 use crate::options::StackOptions;
 use crate::servers::{Bound, Services, bind, serve};
-use crate::sqs::{DEAD_LETTER_QUEUE, QUEUE, SET_ASIDE_QUEUE, UNDELIVERED_QUEUE, UNPUBLISHED_QUEUE, arn, queue_url};
-use crate::stream_source::{self, Destination, StreamSource};
+use crate::sqs::{
+    DEAD_LETTER_QUEUE, EVENTS_QUEUE, QUEUE, SET_ASIDE_QUEUE, UNDELIVERED_QUEUE, UNPUBLISHED_QUEUE, arn, queue_url,
+};
+use crate::stream_source::{Destination, StreamSource};
 
 /// The mapping of the queue of changes that were set aside, as the template has it.
 const SET_ASIDE_BATCH: u32 = 10;
 const SET_ASIDE_CONCURRENCY: usize = 2;
+/// The mapping of the queue of events for the merchant's server.
+const EVENTS_BATCH: u32 = 10;
+const EVENTS_CONCURRENCY: usize = 5;
 
 /// A running stack. It ends, with all of its processes, when it is stopped or dropped.
 pub struct Stack {
@@ -64,22 +69,22 @@ impl Stack {
         let (simulator, provider_url) = provider(&options, &credentials, &postbacks).await?;
         let mut tasks = JoinSet::new();
         let logs = Logs::new(options.verbose);
-        let services = Services::start(&options, &credentials, &logs, &mut tasks).await?;
+        let services = Services::start(&options, &credentials, &mut tasks).await?;
         let functions = deploy(&options, &services, &provider_url, &logs).await?;
 
         start_event_sources(&options, &services, &functions, &mut tasks);
+        start_schedule(&options, &functions, &mut tasks);
         start_stream_source(&options, &services, &functions, &logs, &mut tasks).await?;
-        let apis =
-            [(Api::Merchant, front.listener), (Api::Postbacks, postbacks.listener), (Api::Operator, people.listener)];
-        for (api, bound) in apis {
+        let apis = [(Api::Merchant, front), (Api::Postbacks, postbacks), (Api::Operator, people)];
+        let [api_url, postback_api_url, operator_api_url] = apis.map(|(api, bound)| {
             let (functions, logs) = (functions.clone(), Arc::clone(&logs));
             let api = HttpApi { api, functions, authorizer: Authorizer::default(), logs };
-            serve(&mut tasks, bound, http_api::router(api));
-        }
+            serve(&mut tasks, bound, options.host.as_ref(), http_api::router(api))
+        });
         Ok(Stack {
-            api_url: front.url,
-            postback_api_url: postbacks.url,
-            operator_api_url: people.url,
+            api_url,
+            postback_api_url,
+            operator_api_url,
             provider_url,
             simulator,
             services,
@@ -199,7 +204,13 @@ impl Stack {
         queue_url(self.sqs_url(), UNPUBLISHED_QUEUE)
     }
 
-    /// Where events are that the merchant's server has not accepted.
+    /// The events for the merchant's server.
+    #[must_use]
+    pub fn events_queue_url(&self) -> String {
+        queue_url(self.sqs_url(), EVENTS_QUEUE)
+    }
+
+    /// Where events wait that the merchant's server has not taken.
     #[must_use]
     pub fn undelivered_queue_url(&self) -> String {
         queue_url(self.sqs_url(), UNDELIVERED_QUEUE)
@@ -211,7 +222,7 @@ impl Stack {
         &self.credentials
     }
 
-    /// The events so far, oldest first.
+    /// The last events, oldest first.
     #[must_use]
     pub fn events(&self) -> Vec<Value> {
         self.services.event_bus.events()
@@ -329,6 +340,7 @@ async fn provider(
         late_after: options.late_payment_after,
         test_amounts: options.test_amounts,
         window_urls: options.window_urls.clone(),
+        host: options.host.clone(),
     };
     let simulator = Simulator::start(simulator).await.doing("the simulated provider")?;
     Ok((Some(simulator), bound.url))
@@ -337,9 +349,10 @@ async fn provider(
 fn start_event_sources(options: &StackOptions, services: &Services, functions: &Functions, tasks: &mut JoinSet<()>) {
     let submissions = (QUEUE, SUBMITTER, options.batch_size, options.event_source_concurrency);
     let set_aside = (SET_ASIDE_QUEUE, PUBLISHER, SET_ASIDE_BATCH, SET_ASIDE_CONCURRENCY);
+    let posted = options.events.as_ref().map(|_| (EVENTS_QUEUE, FORWARDER, EVENTS_BATCH, EVENTS_CONCURRENCY));
     // Switched off, the mapping of the submissions is disabled.
     let submissions = (options.withdrawals != "off").then_some(submissions);
-    for (queue, function, batch_size, concurrency) in submissions.into_iter().chain([set_aside]) {
+    for (queue, function, batch_size, concurrency) in submissions.into_iter().chain([set_aside]).chain(posted) {
         let Some(function) = functions.get(function) else { continue };
         let source = Arc::new(EventSource {
             sqs: services.sqs.clone(),
@@ -354,6 +367,19 @@ fn start_event_sources(options: &StackOptions, services: &Services, functions: &
     }
 }
 
+/// Invokes the forwarder as its schedule does.
+fn start_schedule(options: &StackOptions, functions: &Functions, tasks: &mut JoinSet<()>) {
+    let Some(forwarder) = functions.get(FORWARDER).filter(|_| options.events.is_some()).cloned() else { return };
+    let every = options.events_probe_after;
+    tasks.spawn(async move {
+        loop {
+            tokio::time::sleep(every).await;
+            // An error is in the function's log, and the next call tries again.
+            let _ = forwarder.invoke(json!({"detail-type": "Scheduled Event"}).to_string().into()).await;
+        }
+    });
+}
+
 async fn start_stream_source(
     options: &StackOptions,
     services: &Services,
@@ -362,11 +388,10 @@ async fn start_stream_source(
     tasks: &mut JoinSet<()>,
 ) -> Result<(), StartError> {
     let Some(function) = functions.get(PUBLISHER) else { return Ok(()) };
-    let streams = Service::new(services.http.clone(), services.dynamodb.url().to_owned(), stream_source::PREFIX);
     let queue_url = queue_url(services.sqs.url(), UNPUBLISHED_QUEUE);
     let destination = Destination { sqs: services.sqs.clone(), queue_url };
     let (function, logs) = (Arc::clone(function), Arc::clone(logs));
-    let source = StreamSource::at_end(streams, options, function, destination, logs).await?;
+    let source = StreamSource::at_end(services.dynamodb.clone(), options, function, destination, logs).await?;
     tasks.spawn(source.run());
     Ok(())
 }

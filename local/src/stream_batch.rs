@@ -115,7 +115,8 @@ impl Outcome {
     }
 }
 
-fn sequence_number(record: &Value) -> String {
+/// The place of a change in its stream.
+pub(crate) fn sequence_number(record: &Value) -> String {
     record.pointer("/dynamodb/SequenceNumber").and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 

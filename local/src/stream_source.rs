@@ -8,15 +8,16 @@ use serde_json::{Value, json};
 use crate::aws::{AwsError, REGION, Service};
 use crate::clock::now_ms;
 use crate::deployment::full_name;
+use crate::dynamodb::mark_as_read;
 use crate::error::{Doing, StartError};
 use crate::function::Function;
 use crate::logs::Logs;
 use crate::options::StackOptions;
-use crate::stream_batch::{Batch, Condition, StreamLimits, changed_at};
+use crate::stream_batch::{Batch, Condition, StreamLimits, changed_at, sequence_number};
 use crate::stream_filter::Filter;
 
 /// The prefix of the stream's operations on the wire.
-pub(crate) const PREFIX: &str = "DynamoDBStreams_20120810";
+const PREFIX: &str = "DynamoDBStreams_20120810";
 /// The wait while there is nothing to do, and the one after a failure.
 const PAUSE: Duration = Duration::from_millis(200);
 
@@ -39,6 +40,7 @@ impl Destination {
 /// Feeds the changes of one table to one function.
 pub(crate) struct StreamSource {
     streams: Service,
+    dynamodb: Service,
     function: Arc<Function>,
     destination: Destination,
     logs: Arc<Logs>,
@@ -52,13 +54,14 @@ pub(crate) struct StreamSource {
 impl StreamSource {
     /// Stands where the stream ends now.
     pub(crate) async fn at_end(
-        streams: Service,
+        dynamodb: Service,
         options: &StackOptions,
         function: Arc<Function>,
         destination: Destination,
         logs: Arc<Logs>,
     ) -> Result<StreamSource, StartError> {
         let filter = Filter::deployed().map_err(std::io::Error::from).doing("the stream's filter")?;
+        let streams = dynamodb.with_prefix(PREFIX);
         let found = streams.call("ListStreams", &json!({"TableName": options.table_name})).await?;
         let arn = text(&found, "/Streams/0/StreamArn");
         let described = streams.call("DescribeStream", &json!({"StreamArn": arn})).await?;
@@ -67,14 +70,19 @@ impl StreamSource {
         let got = streams.call("GetShardIterator", &latest).await?;
         let iterator = text(&got, "/ShardIterator");
         let limits = options.stream_limits;
-        Ok(StreamSource { streams, function, destination, logs, limits, filter, arn, shard, iterator })
+        Ok(StreamSource { streams, dynamodb, function, destination, logs, limits, filter, arn, shard, iterator })
     }
 
     /// Handles one batch after the other, for ever.
     pub(crate) async fn run(mut self) {
         loop {
             match self.next_records().await {
-                Ok(Some(records)) => self.hand_over(records).await,
+                Ok(Some(records)) => {
+                    let last = records.last().map(sequence_number).unwrap_or_default();
+                    self.hand_over(records).await;
+                    // If this fails, the next batch marks these changes too.
+                    let _ = mark_as_read(&self.dynamodb, &self.arn, &last).await;
+                }
                 Ok(None) | Err(_) => tokio::time::sleep(PAUSE).await,
             }
         }

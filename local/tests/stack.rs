@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests end by panicking")]
 
+mod fakes;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -9,26 +11,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use local::{Failure, Stack, StackOptions, StartError, WhenBusy, function_names};
+use local::{Failure, Stack, StackOptions, StartError, WhenBusy};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::time::sleep;
 
-/// A directory in which every function is the fake one.
-fn fakes() -> TempDir {
-    let fake = Path::new(env!("CARGO_BIN_EXE_local")).with_file_name("examples").join("fake-function");
-    let directory = tempfile::tempdir().unwrap();
-    for function in function_names() {
-        symlink(&fake, directory.path().join(function)).unwrap();
-    }
-    directory
-}
-
-fn options(fakes: &TempDir) -> StackOptions {
-    StackOptions { binaries: Some(fakes.path().to_owned()), ..StackOptions::default() }
-}
+use fakes::{fakes, options};
 
 /// Waits for what happens soon.
 async fn soon(what: &str, mut happened: impl FnMut() -> bool) {
@@ -198,6 +188,26 @@ async fn the_http_api_checks_the_token_and_passes_the_request_on() {
 }
 
 #[tokio::test]
+async fn a_token_that_is_there_in_any_form_is_wrong_and_not_missing() {
+    let fakes = fakes();
+    let stack = Stack::start(options(&fakes)).await.unwrap();
+    let client = reqwest::Client::builder().no_proxy().tls_certs_only([]).build().unwrap();
+    for (values, status) in [
+        (vec!["".as_bytes()], 401),
+        (vec![b"wrong"], 403),
+        (vec![b"Bearer"], 403),
+        (vec![b"Bearer wr\xf6ng"], 403),
+        (vec![b"Bearer right", b"Bearer wrong"], 403),
+    ] {
+        let mut request = client.post(format!("{}/withdrawals", stack.api_url())).body("{}");
+        for value in &values {
+            request = request.header("authorization", *value);
+        }
+        assert_eq!(request.send().await.unwrap().status(), status, "{values:?}");
+    }
+}
+
+#[tokio::test]
 async fn each_api_has_its_own_routes_and_no_others() {
     let fakes = fakes();
     let stack = Stack::start(options(&fakes)).await.unwrap();
@@ -251,6 +261,23 @@ async fn only_the_failed_message_of_a_batch_comes_again_and_ends_in_the_dead_let
     let mut got = stack.logs("withdrawal-submitter");
     got.sort();
     assert_eq!(got, [r#"got "bad" "1""#, r#"got "bad" "2""#, r#"got "good" "1""#]);
+}
+
+#[tokio::test]
+async fn a_change_that_the_function_has_handled_is_marked_as_read() {
+    let fakes = fakes();
+    let stack = Stack::start(options(&fakes)).await.unwrap();
+    let row = json!({"TableName": stack.table_name(), "Item": {"transaction_id": {"S": "deposit#1"}}});
+    stack.dynamodb("PutItem", &row).await.unwrap();
+    let (table, _) = stack.table_stream_arn().split_once("/stream/").unwrap();
+    for _ in 0..100 {
+        let tags = stack.dynamodb("ListTagsOfResource", &json!({"ResourceArn": table})).await.unwrap();
+        if tags["Tags"][0]["Key"] == "changes-read-to" {
+            return;
+        }
+        sleep(Duration::from_millis(50)).await;
+    }
+    panic!("never marked");
 }
 
 #[tokio::test]

@@ -145,6 +145,7 @@ fn deposit(number: u64, amount: &str, lists: &Lists) -> [Value; 2] {
         wallet_type: key.wallet_type.clone(),
         amount: None,
         lang: None,
+        window: Window::default(),
     };
     let state = PaymentState::Credited { order: custom_transaction_id, credited_label: label, facts };
     let row = Deposit::new(asked, r#"{"identifier":"6234234234"}"#.into(), Timestamp(1)).credit(credit).0;

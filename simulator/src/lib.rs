@@ -19,6 +19,7 @@ mod deposits;
 mod exchange;
 mod fault_injection;
 mod faults;
+mod guard;
 mod json_response;
 mod loopback;
 mod newest;
@@ -41,6 +42,7 @@ mod withdrawal_calls;
 mod withdrawals;
 
 pub use exchange::{Answer, MerchantClient, NoAnswer};
+pub use guard::{HostName, guard};
 pub use loopback::is_loopback;
 pub use postback::change_signed_digit;
 pub use simulator::{Simulator, SimulatorOptions, window_url};

@@ -12,6 +12,7 @@ use tokio::net::TcpListener;
 use crate::connection::{Connections, Reset};
 use crate::fault_injection::inject;
 use crate::faults::Call;
+use crate::guard::{HostName, guard};
 use crate::postback_sender::PostbackSender;
 use crate::provider::Provider;
 use crate::{backoffice, call_reply, control, deposit_calls, page, postback_batch, window, withdrawal_calls};
@@ -36,9 +37,15 @@ impl FromRef<Shared> for PostbackSender {
 }
 
 /// Serves until the provider is stopped. Then connections without a running call are closed.
-pub(crate) async fn serve(listener: TcpListener, provider: Arc<Provider>, sender: PostbackSender) -> io::Result<()> {
+pub(crate) async fn serve(
+    listener: TcpListener,
+    host: Option<&HostName>,
+    provider: Arc<Provider>,
+    sender: PostbackSender,
+) -> io::Result<()> {
     let shared = Shared { provider: Arc::clone(&provider), sender };
-    let service = router(&shared).into_make_service_with_connect_info::<Reset>();
+    let routes = guard(router(&shared), listener.local_addr()?.port(), host);
+    let service = routes.into_make_service_with_connect_info::<Reset>();
     axum::serve(Connections(listener), service).with_graceful_shutdown(async move { provider.stopped().await }).await
 }
 

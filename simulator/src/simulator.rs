@@ -9,6 +9,7 @@ use tokio::net::TcpListener;
 use url::Url;
 
 use crate::exchange::MerchantClient;
+use crate::guard::HostName;
 use crate::postback::Keys;
 use crate::postback_sender::PostbackSender;
 use crate::provider::{Provider, ProviderSecrets};
@@ -37,6 +38,8 @@ pub struct SimulatorOptions {
     pub test_amounts: bool,
     /// The shop's page for each id that the payment window's links name in `payment_url_success_id` and so on.
     pub window_urls: BTreeMap<String, String>,
+    /// Another name for this machine, under which it may be called as well.
+    pub host: Option<HostName>,
 }
 
 /// A running simulated provider. It ends when this is dropped.
@@ -69,7 +72,8 @@ impl Simulator {
         let sender = PostbackSender::new(Arc::clone(&provider), merchant);
         let serving = Arc::clone(&provider);
         tokio::spawn(async move {
-            if let Err(error) = routes::serve(options.listener, Arc::clone(&serving), sender).await {
+            let served = routes::serve(options.listener, options.host.as_ref(), Arc::clone(&serving), sender).await;
+            if let Err(error) = served {
                 serving.log(format!("the server ended: {error}"));
             }
         });

@@ -32,6 +32,7 @@ struct Sample {
 pub(super) enum Statistic {
     Sum,
     Maximum,
+    Minimum,
 }
 
 /// Everything that was reported.
@@ -89,6 +90,7 @@ impl Data {
         match statistic {
             Statistic::Sum => values.reduce(|sum, value| sum + value),
             Statistic::Maximum => values.reduce(f64::max),
+            Statistic::Minimum => values.reduce(f64::min),
         }
     }
 }

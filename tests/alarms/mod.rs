@@ -27,8 +27,8 @@ fn every_alarm_is_made_to_fire_by_one_case() {
 /// Alarms that say so when nothing is reported any more.
 const OF_SILENCE: [&str; 2] = ["WithdrawalUnknownAgeAlarm", "EventsStoppedAlarm"];
 /// Alarms about messages. SQS may stop reporting a queue that has some.
-const OF_MESSAGES: [&str; 4] =
-    ["DeadLettersAlarm", "EventsUnpublishedAlarm", "EventsUndeliveredAlarm", "EventsWaitingAlarm"];
+const OF_MESSAGES: [&str; 5] =
+    ["DeadLettersAlarm", "EventsUnpublishedAlarm", "EventsStuckAlarm", "EventsUndeliveredAlarm", "EventsWaitingAlarm"];
 
 #[tokio::test]
 async fn silence_is_an_alarm_within_a_period_where_it_means_something_and_clears_no_alarm_about_messages() {

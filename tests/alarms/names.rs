@@ -6,12 +6,13 @@ use serde_json::{Map, Value};
 use crate::template::document::Template;
 
 /// What `!Ref` and `!GetAtt` give on the local stack.
-const NAMES: [(&str, &str); 8] = [
+const NAMES: [(&str, &str); 9] = [
     ("AWS::StackName", "paykassma"),
     ("EventBus", "paykassma"),
     ("AlarmTopic", "alarms"),
     ("DeadLetterQueue.QueueName", "withdrawal-submission-dlq"),
     ("SetAsideQueue.QueueName", "set-aside"),
+    ("EventsQueue.QueueName", "events"),
     ("UndeliveredQueue.QueueName", "undelivered"),
     ("UnpublishedQueue.QueueName", "unpublished"),
     ("SubmissionQueue.QueueName", "withdrawal-submission"),

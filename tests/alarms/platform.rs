@@ -21,12 +21,14 @@ pub(super) const EVENTS: [Case; 4] = [
 ];
 
 /// With bad settings, and with services that are away.
-pub(super) const BROKEN: [Case; 8] = [
+pub(super) const BROKEN: [Case; 9] = [
     Case::new("EventsStoppedAlarm", |site| report(site).boxed_local()),
     // A second stands for 10 minutes.
     Case::new("EventsLateAlarm", |site| report(site).boxed_local()).stretched(600.0),
     Case::new("EventsUnpublishedAlarm", |site| report(site).boxed_local())
         .mended(|site| empty(site, site.stack.unpublished_queue_url()).boxed_local()),
+    Case::new("EventsStuckAlarm", |site| event_that_nobody_takes(site).boxed_local())
+        .mended(|site| empty(site, site.stack.events_queue_url()).boxed_local()),
     Case::new("TryAgainAlarm", |site| three_requests(site).boxed_local()),
     Case::new("Api5xxAlarm", |site| request(site).boxed_local()),
     Case::new("SecretUnavailableAlarm", |site| postback(site).boxed_local()),
@@ -43,7 +45,9 @@ pub(super) const BUSY: [Case; 2] = [
 #[tokio::test]
 async fn each_alarm_about_events_fires_and_clears() {
     let refusing = serve(Router::new().fallback(StatusCode::SERVICE_UNAVAILABLE)).await;
-    run(StackOptions { events: Some(refusing), ..options() }, &EVENTS).await;
+    let posting =
+        StackOptions { events: Some(refusing), events_first_retry_seconds: 1, events_give_up_seconds: 2, ..options() };
+    run(posting, &EVENTS).await;
 }
 
 #[tokio::test]
@@ -78,6 +82,12 @@ async fn newer_row(site: &Site, id: &str) {
     let row = json!({"transaction_id": {"S": format!("withdrawal#{id}")}, "version": {"N": "1"}, "format": {"N": "2"},
         "state": {"S": "of_tomorrow"}, "withdrawal_id": {"S": id}});
     site.put(&row).await;
+}
+
+/// Without a merchant's server, nothing takes events from the queue.
+async fn event_that_nobody_takes(site: &Site) {
+    let send = json!({"QueueUrl": site.stack.events_queue_url(), "MessageBody": "{}"});
+    site.stack.sqs("SendMessage", &send).await.unwrap();
 }
 
 async fn request(site: &Site) {

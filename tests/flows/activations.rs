@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use local::StackOptions;
+use local::{HostName, StackOptions};
 use serde_json::{Value, json};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::{AbortHandle, JoinSet};
@@ -71,7 +71,9 @@ impl Provider {
         let door = Door::new();
         let url = format!("http://{}", door.address);
         let environment = vec![("activate".into(), "PROVIDER_API_URL".into(), url)];
-        let site = Site::start_with(StackOptions { environment, ..options() }).await;
+        // The door's port is not the provider's.
+        let host = HostName::parse("127.0.0.1").ok();
+        let site = Site::start_with(StackOptions { environment, host, ..options() }).await;
         // The money does not arrive, so that only the answers count.
         site.control("settings", &json!({"unique_ids": true, "send_postbacks": false})).await;
         let mut provider = Self { site, door };

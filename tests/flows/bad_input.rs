@@ -47,6 +47,53 @@ async fn every_field_of_a_deposit_is_checked() {
 }
 
 #[tokio::test]
+async fn every_parameter_of_the_window_is_checked() {
+    let site = Site::start().await;
+    let (pages, urls) = (
+        ["success", "fail", "pending"].map(|it| format!("payment_url_{it}_id")),
+        ["success_url", "fail_url", "pending_url"],
+    );
+    let bad_pages = [
+        json!(0),
+        json!(-1),
+        json!(1.5),
+        json!("01"),
+        json!("x"),
+        json!(""),
+        json!(true),
+        json!([1]),
+        json!(1_000_000_000_000_000_u64),
+    ];
+    let bad_urls = [
+        json!(""),
+        json!("a b"),
+        json!("a\n"),
+        json!("\u{e9}"),
+        json!("x".repeat(1_001)),
+        json!(5),
+        json!({}),
+        json!(false),
+    ];
+    let pages = pages.iter().flat_map(|name| bad_pages.iter().map(move |value| (name.as_str(), value.clone())));
+    let urls = urls.into_iter().flat_map(|name| bad_urls.iter().map(move |value| (name, value.clone())));
+    for (name, value) in pages.chain(urls).chain([("label", json!("thief")), ("", json!("x"))]) {
+        let answer = site.post("/deposits", &with(&order("o1"), "window", &json!({name: value}))).await;
+        let found = (answer.status, answer.code(), answer.field().to_owned());
+        assert_eq!(found, (422, "invalid_field", format!("window.{name}")), "{value}: {answer:?}");
+    }
+    let order_with =
+        |window: &str| order("o1").to_string().replacen('{', &format!(r#"{{"window":{window},"#), 1).into_bytes();
+    for no_object in ["5", "[]", r#""success_url""#, r#"{"success_url":"a","success_url":"a"}"#] {
+        let answer = site.post_bytes("/deposits", order_with(no_object)).await;
+        let found = (answer.status, answer.code(), answer.field());
+        assert_eq!(found, (422, "invalid_field", "window"), "{no_object}: {answer:?}");
+    }
+    assert_eq!(site.rows().await, 0);
+    let good = site.post_bytes("/deposits", order_with(r#"{"success_url":"a"}"#)).await;
+    assert_eq!(good.status, 201, "{good:?}");
+}
+
+#[tokio::test]
 async fn every_field_of_an_activation_is_checked() {
     let site = Site::start().await;
     site.order("o1").await;

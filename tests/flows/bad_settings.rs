@@ -11,7 +11,7 @@ use crate::flows::support::{Site, options};
 use crate::template::settings::DECLARED;
 
 /// Wrong values of settings. An empty one counts as missing.
-const BAD: [(&str, &str); 38] = [
+const BAD: [(&str, &str); 41] = [
     ("ATTEMPT_ID_SEPARATOR", "wrong-value"),
     ("AWS_ACCESS_KEY_ID", ""),
     ("AWS_REGION", ""),
@@ -23,6 +23,9 @@ const BAD: [(&str, &str); 38] = [
     ("PAYMENT_SYSTEMS", "[wrong-value"),
     ("PAYMENT_SYSTEMS", r#"[{"wrong-value":"wrong-value"}]"#),
     ("PAYMENT_WINDOW_PARAMETERS", r#"["wrong-value"]"#),
+    ("PAYMENT_WINDOW_PARAMETERS", r#"{"custom_transaction_id":"wrong-value"}"#),
+    ("PAYMENT_WINDOW_PARAMETERS", r#"{"theme":"wrong-value","theme":"wrong-value"}"#),
+    ("PAYMENT_WINDOW_PARAMETERS", r#"{"wrong-value.lang":"en"}"#),
     ("PROVIDER_API_URL", ""),
     ("PROVIDER_API_URL", "http://wrong-value.example.com"),
     ("PROVIDER_API_URL", "wrong-value"),

@@ -23,6 +23,7 @@ pub(crate) fn recorded() -> Credentials {
             access_key: "FQ9jMwrNSkFbyMNqYFf6Ed4xeKmjHK".into(),
             postback_private_key: "test_private_key".into(),
             postback_token: "test_postback_token".into(),
+            events_secret: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".into(),
         },
     }
 }
@@ -55,6 +56,9 @@ async fn each_function_takes_its_recorded_event() {
     assert_eq!(events[0]["data"]["withdrawal_id"], "85858053");
     let answer = site.stack.invoke("withdrawal-submitter", &event("withdrawal-submitter")).await.unwrap();
     assert_eq!(answer, json!({"batchItemFailures": []}));
+    // Nobody has said where events are posted to: they come again.
+    let answer = site.stack.invoke("event-forwarder", &event("event-forwarder")).await.unwrap();
+    assert_eq!(answer["batchItemFailures"][0]["itemIdentifier"], event("event-forwarder")["Records"][0]["messageId"]);
     let answer = site.stack.invoke("attention-reporter", &event("attention-reporter")).await.unwrap();
     assert_eq!(answer, json!(null));
     let (status, body) = invoke(&site, "decision-recorder", &event("decision-recorder")).await;

@@ -27,7 +27,7 @@ pub(crate) fn count(full: usize, usual: usize) -> usize {
 /// An attempt whose sender could not even begin is found after 5 s and not 30.
 fn load_options() -> StackOptions {
     let mut options = StackOptions { function_concurrency: AT_A_TIME, ..options() };
-    options.environment.push(("withdrawal-submitter".into(), "SENDER_LIFETIME_MS".into(), "5000".into()));
+    options.sender_lifetime_ms = 5_000;
     options
 }
 

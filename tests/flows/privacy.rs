@@ -14,6 +14,7 @@ fn marked() -> Credentials {
             access_key: "access-key".into(),
             postback_private_key: "marker-postback-key".into(),
             postback_token: "marker-postback-token".into(),
+            events_secret: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".into(),
         },
     }
 }
@@ -23,7 +24,11 @@ async fn start() -> Site {
 }
 
 fn marked_order(id: &str) -> Value {
-    with(&order(id), "label", &json!("marker-label"))
+    with(
+        &with(&order(id), "label", &json!("marker-label")),
+        "window",
+        &json!({"success_url": "http://[::1]/?user=marker-page"}),
+    )
 }
 
 fn marked_withdrawal(id: &str) -> Value {

@@ -50,7 +50,7 @@ pub(crate) fn options() -> StackOptions {
         submission_delay_seconds: 2,
         visibility_timeout_seconds: 3,
         set_aside_retry_seconds: 1,
-        environment: vec![("withdrawal-submitter".into(), "FIRST_RETRY_SECONDS".into(), "1".into())],
+        first_retry_seconds: 1,
         ..StackOptions::default()
     }
 }

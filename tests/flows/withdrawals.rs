@@ -114,7 +114,7 @@ async fn where_the_deployment_says_so_an_unknown_attempt_is_sent_again_and_no_fa
 async fn a_submitter_killed_between_send_and_answer_leaves_an_unknown_that_the_postback_settles() {
     let mut options = options();
     options.provider_timeout_ms = 15_000;
-    options.environment.push(("withdrawal-submitter".into(), "SENDER_LIFETIME_MS".into(), "1000".into()));
+    options.sender_lifetime_ms = 1_000;
     let site = Site::start_with(options).await;
     site.control("faults", &json!({"on": "withdrawal", "fault": "status", "code": 429})).await;
     site.fault("withdrawal", "hang", 1).await;
@@ -134,8 +134,8 @@ async fn a_submitter_killed_between_send_and_answer_leaves_an_unknown_that_the_p
 async fn a_function_that_outlives_its_time_limit_is_killed_and_nothing_is_lost() {
     let mut options = options();
     options.provider_timeout_ms = 60_000;
-    options.time_limit = std::time::Duration::from_secs(2);
-    options.environment.push(("withdrawal-submitter".into(), "SENDER_LIFETIME_MS".into(), "1000".into()));
+    options.sender_time_limit = std::time::Duration::from_secs(2);
+    options.sender_lifetime_ms = 1_000;
     let site = Site::start_with(options).await;
     site.fault("withdrawal", "hang", 1).await;
     assert!(site.withdraw("w1").await.status >= 500);

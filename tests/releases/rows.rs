@@ -36,11 +36,25 @@ fn order(id: &str) -> Order {
         wallet_type: paytm(),
         amount: None,
         lang: None,
+        window: Window::default(),
     }
 }
 
 fn full_order(id: &str) -> Order {
     Order { amount: Some(amount("700.00")), lang: Some(Lang::parse("hi").unwrap()), ..order(id) }
+}
+
+/// All parameters that an order may add to its link.
+fn window() -> Window {
+    let (page, url) = (|id: &str| WindowPageId::parse(id).ok(), |text: &str| WindowUrl::parse(text).ok());
+    Window {
+        payment_url_success_id: page("12"),
+        payment_url_fail_id: page("13"),
+        payment_url_pending_id: page("999999999999999"),
+        success_url: url("eyJpdiI6Ik9+/=="),
+        fail_url: url("https://shop.example.com/orders/order-8?paid=no&x=%20"),
+        pending_url: url("1"),
+    }
 }
 
 /// An order as it is when it is registered.
@@ -99,6 +113,7 @@ fn deposits() -> Vec<Example> {
         DepositRow::Unregistered(Unregistered { custom_transaction_id: order_id(id), waiting })
     };
     let bare = Deposit::new(order("order-2"), "{}".into(), AT);
+    let of_window = Deposit::new(Order { window: window(), ..order("order-8") }, "{}".into(), AT);
     let twice = credited(credited(created("order-4"), "47752120020", "700"), "47752120021", "0.25");
     let waiting = Waiting { newest: vec![key("47752110021")], pages: 1 };
     let registered = DepositRow::Registered;
@@ -106,6 +121,7 @@ fn deposits() -> Vec<Example> {
         example("deposit unregistered", unregistered("order-0", &["47752110000"], 0)),
         example("deposit unregistered, with full pages", unregistered("order-1", &["47752110001"], 2)),
         example("deposit created, with nothing else", registered(bare)),
+        example("deposit created, with parameters of the payment window", registered(of_window)),
         example("deposit created", registered(Deposit { attempts: attempts("order-3"), ..created("order-3") })),
         example("deposit created, not matched to the end", registered(Deposit { waiting, ..created("order-5") })),
         example("deposit credited", registered(credited(created("order-6"), "47752120006", "700.00"))),

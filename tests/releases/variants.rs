@@ -189,10 +189,14 @@ impl Variants {
 
     fn deposit(&mut self, row: &Deposit) {
         let Deposit { order, state, params: _, created_at: _, attempts, credited, totals, waiting } = row;
-        let Order { custom_transaction_id: _, label: _, currency_code: _, wallet_type: _, amount, lang } = order;
+        let Order { custom_transaction_id: _, label: _, currency_code: _, wallet_type: _, amount, lang, window } =
+            order;
         self.one_of(DEPOSIT_STATES, deposit_state(state));
         self.optional("order.amount", amount.is_some());
         self.optional("order.lang", lang.is_some());
+        for (name, value) in window.parameters() {
+            self.optional(&format!("order.window.{name}"), value.is_some());
+        }
         self.optional("deposit.attempts", !attempts.is_empty());
         self.optional("deposit.credited", !credited.is_empty());
         self.optional("deposit.totals", totals.is_some());

@@ -57,7 +57,22 @@ impl Faults {
 }
 
 /// The effects that are not at the table.
-const OUTSIDE: [&str; 8] = ["arm", "defer", "create", "activate", "submit", "secrets", "put events", "set aside"];
+const OUTSIDE: [&str; 14] = [
+    "arm",
+    "defer",
+    "create",
+    "activate",
+    "submit",
+    "secrets",
+    "put events",
+    "set aside",
+    "post event",
+    "put an event off",
+    "set an event aside",
+    "take a waiting event",
+    "remove a waiting event",
+    "move events back",
+];
 
 /// What waits for an effect.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -170,7 +185,7 @@ impl World {
 
     fn fault(&self, what: &str, name: &str, of_thousand: u64) -> Option<Fault> {
         // the provider is farther away than the table, and often it is not reached at all
-        let is_far = matches!(what, "submit" | "activate");
+        let is_far = matches!(what, "submit" | "activate" | "post event");
         let of_thousand = if is_far { of_thousand * 4 } else { of_thousand };
         if self.chance.below(&format!("{name} fault"), 1000) >= of_thousand {
             return None;

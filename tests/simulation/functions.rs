@@ -207,7 +207,7 @@ pub(super) fn create_deposit(world: &World, body: String) -> Job {
         clock: Ports(world.clone()),
         systems: PaymentSystems::default(),
         plugin: BaseUrl::parse("https://plugin.example.com").unwrap(),
-        window_parameters: std::collections::BTreeMap::new(),
+        window_parameters: paykassma::WindowParameters::default(),
     };
     job(deps, body.into_bytes(), None)
 }
@@ -272,6 +272,7 @@ pub(super) fn submit_withdrawal(world: &World, body: String, receipt_handle: Str
     let world = &releases::instance(world);
     let (attempts, resend_unknown) =
         world.with(|state| (state.settings.max_receive_count, state.settings.resend_unknown));
+    let world_ms = world.clock_ms();
     let policy = Policy {
         attempts,
         first_retry_seconds: 30,
@@ -289,7 +290,7 @@ pub(super) fn submit_withdrawal(world: &World, body: String, receipt_handle: Str
         policy,
     };
     Box::pin(async move {
-        let message = Message { body: &body, receipt_handle: &receipt_handle, receive_count };
+        let message = Message { body: &body, receipt_handle: &receipt_handle, receive_count, sent_at_ms: world_ms };
         Answer::Handled(deps.handle(message).await)
     })
 }

@@ -4,7 +4,7 @@
 use domain::{
     AccountNumber, Amount, Credit, CurrencyCode, CustomTransactionId, Deposit, DepositRow, DepositState, Evidence,
     Label, ListHash, ListPlace, Order, Outcome, Payment, PaymentKey, PaymentState, Remark, Resolution, SignedFacts,
-    SignedList, StoredList, Timestamp, TransactionId, WalletType, Withdrawal, WithdrawalId, WithdrawalRequest,
+    SignedList, StoredList, Timestamp, TransactionId, WalletType, Window, Withdrawal, WithdrawalId, WithdrawalRequest,
     WithdrawalRow, WithdrawalState,
 };
 use secrecy::SecretString;
@@ -223,6 +223,7 @@ fn forge_credit(world: &World, number: u64, forgery: Forgery) {
         wallet_type: key.wallet_type.clone(),
         amount: None,
         lang: None,
+        window: Window::default(),
     };
     let credited = vec![Credit { payment: key, amount: amount("1000") }];
     let deposit = Deposit::new(order, "{}".into(), at(world));

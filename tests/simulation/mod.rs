@@ -19,6 +19,7 @@ mod operators;
 mod orders;
 pub(crate) mod output;
 mod provider;
+mod push;
 mod queue;
 mod random;
 mod releases;

@@ -11,6 +11,7 @@ use super::ceilings::Outgoing;
 use super::faults::Faults;
 use super::intruder::{self, Rotation};
 use super::provider::{Labels, Model};
+use super::push::Server;
 use super::random::Chance;
 use super::releases::Releases;
 use super::restored::{self, Restore};
@@ -22,11 +23,13 @@ use super::{many_payments, operators, reporter, rest, users};
 const QUIET_FROM_MS: u64 = 3_600_000;
 
 /// What some seed must reach, or the runs show nothing.
-const REACHED: [&str; 71] = [
+const REACHED: [&str; 73] = [
     "a forged change is set aside",
     "a forged row",
     "a restored table",
     "a withdrawal is doubted after a restore",
+    "an event waits for the merchant's server",
+    "waiting events are moved back",
     "an id is reserved after a restore",
     "an older release is refused a write",
     "old keys are known",
@@ -126,6 +129,7 @@ pub(super) fn settings(seed: u64, wrong: Option<Wrong>) -> Settings {
         rotation: Rotation::of(chance),
         releases: Releases::of(chance),
         restore: Restore::of(chance),
+        server: Server::of(chance),
         is_strict: true,
     }
 }

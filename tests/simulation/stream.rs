@@ -18,7 +18,7 @@ use super::rules::{SECRET, break_rule, check};
 use super::table::Table;
 use super::world::{Answer, Job, World};
 use super::wrong;
-use super::{intruder, restored};
+use super::{intruder, push, restored};
 
 /// Most events of one call of the bus.
 const MOST: usize = 10;
@@ -406,6 +406,7 @@ pub(super) fn take(world: &World, detail: &str) {
     let id = event["id"].as_str().unwrap().to_owned();
     let place = (event["generation"].as_u64().unwrap(), event["version"].as_u64().unwrap());
     world.note(|| format!("event: {detail}"));
+    push::published(world, detail);
     judge_money(world, &event);
     let (others, generation) = world.with(|state| {
         let others = state.stream.taken.range((id.clone(), 0, 0)..=(id.clone(), u64::MAX, u64::MAX));

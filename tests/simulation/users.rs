@@ -1,6 +1,6 @@
 //! Merchants and their users: who asks for what, again, twice, wrongly, or for someone else's number.
 
-use domain::{CustomTransactionId, DepositRow, WithdrawalId, WithdrawalRow, WithdrawalState};
+use domain::{CustomTransactionId, DepositRow, WindowUrl, WithdrawalId, WithdrawalRow, WithdrawalState};
 use serde_json::{Value, json};
 
 use super::functions::{LIMIT_MS, activate, create_deposit, create_withdrawal};
@@ -27,6 +27,9 @@ impl Ask {
                 if let Some(amount) = amount {
                     body["amount"] = json!(amount);
                 }
+                if let Some(success_url) = success_url(world, id) {
+                    body["window"] = json!({"success_url": success_url});
+                }
                 create_deposit(world, body.to_string())
             }
             Self::Activation { id, number, amount } => {
@@ -49,8 +52,11 @@ impl Ask {
         }
         let holds = match self {
             Self::Deposit { id, label, .. } if matches!(status, 200 | 201) => {
-                matches!(row(world, &CustomTransactionId::parse(&**id).unwrap()),
-                    Some(DepositRow::Registered(it)) if it.order.label.as_str() == label)
+                let url = success_url(world, id);
+                url.as_ref().is_none_or(|url| body.contains(&format!("&success_url={url}")))
+                    && matches!(row(world, &CustomTransactionId::parse(&**id).unwrap()),
+                        Some(DepositRow::Registered(it)) if it.order.label.as_str() == label
+                            && it.order.window.success_url == url.and_then(|url| WindowUrl::parse(url).ok()))
             }
             Self::Activation { id, number, amount } if matches!(status, 200 | 202 | 409) => {
                 activations::is_entered(world, id, number, amount)
@@ -64,6 +70,11 @@ impl Ask {
         };
         rules::recorded(world, holds, || format!("{self:?} was answered {status} {body}"));
     }
+}
+
+/// The page to which some orders want their user back.
+fn success_url(world: &World, order: &str) -> Option<String> {
+    world.chance.percent(&format!("{order} has a page"), 30).then(|| format!("page-of-{order}"))
 }
 
 /// Asks, and asks again while there is no clear answer.

@@ -11,6 +11,7 @@ use store::{AnyRow, Memory, TableCheck};
 use super::faults::Faults;
 use super::intruder::{Forgery, Rotation};
 use super::provider::Provider;
+use super::push::{Push, Server};
 use super::queue::Messages;
 use super::random::Chance;
 use super::releases::Releases;
@@ -94,6 +95,8 @@ pub(super) struct Settings {
     pub releases: Option<Releases>,
     /// The table is replaced by its state of an earlier moment.
     pub restore: Option<Restore>,
+    /// The merchant's server, if events are posted to one.
+    pub server: Option<Server>,
     /// Whether a run ends with the first rule that is broken.
     pub is_strict: bool,
 }
@@ -110,6 +113,7 @@ pub(super) struct State {
     /// The run is over: nothing goes wrong any more, and only the last reports are made.
     pub is_at_rest: bool,
     pub stream: Stream,
+    pub push: Push,
     pub rules: Rules,
     /// The table's history: which it is, and what was in the one before.
     pub history: History,
@@ -163,6 +167,7 @@ impl World {
             late_index: Vec::new(),
             is_at_rest: false,
             stream: Stream::default(),
+            push: Push::default(),
             rules: Rules::default(),
             history: History::default(),
             forged: BTreeMap::new(),

@@ -113,6 +113,16 @@ wrongs! {
     GiveUpAtOnce
     /// Insufficient balance releases, even after an unknown attempt.
     ReleaseOnPoorBalance
+    /// The merchant's server has taken an event, whatever it answers.
+    AnyAnswerIsTaken
+    /// An event that is an hour old is dropped.
+    ForgetUndelivered
+    /// The events that wait stay there when one of them is taken.
+    ForgetToMoveBack
+    /// Each attempt to post an event has an id of its own.
+    NewIdPerAttempt
+    /// The previous key does not sign.
+    SignWithOneKey
     /// Each attempt is signed anew.
     NewBodyPerAttempt
     /// Any error frees the number.
@@ -365,6 +375,17 @@ pub(super) fn body(world: &World, body: &str) -> String {
         return body.replace(r#""signature":""#, &format!(r#""signature":"{name}"#));
     }
     body.to_owned()
+}
+
+/// The id and the signature of a posted event.
+pub(super) fn post(world: &World, id: &str, signature: &str) -> (String, String) {
+    let id = if world.is(Wrong::NewIdPerAttempt) { world.next_call(id) } else { id.to_owned() };
+    (id, signature.to_owned())
+}
+
+/// The keys that sign events: the current and the previous one.
+pub(super) fn event_keys<'a>(world: &World, (key, previous): (&'a str, &'a str)) -> (&'a str, &'a str) {
+    if world.is(Wrong::SignWithOneKey) { (key, "") } else { (key, previous) }
 }
 
 pub(super) fn attempt_id(world: &World, request: &ActivationRequest<'_>) -> String {

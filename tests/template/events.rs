@@ -60,40 +60,50 @@ fn what_was_set_aside_is_tried_again_every_quarter_of_an_hour_and_never_expires(
 }
 
 #[test]
-fn events_are_posted_as_the_local_stack_posts_them() {
+fn all_events_go_to_the_forwarder_and_none_is_used_up() {
     let template = Template::read();
     let rule = template.properties("EventsRule");
     let source = lambda::SOURCE;
     assert_eq!(rule["EventPattern"], json!({"source": [source]}));
     assert_eq!(rule["EventBusName"], json!({"Ref": "EventBus"}));
     let [target] = rule["Targets"].as_array().unwrap().as_slice() else { panic!("{rule}") };
-    assert_eq!(target["Arn"], json!({"Fn::GetAtt": "EventsDestination.Arn"}));
+    assert_eq!(target["Arn"], json!({"Fn::GetAtt": "EventsQueue.Arn"}));
     assert_eq!(target["InputPath"], "$.detail");
-    assert_eq!(target["RetryPolicy"], json!({"MaximumRetryAttempts": 185, "MaximumEventAgeInSeconds": 86_400}));
     assert_eq!(target["DeadLetterConfig"], json!({"Arn": {"Fn::GetAtt": "UndeliveredQueue.Arn"}}));
-    let may_keep = &template.properties("UndeliveredQueuePolicy")["PolicyDocument"]["Statement"][0];
-    assert_eq!(may_keep["Principal"], json!({"Service": "events.amazonaws.com"}));
-    assert_eq!(may_keep["Condition"], json!({"ArnEquals": {"aws:SourceArn": {"Fn::GetAtt": "EventsRule.Arn"}}}));
+    let may_send = &template.properties("EventsQueuePolicy")["PolicyDocument"]["Statement"][0];
+    assert_eq!(may_send["Principal"], json!({"Service": "events.amazonaws.com"}));
+    assert_eq!(may_send["Condition"], json!({"ArnEquals": {"aws:SourceArn": {"Fn::GetAtt": "EventsRule.Arn"}}}));
+
+    let queue = template.properties("EventsQueue");
+    assert_eq!(queue["RedrivePolicy"]["deadLetterTargetArn"], json!({"Fn::GetAtt": "UndeliveredQueue.Arn"}));
+    assert_eq!(queue["RedrivePolicy"]["maxReceiveCount"], 1_000, "SQS's most: the age ends the attempts");
+    for queue in ["EventsQueue", "UndeliveredQueue"] {
+        assert_eq!(template.properties(queue)["MessageRetentionPeriod"], 1_209_600, "{queue}: SQS's most");
+    }
+    let limit_s = template.time_limit("event-forwarder");
+    assert!(queue["VisibilityTimeout"].as_u64().unwrap() >= 6 * limit_s, "as AWS recommends");
+    let source = &template.properties("EventForwarder")["Events"]["Queue"]["Properties"];
+    assert_eq!(source["Queue"], json!({"Fn::GetAtt": "EventsQueue.Arn"}));
+    assert_eq!(source["FunctionResponseTypes"], json!(["ReportBatchItemFailures"]));
+    let schedule = &template.properties("EventForwarder")["Events"]["Backlog"];
+    assert_eq!(schedule, &json!({"Type": "Schedule", "Properties": {"Schedule": "rate(15 minutes)"}}));
     let resources = template.section("Resources").iter();
-    let mut posting = resources.filter(|(name, _)| {
-        ["EventsRule", "EventsDest", "EventsConn", "Undeliv"].iter().any(|it| name.starts_with(it))
-    });
+    let names = ["EventsRule", "EventsQueue", "Undelivered", "EventForwarder", "EventSecret"];
+    let mut posting = resources.filter(|(name, _)| names.iter().any(|it| name.starts_with(it)));
     assert!(posting.all(|(_, it)| it["Condition"] == "HasEventsUrl"));
 }
 
 #[test]
-fn during_a_rotation_posted_events_have_both_secrets() {
+fn the_forwarder_has_time_for_the_slowest_receiver() {
     let template = Template::read();
-    let given = &template.properties("EventsConnection")["AuthParameters"];
-    let current = json!({"ApiKeyName": "X-Events-Secret", "ApiKeyValue": {"Ref": "EventsSecret"}});
-    assert_eq!(given["ApiKeyAuthParameters"], current);
-    let value = json!({"Ref": "EventsSecretPrevious"});
-    let previous =
-        json!({"HeaderParameters": [{"Key": "X-Events-Secret-Previous", "Value": value, "IsValueSecret": true}]});
-    let choice = json!(["HasPreviousEventsSecret", previous, {"Ref": "AWS::NoValue"}]);
-    assert_eq!(
-        given["InvocationHttpParameters"],
-        json!({"Fn::If": choice}),
-        "an empty header is one that anybody knows"
-    );
+    let variables = template.variables("event-forwarder");
+    let number = |name: &str| variables[name].as_str().unwrap().parse::<u64>().unwrap();
+    let defaults = local::StackOptions::default();
+    assert_eq!(number("EVENTS_TIMEOUT_MS"), 15_000);
+    assert!(number("EVENTS_TIMEOUT_MS") < 1_000 * template.time_limit("event-forwarder"));
+    assert_eq!(number("EVENTS_FIRST_RETRY_SECONDS"), u64::from(defaults.events_first_retry_seconds));
+    assert_eq!(number("EVENTS_GIVE_UP_SECONDS"), u64::from(defaults.events_give_up_seconds));
+    assert_eq!(defaults.events_probe_after.as_secs(), 900);
+    let allowed = template.section("Parameters")["EventsUrl"]["AllowedPattern"].as_str().unwrap();
+    assert!(allowed.starts_with("^(https://"), "{allowed}");
 }

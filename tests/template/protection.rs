@@ -218,7 +218,8 @@ fn secrets_read() -> BTreeSet<String> {
     fields.filter(|field| !["of_today", "postbacks"].contains(&field.as_str())).collect()
 }
 
-const PURPOSES: [Purpose; 4] = [Purpose::Deposits, Purpose::Withdrawals, Purpose::Postbacks, Purpose::Tokens];
+const PURPOSES: [Purpose; 5] =
+    [Purpose::Deposits, Purpose::Withdrawals, Purpose::Postbacks, Purpose::Tokens, Purpose::Events];
 
 /// A value of a parameter.
 fn given(parameter: &str) -> String {
@@ -232,13 +233,17 @@ fn the_secrets_are_the_documents_that_the_functions_read() {
     let fields: Vec<_> = all.iter().flat_map(|secret| secret.as_object().unwrap().keys().cloned()).collect();
     assert_eq!(fields.iter().cloned().collect::<BTreeSet<_>>(), secrets_read());
     assert_eq!(fields.len(), secrets_read().len(), "nothing is in two secrets");
-    let [deposits, withdrawals, postbacks, tokens] = all;
+    let [deposits, withdrawals, postbacks, tokens, events] = all;
     assert_eq!(deposits, json!({"pluginapi_secret": "<PluginApiSecret>"}));
     assert_eq!(withdrawals, json!({"withdrawal_private_key": "<WithdrawalPrivateKey>"}));
     assert_eq!(postbacks["access_key_previous"], "<PostbackAccessKeyPrevious>");
     assert_eq!(postbacks["postback_private_key_previous"], "<PostbackPrivateKeyPrevious>");
     assert_eq!(postbacks["postback_token_previous"], "<PostbackTokenPrevious>");
     assert_eq!(tokens["merchant_token_hashes"], json!(["<MerchantTokenHash>", "<MerchantTokenHashPrevious>"]));
+    assert_eq!(
+        (&events["events_secret"], &events["events_secret_previous"]),
+        (&json!("<EventsSecret>"), &json!("<EventsSecretPrevious>"))
+    );
 }
 
 #[test]
@@ -257,6 +262,8 @@ fn what_is_not_given_is_not_in_the_secret() {
     let postbacks = secret(&template, Purpose::Postbacks, &without("Previous"));
     let fields = postbacks.as_object().unwrap().keys().map(String::as_str);
     assert!(fields.filter(|field| field.contains("previous")).count() == 0, "an empty key is one that anybody knows");
+    let events = secret(&template, Purpose::Events, &without("Previous"));
+    assert_eq!(events, json!({"events_secret": "<EventsSecret>"}));
     let one = secret(&template, Purpose::Tokens, &without("Previous"));
     assert_eq!(one["merchant_token_hashes"], json!(["<MerchantTokenHash>"]));
     let nobody = secret(&template, Purpose::Tokens, &without("Hash"));
@@ -269,11 +276,10 @@ fn a_secret_is_not_echoed_and_goes_nowhere_but_into_a_secret() {
     let mut elsewhere = template.section("Resources").clone();
     let mut take = |name: &str| elsewhere.remove(name).unwrap().to_string();
     let secret = PURPOSES.map(secret_of).map(&mut take).concat();
-    let posted = take("EventsConnection");
     let outputs = Value::from(template.section("Outputs").clone()).to_string();
     let elsewhere = Value::from(elsewhere).to_string() + &outputs;
     for (name, parameter) in template.section("Parameters") {
-        let is_secret = secret.contains(&format!("${{{name}}}")) || posted.contains(&format!(r#":{{"Ref":"{name}"}}"#));
+        let is_secret = secret.contains(&format!("${{{name}}}"));
         assert_eq!(parameter["NoEcho"] == true, is_secret, "{name}");
         let used = [format!("{{\"Ref\":\"{name}\"}}"), format!("${{{name}}}")];
         assert!(!is_secret || !used.iter().any(|used| elsewhere.contains(used)), "{name} is used in the open");

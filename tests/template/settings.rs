@@ -3,18 +3,20 @@
 use std::collections::BTreeSet;
 
 use lambda::SHARED_SETTINGS;
+use local::{FAST, INTEGRATION_LIMIT, StackOptions};
 use serde_json::{Value, json};
 
 use super::document::{Template, between, file, functions};
 
 /// The functions with the settings that they declare. A function can read no others.
-pub(crate) const DECLARED: [(&str, &[&str]); 11] = [
+pub(crate) const DECLARED: [(&str, &[&str]); 12] = [
     ("activate", activate::SETTINGS),
     ("attention-reporter", attention_reporter::SETTINGS),
     ("authorizer", authorizer::SETTINGS),
     ("create-deposit", create_deposit::SETTINGS),
     ("create-withdrawal", create_withdrawal::SETTINGS),
     ("decision-recorder", decision_recorder::SETTINGS),
+    ("event-forwarder", event_forwarder::SETTINGS),
     ("event-publisher", event_publisher::SETTINGS),
     ("evidence-verifier", evidence_verifier::SETTINGS),
     ("postback-receiver", postback_receiver::SETTINGS),
@@ -195,6 +197,56 @@ fn the_time_limits_are_one_ladder() {
         assert!(template.time_limit(function) * 1_000 < gateway_ms && gateway_ms < 30_000, "{name}");
     }
     assert!(template.time_limit("authorizer") < 10, "the gateway waits no longer for an authorizer");
+}
+
+/// The sandbox's times that depend on each other, in milliseconds, by the names of the settings where there is one.
+fn times(options: &StackOptions) -> [(&'static str, u128); 8] {
+    let seconds = |time: u32| u128::from(time) * 1_000;
+    [
+        ("PROVIDER_TIMEOUT_MS", options.provider_timeout_ms.into()),
+        ("Timeout", options.sender_time_limit.as_millis()),
+        ("SENDER_LIFETIME_MS", options.sender_lifetime_ms.into()),
+        ("SUBMISSION_DELAY_SECONDS", seconds(options.submission_delay_seconds)),
+        ("VisibilityTimeout", seconds(options.visibility_timeout_seconds)),
+        ("FIRST_RETRY_SECONDS", seconds(options.first_retry_seconds)),
+        ("RETRY_CEILING_SECONDS", seconds(options.retry_ceiling_seconds)),
+        ("DelaySeconds", seconds(options.set_aside_retry_seconds)),
+    ]
+}
+
+#[test]
+fn the_sandbox_has_the_templates_times() {
+    let template = Template::read();
+    for (name, ms) in times(&StackOptions::default()) {
+        let of_submitter = || template.number("withdrawal-submitter", name);
+        let expected = match name {
+            "Timeout" => template.time_limit("withdrawal-submitter") * 1_000,
+            "SUBMISSION_DELAY_SECONDS" => template.number("create-withdrawal", name) * 1_000,
+            "VisibilityTimeout" => template.properties("SubmissionQueue")[name].as_u64().unwrap() * 1_000,
+            "DelaySeconds" => template.properties("SetAsideQueue")[name].as_u64().unwrap() * 1_000,
+            _ if name.ends_with("_SECONDS") => of_submitter() * 1_000,
+            _ => of_submitter(),
+        };
+        assert_eq!(ms, expected.into(), "{name}");
+    }
+    assert_eq!(StackOptions::default().time_limit.as_secs(), template.time_limit("postback-receiver"));
+    for (name, integration) in template.of_type("AWS::ApiGatewayV2::Integration") {
+        let gateway_ms = integration["Properties"]["TimeoutInMillis"].as_u64().unwrap();
+        assert_eq!(INTEGRATION_LIMIT.as_millis(), gateway_ms.into(), "{name}");
+    }
+}
+
+#[test]
+fn a_fast_sandbox_keeps_the_order_of_the_time_limits() {
+    let (normal, fast) = (StackOptions::default(), StackOptions::default().fast());
+    for ((name, normal_ms), (_, fast_ms)) in times(&normal).into_iter().zip(times(&fast)) {
+        assert_eq!(fast_ms * u128::from(FAST), normal_ms, "{name}");
+    }
+    assert_eq!(fast.late_payment_after * FAST, normal.late_payment_after);
+    assert_eq!(fast.postback_repeat_after * FAST, normal.postback_repeat_after);
+    let [(_, provider), (_, sender), (_, lifetime), (_, delay), (_, visibility), ..] = times(&fast);
+    assert!(provider < sender && sender < lifetime && lifetime < delay && visibility >= 6 * sender);
+    assert!(fast.sender_time_limit <= fast.time_limit && fast.time_limit < INTEGRATION_LIMIT);
 }
 
 #[test]

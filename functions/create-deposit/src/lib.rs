@@ -5,8 +5,6 @@ mod request;
 
 pub use error::ApiError;
 
-use std::collections::BTreeMap;
-
 use domain::{
     CreditedNumberId, CustomTransactionId, Deposit, DepositRow, Order, Payment, PaymentKey, PaymentState,
     PaymentSystems, Timestamp, WaitingPageId, mask, match_waiting,
@@ -14,7 +12,7 @@ use domain::{
 use lambda::{
     Clock, Handler, Metric, Money, Purpose, Reply, Request, Right, SecretStore, StatusCode, count, count_credited,
 };
-use paykassma::{Answered, BaseUrl, CreateTransaction, Creation, NotAnswered, payment_window_url};
+use paykassma::{Answered, BaseUrl, CreateTransaction, Creation, NotAnswered, WindowParameters, payment_window_url};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -72,7 +70,7 @@ pub struct Deps<S, P, K, A> {
     /// Where the provider's payment window is.
     pub plugin: BaseUrl,
     /// What the deployment adds to each link to it, such as `payment_url_success_id`.
-    pub window_parameters: BTreeMap<String, String>,
+    pub window_parameters: WindowParameters,
 }
 
 /// All that this function may do to the table.
@@ -231,12 +229,11 @@ where
         let params =
             serde_json::from_str(&deposit.params).map_err(|_| StoreError::transient("a row's params are not JSON"))?;
         info!(reference = deposit.order.custom_transaction_id.key(), "registered");
-        let parameters: Vec<_> = self.window_parameters.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
         let created = Created {
             custom_transaction_id: &deposit.order.custom_transaction_id,
             state: "created",
             params,
-            payment_window_url: payment_window_url(&self.plugin, &deposit.order, &parameters),
+            payment_window_url: payment_window_url(&self.plugin, &deposit.order, &self.window_parameters),
         };
         Ok(Reply::new(StatusCode::CREATED, &created))
     }

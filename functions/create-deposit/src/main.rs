@@ -5,7 +5,7 @@ use std::time::Duration;
 use create_deposit::{Deps, Keys, SETTINGS};
 use domain::PaymentSystems;
 use lambda::{Aws, BadSetting, Handler, SecretStore, Secrets, Settings, System, serve, start_log, warm_up};
-use paykassma::{BaseUrl, Client};
+use paykassma::{BaseUrl, Client, WindowParameters};
 use store::DynamoDb;
 use tracing::info;
 
@@ -27,7 +27,9 @@ async fn set_up(settings: &Settings) -> Result<impl Handler + use<>, BadSetting>
         clock: System,
         systems: settings.made_from_json("PAYMENT_SYSTEMS", PaymentSystems::with)?.unwrap_or_default(),
         plugin: settings.parsed("PROVIDER_PLUGIN_URL", BaseUrl::parse)?,
-        window_parameters: settings.json("PAYMENT_WINDOW_PARAMETERS")?.unwrap_or_default(),
+        window_parameters: settings
+            .optional_parsed("PAYMENT_WINDOW_PARAMETERS", WindowParameters::parse)?
+            .unwrap_or_default(),
     };
     info!("{}", deps.systems);
     warm_up(async { tokio::join!(deps.keys.current(), deps.table.warm_up("deposit")) }).await;

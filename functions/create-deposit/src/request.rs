@@ -1,6 +1,9 @@
 //! What a merchant asks for.
 
-use domain::{Amount, CurrencyCode, CustomTransactionId, Label, Lang, Order, PaymentSystems, WalletType};
+use domain::{
+    Amount, CurrencyCode, CustomTransactionId, Label, Lang, Order, PaymentSystems, WalletType, Window, WindowPageId,
+    WindowUrl,
+};
 use lambda::{BadRequest, Fields};
 
 /// Reads an order, and checks every field of it.
@@ -16,6 +19,7 @@ pub(crate) fn read(body: &[u8], systems: &PaymentSystems) -> Result<Order, BadRe
         },
         amount: fields.optional_number("amount", Amount::parse)?,
         lang: fields.optional_text("lang", Lang::parse)?,
+        window: fields.object("window", read_window)?,
     };
     fields.finish()?;
     let system = systems.find(&order.wallet_type).map_err(|rule| BadRequest::field("wallet_type", rule))?;
@@ -30,4 +34,16 @@ pub(crate) fn read(body: &[u8], systems: &PaymentSystems) -> Result<Order, BadRe
         system.check_lang(lang).map_err(|rule| BadRequest::field("lang", rule))?;
     }
     Ok(order)
+}
+
+fn read_window(fields: &mut Fields<'_>) -> Result<Window, BadRequest> {
+    let page = |digits: &str| WindowPageId::parse(digits);
+    Ok(Window {
+        payment_url_success_id: fields.optional_number("payment_url_success_id", page)?,
+        payment_url_fail_id: fields.optional_number("payment_url_fail_id", page)?,
+        payment_url_pending_id: fields.optional_number("payment_url_pending_id", page)?,
+        success_url: fields.optional_text("success_url", WindowUrl::parse)?,
+        fail_url: fields.optional_text("fail_url", WindowUrl::parse)?,
+        pending_url: fields.optional_text("pending_url", WindowUrl::parse)?,
+    })
 }

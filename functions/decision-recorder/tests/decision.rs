@@ -7,7 +7,7 @@ use domain::{
     Amount, CreditedNumber, CreditedNumberId, CurrencyCode, CustomTransactionId, Deposit, DepositRow, Evidence, Label,
     ListHash, ListPlace, ListProgress, MAX_RESOLUTIONS, Mismatch, NormalisedNumber, NotResolved, OddPayment, Order,
     Outcome, Payment, PaymentKey, PaymentState, Remark, Resolution, SignedFacts, SignedList, StoredList, Timestamp,
-    TransactionId, Unreadable, Unsigned, WalletType,
+    TransactionId, Unreadable, Unsigned, WalletType, Window,
 };
 
 use store::{AnyRow, Change, Memory, Read, Row, RowId, Write, read_any};
@@ -20,6 +20,7 @@ fn order(id: &str) -> Deposit {
         wallet_type: WalletType::parse("paytm").unwrap(),
         amount: None,
         lang: None,
+        window: Window::default(),
     };
     Deposit::new(order, "{}".into(), Timestamp(1))
 }

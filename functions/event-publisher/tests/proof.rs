@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use domain::{
     Amount, Caller, Credit, CurrencyCode, CustomTransactionId, Deposit, DepositRow, Event, Evidence, Label, ListHash,
     ListPlace, Order, Outcome, Payment, PaymentKey, PaymentState, Remark, Resolution, Separator, SignedFacts,
-    SignedList, StoredList, Timestamp, TransactionId, WalletType, Withdrawal, WithdrawalId, WithdrawalRequest,
+    SignedList, StoredList, Timestamp, TransactionId, WalletType, Window, Withdrawal, WithdrawalId, WithdrawalRequest,
     WithdrawalRow, WithdrawalState,
 };
 use event_publisher::{NotProved, Proofs};
@@ -137,6 +137,7 @@ fn credit(number: &str, text: &str) -> Event {
         wallet_type: key("1").wallet_type,
         amount: None,
         lang: None,
+        window: Window::default(),
     };
     let deposit = Deposit::new(order, "{}".into(), Timestamp(0));
     let credit = Credit { payment: key(number), amount: amount(text) };

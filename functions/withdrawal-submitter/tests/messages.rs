@@ -106,7 +106,8 @@ async fn deliver_by(policy: Policy, row: Option<Withdrawal>, answers: &[Submissi
     }
     let deps =
         Deps { table: table.clone(), check: check(), queue: &scripted, provider: &scripted, clock: &scripted, policy };
-    let message = Message { body: r#"{"withdrawal_id":"w1"}"#, receipt_handle: "handle", receive_count };
+    let message =
+        Message { body: r#"{"withdrawal_id":"w1"}"#, receipt_handle: "handle", receive_count, sent_at_ms: NOW_MS };
     let handled = deps.handle(message).await;
     let id = WithdrawalId::parse("w1").unwrap();
     let row = match table.read(&id).await.unwrap().map(|stored| stored.row) {
@@ -205,7 +206,10 @@ async fn a_message_that_is_not_ours_goes_to_the_dead_letters() {
         policy,
     };
     for body in ["", "{}", r#"{"withdrawal_id":"a b"}"#, "not json"] {
-        assert_eq!(deps.handle(Message { body, receipt_handle: "h", receive_count: 1 }).await, Handled::Again);
+        assert_eq!(
+            deps.handle(Message { body, receipt_handle: "h", receive_count: 1, sent_at_ms: NOW_MS }).await,
+            Handled::Again
+        );
     }
 }
 

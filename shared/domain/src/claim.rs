@@ -154,6 +154,7 @@ impl Payment {
     /// #     wallet_type: WalletType::parse("paytm").unwrap(),
     /// #     amount: None,
     /// #     lang: None,
+    /// #     window: Window::default(),
     /// # };
     /// # let (mine, theirs) = (order("order-1", "user-1"), order("order-2", "user-2"));
     /// # let payment = PaymentKey { wallet_type: mine.wallet_type.clone(), transaction_id: TransactionId::parse("47752123519")? };

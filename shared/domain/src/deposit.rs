@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use crate::claim::MAX_CALLS;
 use crate::{
     Amount, AttemptId, Call, CreditedNumber, CreditedNumberId, CurrencyCode, CustomTransactionId, Journal, Label, Lang,
-    NormalisedNumber, Payment, PaymentKey, PaymentState, Sum, Timestamp, TransactionId, Waiting, WalletType, mask,
+    NormalisedNumber, Payment, PaymentKey, PaymentState, Sum, Timestamp, TransactionId, Waiting, WalletType, Window,
+    mask,
 };
 
 /// Most numbers that an order's row remembers: the newest.
@@ -31,6 +32,9 @@ pub struct Order {
     /// The language of the payment window.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lang: Option<Lang>,
+    /// What it adds to the link to the payment window.
+    #[serde(default, skip_serializing_if = "Window::is_empty")]
+    pub window: Window,
 }
 
 impl Order {
@@ -45,18 +49,19 @@ impl Order {
 
     /// The names of the fields in which another order with this id differs.
     #[must_use]
-    pub fn differing(&self, other: &Self) -> Vec<&'static str> {
-        let Self { custom_transaction_id: _, label, currency_code, wallet_type, amount, lang: _ } = self;
-        [
+    pub fn differing(&self, other: &Self) -> Vec<String> {
+        let Self { custom_transaction_id: _, label, currency_code, wallet_type, amount, lang: _, window } = self;
+        let fields = [
             ("label", *label != other.label),
             ("currency_code", *currency_code != other.currency_code),
             ("wallet_type", *wallet_type != other.wallet_type),
             ("amount", *amount != other.amount),
             ("lang", self.lang_or_default() != other.lang_or_default()),
-        ]
-        .into_iter()
-        .filter_map(|(name, differs)| differs.then_some(name))
-        .collect()
+        ];
+        let fields = fields.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name.to_owned());
+        let parameters = window.parameters().into_iter().zip(other.window.parameters());
+        let parameters = parameters.filter(|(one, other)| one != other).map(|((name, _), _)| format!("window.{name}"));
+        fields.chain(parameters).collect()
     }
 }
 

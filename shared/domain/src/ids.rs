@@ -178,9 +178,22 @@ checked_text!(
     "must be two small letters, such as en",
     |text| text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_lowercase())
 );
+checked_text!(
+    /// A page to which the payment window sends its user: the number that the provider issued for it.
+    WindowPageId,
+    "must be a whole number above 0 with at most 15 digits",
+    |text| has_length(text, 1, 15) && text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0')
+);
+checked_text!(
+    /// An address to which the payment window sends its user, hashed as the provider says. It may be personal: its `Debug`
+    /// masks it.
+    WindowUrl,
+    "must be 1 to 1000 visible ASCII characters",
+    |text| has_length(text, 1, 1000) && text.bytes().all(|byte| byte.is_ascii_graphic())
+);
 
-shown!(Caller CustomTransactionId WithdrawalId TransactionId CurrencyCode WalletType Lang Remark);
-masked!(Label AccountNumber Comment);
+shown!(Caller CustomTransactionId WithdrawalId TransactionId CurrencyCode WalletType Lang Remark WindowPageId);
+masked!(Label AccountNumber Comment WindowUrl);
 accepted!(Label TransactionId AccountNumber Comment);
 
 impl Label {
@@ -256,6 +269,22 @@ mod tests {
     }
 
     #[test]
+    fn a_page_has_one_spelling_and_an_address_is_visible_ascii() {
+        for good in ["1", "12", "999999999999999"] {
+            assert!(WindowPageId::parse(good).is_ok(), "{good}");
+        }
+        for bad in ["", "0", "-1", "+1", "01", "1.0", "1e3", " 1", "1 ", "१", "1000000000000000"] {
+            assert!(WindowPageId::parse(bad).is_err(), "{bad}");
+        }
+        for good in ["x", "eyJpdiI6Ik9+/==", "http://localhost:8080/orders/1?paid=%20#top", &"x".repeat(1000)] {
+            assert!(WindowUrl::parse(good).is_ok(), "{good}");
+        }
+        for bad in ["", " ", "a b", "a\n", "a\u{7f}", "é", "a\u{200b}", &"x".repeat(1001)] {
+            assert!(WindowUrl::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
     fn a_request_is_checked_more_strictly_than_a_row() {
         for text in [" a", "a\u{a0}", "a\u{200b}b", "e\u{301}"] {
             assert!(Label::parse(text).is_ok() && Label::accept(text).is_err(), "{text:?}");
@@ -272,6 +301,7 @@ mod tests {
     fn people_do_not_print() {
         let label = Label::parse("marker-person").unwrap();
         let account = AccountNumber::parse("1234560079").unwrap();
-        assert_eq!(format!("{label:?} {account:?}"), "*** ***");
+        let url = WindowUrl::parse("https://shop.example.com/?user=marker-person").unwrap();
+        assert_eq!(format!("{label:?} {account:?} {url:?}"), "*** *** ***");
     }
 }

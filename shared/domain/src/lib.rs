@@ -26,6 +26,7 @@ mod table_identity;
 mod unchanged_text;
 mod unreadable;
 mod waiting;
+mod window;
 mod withdrawal;
 
 pub use amount::{Amount, Sum};
@@ -47,7 +48,7 @@ pub use event::{
 pub use evidence::{Contradiction, Evidence, Mismatch, SignedFacts};
 pub use ids::{
     AccountNumber, Caller, Comment, CurrencyCode, CustomTransactionId, InvalidValue, Label, Lang, PaymentKey, Remark,
-    TransactionId, WalletType, WithdrawalId,
+    TransactionId, WalletType, WindowPageId, WindowUrl, WithdrawalId,
 };
 pub use mask::mask;
 pub use payment::{CreditedRows, Decision, ExpectedCredit, Noted, Payment, PaymentState, Rows, decide, match_waiting};
@@ -61,6 +62,7 @@ pub use table_identity::TableIdentity;
 pub use unchanged_text::is_invisible;
 pub use unreadable::{OddPayment, Unreadable, UnreadableId};
 pub use waiting::{Waiting, WaitingPage, WaitingPageId};
+pub use window::Window;
 pub use withdrawal::{
     ArmedMessage, Effect, Ended, ForeignWithdrawal, KnownTo, ReservedId, Stage, Submission, SubmissionAttempt,
     Withdrawal, WithdrawalRequest, WithdrawalRow, WithdrawalState,

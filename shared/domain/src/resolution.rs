@@ -217,6 +217,7 @@ impl Payment {
     /// #     wallet_type: WalletType::parse("paytm")?,
     /// #     amount: None,
     /// #     lang: None,
+    /// #     window: Window::default(),
     /// # };
     /// # let key = PaymentKey { wallet_type: order.wallet_type.clone(), transaction_id: TransactionId::parse("47752123519")? };
     /// # let place = ListPlace::Stored { list: ListHash::from([0; 32]) };

@@ -9,7 +9,7 @@ use domain::{
     Amount, Attempt, AttemptId, AttemptState, Call, CallResult, Called, Claim, CurrencyCode, CustomTransactionId,
     Decided, Decision, Deposit, DepositReport, DepositRow, Entering, Event, Evidence, Label, ListPlace, MAX_ATTEMPTS,
     MAX_LABELS, Mismatch, NotResolved, Order, Outcome, Payment, PaymentKey, PaymentState, Recorded, Remark, Resolution,
-    Rows, Separator, SignedFacts, SignedList, Timestamp, TransactionId, WalletType, decide, match_waiting,
+    Rows, Separator, SignedFacts, SignedList, Timestamp, TransactionId, WalletType, Window, decide, match_waiting,
 };
 use proptest::prelude::*;
 use serde_json::json;
@@ -42,6 +42,7 @@ fn deposit(order: &str, label: &str) -> Deposit {
         wallet_type: key(NUMBER).wallet_type,
         amount: None,
         lang: None,
+        window: Window::default(),
     };
     Deposit::new(order, "{}".into(), Timestamp(0))
 }

@@ -6,7 +6,7 @@ use domain::{
     Amount, AttemptId, AttentionKind, Call, CallResult, Called, Claim, CurrencyCode, CustomTransactionId, Decided,
     Decision, Deposit, DepositReport, DepositRow, Direction, Entering, Evidence, Label, ListPlace, Mismatch,
     NotResolved, Noted, Order, Outcome, Payment, PaymentKey, PaymentState, Recorded, Remark, Resolution, Rows,
-    Separator, SignedFacts, SignedList, Timestamp, TransactionId, Unregistered, Unsigned, WalletType, decide,
+    Separator, SignedFacts, SignedList, Timestamp, TransactionId, Unregistered, Unsigned, WalletType, Window, decide,
     match_waiting,
 };
 use proptest::prelude::*;
@@ -19,6 +19,7 @@ fn order(id: &str, label: &str, currency: &str) -> Order {
         wallet_type: WalletType::parse("paytm").unwrap(),
         amount: None,
         lang: None,
+        window: Window::default(),
     }
 }
 
@@ -416,6 +417,13 @@ fn another_order_under_the_same_id_differs_by_the_names_of_its_fields() {
     for (name, other) in others {
         assert_eq!(known.differing(&other), [name]);
     }
+    let url = |text: &str| domain::WindowUrl::parse(text).ok();
+    let with = |success_url, fail_url| Window { success_url, fail_url, ..Window::default() };
+    let mine = Order { window: with(url("a"), url("b")), ..known.clone() };
+    let other = Order { label: Label::parse("u2").unwrap(), window: with(url("a"), url("c")), ..known.clone() };
+    assert_eq!(mine.differing(&other), ["label", "window.fail_url"]);
+    assert_eq!(known.differing(&mine), ["window.success_url", "window.fail_url"]);
+    assert_eq!(mine.differing(&known), known.differing(&mine));
 }
 
 #[test]
@@ -424,7 +432,10 @@ fn no_language_and_the_default_one_are_the_same_order() {
     let default = Order { lang: domain::Lang::parse(without.lang_or_default()).ok(), ..without.clone() };
     assert!(default.lang.is_some() && without.differing(&default).is_empty() && default.differing(&without).is_empty());
     let other = Order { lang: domain::Lang::parse("hi").ok(), ..without.clone() };
-    assert_eq!((default.differing(&other), other.differing(&without)), (vec!["lang"], vec!["lang"]));
+    assert_eq!(
+        (default.differing(&other), other.differing(&without)),
+        (vec!["lang".to_owned()], vec!["lang".to_owned()])
+    );
 }
 
 #[test]

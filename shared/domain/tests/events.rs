@@ -6,7 +6,7 @@ use domain::{
     AccountNumber, Amount, Attempt, AttemptState, Contradiction, CurrencyCode, CustomTransactionId, Decided, Deposit,
     DepositRow, Entered, Entry, Event, Evidence, ForeignWithdrawal, Label, ListPlace, Mismatch, Order, Outcome,
     Payment, PaymentKey, PaymentState, Remark, Resolution, SignedFacts, SignedList, Timestamp, TransactionId,
-    Unregistered, WalletType, Withdrawal, WithdrawalId, WithdrawalRequest, WithdrawalRow, WithdrawalState,
+    Unregistered, WalletType, Window, Withdrawal, WithdrawalId, WithdrawalRequest, WithdrawalRow, WithdrawalState,
 };
 use serde_json::{Value, json};
 
@@ -58,6 +58,7 @@ fn deposit() -> Deposit {
         wallet_type: key("1").wallet_type,
         amount: Some(amount("700.1")),
         lang: None,
+        window: Window::default(),
     };
     Deposit::new(order, "{}".into(), Timestamp(0))
 }

@@ -8,7 +8,7 @@ use domain::{
     Amount, CreditedNumber, CurrencyCode, CustomTransactionId, Decided, Decision, Deposit, DepositReport, DepositRow,
     Event, Evidence, Label, ListHash, ListPlace, MAX_CREDITS, MAX_RESOLUTIONS, Mismatch, NormalisedNumber, NotResolved,
     Noted, OddPayment, Order, Outcome, Payment, PaymentKey, PaymentState, Remark, Resolution, Rows, SignedFacts, Sum,
-    Timestamp, Totals, TransactionId, Unreadable, Waiting, WaitingPage, WalletType, decide, match_waiting,
+    Timestamp, Totals, TransactionId, Unreadable, Waiting, WaitingPage, WalletType, Window, decide, match_waiting,
 };
 use proptest::prelude::*;
 
@@ -28,6 +28,7 @@ fn deposit(order: &str) -> Deposit {
         wallet_type: WalletType::parse("paytm").unwrap(),
         amount: None,
         lang: None,
+        window: Window::default(),
     };
     Deposit::new(order, "{}".into(), Timestamp(0))
 }

@@ -36,7 +36,7 @@ impl BadRequest {
 }
 
 /// The fields of a request that are not taken yet.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Fields<'a>(BTreeMap<Cow<'a, str>, &'a RawValue>);
 
 impl<'a> Fields<'a> {
@@ -121,6 +121,26 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// Takes an object, whose fields `read` takes. It may be absent or null: then it has none.
+    ///
+    /// # Errors
+    /// [`BadRequest::Field`] when it is not one object without duplicate names, or one of its fields breaks its rule: such a field is
+    /// named with the object, `object.field`.
+    pub fn object<T>(
+        &mut self,
+        name: &'static str,
+        read: impl FnOnce(&mut Self) -> Result<T, BadRequest>,
+    ) -> Result<T, BadRequest> {
+        let fields = self.take(name).map(serde_json::from_str).transpose();
+        let rule = "must be one JSON object, each field once";
+        let mut fields: Self = fields.map_err(|_| BadRequest::field(name, rule))?.unwrap_or_default();
+        let value = read(&mut fields);
+        value.and_then(|value| fields.finish().map(|()| value)).map_err(|error| match error {
+            BadRequest::Field { field, rule } => BadRequest::Field { field: format!("{name}.{field}"), rule },
+            malformed @ BadRequest::Malformed(_) => malformed,
+        })
+    }
+
     /// Makes sure that every field was taken.
     ///
     /// # Errors
@@ -189,6 +209,26 @@ mod tests {
         assert_eq!(fields.text("lang", kept).unwrap_err().to_string(), "lang is required");
         assert_eq!(fields.optional_text("absent", kept), Ok(None));
         assert_eq!(fields.finish().unwrap_err().to_string(), "extra is not a field of this request");
+    }
+
+    #[test]
+    fn an_error_in_an_object_names_both() {
+        let read = |body: &str| {
+            let mut fields = Fields::parse(body.as_bytes()).unwrap();
+            let inner = fields.object("window", |window| window.optional_text("url", kept));
+            fields.finish().and(inner).map_err(|error| error.to_string())
+        };
+        assert_eq!(read(r#"{"window":{"url":"a"}}"#), Ok(Some("a".into())));
+        for none in ["{}", r#"{"window":null}"#, r#"{"window":{}}"#, r#"{"window":{"url":null}}"#] {
+            assert_eq!(read(none), Ok(None), "{none}");
+        }
+        for no_object in ["[]", r#""a""#, "5", "true", r#"{"url":"a","url":"a"}"#, r#"{"url":1,"\u0075rl":2}"#] {
+            let rule = "window must be one JSON object, each field once";
+            assert_eq!(read(&format!(r#"{{"window":{no_object}}}"#)), Err(rule.into()), "{no_object}");
+        }
+        assert_eq!(read(r#"{"window":{"url":""}}"#), Err("window.url must not be empty".into()));
+        assert_eq!(read(r#"{"window":{"url":5}}"#), Err("window.url must be a string".into()));
+        assert_eq!(read(r#"{"window":{"urn":"a"}}"#), Err("window.urn is not a field of this request".into()));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! no domain.
 
 mod aws;
+mod backlog;
 mod clock;
 mod event_bus;
 mod fields;
@@ -17,6 +18,7 @@ mod settings;
 mod stream;
 
 pub use aws::{Aws, http as aws_http};
+pub use backlog::{Backlog, BacklogQueue, Waiting};
 pub use clock::{Clock, System, warm_up};
 pub use event_bus::{EventBus, Publish, Published, SOURCE};
 pub use fields::{BadRequest, Fields};
@@ -27,7 +29,9 @@ pub use metrics::{
     DEFINITIONS, Definition, EVENTS, Metric, Money, count_credited, count_error, count_paid, count_use,
     report_oldest_seconds,
 };
-pub use queue::{Defer, Handled, Message, MessageHandler, Queue, SendLater, serve_queue};
+pub use queue::{
+    Defer, Handled, Message, MessageHandler, Queue, ScheduleHandler, SendLater, serve_queue, serve_queue_and_schedule,
+};
 pub use rights::{Purpose, Right};
 pub use secrets::{SecretStore, Secrets};
 pub use serve::serve_events;

@@ -49,11 +49,13 @@ pub enum Metric {
     Heartbeat,
     /// A change of the table was set aside: its events are not published yet.
     EventSetAside,
+    /// The merchant's server has not taken an event for long.
+    EventLate,
 }
 
 impl Metric {
     /// All metrics.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::DepositCredited,
         Self::DepositQuarantined,
         Self::PaymentUnmatched,
@@ -74,6 +76,7 @@ impl Metric {
         Self::SecretUnavailable,
         Self::Heartbeat,
         Self::EventSetAside,
+        Self::EventLate,
     ];
 
     /// Whether a person must hear of it. Such lines are warnings or errors, and each has an alarm.
@@ -99,7 +102,8 @@ impl Metric {
             | Self::WithdrawalLimitReached
             | Self::ProviderMisconfigured
             | Self::SecretUnavailable
-            | Self::EventSetAside => true,
+            | Self::EventSetAside
+            | Self::EventLate => true,
         }
     }
 
@@ -127,6 +131,7 @@ impl Metric {
             Self::SecretUnavailable => "secret.unavailable",
             Self::Heartbeat => "stream.heartbeat",
             Self::EventSetAside => "event.set_aside",
+            Self::EventLate => "event.late",
         }
     }
 }

@@ -1,10 +1,12 @@
-//! The queue: messages sent with a delay, received one by one, and answered each alone.
+//! The queue: messages sent with a delay, handled side by side, and answered each alone.
 
 use std::future::Future;
 use std::time::Duration;
 
 use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
 use aws_sdk_sqs::error::ProvideErrorMetadata;
+use futures_util::future::join_all;
+use serde::Deserialize;
 use tracing::warn;
 
 use crate::{AwsError, BadSetting, serve_events};
@@ -37,7 +39,7 @@ impl Queue {
     }
 }
 
-fn failed(reason: impl std::fmt::Display) -> AwsError {
+pub(crate) fn failed(reason: impl std::fmt::Display) -> AwsError {
     AwsError(format!("the queue failed: {reason}"))
 }
 
@@ -75,6 +77,8 @@ pub struct Message<'a> {
     pub receipt_handle: &'a str,
     /// How many times it was received, this time included.
     pub receive_count: u32,
+    /// When it was sent, in milliseconds since 1970.
+    pub sent_at_ms: u64,
 }
 
 /// What becomes of a message.
@@ -101,13 +105,44 @@ pub async fn serve_queue<H: MessageHandler>(set_up: Result<H, BadSetting>) -> Re
         .await
 }
 
+/// What a function does on a schedule.
+pub trait ScheduleHandler: Send + Sync {
+    /// Does it once.
+    ///
+    /// # Errors
+    /// The invocation counts as an error, and the next one tries again.
+    fn on_schedule(&self) -> impl Future<Output = Result<(), AwsError>> + Send;
+}
+
+/// A batch of messages. The schedule's event has none.
+#[derive(Deserialize)]
+struct QueueOrSchedule {
+    #[serde(rename = "Records")]
+    records: Option<Vec<SqsMessage>>,
+}
+
+/// Handles batches and the calls of a schedule for as long as the function lives. With a bad setting, every message comes out again.
+///
+/// # Errors
+/// When the runtime's own API fails.
+pub async fn serve_queue_and_schedule<H: MessageHandler + ScheduleHandler>(
+    set_up: Result<H, BadSetting>,
+) -> Result<(), lambda_runtime::Error> {
+    serve_events(set_up, async |handler: Option<&H>, event: QueueOrSchedule| match (handler, event.records) {
+        (handler, Some(records)) => Ok(handle_batch(handler, records).await),
+        (Some(handler), None) => Ok(handler.on_schedule().await.map(|()| SqsBatchResponse::default())?),
+        (None, None) => Err("a setting is wrong".into()),
+    })
+    .await
+}
+
 async fn handle_batch<H: MessageHandler>(handler: Option<&H>, records: Vec<SqsMessage>) -> SqsBatchResponse {
+    let outcomes = join_all(records.iter().map(async |record| match handler {
+        Some(handler) => handle_record(handler, record).await,
+        None => Handled::Again,
+    }));
     let mut failures = SqsBatchResponse::default();
-    for record in &records {
-        let outcome = match handler {
-            Some(handler) => handle_record(handler, record).await,
-            None => Handled::Again,
-        };
+    for (record, outcome) in records.iter().zip(outcomes.await) {
         if outcome == Handled::Again {
             // An empty identifier, where a record has none, sends the whole batch back.
             let mut failure = BatchItemFailure::default();
@@ -120,11 +155,14 @@ async fn handle_batch<H: MessageHandler>(handler: Option<&H>, records: Vec<SqsMe
 
 async fn handle_record<H: MessageHandler>(handler: &H, record: &SqsMessage) -> Handled {
     let count = record.attributes.get("ApproximateReceiveCount").and_then(|count| count.parse().ok());
-    let (Some(body), Some(receipt_handle), Some(receive_count)) = (&record.body, &record.receipt_handle, count) else {
-        warn!("a record without body, receipt handle or receive count");
+    let sent_at_ms = record.attributes.get("SentTimestamp").and_then(|time| time.parse().ok());
+    let (Some(body), Some(receipt_handle), Some(receive_count), Some(sent_at_ms)) =
+        (&record.body, &record.receipt_handle, count, sent_at_ms)
+    else {
+        warn!("a record without body, receipt handle, receive count or time");
         return Handled::Again;
     };
-    handler.handle(Message { body, receipt_handle, receive_count }).await
+    handler.handle(Message { body, receipt_handle, receive_count, sent_at_ms }).await
 }
 
 #[cfg(test)]
@@ -150,7 +188,7 @@ mod tests {
 
     #[tokio::test]
     async fn each_message_is_answered_alone() {
-        let attributes = r#""receiptHandle":"h","attributes":{"ApproximateReceiveCount":"1"}"#;
+        let attributes = r#""receiptHandle":"h","attributes":{"ApproximateReceiveCount":"1","SentTimestamp":"1"}"#;
         let records = format!(
             r#"[{{"messageId":"1","body":"good",{attributes}}},{{"messageId":"2","body":"bad",{attributes}}},
             {{"messageId":"3"}},{{"messageId":"4","body":"good",{attributes}}}]"#

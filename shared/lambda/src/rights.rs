@@ -11,6 +11,8 @@ pub enum Purpose {
     Postbacks,
     /// The merchant's tokens.
     Tokens,
+    /// The signature of posted events.
+    Events,
 }
 
 /// One thing that a function does in AWS. Its role allows these and nothing else; `template.yaml` is checked against them.
@@ -34,6 +36,10 @@ pub enum Right {
     TakeChanges,
     /// Send changes to the queue of those that were set aside, and be given its messages.
     SetChangesAside,
+    /// Be given the messages of the queue of events for the merchant's server, and put them off.
+    TakeEvents,
+    /// Send events to the queue of those that were not delivered, take one from it, and move all of them back.
+    MoveEvents,
     /// Put events on the bus.
     PublishEvents,
     /// Read the secret of this purpose.

@@ -27,7 +27,7 @@ pub use postback_writer::{
 };
 pub use requests::withdrawal_body;
 pub use url::BaseUrl;
-pub use window::payment_window_url;
+pub use window::{WindowParameters, payment_window_url};
 pub use withdrawals::SubmitWithdrawal;
 pub use written_amount::WrittenAmount;
 

@@ -1,9 +1,10 @@
-//! The addresses of the provider.
+//! The addresses that requests are sent to.
 
 use domain::InvalidValue;
 use url::{Host, Url, form_urlencoded};
 
-/// The address of one of the provider's hosts, `https://api.{server}` or `https://plugin.{server}`.
+/// An address that requests are sent to: one of the provider's hosts, `https://api.{server}` or `https://plugin.{server}`, or the
+/// merchant's server for events.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BaseUrl(Url);
 
@@ -24,8 +25,16 @@ impl BaseUrl {
         Ok(Self(url))
     }
 
-    pub(crate) fn is_https(&self) -> bool {
+    /// Whether it is `https`.
+    #[must_use]
+    pub fn is_https(&self) -> bool {
         self.0.scheme() == "https"
+    }
+
+    /// The address itself.
+    #[must_use]
+    pub fn as_url(&self) -> &Url {
+        &self.0
     }
 
     /// The URL of `path` below this address. A space becomes `%20`, because not every decoder reads `+`.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use domain::{
     Amount, AttemptId, CurrencyCode, CustomTransactionId, Label, Order, Separator, Submission, TransactionId,
-    WalletType,
+    WalletType, Window,
 };
 use paykassma::{
     ActivateTransaction, ActivationRequest, Answered, BaseUrl, Client, CreateTransaction, SubmitWithdrawal,
@@ -115,6 +115,7 @@ fn order() -> Order {
         wallet_type: WalletType::parse("paytm").unwrap(),
         amount: None,
         lang: None,
+        window: Window::default(),
     }
 }
 

@@ -1,4 +1,4 @@
-//! The provider's signatures. Bytes go in; a signature or a verdict comes out.
+//! The provider's signatures, and ours of posted events. Bytes go in; a signature or a verdict comes out.
 //!
 //! A postback is verified over the bytes that arrived, never over a value that was parsed and written again.
 
@@ -7,6 +7,7 @@ mod escape;
 mod postback;
 mod scan;
 mod spelling;
+mod webhook;
 mod withdrawal;
 
 pub use postback::{
@@ -15,4 +16,5 @@ pub use postback::{
 };
 pub use scan::Malformed;
 pub use spelling::Spelling;
+pub use webhook::{BadWebhookKey, WebhookKey, sign_webhook};
 pub use withdrawal::{WithdrawalSteps, WithdrawalValue, explain_withdrawal, sign_withdrawal, verify_withdrawal};

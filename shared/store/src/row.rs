@@ -7,7 +7,8 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{
     Attention, CreditedNumber, CreditedNumberId, CustomTransactionId, DepositRow, EntryCount, Event, LabelHash,
     ListHash, ListProgress, Payment, PaymentKey, Proposal, ProposalId, ReservedSums, ReservedSumsId, Resolution,
-    StoredList, TableIdentity, Unreadable, UnreadableId, WaitingPage, WaitingPageId, WithdrawalId, WithdrawalRow,
+    StoredList, TableIdentity, Unreadable, UnreadableId, WaitingPage, WaitingPageId, Window, WithdrawalId,
+    WithdrawalRow,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -56,9 +57,16 @@ pub trait Row: Clone + PartialEq + Serialize + DeserializeOwned + Send + Sync + 
         &[]
     }
 
-    /// The row's format: 2 once a decision names its verified caller.
+    /// What the merchant wants of the payment window of this order.
+    fn window(&self) -> Option<&Window> {
+        None
+    }
+
+    /// The row's format: 2 once a decision names its verified caller, and for an order with parameters of the payment window.
     fn format(&self) -> u64 {
-        if self.resolutions().iter().any(|it| it.caller.is_some()) { OUR_FORMAT } else { FIRST_FORMAT }
+        let is_decided = self.resolutions().iter().any(|it| it.caller.is_some());
+        let has_window = self.window().is_some_and(|it| !it.is_empty());
+        if is_decided || has_window { OUR_FORMAT } else { FIRST_FORMAT }
     }
 
     /// Whether this attribute is an exact decimal: a number in the table, and a string for serde, which has no such numbers.
@@ -87,6 +95,7 @@ macro_rules! row {
     (
         $row:ty, $id:ty, $kind:ident, |$it:ident| $key:expr, |$of:ident| $own:expr, |$open:ident| $attention:expr,
         |$new:ident, $old:ident| $events:expr $(, decimal: $is_decimal:path)? $(, resolutions: |$resolved:ident| $resolutions:expr)?
+        $(, window: |$order:ident| $window:expr)?
     ) => {
         impl Row for $row {
             type Id = $id;
@@ -109,6 +118,11 @@ macro_rules! row {
             $(fn resolutions(&self) -> &[Resolution] {
                 let $resolved = self;
                 $resolutions
+            })?
+
+            $(fn window(&self) -> Option<&Window> {
+                let $order = self;
+                $window
             })?
 
             $(fn is_decimal(attribute: &str) -> bool {
@@ -142,7 +156,8 @@ row!(
     |id| format!("deposit#{id}"),
     |row| row.id().clone(),
     |_row| None,
-    |row, old| row.events(old)
+    |row, old| row.events(old),
+    window: |row| row.registered().map(|it| &it.order.window)
 );
 row!(
     Payment,

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use domain::{Amount, CurrencyCode, InvalidValue, Label, WalletType};
 use paykassma::JsonToken;
+use simulator::HostName;
 
 /// Simulates the provider: runs it without the rest of a stack, or sends its signed postbacks to a stack.
 ///
@@ -60,6 +61,9 @@ pub(crate) struct Serve {
     /// The shop's page for an id in the links to the payment window, such as 2=http://localhost:8080/ok; may be repeated
     #[arg(long, value_name = "ID=URL", value_parser = simulator::window_url)]
     pub(crate) window_url: Vec<(String, String)>,
+    /// Let this name stand for this machine too, such as a tunnel's: without a port, because any port is accepted with it
+    #[arg(long, value_name = "NAME", value_parser = HostName::parse)]
+    pub(crate) host: Option<HostName>,
 }
 
 /// Which postbacks, and how they are sent.

@@ -61,6 +61,7 @@ pub(crate) async fn run(arguments: &Serve) -> Result<Done, Failure> {
         late_after: LATE_AFTER,
         test_amounts: true,
         window_urls: arguments.window_url.iter().cloned().collect(),
+        host: arguments.host.clone(),
     });
     let simulator = simulator.await.map_err(started)?;
     say(&format!("The simulated provider is running. Ctrl-C ends it.\n\n{}{new_keys}", addresses(simulator.url())));

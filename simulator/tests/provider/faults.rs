@@ -46,18 +46,16 @@ async fn raw(bench: &Bench, request: &str) -> std::io::Result<Vec<u8>> {
     Ok(answer)
 }
 
-fn head(length: usize) -> String {
-    format!(
-        "POST {} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n",
-        path()
-    )
+fn head(bench: &Bench, length: usize) -> String {
+    let (path, host) = (path(), bench.simulator.url().replace("http://", ""));
+    format!("POST {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n")
 }
 
 #[tokio::test]
 async fn a_reset_before_needs_no_body_and_has_no_effect() {
     let bench = Bench::new().await;
     order(&bench, "reset_before", json!({"processed": true})).await;
-    let error = raw(&bench, &head(1000)).await.unwrap_err();
+    let error = raw(&bench, &head(&bench, 1000)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ConnectionReset);
     assert!(!was_processed(&bench).await);
 }
@@ -68,7 +66,7 @@ async fn a_reset_after_loses_the_answer_and_keeps_the_effect() {
         let bench = Bench::new().await;
         order(&bench, fault, json!({})).await;
         let body = activation().to_string();
-        let error = raw(&bench, &(head(body.len()) + &body)).await.unwrap_err();
+        let error = raw(&bench, &(head(&bench, body.len()) + &body)).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::ConnectionReset);
         assert!(was_processed(&bench).await);
     }

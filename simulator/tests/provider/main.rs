@@ -5,6 +5,7 @@
 mod backoffice;
 mod deposits;
 mod faults;
+mod guard;
 mod pages;
 mod postbacks;
 mod test_amounts;
@@ -89,6 +90,7 @@ impl Bench {
             late_after: Duration::from_millis(200),
             test_amounts: false,
             window_urls: BTreeMap::from([("2".to_owned(), "http://localhost:8080/ok".to_owned())]),
+            host: None,
         })
         .await
         .unwrap();

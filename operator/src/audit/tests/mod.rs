@@ -7,7 +7,7 @@ mod rows;
 use domain::{
     Amount, Caller, Credit, CurrencyCode, CustomTransactionId, Deposit, Evidence, Label, ListPlace, Order, Outcome,
     Payment, PaymentKey, PaymentState, Remark, Resolution, SignedFacts, SignedList, Timestamp, TransactionId,
-    WalletType,
+    WalletType, Window,
 };
 use paykassma::EvidenceKeys;
 use serde_json::{Value, json};
@@ -90,6 +90,7 @@ fn order(id: &str) -> Deposit {
         wallet_type: WalletType::parse("paytm").unwrap(),
         amount: None,
         lang: None,
+        window: Window::default(),
     };
     Deposit::new(order, "{}".into(), Timestamp(1))
 }

@@ -29,6 +29,7 @@ fn order(which: bool) -> Order {
         wallet_type: WalletType::parse("paytm").unwrap(),
         amount: None,
         lang: None,
+        window: Window::default(),
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use domain::{
     Amount, Call, CallResult, Called, CurrencyCode, CustomTransactionId, Decided, Decision, Deposit, DepositReport,
     DepositRow, Entering, Label, Mismatch, Noted, Order, Outcome, Payment, PaymentKey, PaymentState, Separator,
-    Timestamp, TransactionId, WalletType, decide, match_waiting,
+    Timestamp, TransactionId, WalletType, Window, decide, match_waiting,
 };
 
 use crate::{World, essence, facts, resolution, state};
@@ -173,6 +173,7 @@ fn registrations() -> Vec<Order> {
         wallet_type: WalletType::parse(wallet).unwrap(),
         amount: None,
         lang: None,
+        window: Window::default(),
     };
     let a = [("u", "INR", "paytm"), ("v", "INR", "paytm"), ("u", "USD", "paytm"), ("u", "INR", "upi")];
     let a = a.map(|(label, currency, wallet)| order("a", label, currency, wallet));
