@@ -15,11 +15,14 @@ pub(super) async fn show(State(provider): State<Arc<Provider>>) -> Page<'static>
     let records = provider.records();
     let all = records.calls.iter().len();
     let rows = html! {
-        @for (_, call) in records.calls.iter().rev().take(SHOWN) {
+        @for (id, call) in records.calls.iter().rev().take(SHOWN) {
             tr {
                 td.time { (written(call.at)) }
                 td { code { (call.path) } @if let Some(fault) = &call.fault { br; span.state.bad { "fault: " (fault) } } }
-                td.wide { code { (call.request) } }
+                td.wide {
+                    code { (call.request) }
+                    @if call.request.contains("\"signature\"") { br; a href={ "/backoffice/signatures?call=" (id) "#withdrawal" } { "Check its signature" } }
+                }
                 td.wide { (call.status) " " code { (call.answer) } }
             }
         }

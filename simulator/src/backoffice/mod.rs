@@ -16,7 +16,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use maud::{Markup, html};
 
-use crate::page::{Frames, Page};
+use crate::page::{Frames, Page, Updates};
 use crate::routes::Shared;
 
 /// A page shows at most so many entries: the newest.
@@ -69,6 +69,7 @@ fn office(current: &str, title: &'static str, main: &Markup) -> Page<'static> {
         banner: "Simulated provider: no money moves here.",
         header,
         main: html! { h1 { (title) } (main) },
+        updates: Updates::Silent,
         frames: Frames::None,
     }
 }
@@ -98,7 +99,8 @@ impl IntoResponse for Problem {
             p.error role="alert" { (self.message) }
             p { a.button href=(self.back) { "Go back" } }
         };
-        Page { status: self.status, ..office(self.back, "This did not work", &main) }.into_response()
+        Page { status: self.status, updates: Updates::None, ..office(self.back, "This did not work", &main) }
+            .into_response()
     }
 }
 
@@ -107,12 +109,15 @@ fn filled(value: &str) -> Option<&str> {
     Some(value.trim()).filter(|value| !value.is_empty())
 }
 
+/// The columns of numbers: they are aligned on the right.
+const NUMBERS: [&str; 3] = ["Amount", "Deliveries", "Times left"];
+
 /// A table in a frame that scrolls, with its caption for people who cannot see it.
 fn table(name: &str, heads: &[&str], rows: &Markup) -> Markup {
     html! {
         div.scroll role="region" aria-label=(name) tabindex="0" {
             table {
-                thead { tr { @for head in heads { th scope="col" { (head) } } } }
+                thead { tr { @for head in heads { th scope="col" class=[NUMBERS.contains(head).then_some("amount")] { (head) } } } }
                 tbody { (rows) }
             }
         }

@@ -18,14 +18,14 @@ pub(super) async fn show(State(provider): State<Arc<Provider>>) -> Page<'static>
     let open = records.withdrawals.all().filter(|(_, record)| record.state() == "new").count();
     let undelivered = records.postbacks.iter().filter(|(_, sent)| !sent.delivered).count();
     let main = html! {
-        dl {
-            dt { "Payments" } dd { (records.deposits.payments().len()) }
-            dt { "Numbers without a payment" } dd { (records.deposits.waiting().len()) }
-            dt { "Withdrawals to decide" } dd { a href="/backoffice/withdrawals" { (open) } }
-            dt { "Postbacks not answered ok" } dd { a href="/backoffice/postbacks" { (undelivered) } }
-            dt { "Faults for the next calls" } dd { a href="/backoffice/faults" { (records.faults.ordered().count()) } }
-            dt { "Export for " code { "operator reconcile" } } dd { a href="/backoffice/export.csv" { "export.csv" } }
+        dl.figures {
+            (figure("Payments", "/backoffice/payments", records.deposits.payments().len()))
+            (figure("Numbers without a payment", "/backoffice/payments", records.deposits.waiting().len()))
+            (figure("Withdrawals to decide", "/backoffice/withdrawals", open))
+            (figure("Postbacks not answered ok", "/backoffice/postbacks", undelivered))
+            (figure("Faults for the next calls", "/backoffice/faults", records.faults.ordered().count()))
         }
+        p { "All payments and withdrawals for " code { "operator reconcile" } ": " a href="/backoffice/export.csv" { "export.csv" } }
         h2 { "Test amounts" }
         @if settings.test_amounts {
             p {
@@ -35,13 +35,24 @@ pub(super) async fn show(State(provider): State<Arc<Provider>>) -> Page<'static>
         } @else {
             p { "They are off. " a href="/backoffice/settings" { "Switch them on" } " to use them." }
         }
-        h3 { "Deposits" }
-        p.hint { "They decide when the number is entered, if nobody has paid with this number." }
-        (amounts("Test amounts of deposits", &DEPOSITS))
-        h3 { "Withdrawals" }
-        (amounts("Test amounts of withdrawals", &WITHDRAWALS))
+        div.pair {
+            section {
+                h3 { "Deposits" }
+                p.hint { "They decide when the number is entered, if nobody has paid with this number." }
+                (amounts("Test amounts of deposits", &DEPOSITS))
+            }
+            section {
+                h3 { "Withdrawals" }
+                p.hint { "They decide when the merchant asks for the withdrawal." }
+                (amounts("Test amounts of withdrawals", &WITHDRAWALS))
+            }
+        }
     };
     office("/backoffice", "Overview", &main)
+}
+
+fn figure(name: &str, page: &str, count: usize) -> Markup {
+    html! { div { dt { (name) } dd { a href=(page) { (count) } } } }
 }
 
 fn amounts<T>(name: &str, list: &[TestAmount<T>]) -> Markup {

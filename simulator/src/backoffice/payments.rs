@@ -99,7 +99,7 @@ fn waiting(deposits: &Deposits) -> Markup {
                         input type="hidden" name="wallet_type" value=(wallet);
                         input type="hidden" name="transaction_id" value=(number);
                         input name="amount" inputmode="decimal" size="8" required aria-label={ "Amount for " (number) };
-                        button { "Pay" }
+                        button aria-label={ "Pay " (number) } { "Pay" }
                     }
                 }
             }

@@ -87,7 +87,7 @@ pub(super) async fn show(
         (send_again(id))
         h2 { "Body" }
         pre tabindex="0" role="region" aria-label="Body" { (sent.body) }
-        p { a href="/backoffice/signatures" { "Check its signature step by step" } }
+        p { a href={ "/backoffice/signatures?postback=" (id) } { "Check its signature step by step" } }
     };
     Ok(office(HERE, "Postback", &main))
 }

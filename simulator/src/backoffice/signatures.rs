@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Form;
-use axum::extract::State;
+use axum::extract::{Query, State};
 use maud::{Markup, html};
 use paykassma::{JsonObject, PostbackBody};
 use secrecy::{ExposeSecret, SecretString};
@@ -11,7 +11,7 @@ use serde::Deserialize;
 use signing::{Spelling, explain_postback, explain_withdrawal};
 
 use crate::backoffice::office;
-use crate::page::Page;
+use crate::page::{Page, Updates};
 use crate::provider::Provider;
 use crate::signed_fields::SignedFields;
 
@@ -34,9 +34,28 @@ pub(super) struct Calculation {
     private_key: String,
 }
 
+/// Whose signature is asked for: a postback's or a call's id.
+#[derive(Deserialize)]
+pub(super) struct Asked {
+    postback: Option<usize>,
+    call: Option<usize>,
+}
+
 /// `GET /backoffice/signatures`
-pub(super) async fn show(State(provider): State<Arc<Provider>>) -> Page<'static> {
-    page(&provider, None)
+pub(super) async fn show(State(provider): State<Arc<Provider>>, Query(asked): Query<Asked>) -> Page<'static> {
+    let secrets = &provider.secrets;
+    let of = |what: &str, text: &str, key: &SecretString| Calculation {
+        what: what.to_owned(),
+        text: text.to_owned(),
+        access_key: secrets.postback_keys.access_key.clone(),
+        private_key: key.expose_secret().to_owned(),
+    };
+    let records = provider.records();
+    let postback = asked.postback.and_then(|id| records.postbacks.get(id));
+    let postback = postback.map(|sent| of("postback", &sent.body, &secrets.postback_keys.private_key));
+    let call = asked.call.and_then(|id| records.calls.get(id));
+    let call = call.map(|call| of("withdrawal", &call.request, &secrets.withdrawal_key));
+    page(&provider, postback.or(call).as_ref())
 }
 
 /// `POST /backoffice/signatures`. It changes nothing, so its answer is the page itself.
@@ -65,8 +84,8 @@ fn page(provider: &Provider, calculation: Option<&Calculation>) -> Page<'static>
             }
         }
         @if let Some(given) = postback { (postback_steps(given)) }
-        h2 { "Withdrawal request" }
-        form method="post" action=(HERE) {
+        h2 #withdrawal { "Withdrawal request" }
+        form method="post" action={ (HERE) "#withdrawal" } {
             input type="hidden" name="what" value="withdrawal";
             (text_field("withdrawal-text", "The request's body", withdrawal))
             div.fields {
@@ -76,7 +95,7 @@ fn page(provider: &Provider, calculation: Option<&Calculation>) -> Page<'static>
         }
         @if let Some(given) = withdrawal { (withdrawal_steps(given)) }
     };
-    office(HERE, "Signatures", &main)
+    Page { updates: Updates::None, ..office(HERE, "Signatures", &main) }
 }
 
 fn text_field(id: &str, label: &str, given: Option<&Calculation>) -> Markup {

@@ -4,10 +4,15 @@ let used = false;
 main.addEventListener("input", () => (used = true));
 const isInUse = () => used || main.contains(document.activeElement) || main.querySelector("details[open]");
 
-new EventSource("/live").onmessage = async () => {
+const live = new EventSource("/live");
+// Also when it opens: something may have changed since the page was made.
+live.onopen = live.onmessage = async () => {
   if (isInUse()) return;
   const response = await fetch(location.href);
   if (!response.ok) return;
   const page = new DOMParser().parseFromString(await response.text(), "text/html");
-  if (!isInUse()) main.replaceChildren(...page.querySelector("main").childNodes);
+  const fresh = page.querySelector("main");
+  if (isInUse() || fresh.innerHTML === main.innerHTML) return;
+  document.title = page.title;
+  main.replaceChildren(...fresh.childNodes);
 };

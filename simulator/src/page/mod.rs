@@ -32,6 +32,16 @@ impl Frames {
     }
 }
 
+/// Whether a page shows by itself what has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Updates {
+    /// No: it is the answer to a form, or it cannot change.
+    None,
+    Silent,
+    /// Yes, and a screen reader says it.
+    Announced,
+}
+
 /// A page, before it becomes an answer.
 pub(crate) struct Page<'a> {
     pub(crate) status: StatusCode,
@@ -45,6 +55,7 @@ pub(crate) struct Page<'a> {
     pub(crate) banner: &'a str,
     pub(crate) header: Markup,
     pub(crate) main: Markup,
+    pub(crate) updates: Updates,
     pub(crate) frames: Frames,
 }
 
@@ -59,13 +70,13 @@ impl IntoResponse for Page<'_> {
                     title { (self.title) }
                     link rel="stylesheet" href="/style.css";
                     link rel="icon" href="data:,";
-                    script src="/live.js" defer {}
+                    @if self.updates != Updates::None { script src="/live.js" defer {} }
                 }
                 body class=(self.class) {
                     a.skip href="#content" { (self.skip) }
                     div.banner role="note" { (self.banner) }
                     header { (self.header) }
-                    main #content { (self.main) }
+                    main #content aria-live=[(self.updates == Updates::Announced).then_some("polite")] { (self.main) }
                 }
             }
         };

@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use maud::{Markup, html};
 
 use crate::deposits::Payment;
-use crate::page::{Frames, Page};
+use crate::page::{Frames, Page, Updates};
 use crate::settings::Settings;
 use crate::test_amounts::DepositOutcome;
 use crate::wallets::Wallet;
@@ -72,13 +72,13 @@ pub(super) fn pay(state: &WindowState, wallet: &Wallet, settings: &Settings) -> 
         }
         p { a href=(state.clone().without(&["number", "error"]).address("/number")) { (text.paid_already) } }
     };
-    page(state, text, text.pay, main)
+    page(state, text, if is_wrong { text.amount_error } else { text.pay }, main)
 }
 
 /// When the payment arrives: the user's choice, unless the amount decides.
 fn arrival(text: &Text, fixed: Option<&str>, settings: &Settings) -> Markup {
     if settings.test_amounts && fixed.and_then(DepositOutcome::of).is_some() {
-        return html! { p.hint { (text.amount_decides) } };
+        return html! { div.field { p.hint { (text.amount_decides) } } };
     }
     let later = fill(text.arrives_later, &settings.late().as_secs_f32().to_string());
     let choices = [
@@ -129,7 +129,7 @@ pub(super) fn number(state: &WindowState, wallet: &Wallet) -> Page<'static> {
             button.primary { (text.send) }
         }
     };
-    page(state, text, text.enter_number, main)
+    page(state, text, if is_wrong { text.number_error } else { text.enter_number }, main)
 }
 
 /// How it went. `credited` is the payment, once it is credited to the order.
@@ -157,10 +157,10 @@ pub(super) fn result(
     let entry = state.clone().without(&["outcome", "message", "error"]).address("/number");
     let main = html! {
         div class={ "outcome " (class) } { (icon(name)) h1 { (title) } }
-        p role="status" { (explained) }
+        p { (explained) }
         dl {
             @if let Some(entered) = state.get("entered") { dt { (text.number) } dd { code { (entered) } } }
-            @if let (Some(message), "fail") = (state.get("message"), name) { dt { (text.provider_says) } dd { (message) } }
+            @if let (Some(message), "fail") = (state.get("message"), name) { dt { (text.provider_says) } dd lang="en" { (message) } }
         }
         @match name {
             "pending" => p { a.button href=(state.address("/result")) { (text.check_again) } },
@@ -201,6 +201,7 @@ fn page(state: &WindowState, text: &'static Text, title: &'static str, main: Mar
         banner: text.banner,
         header: html! { (text.title) @if let Some(order) = order { " · " (text.order) " " (order) } },
         main,
+        updates: Updates::Announced,
         frames: Frames::Loopback,
     }
 }
