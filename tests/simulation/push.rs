@@ -134,6 +134,7 @@ fn receive(world: &World, id: u64) {
         return;
     }
     let deps = deps(world);
+    let receive_count = if world.is(Wrong::WaitByAgeAlone) { 1 } else { receive_count };
     let job: Job = Box::pin(async move {
         let message = Message { body: &body, receipt_handle: &id.to_string(), receive_count, sent_at_ms };
         Answer::Handled(deps.handle(message).await)

@@ -115,6 +115,8 @@ wrongs! {
     ReleaseOnPoorBalance
     /// The merchant's server has taken an event, whatever it answers.
     AnyAnswerIsTaken
+    /// The wait between two attempts to post an event depends on its age alone.
+    WaitByAgeAlone
     /// An event that is an hour old is dropped.
     ForgetUndelivered
     /// The events that wait stay there when one of them is taken.

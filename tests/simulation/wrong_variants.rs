@@ -27,7 +27,7 @@ fn every_wrong_variant_is_found_within_1000_seeds() {
 }
 
 /// The bugs that these runs or people have found in our own code, each as a wrong variant with a seed that shows it.
-const FOUND: [(Wrong, u64); 21] = [
+const FOUND: [(Wrong, u64); 22] = [
     (Wrong::SharedSender, 15),
     (Wrong::ForgetLabels, 195),
     (Wrong::FirstWordOnly, 18),
@@ -49,6 +49,7 @@ const FOUND: [(Wrong, u64); 21] = [
     (Wrong::NeverGiveUp, 6),
     (Wrong::ReadAsForeign, 4),
     (Wrong::ForgetGeneration, 9),
+    (Wrong::WaitByAgeAlone, 197),
 ];
 
 #[test]

@@ -187,7 +187,7 @@ where
             NotDelivered::NotTaken(NotTaken { retry_after, .. }) => *retry_after,
             NotDelivered::NoEvent | NotDelivered::Keys(_) | NotDelivered::BadKey(_) => None,
         };
-        let wait = self.policy.wait(age, asked, &self.clock);
+        let wait = self.policy.wait(age, message.receive_count, asked, &self.clock);
         if self.policy.is_late(age) {
             count!(warn, Metric::EventLate, event_id(message.body), %cause, wait_seconds = wait.as_secs());
         } else {

@@ -23,21 +23,20 @@ impl Policy {
         age.saturating_mul(2) >= self.give_up_after
     }
 
-    /// The wait after an attempt that has failed at this age of the event: about 5 s, 30 s, 2 minutes, and then 5 to 15 minutes by chance, if
-    /// the first is 5 s. `asked` is what the receiver has asked for, and counts if it is longer.
+    /// The wait after an attempt that has failed: about 5 s, 30 s, 2 minutes, and then 5 to 15 minutes by chance, if the first is 5 s. The event's
+    /// age says which, or how often it was received, if that says more: then a clock that is wrong cannot make the waits short. `asked` is
+    /// what the receiver has asked for, and counts if it is longer.
     #[must_use]
-    pub fn wait(&self, age: Duration, asked: Option<Duration>, clock: &impl Clock) -> Duration {
+    pub fn wait(&self, age: Duration, received: u32, asked: Option<Duration>, clock: &impl Clock) -> Duration {
         let seconds = self.first_retry.as_secs();
         let times = |factor: u64| seconds.saturating_mul(factor);
-        let age = age.as_secs();
-        let wait = if age < seconds {
-            seconds
-        } else if age < times(6) {
-            times(6)
-        } else if age < times(24) {
-            times(24)
-        } else {
-            times(60).saturating_add(clock.random_below(times(120).saturating_add(1)))
+        let by_age = [1, 6, 24].into_iter().take_while(|factor| age.as_secs() >= times(*factor)).count();
+        let by_receipts = usize::try_from(received.saturating_sub(1)).unwrap_or(usize::MAX);
+        let wait = match by_age.max(by_receipts) {
+            0 => times(1),
+            1 => times(6),
+            2 => times(24),
+            _ => times(60).saturating_add(clock.random_below(times(120).saturating_add(1))),
         };
         Duration::from_secs(wait).max(asked.unwrap_or_default()).min(LONGEST)
     }
@@ -69,7 +68,13 @@ mod tests {
     const POLICY: Policy = Policy { first_retry: Duration::from_secs(5), give_up_after: Duration::from_hours(1) };
 
     fn wait(age: u64, asked: Option<u64>, chance: u64) -> u64 {
-        POLICY.wait(Duration::from_secs(age), asked.map(Duration::from_secs), &Chance(chance)).as_secs()
+        POLICY.wait(Duration::from_secs(age), 1, asked.map(Duration::from_secs), &Chance(chance)).as_secs()
+    }
+
+    #[test]
+    fn a_clock_that_is_behind_does_not_shorten_the_waits() {
+        let waits = [1, 2, 3, 4, 900].map(|received| POLICY.wait(Duration::ZERO, received, None, &Chance(0)).as_secs());
+        assert_eq!(waits, [5, 30, 120, 300, 300]);
     }
 
     #[test]

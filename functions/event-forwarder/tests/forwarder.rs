@@ -130,7 +130,7 @@ fn refusal(retry_after: Option<u64>) -> NotTaken {
 }
 
 async fn handle(deps: &Forwarder, body: &str, age_ms: u64) -> Handled {
-    deps.handle(Message { body, receipt_handle: "h", receive_count: 900, sent_at_ms: NOW_MS.saturating_sub(age_ms) })
+    deps.handle(Message { body, receipt_handle: "h", receive_count: 1, sent_at_ms: NOW_MS.saturating_sub(age_ms) })
         .await
 }
 
