@@ -11,11 +11,21 @@ use crate::flows::support::{Site, options};
 use crate::template::settings::DECLARED;
 
 /// Wrong values of settings. An empty one counts as missing.
-const BAD: [(&str, &str); 41] = [
+const BAD: [(&str, &str); 53] = [
     ("ATTEMPT_ID_SEPARATOR", "wrong-value"),
     ("AWS_ACCESS_KEY_ID", ""),
     ("AWS_REGION", ""),
     ("AWS_SECRET_ACCESS_KEY", ""),
+    ("EVENTS_FIRST_RETRY_SECONDS", "0"),
+    ("EVENTS_FIRST_RETRY_SECONDS", "wrong-value"),
+    ("EVENTS_GIVE_UP_SECONDS", "-1"),
+    ("EVENTS_QUEUE_ARN", ""),
+    ("EVENTS_QUEUE_URL", ""),
+    ("EVENTS_TIMEOUT_MS", "0"),
+    ("EVENTS_TIMEOUT_MS", "wrong-value"),
+    ("EVENTS_URL", ""),
+    ("EVENTS_URL", "http://wrong-value.example.com"),
+    ("EVENTS_URL", "https://wrong-value@shop.example.com"),
     ("EVENT_BUS_NAME", ""),
     ("FIRST_RETRY_SECONDS", "wrong-value"),
     ("NUMBERS_PER_DAY", "-1"),
@@ -47,6 +57,8 @@ const BAD: [(&str, &str); 41] = [
     ("SUBMISSION_DELAY_SECONDS", "wrong-value"),
     ("TABLE_NAME", ""),
     ("TABLE_STREAM_ARN", ""),
+    ("UNDELIVERED_QUEUE_ARN", ""),
+    ("UNDELIVERED_QUEUE_URL", ""),
     ("WITHDRAWALS", "wrong-value"),
     ("WITHDRAWAL_CEILING_PER_DAY", ""),
     ("WITHDRAWAL_CEILING_PER_DAY", r#"{"paytm":"wrong-value"}"#),
@@ -97,7 +109,9 @@ async fn a_bad_setting_is_named_once_and_nothing_is_done() {
         let is_read = |declared| read_by(declared).any(|name| name == setting);
         let readers: Vec<_> = DECLARED.into_iter().filter(|(_, declared)| is_read(declared)).map(|it| it.0).collect();
         let settings = readers.iter().map(|function| ((*function).into(), setting.into(), value.into())).collect();
-        let site = Site::start_with(StackOptions { environment: settings, ..options() }).await;
+        // Nothing listens there, so the forwarder is started with all other settings.
+        let events = Some("http://127.0.0.1:9".to_owned());
+        let site = Site::start_with(StackOptions { environment: settings, events, ..options() }).await;
         for function in readers {
             let answer = site.stack.invoke(function, &event(function)).await;
             assert!(has_done_nothing(&answer), "{function}, {setting} = {value:?}: {answer:?}");
