@@ -1,7 +1,7 @@
 // Payments that are made in the back office, and its export.
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
-import { OFFICE, claim, merchant, newId, newNumber, order, until } from "./support/browser.mjs";
+import { OFFICE, claim, control, merchant, newId, newNumber, order, until, withdraw } from "./support/browser.mjs";
 
 claim("a user pays from the back office, for a number that was entered before", {}, async (page) => {
   const { id } = await order({ amount: 500 });
@@ -26,4 +26,14 @@ claim("a form that cannot be handled is explained, and changes nothing", { statu
   assert.equal(await page.getByText(label).count(), 0);
 });
 
-
+claim("the export is downloaded, with what was paid and what was asked for", {}, async (page) => {
+  const [number, { id }] = [newNumber(), await withdraw(300)];
+  await control("payments", { transaction_id: number, amount: "500.50" });
+  await page.goto(OFFICE);
+  const [download] = await Promise.all([page.waitForEvent("download"), page.getByRole("link", { name: "export.csv" }).click()]);
+  assert.equal(download.suggestedFilename(), "export.csv");
+  const lines = (await readFile(await download.path(), "utf8")).trim().split("\n");
+  assert.equal(lines[0], "Type,Transaction ID,Withdrawal ID,Amount,Currency,Status,Wallet,Created by");
+  assert.ok(lines.includes(`Deposit,${number},,500.50,INR,Pending,paytm,`));
+  assert.ok(lines.includes(`Withdrawal,,${id},300,INR,Pending,paytm,API`));
+});

@@ -6,8 +6,8 @@ import { WINDOW, pay, shownNumber } from "./support/window.mjs";
 const toShop = (page) => page.getByRole("link", { name: "Back to the shop" });
 
 claim("a user pays inside the shop's iframe and comes back", { viewport: { width: 700, height: 900 } }, async (page) => {
-  const { id, link } = await order({ amount: 500, window: { wallet_type: null, success_url: `${SHOP_URL}/success?order=1` } });
-  await page.goto(`${SHOP_URL}/?window=${encodeURIComponent(link)}`);
+  const { id, link } = await order({ amount: 500, window: { success_url: `${SHOP_URL}/success?order=1` } });
+  await page.goto(`${SHOP_URL}/?window=${encodeURIComponent(edited(link, { wallet_type: null }))}`);
   const window = page.frameLocator("iframe");
   const isCutOff = () => window.locator("html").evaluate((html) => html.scrollWidth > html.clientWidth);
   await window.getByRole("link", { name: "PayTM" }).click();
@@ -23,7 +23,7 @@ claim("a user pays inside the shop's iframe and comes back", { viewport: { width
 });
 
 const OUTCOMES = { success: 521, fail: 525, pending: 523 };
-const ISSUED = { payment_url_success_id: "1", payment_url_fail_id: "2", payment_url_pending_id: "3" };
+const ISSUED = { payment_url_success_id: 1, payment_url_fail_id: 2, payment_url_pending_id: 3 };
 
 for (const [outcome, amount] of Object.entries(OUTCOMES)) {
   claim(`the user comes back to the shop's page for ${outcome}: by its id or by an address on this machine, by no other`, WINDOW, async (page) => {

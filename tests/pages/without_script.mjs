@@ -1,13 +1,13 @@
 // Everything without JavaScript.
 import assert from "node:assert/strict";
-import { OFFICE, claim, control, deposit, order, until, withdraw, withdrawalState } from "./support/browser.mjs";
+import { OFFICE, claim, control, deposit, edited, order, until, withdraw, withdrawalState } from "./support/browser.mjs";
 import { pay } from "./support/window.mjs";
 
 const WITHOUT = { javaScriptEnabled: false };
 
 claim("a user pays without JavaScript", WITHOUT, async (page) => {
-  const { id, link } = await order({ amount: 500, window: { wallet_type: null } });
-  await page.goto(link);
+  const { id, link } = await order({ amount: 500 });
+  await page.goto(edited(link, { wallet_type: null }));
   await page.getByRole("link", { name: "PayTM" }).click();
   await pay(page);
   await page.getByRole("heading", { name: "The payment has arrived" }).waitFor();

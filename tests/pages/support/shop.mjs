@@ -9,4 +9,5 @@ const shop = createServer((request, response) => {
   response.setHeader("Content-Type", "text/html; charset=utf-8");
   response.end(`<!doctype html><html lang="en"><title>Shop ${pathname}</title><link rel="icon" href="data:,"><h1>Shop</h1>${content}`);
 });
+process.stdin.resume().on("end", () => process.exit()); // it ends with the program that started it
 shop.listen(0, "127.0.0.1", () => console.log(`http://127.0.0.1:${shop.address().port}`));
