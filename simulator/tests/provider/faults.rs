@@ -48,7 +48,9 @@ async fn raw(bench: &Bench, request: &str) -> std::io::Result<Vec<u8>> {
 
 fn head(bench: &Bench, length: usize) -> String {
     let (path, host) = (path(), bench.simulator.url().replace("http://", ""));
-    format!("POST {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n")
+    format!(
+        "POST {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n"
+    )
 }
 
 #[tokio::test]
