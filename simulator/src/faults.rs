@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// The provider's calls that can go wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
@@ -120,14 +121,12 @@ impl fmt::Display for Kind {
     /// The kind's name and its values.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let fields = serde_json::to_value(self).unwrap_or_default();
-        let fields = fields.as_object().into_iter().flatten();
-        let texts: Vec<_> = fields
-            .map(|(name, value)| match (name.as_str(), value.as_str()) {
-                ("fault", Some(kind)) => kind.to_owned(),
-                _ => format!("{name}: {value}"),
-            })
-            .collect();
-        out.write_str(&texts.join(", "))
+        out.write_str(fields.get("fault").and_then(Value::as_str).unwrap_or_default())?;
+        let values = fields.as_object().into_iter().flatten().filter(|(name, value)| *name != "fault" && *value != "");
+        for (name, value) in values {
+            write!(out, ", {name}: {value}")?;
+        }
+        Ok(())
     }
 }
 
