@@ -119,8 +119,6 @@ wrongs! {
     WaitByAgeAlone
     /// An event that is an hour old is dropped.
     ForgetUndelivered
-    /// The events that wait stay there when one of them is taken.
-    ForgetToMoveBack
     /// Each attempt to post an event has an id of its own.
     NewIdPerAttempt
     /// The previous key does not sign.
