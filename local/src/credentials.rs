@@ -26,7 +26,8 @@ pub struct Secrets {
     pub postback_private_key: String,
     /// The unguessable last part of the postback URL.
     pub postback_token: String,
-    /// Signs posted events: `whsec_..`.
+    /// Signs posted events: `whsec_..`. A file of an older release has none.
+    #[serde(default)]
     pub events_secret: String,
 }
 
@@ -55,7 +56,7 @@ impl Credentials {
                 access_key: random_hex()?,
                 postback_private_key: random_hex()?,
                 postback_token: random_hex()?,
-                events_secret: format!("whsec_{}", BASE64_STANDARD.encode(random::<32>()?)),
+                events_secret: new_events_secret()?,
             },
         })
     }
@@ -90,7 +91,14 @@ impl Credentials {
     /// The file cannot be read or written, or holds something else.
     pub fn kept_in(file: &Path) -> io::Result<Credentials> {
         match std::fs::read(file) {
-            Ok(bytes) => Ok(serde_json::from_slice(&bytes)?),
+            Ok(bytes) => {
+                let mut known: Credentials = serde_json::from_slice(&bytes)?;
+                if !known.secrets.events_secret.is_empty() {
+                    return Ok(known);
+                }
+                known.secrets.events_secret = new_events_secret()?;
+                known.write(file)
+            }
             Err(error) if error.kind() == ErrorKind::NotFound => Self::random()?.write(file),
             Err(error) => Err(error),
         }
@@ -112,6 +120,10 @@ pub(crate) fn write_private(file: &Path, contents: &[u8]) -> io::Result<()> {
     std::fs::rename(&name, file)
 }
 
+fn new_events_secret() -> io::Result<String> {
+    random::<32>().map(|bytes| format!("whsec_{}", BASE64_STANDARD.encode(bytes)))
+}
+
 fn random_hex() -> io::Result<String> {
     random::<16>().map(hex::encode)
 }
@@ -120,4 +132,23 @@ fn random<const N: usize>() -> io::Result<[u8; N]> {
     let mut bytes = [0; N];
     File::open("/dev/urandom")?.read_exact(&mut bytes)?;
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_of_an_older_release_gets_the_key_that_it_lacks_and_keeps_the_others() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("credentials.json");
+        let first = Credentials::kept_in(&file).unwrap();
+        let text = std::fs::read_to_string(&file).unwrap();
+        let key = first.secrets.events_secret.clone();
+        std::fs::write(&file, text.replace(&key, "")).unwrap();
+        let second = Credentials::kept_in(&file).unwrap();
+        assert_eq!(second.merchant_token, first.merchant_token);
+        assert!(second.secrets.events_secret.starts_with("whsec_") && second.secrets.events_secret != key);
+        assert_eq!(Credentials::kept_in(&file).unwrap().secrets.events_secret, second.secrets.events_secret);
+    }
 }
