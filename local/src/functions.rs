@@ -56,7 +56,7 @@ pub(crate) const FUNCTIONS: [Deployed; 12] = [
     Deployed {
         name: PUBLISHER,
         secret: Some(POSTBACKS),
-        settings: &["AWS_ENDPOINT_URL_EVENTBRIDGE", "EVENT_BUS_NAME", "SET_ASIDE_QUEUE_URL"],
+        settings: &["AWS_ENDPOINT_URL_EVENTBRIDGE", "EVENTS_QUEUE_URL", "EVENT_BUS_NAME", "SET_ASIDE_QUEUE_URL"],
     },
     Deployed {
         name: FORWARDER,
@@ -148,7 +148,7 @@ pub struct Route {
 }
 
 /// All routes.
-pub const ROUTES: [Route; 11] = [
+pub const ROUTES: [Route; 12] = [
     Route { method: "POST", path: "/deposits", function: "create-deposit", api: Api::Merchant },
     Route {
         method: "POST",
@@ -170,6 +170,7 @@ pub const ROUTES: [Route; 11] = [
     Route { method: "POST", path: "/adoptions", function: "decision-recorder", api: Api::Operator },
     Route { method: "POST", path: "/verifications", function: "evidence-verifier", api: Api::Operator },
     Route { method: "POST", path: "/postbacks", function: "postback-receiver", api: Api::Operator },
+    Route { method: "POST", path: "/replays", function: PUBLISHER, api: Api::Operator },
 ];
 
 /// The values of a route's `{parameters}`.

@@ -6,6 +6,7 @@ use crate::adopt::Adopt;
 use crate::after_restore::AfterRestore;
 use crate::audit::Audit;
 use crate::deployment::Where;
+use crate::events::Events;
 use crate::find::Find;
 use crate::list::List;
 use crate::reconcile::Reconcile;
@@ -16,8 +17,8 @@ use crate::show::Show;
 
 /// Lists the payments and withdrawals that need a person, and lets that person decide with evidence.
 ///
-/// Only `resolve` changes money, and only where the rules allow it. All other commands look, or send a postback or a queued
-/// message the way that it came.
+/// Only `resolve` changes money, and only where the rules allow it. All other commands look, or send a postback, a queued message or an
+/// event the way that it came.
 #[derive(Debug, Parser)]
 #[command(name = "operator", version, after_help = HELP)]
 pub(crate) struct Cli {
@@ -54,6 +55,8 @@ pub(crate) enum Command {
     Reconcile(Reconcile),
     /// Check the money rules of all rows
     Audit(Audit),
+    /// List the events that the rows still say, or have them published again
+    Events(Events),
     /// Put a restored or copied table into service
     Adopt(Adopt),
     /// Make a restored table safe to send withdrawals from

@@ -10,6 +10,7 @@ pub mod decisions;
 mod deployment;
 mod env_file;
 mod escape;
+mod events;
 mod external_sort;
 mod failure;
 mod find;
@@ -27,6 +28,7 @@ mod said;
 mod scan;
 mod show;
 mod spelled;
+mod time;
 mod unreached;
 mod verifier;
 
@@ -90,5 +92,6 @@ async fn on(deployment: &Deployment, cli: &Cli) -> Result<Done, Failure> {
         Command::AfterRestore(arguments) => after_restore::run(deployment, output, arguments).await,
         Command::Adopt(arguments) => adopt::run(deployment, output, arguments).await,
         Command::Audit(arguments) => audit::run(deployment, output, arguments).await,
+        Command::Events(arguments) => events::run(deployment, output, arguments).await,
     }
 }

@@ -28,6 +28,7 @@ mod publish_again;
 mod publishing;
 mod queries;
 mod reference;
+mod replays;
 mod restored;
 mod sandbox;
 mod secrets;

@@ -18,16 +18,16 @@ use crate::flows::upstream::serve;
 
 /// A merchant's server that verifies each event with the reference library, and takes it or not.
 #[derive(Clone, Default)]
-struct Shop(Arc<Mutex<Desk>>);
+pub(crate) struct Shop(Arc<Mutex<Desk>>);
 
 #[derive(Default)]
-struct Desk {
+pub(crate) struct Desk {
     key: String,
     is_closed: bool,
     /// How often each event came, and whether it was verified each time.
-    came: BTreeMap<String, usize>,
+    pub(crate) came: BTreeMap<String, usize>,
     refused: usize,
-    forged: usize,
+    pub(crate) forged: usize,
 }
 
 async fn take(State(Shop(desk)): State<Shop>, headers: HeaderMap, body: Bytes) -> StatusCode {
@@ -48,7 +48,7 @@ async fn take(State(Shop(desk)): State<Shop>, headers: HeaderMap, body: Bytes) -
 }
 
 impl Shop {
-    async fn open(&self) -> (Site, String) {
+    pub(crate) async fn open(&self) -> (Site, String) {
         let url = serve(Router::new().fallback(take).with_state(self.clone())).await;
         let site = Site::start_with(StackOptions {
             events: Some(url.clone()),
@@ -62,11 +62,11 @@ impl Shop {
         (site, url)
     }
 
-    fn desk<T>(&self, look: impl FnOnce(&mut Desk) -> T) -> T {
+    pub(crate) fn desk<T>(&self, look: impl FnOnce(&mut Desk) -> T) -> T {
         look(&mut self.0.lock().unwrap())
     }
 
-    async fn until(&self, what: &str, is_so: impl Fn(&mut Desk) -> bool) {
+    pub(crate) async fn until(&self, what: &str, is_so: impl Fn(&mut Desk) -> bool) {
         for _ in 0..400 {
             if self.desk(|desk| is_so(desk)) {
                 return;
@@ -77,7 +77,7 @@ impl Shop {
     }
 }
 
-async fn credit(site: &Site, number: u64) {
+pub(crate) async fn credit(site: &Site, number: u64) {
     let (order, number) = (format!("order-{number}"), format!("{number}"));
     site.order(&order).await;
     site.pay(&number, "700").await;

@@ -8,7 +8,8 @@ use std::time::Duration;
 use domain::Separator;
 use event_publisher::{Deps, Proofs, RENEWAL};
 use lambda::{
-    AwsError, ChangeHandler, ChangeRecord, Handled, Publish, Published, SecretStore, SetAside, SetAsideMessage,
+    AwsError, ChangeHandler, ChangeRecord, Handled, Publish, Published, SecretStore, SendLater, SetAside,
+    SetAsideMessage,
 };
 use local::StackOptions;
 use paykassma::EvidenceKeys;
@@ -199,6 +200,12 @@ impl SetAside for Aside {
     }
 }
 
+impl SendLater for Aside {
+    async fn send_later(&self, body: String) -> Result<(), AwsError> {
+        self.set_aside(body).await
+    }
+}
+
 /// Reads keys that are there.
 struct Keys;
 
@@ -213,17 +220,18 @@ impl SecretStore<EvidenceKeys> for Keys {
     }
 }
 
-fn publisher(takes: usize) -> Deps<Bus, Aside, Memory, Keys> {
+fn publisher(takes: usize) -> Deps<Bus, Aside, Memory, Keys, Aside> {
     publisher_beside(takes, 0)
 }
 
-fn publisher_beside(takes: usize, queue_takes: usize) -> Deps<Bus, Aside, Memory, Keys> {
+fn publisher_beside(takes: usize, queue_takes: usize) -> Deps<Bus, Aside, Memory, Keys, Aside> {
     let (table, keys) = (Memory::default(), Keys);
     Deps {
         check: TableCheck::new("arn:stream"),
         proofs: Proofs { table, keys, separator: Separator::Dot, last: Mutex::default() },
         bus: Bus { takes, given: Mutex::default() },
         queue: Aside { takes: queue_takes, taken: Mutex::default() },
+        push: None,
     }
 }
 
@@ -311,7 +319,7 @@ async fn a_message_leaves_the_queue_once_its_change_is_published() {
     let (first, second) = (publisher(9), publisher(9));
     first.handle(&[change(&unreadable(0))]).await;
     second.try_again(young(&readable)).await;
-    let given = |publisher: Deps<Bus, Aside, Memory, Keys>| publisher.bus.given.into_inner().unwrap();
+    let given = |publisher: Deps<Bus, Aside, Memory, Keys, Aside>| publisher.bus.given.into_inner().unwrap();
     assert_eq!(given(first), given(second), "it is the same event");
     let [newer, ..] = not_readable();
     let large = json!({"transaction_id": {"S": "gift#1"}, "text": {"S": "x".repeat(lambda::LARGEST_MESSAGE)}});

@@ -167,7 +167,7 @@ pub(crate) fn published(old: Option<&Item>, new: &Item) -> Result<Vec<Published>
     let events = row_events(old.cloned(), new.clone()).map_err(|error| error.to_string())?.events;
     let publish = |event: &Event| Published {
         kind: event_name(event).into(),
-        id: event.id(key_of(new), event_publisher::list_hash),
+        id: paykassma::event_id(event, key_of(new)),
         data: serde_json::to_value(event).unwrap(),
     };
     Ok(events.iter().map(publish).collect())

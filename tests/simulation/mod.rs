@@ -23,6 +23,7 @@ mod push;
 mod queue;
 mod random;
 mod releases;
+mod replays;
 mod reporter;
 mod rest;
 mod restored;

@@ -9,6 +9,7 @@ use super::decisions::{is_contradicted, is_open};
 use super::intruder;
 use super::many_payments;
 use super::push;
+use super::replays;
 use super::reporter;
 use super::restored;
 use super::rules::{
@@ -52,6 +53,7 @@ pub(super) fn at_rest(world: &World) {
     ceilings::at_rest(world);
     withdrawals_at_rest(world);
     stream::at_rest(world);
+    replays::at_rest(world);
     push::at_rest(world);
     intruder::at_rest(world);
     let rows = world.rows();

@@ -17,17 +17,18 @@ use super::releases::Releases;
 use super::restored::{self, Restore};
 use super::world::{Settings, World};
 use super::wrong::Wrong;
-use super::{many_payments, operators, reporter, rest, users};
+use super::{many_payments, operators, replays, reporter, rest, users};
 
 /// Until then things go wrong.
 const QUIET_FROM_MS: u64 = 3_600_000;
 
 /// What some seed must reach, or the runs show nothing.
-const REACHED: [&str; 73] = [
+const REACHED: [&str; 74] = [
     "a forged change is set aside",
     "a forged row",
     "a restored table",
     "a withdrawal is doubted after a restore",
+    "an event is published again",
     "an event waits for the merchant's server",
     "waiting events are moved back",
     "an id is reserved after a restore",
@@ -144,6 +145,7 @@ pub(super) fn run(settings: Settings) -> World {
     if world.with(|state| state.settings.has_intruder && state.settings.has_publisher) {
         intruder::plan(&world);
     }
+    replays::plan(&world);
     restored::plan(&world);
     reporter::plan(&world);
     many_payments::watch(&world);

@@ -279,14 +279,19 @@ fn cut(world: &World) {
     goes_on(world, at);
 }
 
-fn deps(world: &World) -> Deps<Bus, Aside, Table, Ports> {
+fn deps(world: &World) -> Deps<Bus, Aside, Table, Ports, Ports> {
+    deps_with(world, Bus(world.clone()), None)
+}
+
+/// The publisher, with these ways out.
+pub(super) fn deps_with<B, P>(world: &World, bus: B, push: Option<P>) -> Deps<B, Aside, Table, Ports, P> {
     let proofs = Proofs {
         table: Table(world.clone()),
         keys: Ports(world.clone()),
         separator: world.with(|state| state.settings.separator),
         last: std::sync::Mutex::default(),
     };
-    Deps { check: table_check(world), proofs, bus: Bus(world.clone()), queue: Aside(world.clone()) }
+    Deps { check: table_check(world), proofs, bus, queue: Aside(world.clone()), push }
 }
 
 fn publisher(world: &World, records: Vec<ChangeRecord>) -> Job {
@@ -294,7 +299,7 @@ fn publisher(world: &World, records: Vec<ChangeRecord>) -> Job {
     Box::pin(async move { Answer::Published(wrong::published(&world, records.len(), deps.handle(&records).await)) })
 }
 
-struct Aside(World);
+pub(super) struct Aside(World);
 
 impl SetAside for Aside {
     async fn set_aside(&self, message: String) -> Result<(), AwsError> {
@@ -454,7 +459,7 @@ fn is_same_payment(event: &Value, other: &Value) -> bool {
 }
 
 /// What an intruder has written is never published as money, and a credit has one id in every history.
-fn judge_money(world: &World, event: &Value) {
+pub(super) fn judge_money(world: &World, event: &Value) {
     let kind = event["type"].as_str().unwrap();
     if !["deposit.credited", "withdrawal.paid", "withdrawal.failed"].contains(&kind) {
         return;
@@ -469,6 +474,11 @@ fn judge_money(world: &World, event: &Value) {
         taken.find(|it| kind == "deposit.credited" && same_credit(it) && it["id"] != event["id"])
     });
     check(world, ONE_ID, other_id.is_none(), || format!("{event} and {other_id:?}"));
+}
+
+/// All that the bus has taken.
+pub(super) fn published(stream: &Stream) -> Vec<Value> {
+    stream.taken.values().map(|detail| parsed(detail)).collect()
 }
 
 /// The place of an event among those of its change.

@@ -15,6 +15,7 @@ use super::push::{Push, Server};
 use super::queue::Messages;
 use super::random::Chance;
 use super::releases::Releases;
+use super::replays::Replays;
 use super::restored::{History, Restore};
 use super::rules::Rules;
 use super::stream::Stream;
@@ -114,6 +115,7 @@ pub(super) struct State {
     pub is_at_rest: bool,
     pub stream: Stream,
     pub push: Push,
+    pub replays: Replays,
     pub rules: Rules,
     /// The table's history: which it is, and what was in the one before.
     pub history: History,
@@ -168,6 +170,7 @@ impl World {
             is_at_rest: false,
             stream: Stream::default(),
             push: Push::default(),
+            replays: Replays::new(),
             rules: Rules::default(),
             history: History::default(),
             forged: BTreeMap::new(),

@@ -117,6 +117,14 @@ wrongs! {
     AnyAnswerIsTaken
     /// The wait between two attempts to post an event depends on its age alone.
     WaitByAgeAlone
+    /// A replay gives events new ids.
+    ReplayUnderNewId
+    /// A replay counts credits from the first one that the order's row remembers.
+    NumberFromOne
+    /// A replay looks at orders only.
+    ForgetPayments
+    /// A replay publishes what is not proved.
+    ReplayUnproved
     /// An event that is an hour old is dropped.
     ForgetUndelivered
     /// Each attempt to post an event has an id of its own.

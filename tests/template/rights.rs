@@ -52,6 +52,7 @@ pub(crate) fn actions(right: Right) -> Vec<Action> {
             let actions = ["SendMessage", "ReceiveMessage", "DeleteMessage", "GetQueueAttributes"];
             on("sqs", &actions, "SetAsideQueue.Arn")
         }
+        Right::SendEvents => on("sqs", &["SendMessage"], "EventsQueue.Arn"),
         Right::TakeEvents => {
             let actions = ["ReceiveMessage", "DeleteMessage", "GetQueueAttributes", "ChangeMessageVisibility"];
             on("sqs", &actions, "EventsQueue.Arn")
@@ -103,7 +104,15 @@ fn rights_of_statement(statement: &Value) -> Vec<Action> {
 
 fn statements(role: &Value) -> Vec<&Value> {
     let policies = role["Policies"].as_array().unwrap().iter();
-    policies.flat_map(|policy| policy["PolicyDocument"]["Statement"].as_array().unwrap()).collect()
+    let all = policies.flat_map(|policy| policy["PolicyDocument"]["Statement"].as_array().unwrap());
+    // What is allowed if its condition holds, and nothing is otherwise.
+    all.map(|statement| {
+        statement["Fn::If"].as_array().map_or(statement, |choice| {
+            assert_eq!(choice[2], json!({"Ref": "AWS::NoValue"}));
+            &choice[1]
+        })
+    })
+    .collect()
 }
 
 fn trusts(role: &Value) -> &Value {
@@ -173,6 +182,7 @@ fn who_may_do_what_to_money() {
     assert_eq!(may("sqs:SendMessage", "SetAsideQueue.Arn"), ["event-publisher"]);
     assert_eq!(may("sqs:ReceiveMessage", "SetAsideQueue.Arn"), ["event-publisher"]);
     assert_eq!(may("events:PutEvents", "EventBus.Arn"), ["event-publisher"], "an event is what the table says");
+    assert_eq!(may("sqs:SendMessage", "EventsQueue.Arn"), ["event-forwarder", "event-publisher"]);
 }
 
 /// What a policy for people allows.
@@ -222,6 +232,7 @@ fn people_look_decide_or_maintain_and_none_of_them_writes_to_the_table_or_reads_
             ("sqs:SendMessage", "SubmissionQueue.Arn"),
             ("execute-api:Invoke", "POST /adoptions"),
             ("execute-api:Invoke", "POST /postbacks"),
+            ("execute-api:Invoke", "POST /replays"),
         ],
     );
     let of_people: BTreeSet<_> = template.of_type("AWS::IAM::ManagedPolicy").into_keys().collect();

@@ -1,31 +1,45 @@
 //! The table's stream: publishes what happened, in order, at least once. What cannot be published is set aside and tried again.
+//! `POST /replays`: publishes again what somebody has missed.
 
 mod proof;
+mod replay;
 mod set_aside;
 
-use domain::{Event, ListHash, PaymentKey, SignedList, TableIdentity};
+use domain::{Caller, CustomTransactionId, Event, PaymentKey, TableIdentity, UnreadableId, WithdrawalId};
 use lambda::{
-    ChangeHandler, ChangeRecord, Handled, Metric, Publish, Published, Purpose, Right, SecretStore, SetAside,
-    SetAsideMessage, count,
+    ChangeHandler, ChangeRecord, Handled, Handler, Metric, Publish, Published, Purpose, Reply, Request, Right,
+    SecretStore, SendLater, SetAside, SetAsideMessage, count,
 };
-use paykassma::EvidenceKeys;
+use paykassma::{EvidenceKeys, event_id};
 use serde::Serialize;
-use store::{Read, RowEvents, RowKey, StoreError, StoredListId, TableCheck, TableId, Write, row_events};
+use store::{Read, RowEvents, RowKey, StoredListId, TableCheck, TableId, Write, row_events};
 use tracing::{error, info, warn};
 
 pub use proof::{NotProved, Proofs};
+pub use replay::{ApiError, Destination, EventName, MOST_EVENTS, NotReplayed, Replay, Replayed};
 pub use set_aside::{RENEWAL, Reason};
 
 /// The settings that this function reads, beside those that all functions have.
-pub const SETTINGS: &[&str] =
-    &["TABLE_NAME", "TABLE_STREAM_ARN", "SECRET_ID", "ATTEMPT_ID_SEPARATOR", "EVENT_BUS_NAME", "SET_ASIDE_QUEUE_URL"];
+pub const SETTINGS: &[&str] = &[
+    "TABLE_NAME",
+    "TABLE_STREAM_ARN",
+    "SECRET_ID",
+    "ATTEMPT_ID_SEPARATOR",
+    "EVENT_BUS_NAME",
+    "SET_ASIDE_QUEUE_URL",
+    "EVENTS_QUEUE_URL",
+];
 
 /// What this function's role allows.
 pub const RIGHTS: &[Right] = &[
     Right::TakeChanges,
     Right::PublishEvents,
     Right::SetChangesAside,
+    Right::SendEvents,
+    Right::ReadRows("deposit"),
     Right::ReadRows("payment"),
+    Right::ReadRows("withdrawal"),
+    Right::ReadRows("unreadable"),
     Right::ReadRows("evidence"),
     Right::ReadRows("table"),
     Right::PutRows("table"),
@@ -34,7 +48,7 @@ pub const RIGHTS: &[Right] = &[
 
 /// What this function works with.
 #[derive(Debug)]
-pub struct Deps<B, Q, S, K> {
+pub struct Deps<B, Q, S, K, P> {
     /// Whether the table is the right one.
     pub check: TableCheck,
     /// What is published as money must be proved.
@@ -43,6 +57,8 @@ pub struct Deps<B, Q, S, K> {
     pub bus: B,
     /// Where changes wait that cannot be published.
     pub queue: Q,
+    /// The queue of events for the merchant's server, if the stack posts to one.
+    pub push: Option<P>,
 }
 
 /// What every event says beside its own data.
@@ -58,16 +74,53 @@ struct Envelope<'a> {
 }
 
 /// What the publisher may do to the table.
-pub trait Table: Read<PaymentKey> + Read<StoredListId> + Read<TableId> + Write<TableIdentity> + Send {}
+pub trait Table:
+    Read<CustomTransactionId>
+    + Read<PaymentKey>
+    + Read<WithdrawalId>
+    + Read<UnreadableId>
+    + Read<StoredListId>
+    + Read<TableId>
+    + Write<TableIdentity>
+    + Send
+{
+}
 
-impl<S: Read<PaymentKey> + Read<StoredListId> + Read<TableId> + Write<TableIdentity> + Send> Table for S {}
+impl<S> Table for S where
+    S: Read<CustomTransactionId>
+        + Read<PaymentKey>
+        + Read<WithdrawalId>
+        + Read<UnreadableId>
+        + Read<StoredListId>
+        + Read<TableId>
+        + Write<TableIdentity>
+        + Send
+{
+}
 
-impl<B, Q, S, K> ChangeHandler for Deps<B, Q, S, K>
+impl<B, Q, S, K, P> Handler for Deps<B, Q, S, K, P>
 where
     B: Publish + Send,
     Q: SetAside + Send,
     S: Table,
     K: SecretStore<EvidenceKeys> + Send,
+    P: SendLater + Send,
+{
+    type Error = ApiError;
+
+    async fn handle(&self, request: Request<'_>) -> Result<Reply, ApiError> {
+        let caller = request.caller.and_then(|caller| Caller::parse(caller).ok()).ok_or(ApiError::NoCaller)?;
+        self.replay(&caller, request.body).await
+    }
+}
+
+impl<B, Q, S, K, P> ChangeHandler for Deps<B, Q, S, K, P>
+where
+    B: Publish + Send,
+    Q: SetAside + Send,
+    S: Table,
+    K: SecretStore<EvidenceKeys> + Send,
+    P: Send + Sync,
 {
     /// A change that cannot be published is set aside once all changes before it are published, and the batch goes on behind it.
     async fn handle(&self, records: &[ChangeRecord]) -> usize {
@@ -123,7 +176,7 @@ enum Stop {
     SetAside(Reason),
 }
 
-impl<B, Q, S, K> Deps<B, Q, S, K>
+impl<B, Q, S, K, P> Deps<B, Q, S, K, P>
 where
     B: Publish,
     S: Table,
@@ -154,7 +207,7 @@ where
         let mut published = Vec::new();
         for event in events {
             let proved =
-                self.proved(event, record.generation()).await.map_err(|cause| not_published(&transaction, cause))?;
+                self.proved(event, record.generation()).await.map_err(|cause| not_published(&transaction, &cause))?;
             published.push(envelope(record.at_ms(), &transaction, version, &proved));
         }
         Ok(published)
@@ -176,19 +229,12 @@ where
     }
 }
 
-fn not_published(reference: &str, cause: NotProved) -> Stop {
-    match cause {
-        NotProved::Forged(what) => Stop::SetAside(Reason::Unproved(what)),
-        // A row that this release cannot read proves nothing to it.
-        NotProved::Table(error @ (StoreError::Permanent { .. } | StoreError::Newer { .. })) => {
-            Stop::SetAside(Reason::Unproved(error.to_string()))
-        }
-        NotProved::Table(StoreError::Transient(_) | StoreError::NoAnswer(_) | StoreError::WrongTable)
-        | NotProved::Keys(_) => {
-            error!(reference, %cause, "a change cannot be proved now");
-            Stop::NotNow
-        }
+fn not_published(reference: &str, cause: &NotProved) -> Stop {
+    if cause.may_pass() {
+        error!(reference, %cause, "a change cannot be proved now");
+        return Stop::NotNow;
     }
+    Stop::SetAside(Reason::Unproved(cause.to_string()))
 }
 
 /// Gives the events of a record, or why it cannot be read. A row is never deleted; were one, nothing would be published about it.
@@ -199,16 +245,9 @@ fn read(record: &ChangeRecord) -> Result<Option<RowEvents>, Reason> {
 }
 
 fn envelope(time_ms: u64, transaction: &str, version: u64, (data, generation): &(Event, u64)) -> Published {
-    let (id, kind, generation) = (data.id(transaction, list_hash), data.kind(), *generation);
+    let (id, kind, generation) = (event_id(data, transaction), data.kind(), *generation);
     let envelope = Envelope { id, r#type: kind, transaction, generation, version, time_ms, data };
     // An event has only texts and numbers: it can be written.
     let detail = serde_json::to_string(&envelope).unwrap_or_default();
     Published { kind: kind.to_owned(), reference: transaction.to_owned(), detail, at_ms: time_ms }
-}
-
-/// Names a list that a row has with it. A row that is full has its signature alone.
-#[must_use]
-pub fn list_hash(list: &SignedList) -> String {
-    let hash = signing::list_hash(&list.additional_data).map(ListHash::from);
-    hash.map_or_else(|_| list.signature.clone(), |hash| hash.as_str().to_owned())
 }

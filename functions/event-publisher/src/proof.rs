@@ -42,6 +42,19 @@ pub enum NotProved {
     Forged(String),
 }
 
+impl NotProved {
+    /// Whether it may be proved later, by this release.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Table(StoreError::Transient(_) | StoreError::NoAnswer(_) | StoreError::WrongTable)
+            | Self::Keys(_) => true,
+            // A row that this release cannot read proves nothing to it.
+            Self::Table(StoreError::Permanent { .. } | StoreError::Newer { .. }) | Self::Forged(_) => false,
+        }
+    }
+}
+
 impl From<Unproved> for NotProved {
     fn from(cause: Unproved) -> Self {
         Self::Forged(cause.to_string())

@@ -39,7 +39,7 @@ impl fmt::Display for Reason {
     }
 }
 
-impl<B: Sync, Q: SetAside, S: Table, K: Sync> Deps<B, Q, S, K> {
+impl<B: Sync, Q: SetAside, S: Table, K: Sync, P: Sync> Deps<B, Q, S, K, P> {
     /// Sets a change aside. `false`: the queue did not take it, so the change comes again.
     pub(crate) async fn set_aside(&self, record: &ChangeRecord, reason: &Reason) -> bool {
         let reference = record.reference();

@@ -13,7 +13,6 @@ mod lines;
 mod record;
 mod records;
 mod standing;
-mod time;
 
 use std::fs::File;
 use std::future::ready;
@@ -29,9 +28,9 @@ use crate::external_sort::{RUN, Sorter};
 use crate::failure::{Done, Failure};
 use crate::output::Output;
 use crate::scan::{Scanned, bytes_bar, rows_bar, scan_pages};
+use crate::time::time;
 use compare::{Period, compare};
 use files::Files;
-use time::time;
 
 pub(crate) use config::Config;
 pub(crate) use entry::{Entry, ProviderRecord, Side};

@@ -10,10 +10,10 @@ use serde::Serialize;
 
 use crate::hash::hash;
 use crate::{
-    Amount, Attempt, AttemptId, AttemptState, Contradiction, CurrencyCode, CustomTransactionId, Deposit, DepositRow,
-    Evidence, ForeignWithdrawal, Label, ListHash, ListPlace, Mismatch, Outcome, Payment, PaymentKey, PaymentState,
-    Remark, Resolution, SignedFacts, SignedList, Timestamp, TransactionId, WalletType, Withdrawal, WithdrawalId,
-    WithdrawalRow, WithdrawalState,
+    Amount, Attempt, AttemptId, AttemptState, Contradiction, Credit, CurrencyCode, CustomTransactionId, Deposit,
+    DepositRow, Evidence, ForeignWithdrawal, Label, ListHash, ListPlace, Mismatch, Outcome, Payment, PaymentKey,
+    PaymentState, Remark, Resolution, SignedFacts, SignedList, Timestamp, TransactionId, WalletType, Withdrawal,
+    WithdrawalId, WithdrawalRow, WithdrawalState,
 };
 
 /// Characters of an event's id: 128 bits.
@@ -83,8 +83,10 @@ pub struct Credited {
     /// Whether both amounts are one; absent where none was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub amount_matches: Option<bool>,
-    /// 1 for the order's first payment; more marks a further one, which is real money too.
-    pub payment_number: u64,
+    /// 1 for the order's first payment; more marks a further one, which is real money too. A replay does not know it of a payment
+    /// that the order's row has forgotten.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub payment_number: Option<u64>,
     /// Who has decided, if it was a person. The order's row does not say it, but the payment's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub decided_by: Option<DecidedBy>,
@@ -285,6 +287,41 @@ impl Event {
         hash(&format!("{}\n{row_key}\n{fact}", self.kind()), ID_LENGTH)
     }
 
+    /// When it happened, if the event says it.
+    pub(crate) fn at(&self) -> Option<Timestamp> {
+        match self {
+            Self::DepositQuarantined(it) | Self::PaymentUnmatched(it) | Self::PaymentConflict(it) => {
+                Some(it.evidence.received_at)
+            }
+            Self::WithdrawalForeign(it) => Some(it.evidence.received_at),
+            Self::TransactionResolved(it) => Some(it.at),
+            Self::WithdrawalConflict(WithdrawalChanged { basis: Basis::Postback { facts, .. }, .. }) => {
+                Some(facts.evidence.received_at)
+            }
+            Self::DepositCredited(_)
+            | Self::DepositActivationFailed(_)
+            | Self::PaymentContested(_)
+            | Self::WithdrawalSubmitted(_)
+            | Self::WithdrawalPaid(_)
+            | Self::WithdrawalFailed(_)
+            | Self::WithdrawalUnknown(_)
+            | Self::WithdrawalConflict(_)
+            | Self::WithdrawalNeedsReview(_)
+            | Self::PostbackUnreadable(_) => None,
+        }
+    }
+
+    /// Whether it says that a withdrawal has come into its state.
+    pub(crate) fn is_state(&self) -> bool {
+        matches!(
+            self,
+            Self::WithdrawalSubmitted(_)
+                | Self::WithdrawalPaid(_)
+                | Self::WithdrawalFailed(_)
+                | Self::WithdrawalUnknown(_)
+        )
+    }
+
     /// Its name.
     #[must_use]
     pub fn kind(&self) -> &'static str {
@@ -317,31 +354,40 @@ impl DepositRow {
             Self::Registered(deposit) => Some(deposit),
             Self::Unregistered(_) => None,
         });
-        deposit.failures(old).chain(deposit.credits(old)).collect()
+        deposit.failures(old).map(Event::DepositActivationFailed).chain(deposit.credits(old)).collect()
     }
 }
 
 impl Deposit {
     fn credits(&self, old: Option<&Self>) -> impl Iterator<Item = Event> {
-        let (known, count) = (old.map_or(0, |old| old.total_credits().count), self.total_credits().count);
-        let new = usize::try_from(count.saturating_sub(known)).unwrap_or(usize::MAX);
-        let credits = self.credited.iter().skip(self.credited.len().saturating_sub(new));
-        credits.zip(known.saturating_add(1)..).map(|(credit, payment_number)| {
-            Event::DepositCredited(Credited {
-                custom_transaction_id: self.order.custom_transaction_id.clone(),
-                label: self.order.label.clone(),
-                payment: credit.payment.clone(),
-                amount: credit.amount,
-                currency_code: self.order.currency_code.clone(),
-                requested_amount: self.order.amount,
-                amount_matches: self.order.amount.map(|requested| requested == credit.amount),
-                payment_number,
-                decided_by: None,
-            })
-        })
+        let known = old.map_or(0, |old| old.total_credits().count);
+        let numbered = self.numbered_credits().filter(move |(number, _)| *number > known);
+        numbered.map(|(number, credit)| Event::DepositCredited(self.credited_event(credit.clone(), Some(number))))
     }
 
-    fn failures(&self, old: Option<&Self>) -> impl Iterator<Item = Event> {
+    /// The credits that the row remembers, each with its number among all of the order.
+    pub(crate) fn numbered_credits(&self) -> impl Iterator<Item = (u64, &Credit)> {
+        let remembered = u64::try_from(self.credited.len()).unwrap_or(u64::MAX);
+        let forgotten = self.total_credits().count.saturating_sub(remembered);
+        (forgotten.saturating_add(1)..).zip(&self.credited)
+    }
+
+    pub(crate) fn credited_event(&self, credit: Credit, payment_number: Option<u64>) -> Credited {
+        Credited {
+            custom_transaction_id: self.order.custom_transaction_id.clone(),
+            label: self.order.label.clone(),
+            payment: credit.payment,
+            amount: credit.amount,
+            currency_code: self.order.currency_code.clone(),
+            requested_amount: self.order.amount,
+            amount_matches: self.order.amount.map(|requested| requested == credit.amount),
+            payment_number,
+            decided_by: None,
+        }
+    }
+
+    /// The numbers that the provider refused, and had not in `old`.
+    pub(crate) fn failures(&self, old: Option<&Self>) -> impl Iterator<Item = FailedActivation> {
         let is_known = move |new: &Attempt| {
             old.is_some_and(|old| {
                 let is_same = |it: &Attempt| it.id.is_none() || it.id == new.id;
@@ -350,13 +396,11 @@ impl Deposit {
             })
         };
         let failed = self.attempts.iter().enumerate().filter(|(_, it)| it.outcome == AttemptState::Failed);
-        failed.filter(move |(_, attempt)| !is_known(attempt)).map(|(position, attempt)| {
-            Event::DepositActivationFailed(FailedActivation {
-                custom_transaction_id: self.order.custom_transaction_id.clone(),
-                key1: attempt.transaction_id.clone(),
-                amount: attempt.amount,
-                attempt: self.id_of(position, attempt),
-            })
+        failed.filter(move |(_, attempt)| !is_known(attempt)).map(|(position, attempt)| FailedActivation {
+            custom_transaction_id: self.order.custom_transaction_id.clone(),
+            key1: attempt.transaction_id.clone(),
+            amount: attempt.amount,
+            attempt: self.id_of(position, attempt),
         })
     }
 }

@@ -6,6 +6,7 @@ mod attention;
 mod ceiling;
 mod claim;
 mod credited_number;
+mod current_event;
 mod day;
 mod deposit;
 mod entry_count;
@@ -35,6 +36,7 @@ pub use attention::{Attention, AttentionFilter, AttentionKind};
 pub use ceiling::{Ceiling, CeilingRule, Ceilings, Reservation, ReservedSums, ReservedSumsId, Reserving};
 pub use claim::{CLAIM_BLOCKS_MS, Call, Claim, Entered, Entering, Entry, Journal, MAX_LABELS};
 pub use credited_number::{CreditedNumber, CreditedNumberId, NormalisedNumber};
+pub use current_event::CurrentEvent;
 pub use day::{Day, Hour};
 pub use deposit::{
     Attempt, AttemptState, CallResult, Called, Credit, Deposit, DepositRow, DepositState, MAX_ATTEMPTS, MAX_CREDITS,

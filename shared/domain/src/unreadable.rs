@@ -152,11 +152,11 @@ impl Unreadable {
     /// The events of this row, which has replaced `old`.
     #[must_use]
     pub fn events(&self, old: Option<&Self>) -> Vec<Event> {
-        let Some(old) = old else {
+        let first = old.is_none().then(|| {
             let UnreadableId { list, element } = self.id();
-            let reason = self.reason.clone();
-            return vec![Event::PostbackUnreadable(UnreadableElement { list, element, reason })];
-        };
-        Event::resolved(&self.resolutions, Some(&old.resolutions)).collect()
+            Event::PostbackUnreadable(UnreadableElement { list, element, reason: self.reason.clone() })
+        });
+        let resolved = Event::resolved(&self.resolutions, old.map(|old| old.resolutions.as_slice()));
+        first.into_iter().chain(resolved).collect()
     }
 }

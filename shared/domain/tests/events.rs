@@ -3,10 +3,11 @@
 #![cfg(test)]
 
 use domain::{
-    AccountNumber, Amount, Attempt, AttemptState, Contradiction, CurrencyCode, CustomTransactionId, Decided, Deposit,
-    DepositRow, Entered, Entry, Event, Evidence, ForeignWithdrawal, Label, ListPlace, Mismatch, Order, Outcome,
-    Payment, PaymentKey, PaymentState, Remark, Resolution, SignedFacts, SignedList, Timestamp, TransactionId,
-    Unregistered, WalletType, Window, Withdrawal, WithdrawalId, WithdrawalRequest, WithdrawalRow, WithdrawalState,
+    AccountNumber, Amount, Attempt, AttemptState, Contradiction, CurrencyCode, CurrentEvent, CustomTransactionId,
+    Decided, Deposit, DepositRow, Entered, Entry, Event, Evidence, ForeignWithdrawal, Label, ListPlace, Mismatch,
+    Order, Outcome, Payment, PaymentKey, PaymentState, Remark, Resolution, SignedFacts, SignedList, Timestamp,
+    TransactionId, Unregistered, WalletType, Window, Withdrawal, WithdrawalId, WithdrawalRequest, WithdrawalRow,
+    WithdrawalState,
 };
 use serde_json::{Value, json};
 
@@ -104,6 +105,84 @@ fn a_credit_is_published_once_with_its_number_and_whether_it_is_what_was_asked_f
     let place = DepositRow::Unregistered(place);
     assert_eq!((named(&new.events(Some(&place))), place.events(None)), (both.into(), Vec::new()));
     assert_eq!(new.events(Some(&new)), []);
+}
+
+#[test]
+fn credits_are_numbered_among_all_of_the_order_also_where_it_has_forgotten_some() {
+    let credit = |number: u64| domain::Credit { payment: key(&number.to_string()), amount: amount("1") };
+    let order = (1..=25).fold(deposit(), |order, number| order.credit(credit(number)).0);
+    let numbers = |events: Vec<Event>| -> Vec<_> {
+        let of = |event: Event| if let Event::DepositCredited(it) = event { it.payment_number } else { None };
+        events.into_iter().map(of).collect()
+    };
+    let all = DepositRow::Registered(order.clone()).events(None);
+    assert_eq!(numbers(all), (6..=25).map(Some).collect::<Vec<_>>());
+    let payment = |number: u64| {
+        let state = PaymentState::Credited {
+            order: order.order.custom_transaction_id.clone(),
+            credited_label: order.order.label.clone(),
+            facts: facts(9),
+        };
+        Payment::new(key(&number.to_string()), state)
+    };
+    let replayed = |number| payment(number).current_events(Some(&order)).into_iter().map(|it| it.event).collect();
+    assert_eq!([6, 25].map(|number| numbers(replayed(number))), [[Some(6)], [Some(25)]]);
+    assert_eq!(numbers(replayed(5)), [None], "of a forgotten one the number is not known");
+}
+
+/// The names and times of what a row still says.
+fn said(events: &[CurrentEvent]) -> Vec<(&'static str, u64)> {
+    events.iter().map(|it| (it.event.kind(), it.at.0)).collect()
+}
+
+#[test]
+fn a_payment_says_its_credit_at_the_time_at_which_it_was_credited() {
+    let order = |created_at| Deposit { created_at: Timestamp(created_at), ..deposit() };
+    let (id, label) = (order(0).order.custom_transaction_id, order(0).order.label);
+    let state = PaymentState::Credited { order: id.clone(), credited_label: label, facts: facts(5) };
+    let payment = Payment::new(key("11"), state);
+    let credited = |payment: &Payment, order: Option<&Deposit>| said(&payment.current_events(order));
+    assert_eq!(credited(&payment, None), [("deposit.credited", 5)]);
+    assert_eq!(credited(&payment, Some(&order(3))), [("deposit.credited", 5)]);
+    assert_eq!(credited(&payment, Some(&order(8))), [("deposit.credited", 8)], "it waited for its order");
+    let decided = Resolution { credited_to: Some(id), ..resolution(Outcome::Credited) };
+    let by_person = Payment { resolutions: vec![decided], ..payment.clone() };
+    let both = [("deposit.credited", 10), ("transaction.resolved", 10)];
+    assert_eq!(credited(&by_person, Some(&order(3))), both, "it waited for a person");
+    let contradicted = Payment { contradictions: vec![against(Mismatch::Amount)], ..payment.clone() };
+    assert_eq!(credited(&contradicted, Some(&order(3))), [("deposit.credited", 5), ("payment.conflict", 9)]);
+    let ids = |order: Option<&Deposit>| payment.current_events(order)[0].event.id("deposit#o", |_| String::new());
+    assert_eq!(ids(None), ids(Some(&order(3))), "an id does not depend on the order's row");
+    let of_order = order(3).credit(domain::Credit { payment: key("11"), amount: amount("700.10") }).0;
+    let published = DepositRow::Registered(of_order.clone()).events(None);
+    assert_eq!(payment.current_events(Some(&of_order))[0].event, published[0], "it says what the order's row said");
+}
+
+#[test]
+fn a_row_says_its_state_its_contradictions_and_its_decisions() {
+    let held = PaymentState::Quarantined { facts: facts(5), mismatch: Mismatch::Amount };
+    assert_eq!(said(&Payment::new(key("11"), held).current_events(None)), [("deposit.quarantined", 5)]);
+    let paid = Withdrawal {
+        state_since: Timestamp(6),
+        changed_at: Timestamp(8),
+        contradictions: vec![against(Mismatch::Status)],
+        resolutions: vec![resolution(Outcome::Paid)],
+        ..withdrawal(WithdrawalState::Paid { facts: Some(facts(6)) })
+    };
+    let expected = [("withdrawal.paid", 6), ("withdrawal.conflict", 9), ("transaction.resolved", 10)];
+    assert_eq!(said(&WithdrawalRow::Registered(Box::new(paid)).current_events()), expected);
+    let waits = Withdrawal {
+        needs_review: Some("no attempt is left".into()),
+        changed_at: Timestamp(8),
+        ..withdrawal(WithdrawalState::Unknown)
+    };
+    let expected = [("withdrawal.unknown", 0), ("withdrawal.needs_review", 8)];
+    assert_eq!(said(&WithdrawalRow::Registered(Box::new(waits)).current_events()), expected);
+    let sending = withdrawal(WithdrawalState::Sending);
+    assert_eq!(said(&WithdrawalRow::Registered(Box::new(sending)).current_events()), []);
+    let failed = DepositRow::Registered(sent(&deposit(), "11", "o.1", AttemptState::Failed));
+    assert_eq!(kinds(&failed.events(None)), ["deposit.activation_failed"]);
+    assert_eq!(said(&failed.current_events()).len(), 1);
 }
 
 /// A number that the order has sent, with this outcome.

@@ -248,7 +248,7 @@ fn any_number_of_payments_waits_for_an_order_and_each_is_credited_with_its_regis
         );
         let credits = world.events.iter().map(|event| {
             let Event::DepositCredited(credit) = event else { panic!("{event:?}") };
-            (credit.payment_number, credit.payment.transaction_id.to_string())
+            (credit.payment_number.unwrap(), credit.payment.transaction_id.to_string())
         });
         let (places, numbers): (Vec<_>, BTreeSet<_>) = credits.unzip();
         assert_eq!(places, (1..=count).collect::<Vec<_>>(), "each credit is published with its place");

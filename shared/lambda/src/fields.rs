@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::de::{Error, MapAccess, Visitor};
+use serde::de::{DeserializeOwned, Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::error::Category;
 use serde_json::value::RawValue;
@@ -119,6 +119,24 @@ impl<'a> Fields<'a> {
             Some("true") => Ok(true),
             Some(_) => Err(BadRequest::field(name, "must be true or false")),
         }
+    }
+
+    /// Takes a list, whose elements are as `rule` says.
+    ///
+    /// # Errors
+    /// [`BadRequest::Field`] when it is absent, not a list, longer than `most`, or has another element.
+    pub fn list<T: DeserializeOwned>(
+        &mut self,
+        name: &'static str,
+        most: usize,
+        rule: &str,
+    ) -> Result<Vec<T>, BadRequest> {
+        let raw = required(name, self.take(name))?;
+        let list: Vec<T> = serde_json::from_str(raw).map_err(|_| BadRequest::field(name, rule))?;
+        if list.len() > most {
+            return Err(BadRequest::field(name, format!("must be at most {most}")));
+        }
+        Ok(list)
     }
 
     /// Takes an object, whose fields `read` takes. It may be absent or null: then it has none.

@@ -8,6 +8,7 @@ use lambda_http::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use lambda_http::request::RequestContext;
 use lambda_http::{Body, RequestExt, Response, service_fn};
 use serde::Serialize;
+use serde_json::{Value, json};
 use tracing::error;
 
 use crate::metrics::count_error;
@@ -180,16 +181,15 @@ pub trait Handler: Send + Sync {
 pub async fn serve<H: Handler>(set_up: Result<H, BadSetting>) -> Result<(), lambda_http::Error> {
     let handler = set_up.inspect_err(|error| error!("not set up: {error}")).ok();
     let handler = handler.as_ref();
-    let answer = |request: lambda_http::Request| async move {
-        let (path, query) = (request.path_parameters(), request.query_string_parameters());
-        let (path, query): (Vec<_>, Vec<_>) = (path.iter().collect(), query.iter().collect());
-        let context = request.request_context_ref();
-        let (route, caller) = context.map_or(("", None), route_and_caller);
-        reply(handler, Request { body: request.body(), path: &path, query: &query, route, caller })
-            .await
-            .into_response()
-    };
+    let answer = |request: lambda_http::Request| async move { reply(handler, &request).await.into_response() };
     lambda_http::run(service_fn(answer)).await
+}
+
+/// Answers a request that came as an event, for a function that has other events too.
+pub(crate) async fn answer_event<H: Handler>(handler: Option<&H>, event: &str) -> Result<Value, lambda_http::Error> {
+    let Reply { status, body } = reply(handler, &lambda_http::request::from_str(event)?).await;
+    let headers = json!({CONTENT_TYPE.as_str(): "application/json"});
+    Ok(json!({"statusCode": status.as_u16(), "headers": headers, "body": body}))
 }
 
 /// What API Gateway says of a request beside the request itself.
@@ -199,8 +199,12 @@ fn route_and_caller(context: &RequestContext) -> (&str, Option<&str>) {
     (context.route_key.as_deref().unwrap_or_default(), iam.and_then(|iam| iam.user_arn.as_deref()))
 }
 
-async fn reply<H: Handler>(handler: Option<&H>, request: Request<'_>) -> Reply {
+async fn reply<H: Handler>(handler: Option<&H>, request: &lambda_http::Request) -> Reply {
     let Some(handler) = handler else { return Reply::of_error(&NotSetUp) };
+    let (path, query) = (request.path_parameters(), request.query_string_parameters());
+    let (path, query): (Vec<_>, Vec<_>) = (path.iter().collect(), query.iter().collect());
+    let (route, caller) = request.request_context_ref().map_or(("", None), route_and_caller);
+    let request = Request { body: request.body(), path: &path, query: &query, route, caller };
     handler.handle(request).await.unwrap_or_else(|error| Reply::of_error(&error))
 }
 

@@ -35,9 +35,9 @@ pub use queue::{
 pub use rights::{Purpose, Right};
 pub use secrets::{SecretStore, Secrets};
 pub use serve::serve_events;
-pub use set_aside::{LARGEST_MESSAGE, SetAside, SetAsideQueue};
+pub use set_aside::{LARGEST_MESSAGE, SetAside, SetAsideQueue, queue_text};
 pub use settings::{BadSetting, SHARED_SETTINGS, Settings};
-pub use stream::{ChangeHandler, ChangeRecord, RowChange, SetAsideMessage, serve_changes};
+pub use stream::{ChangeHandler, ChangeRecord, RowChange, SetAsideMessage, serve_changes_and_requests};
 #[doc(hidden)]
 pub use tracing;
 

@@ -36,6 +36,8 @@ pub enum Right {
     TakeChanges,
     /// Send changes to the queue of those that were set aside, and be given its messages.
     SetChangesAside,
+    /// Send messages to the queue of events for the merchant's server.
+    SendEvents,
     /// Be given the messages of the queue of events for the merchant's server, and put them off.
     TakeEvents,
     /// Send events to the queue of those that were not delivered, take one from it, and move all of them back.

@@ -86,10 +86,19 @@ impl ChangeRecord {
     }
 }
 
-/// SQS refuses two characters that JSON may have. They can only be inside of a string.
 fn to_message(body: &Body<'_>) -> String {
-    let text = serde_json::to_string(body).unwrap_or_default();
-    text.replace('\u{fffe}', r"\ufffe").replace('\u{ffff}', r"\uffff")
+    queue_text(&serde_json::to_string(body).unwrap_or_default())
+}
+
+/// JSON as SQS takes it: it refuses two characters that JSON may have. They can only be inside of a string.
+///
+/// # Examples
+/// ```
+/// assert_eq!(lambda::queue_text("[\"\u{ffff}\"]"), r#"["\uffff"]"#);
+/// ```
+#[must_use]
+pub fn queue_text(json: &str) -> String {
+    json.replace('\u{fffe}', r"\ufffe").replace('\u{ffff}', r"\uffff")
 }
 
 /// Where the stream has the record: what names it, without the row.

@@ -7,10 +7,11 @@ use std::time::Duration;
 use aws_lambda_events::event::sqs::SqsMessage;
 use serde::{Deserialize, Serialize};
 use serde_dynamo::Item;
-use serde_json::Value;
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 
-use crate::{BadSetting, Clock, Handled, System, serve_events};
+use crate::http::answer_event;
+use crate::{BadSetting, Clock, Handled, Handler, System, serve_events};
 
 /// A change of a row.
 #[derive(Clone, Debug, PartialEq)]
@@ -150,13 +151,19 @@ struct Failure {
     item_identifier: String,
 }
 
-/// Handles batches of the stream and of the queue for as long as the function lives. With a bad setting, everything comes again.
+/// Handles batches of the stream and of the queue, and requests, for as long as the function lives. With a bad setting, every
+/// change comes again, and every answer is 503.
 ///
 /// # Errors
 /// When the runtime's own API fails.
-pub async fn serve_changes<H: ChangeHandler>(set_up: Result<H, BadSetting>) -> Result<(), lambda_runtime::Error> {
-    serve_events(set_up, async |handler: Option<&H>, event: Batch| {
-        Ok(handle_batch(handler, &event.records, System.now_ms()).await)
+pub async fn serve_changes_and_requests<H: ChangeHandler + Handler>(
+    set_up: Result<H, BadSetting>,
+) -> Result<(), lambda_runtime::Error> {
+    serve_events(set_up, async |handler: Option<&H>, event: Box<RawValue>| {
+        match serde_json::from_str::<Batch>(event.get()) {
+            Ok(Batch { records }) => Ok(json!(handle_batch(handler, &records, System.now_ms()).await)),
+            Err(_) => answer_event(handler, event.get()).await,
+        }
     })
     .await
 }

@@ -1,12 +1,22 @@
 //! Verifies what rows store as evidence: signed lists, long after they came.
 
-use domain::{Evidence, ListHash, ListPlace, Separator, SignedList, Timestamp, Unsigned};
+use domain::{Event, Evidence, ListHash, ListPlace, Separator, SignedList, Timestamp, Unsigned};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use signing::{KeyPair, NotVerified, PostbackKeys, Verified, verify};
 
 use crate::postback::{Element, Postback, SignedElements, signed_elements};
 use crate::postback_writer::PostbackBody;
+
+/// The id of an event that the row of this key says: see [`Event::id`].
+#[must_use]
+pub fn event_id(event: &Event, row_key: &str) -> String {
+    // A list that a row has with it has a hash. A row that is full has the list's signature alone.
+    event.id(row_key, |list| {
+        let hash = signing::list_hash(&list.additional_data).map(ListHash::from);
+        hash.map_or_else(|_| list.signature.clone(), |hash| hash.as_str().to_owned())
+    })
+}
 
 /// The keys that verify a postback, as a secret has them.
 #[derive(Debug, Deserialize)]

@@ -19,7 +19,9 @@ mod written_amount;
 
 pub use client::{Answered, CONNECT_TIMEOUT, Client, Unbuildable, tls};
 pub use deposits::{ActivateTransaction, Activation, ActivationRequest, CreateTransaction, Creation};
-pub use evidence::{EvidenceKeys, PostbackSecrets, RetiredKeys, Unproved, Verdict, VerifiedList, verify_list};
+pub use evidence::{
+    EvidenceKeys, PostbackSecrets, RetiredKeys, Unproved, Verdict, VerifiedList, event_id, verify_list,
+};
 pub use json_object::{JsonObject, JsonToken};
 pub use postback::{Element, Postback, SignedElements, read_postback, signed_elements};
 pub use postback_writer::{

@@ -16,7 +16,7 @@ pub use any_row::{AnyRow, ReadAny, RowId, read_any, read_each, read_key};
 pub use attention::{AttentionPage, FindAttention, IndexEntry, PAGE};
 pub use dynamodb::DynamoDb;
 pub use memory::Memory;
-pub use outbox::{RowEvents, row_events};
+pub use outbox::{Replayable, RowEvents, credited_order, current_events, row_events};
 pub use reserve::{Reserve, Reserved};
 pub use row::{ListProgressId, OUR_FORMAT, QUIET, Row, RowKey, StoredListId, TableId};
 pub use scan::{Scan, ScanPage, ScannedRow, Segment, UnreadableRow};
