@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
+use crate::flows::operator::Tool;
 use crate::flows::support::{Site, with, withdrawal};
 
 const NUMBER: &str = "47752123519";
@@ -46,9 +47,50 @@ async fn a_deposit_is_shown_with_its_attempts_and_payments() {
     let attempts: Vec<_> =
         found["attempts"].as_array().unwrap().iter().map(|it| (&it["key1"], &it["outcome"])).collect();
     assert_eq!(attempts, [(&json!("11111111111"), &json!("failed")), (&json!(NUMBER), &json!("activated"))]);
-    assert_eq!(names(&found["attempts"][0]), ["amount", "key1", "outcome", "started_at_ms"]);
+    assert_eq!(names(&found["attempts"][0]), ["amount", "key1", "message", "outcome", "started_at_ms"]);
+    assert_eq!(found["attempts"][0]["message"], "not found", "what the user was shown");
     assert!(found["attempts"][0]["started_at_ms"].as_u64() >= found["created_at_ms"].as_u64());
     assert!(!found.to_string().contains("631317234"), "the label: {found}");
+}
+
+/// A user says: I have paid, and nothing is credited.
+#[tokio::test]
+async fn an_attempt_says_what_became_of_its_money() {
+    let site = Site::start().await;
+    let payment = async |order: &str| {
+        let answer = site.get(&format!("/deposits/{order}")).await;
+        answer.body["attempts"][0]["payment"].clone()
+    };
+    let numbers = ["47752123511", "47752123512", "47752123513", "47752123514", "47752123515"];
+    for (order, number) in ["waits", "held", "unmatched", "elsewhere", "closed"].into_iter().zip(numbers) {
+        site.order(order).await;
+        site.activate(order, number).await;
+        assert_eq!(payment(order).await, Value::Null, "no money has come");
+    }
+    site.order("other").await;
+    let paid = |number: &str, order: &str| {
+        json!({"transaction_id": number, "amount": "700", "custom_transaction_id": order,
+        "label": "631317234"})
+    };
+    let tampered =
+        with(&with(&paid(numbers[1], "held"), "direction", &json!("ingoing")), "tamper", &json!({"amount": 8}));
+    site.control("postbacks", &tampered).await;
+    site.control("payments", &paid(numbers[2], "not-registered")).await;
+    site.control("payments", &paid(numbers[3], "other")).await;
+    let closed =
+        with(&with(&paid(numbers[4], "closed"), "direction", &json!("ingoing")), "tamper", &json!({"amount": 8}));
+    site.control("postbacks", &closed).await;
+    site.until("payment#paytm#47752123515", "quarantined").await;
+    let (status, said) = Tool::of(&site).resolve("payment#paytm#47752123515", "rejected", &[]).await;
+    assert_eq!(status, 0, "{said}");
+    site.until("payment#paytm#47752123514", "credited").await;
+    site.until("payment#paytm#47752123513", "unmatched").await;
+    site.until("payment#paytm#47752123512", "quarantined").await;
+    assert_eq!(payment("waits").await, Value::Null);
+    assert_eq!(payment("held").await, json!({"state": "quarantined", "mismatch": "amount"}));
+    assert_eq!(payment("unmatched").await, json!({"state": "unmatched"}));
+    assert_eq!(payment("elsewhere").await, json!({"state": "credited", "custom_transaction_id": "other"}));
+    assert_eq!(payment("closed").await, json!({"state": "rejected"}));
 }
 
 #[tokio::test]

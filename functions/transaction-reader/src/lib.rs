@@ -9,7 +9,9 @@ pub use error::ApiError;
 
 use std::collections::BTreeMap;
 
-use domain::{AttentionFilter, AttentionKind, CustomTransactionId, DepositRow, Timestamp, WithdrawalId, WithdrawalRow};
+use domain::{
+    AttentionFilter, AttentionKind, CustomTransactionId, DepositRow, PaymentKey, Timestamp, WithdrawalId, WithdrawalRow,
+};
 use lambda::{Handler, Reply, Request, Right, StatusCode};
 use serde::Serialize;
 use store::{
@@ -20,7 +22,8 @@ use tracing::{info, warn};
 
 use crate::search::{Place, Search};
 use crate::view::{
-    DepositView, ForeignWithdrawalView, ListView, Open, PaymentView, UnreadableRowView, UnreadableView, WithdrawalView,
+    DepositView, ForeignWithdrawalView, ListView, Open, PaymentView, Payments, UnreadableRowView, UnreadableView,
+    WithdrawalView, open_payments,
 };
 
 /// The settings that this function reads, beside those that all functions have.
@@ -30,6 +33,7 @@ pub const SETTINGS: &[&str] = &["TABLE_NAME"];
 pub const RIGHTS: &[Right] = &[
     Right::ReadRows("deposit"),
     Right::ReadRows("payment"),
+    Right::ReadManyRows("payment"),
     Right::ReadRows("withdrawal"),
     Right::ReadManyRows("withdrawal"),
     Right::ReadRows("unreadable"),
@@ -44,7 +48,7 @@ pub struct Deps<S> {
     pub table: S,
 }
 
-impl<S: ReadAny + ReadMany<WithdrawalId> + FindAttention + Send> Handler for Deps<S> {
+impl<S: ReadAny + ReadMany<PaymentKey> + ReadMany<WithdrawalId> + FindAttention + Send> Handler for Deps<S> {
     type Error = ApiError;
 
     async fn handle(&self, request: Request<'_>) -> Result<Reply, ApiError> {
@@ -58,13 +62,17 @@ impl<S: ReadAny + ReadMany<WithdrawalId> + FindAttention + Send> Handler for Dep
     }
 }
 
-impl<S: ReadAny + ReadMany<WithdrawalId> + FindAttention> Deps<S> {
+impl<S: ReadAny + ReadMany<PaymentKey> + ReadMany<WithdrawalId> + FindAttention> Deps<S> {
     async fn deposit(&self, id: &str) -> Result<Reply, ApiError> {
         let id = CustomTransactionId::parse(id).map_err(|_| ApiError::NotFound)?;
         info!(reference = id.key(), "asked for");
         match self.table.read(&id).await? {
             Some(Stored { row: DepositRow::Registered(row), version }) => {
-                Ok(Reply::new(StatusCode::OK, &DepositView::of(&row, version)))
+                let payments = match open_payments(&row) {
+                    none if none.is_empty() => Payments::new(),
+                    keys => read_each(&self.table, &keys).await?,
+                };
+                Ok(Reply::new(StatusCode::OK, &DepositView::of(&row, version, &payments)))
             }
             Some(Stored { row: DepositRow::Unregistered(_), .. }) | None => Err(ApiError::NotFound),
         }

@@ -1,5 +1,7 @@
 //! What a merchant sees of a row: never signed bytes, evidence, people or accounts.
 
+use std::collections::BTreeMap;
+
 use domain::{
     Amount, AttemptState, Contradiction, CurrencyCode, CustomTransactionId, Deposit, DepositState, ForeignWithdrawal,
     ListHash, ListProgress, Mismatch, OddPayment, Outcome, Payment, PaymentKey, PaymentState, Remark, Resolution,
@@ -7,7 +9,7 @@ use domain::{
     WithdrawalState,
 };
 use serde::Serialize;
-use store::Stored;
+use store::{Stored, UnreadableRow};
 
 #[derive(Serialize)]
 pub(crate) struct DepositView<'a> {
@@ -34,6 +36,54 @@ struct AttemptView<'a> {
     amount: Amount,
     outcome: AttemptState,
     started_at_ms: Timestamp,
+    /// What the user was shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deposit_amount: Option<Amount>,
+    /// What became of the money, if it has come and is not credited to this order.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payment: Option<MoneyView<'a>>,
+}
+
+/// What became of the money of a number.
+#[derive(Serialize)]
+struct MoneyView<'a> {
+    state: &'static str,
+    /// Why it is held.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mismatch: Option<Mismatch>,
+    /// The order to which it is credited.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    custom_transaction_id: Option<&'a CustomTransactionId>,
+}
+
+/// The payments of an order's attempts, by their keys.
+pub(crate) type Payments = BTreeMap<PaymentKey, Result<Stored<Payment>, UnreadableRow>>;
+
+impl<'a> MoneyView<'a> {
+    fn of(row: &'a Result<Stored<Payment>, UnreadableRow>) -> Option<Self> {
+        let Ok(Stored { row, .. }) = row else {
+            return Some(Self { state: "unreadable", mismatch: None, custom_transaction_id: None });
+        };
+        let (mismatch, custom_transaction_id) = match &row.state {
+            PaymentState::Claimed { .. } | PaymentState::Released { .. } => return None,
+            PaymentState::Unmatched { .. } | PaymentState::Rejected { .. } => (None, None),
+            PaymentState::Quarantined { mismatch, .. } => (Some(*mismatch), None),
+            PaymentState::Credited { order, .. } => (None, Some(order)),
+        };
+        Some(Self { state: row.state.name(), mismatch, custom_transaction_id })
+    }
+}
+
+/// The payments of the numbers that an order's users entered and that are not known to be credited to it.
+pub(crate) fn open_payments(row: &Deposit) -> Vec<PaymentKey> {
+    let key = |transaction_id: &TransactionId| PaymentKey {
+        wallet_type: row.order.wallet_type.clone(),
+        transaction_id: transaction_id.clone(),
+    };
+    let keys = row.attempts.iter().map(|attempt| key(&attempt.transaction_id));
+    keys.filter(|key| row.credited.iter().all(|credit| credit.payment != *key)).collect()
 }
 
 #[derive(Serialize)]
@@ -44,12 +94,16 @@ struct CreditView<'a> {
 }
 
 impl<'a> DepositView<'a> {
-    pub(crate) fn of(row: &'a Deposit, version: u64) -> Self {
+    pub(crate) fn of(row: &'a Deposit, version: u64, payments: &'a Payments) -> Self {
+        let payment = |number: &TransactionId| payments.iter().find(|(key, _)| key.transaction_id == *number);
         let attempts = row.attempts.iter().map(|it| AttemptView {
             key1: &it.transaction_id,
             amount: it.amount,
             outcome: it.outcome,
             started_at_ms: it.started_at,
+            message: it.message.as_deref(),
+            deposit_amount: it.deposit_amount,
+            payment: payment(&it.transaction_id).and_then(|(_, row)| MoneyView::of(row)),
         });
         let total = row.total_credits();
         Self {
