@@ -7,15 +7,16 @@ use axum::Router;
 use axum::extract::FromRef;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{MethodRouter, get, post};
+use pages::{HostName, guard};
 use tokio::net::TcpListener;
 
 use crate::connection::{Connections, Reset};
 use crate::fault_injection::inject;
 use crate::faults::Call;
-use crate::guard::{HostName, guard};
+use crate::live::live;
 use crate::postback_sender::PostbackSender;
 use crate::provider::Provider;
-use crate::{backoffice, call_reply, control, deposit_calls, page, postback_batch, window, withdrawal_calls};
+use crate::{backoffice, call_reply, control, deposit_calls, postback_batch, window, withdrawal_calls};
 
 /// What the handlers use.
 #[derive(Clone)]
@@ -64,9 +65,9 @@ fn router(shared: &Shared) -> Router {
         .route("/_control/postbacks", get(control::postbacks).post(postback_batch::send))
         .route("/_control/faults", post(control::order_fault).delete(control::clear_faults))
         .route("/_control/settings", get(control::settings).post(control::change_settings))
-        .route("/style.css", get(page::style))
-        .route("/live.js", get(page::script))
-        .route("/live", get(page::live))
+        .route("/style.css", get(pages::style))
+        .route("/live.js", get(pages::script))
+        .route("/live", get(live))
         .merge(window::routes())
         .merge(backoffice::routes())
         .fallback(call_reply::unknown_path)

@@ -5,11 +5,11 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use pages::HostName;
 use tokio::net::TcpListener;
 use url::Url;
 
 use crate::exchange::MerchantClient;
-use crate::guard::HostName;
 use crate::postback::Keys;
 use crate::postback_sender::PostbackSender;
 use crate::provider::{Provider, ProviderSecrets};

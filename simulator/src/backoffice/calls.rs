@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use maud::html;
+use pages::Page;
 
 use crate::backoffice::{SHOWN, cut_off, office, table};
 use crate::clock::written;
-use crate::page::Page;
 use crate::provider::Provider;
 
 /// `GET /backoffice/calls`

@@ -7,11 +7,11 @@ use axum::Form;
 use axum::extract::State;
 use axum::response::Response;
 use maud::{Markup, html};
+use pages::{Page, field, filled, see};
 use serde_json::{Map, Value};
 
-use crate::backoffice::{Problem, field, filled, office, table};
+use crate::backoffice::{Problem, office, table};
 use crate::faults::{Fault, KINDS};
-use crate::page::{Page, see};
 use crate::provider::Provider;
 
 const HERE: &str = "/backoffice/faults";

@@ -15,8 +15,8 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use maud::{Markup, html};
+use pages::{Frames, Page, Updates};
 
-use crate::page::{Frames, Page, Updates};
 use crate::routes::Shared;
 
 /// A page shows at most so many entries: the newest.
@@ -62,6 +62,7 @@ fn office(current: &str, title: &'static str, main: &Markup) -> Page<'static> {
     };
     Page {
         status: StatusCode::OK,
+        base: "",
         lang: "en",
         title,
         class: "office",
@@ -104,32 +105,15 @@ impl IntoResponse for Problem {
     }
 }
 
-/// The value of a field that may be left empty.
-fn filled(value: &str) -> Option<&str> {
-    Some(value.trim()).filter(|value| !value.is_empty())
-}
-
 /// The columns of numbers: they are aligned on the right.
 const NUMBERS: [&str; 3] = ["Amount", "Deliveries", "Times left"];
 
-/// A table in a frame that scrolls, with its caption for people who cannot see it.
+/// A table of the back office.
 fn table(name: &str, heads: &[&str], rows: &Markup) -> Markup {
-    html! {
-        div.scroll role="region" aria-label=(name) tabindex="0" {
-            table {
-                thead { tr { @for head in heads { th scope="col" class=[NUMBERS.contains(head).then_some("amount")] { (head) } } } }
-                tbody { (rows) }
-            }
-        }
-    }
+    pages::table(name, heads, &NUMBERS, rows)
 }
 
 /// Says that there is more than a page shows.
 fn cut_off(shown: usize, all: usize) -> Markup {
     html! { @if all > shown { p.hint { "The newest " (shown) " of " (all) "." } } }
-}
-
-/// A labelled field in one line of fields.
-fn field(id: &str, label: &str, input: &Markup) -> Markup {
-    html! { div.field { label for=(id) { (label) } (input) } }
 }

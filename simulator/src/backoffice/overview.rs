@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use maud::{Markup, html};
+use pages::Page;
 
 use crate::backoffice::{office, table};
 use crate::clock::written_ms;
-use crate::page::Page;
 use crate::provider::Provider;
 use crate::test_amounts::{DEPOSITS, TestAmount, WITHDRAWALS};
 

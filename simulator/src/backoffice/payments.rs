@@ -6,14 +6,14 @@ use axum::Form;
 use axum::extract::State;
 use axum::response::Response;
 use maud::{Markup, html};
+use pages::{Page, field, filled, see};
 use paykassma::WrittenAmount;
 use serde::Deserialize;
 
 use crate::actions;
-use crate::backoffice::{Problem, SHOWN, cut_off, field, filled, office, table};
+use crate::backoffice::{Problem, SHOWN, cut_off, office, table};
 use crate::clock::written;
 use crate::deposits::{Claim, Deposits, MadePayment, Payment, WaitingClaim};
-use crate::page::{Page, see};
 use crate::postback_sender::PostbackSender;
 use crate::provider::Provider;
 use crate::wallets::Wallet;

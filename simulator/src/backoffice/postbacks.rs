@@ -6,11 +6,11 @@ use axum::Form;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use maud::{Markup, html};
+use pages::{Page, field, see};
 use serde::Deserialize;
 
-use crate::backoffice::{Problem, SHOWN, cut_off, field, office, table};
+use crate::backoffice::{Problem, SHOWN, cut_off, office, table};
 use crate::clock::written;
-use crate::page::{Page, see};
 use crate::postback_copy::{shuffled, with_changed_digit, with_field};
 use crate::postback_sender::PostbackSender;
 use crate::provider::Provider;

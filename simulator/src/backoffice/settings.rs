@@ -7,10 +7,10 @@ use axum::Form;
 use axum::extract::State;
 use axum::response::Response;
 use maud::{Markup, html};
+use pages::{Page, filled, see};
 use serde_json::{Map, Value};
 
-use crate::backoffice::{Problem, filled, office};
-use crate::page::{Page, see};
+use crate::backoffice::{Problem, office};
 use crate::provider::Provider;
 use crate::settings::{Settings, Unregistered, WireSpelling};
 

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use axum::Form;
 use axum::extract::{Query, State};
 use maud::{Markup, html};
+use pages::{Page, Updates};
 use paykassma::{JsonObject, PostbackBody};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use signing::{Spelling, explain_postback, explain_withdrawal};
 
 use crate::backoffice::office;
-use crate::page::{Page, Updates};
 use crate::provider::Provider;
 use crate::signed_fields::SignedFields;
 

@@ -6,13 +6,13 @@ use axum::Form;
 use axum::extract::State;
 use axum::response::Response;
 use maud::{Markup, html};
+use pages::{Page, field, filled, see};
 use paykassma::WrittenAmount;
 use serde::Deserialize;
 
 use crate::actions;
-use crate::backoffice::{Problem, SHOWN, cut_off, field, filled, office, table};
+use crate::backoffice::{Problem, SHOWN, cut_off, office, table};
 use crate::clock::written;
-use crate::page::{Page, see};
 use crate::postback_sender::PostbackSender;
 use crate::provider::Provider;
 use crate::withdrawals::{Accepted, FAIL, Origin, Record, SUCCESS};

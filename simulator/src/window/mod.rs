@@ -8,6 +8,7 @@ mod text;
 
 use std::sync::Arc;
 
+use ::pages::see;
 use axum::Form;
 use axum::Router;
 use axum::extract::{Query, State};
@@ -18,7 +19,6 @@ use paykassma::WrittenAmount;
 use crate::actions;
 use crate::deposit_calls::{Activation, Answer, enter_number};
 use crate::deposits::{Payment, Reuse};
-use crate::page::see;
 use crate::postback_sender::PostbackSender;
 use crate::provider::Provider;
 use crate::request_fields::Rejection;

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use ::pages::{Frames, Page, Updates};
 use axum::http::StatusCode;
 use maud::{Markup, html};
 
 use crate::deposits::Payment;
-use crate::page::{Frames, Page, Updates};
 use crate::settings::Settings;
 use crate::test_amounts::DepositOutcome;
 use crate::wallets::Wallet;
@@ -194,6 +194,7 @@ fn page(state: &WindowState, text: &'static Text, title: &'static str, main: Mar
     let order = state.get("custom_transaction_id");
     Page {
         status: StatusCode::OK,
+        base: "",
         lang: text.lang,
         title,
         class: "window",

@@ -39,8 +39,8 @@ impl HostName {
     /// It is no name, or there is a port or something else around it.
     ///
     /// ```
-    /// assert!(simulator::HostName::parse("sandbox.example").is_ok());
-    /// assert!(simulator::HostName::parse("sandbox.example:3100").is_err());
+    /// assert!(pages::HostName::parse("sandbox.example").is_ok());
+    /// assert!(pages::HostName::parse("sandbox.example:3100").is_err());
     /// ```
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         let authority: Option<Authority> = text.parse().ok();

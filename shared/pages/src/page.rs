@@ -1,16 +1,12 @@
 //! What all pages share: the frame around them, the stylesheet, and the script that keeps them up to date.
 
-mod live;
-
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::{DOCTYPE, Markup, html};
 
-pub(crate) use live::live;
-
 /// Who may show a page inside a frame.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Frames {
+pub enum Frames {
     /// Nobody.
     None,
     /// A shop on this machine.
@@ -34,29 +30,40 @@ impl Frames {
 
 /// Whether a page shows by itself what has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Updates {
+pub enum Updates {
     /// No: it is the answer to a form, or it cannot change.
     None,
+    /// Yes.
     Silent,
     /// Yes, and a screen reader says it.
     Announced,
 }
 
 /// A page, before it becomes an answer.
-pub(crate) struct Page<'a> {
-    pub(crate) status: StatusCode,
-    pub(crate) lang: &'a str,
-    pub(crate) title: &'a str,
+#[derive(Debug)]
+pub struct Page<'a> {
+    /// The HTTP status.
+    pub status: StatusCode,
+    /// Where the stylesheet and the script are: a path without the slash at its end.
+    pub base: &'a str,
+    /// The language, such as `en`.
+    pub lang: &'a str,
+    /// The page's title.
+    pub title: &'a str,
     /// The class of the body: which of the two looks it has.
-    pub(crate) class: &'static str,
+    pub class: &'static str,
     /// What the link to the page's content says.
-    pub(crate) skip: &'a str,
-    /// Says that nothing of this is real.
-    pub(crate) banner: &'a str,
-    pub(crate) header: Markup,
-    pub(crate) main: Markup,
-    pub(crate) updates: Updates,
-    pub(crate) frames: Frames,
+    pub skip: &'a str,
+    /// Says on top of the page what all this is.
+    pub banner: &'a str,
+    /// The head of the page.
+    pub header: Markup,
+    /// Its content.
+    pub main: Markup,
+    /// Whether it shows by itself what has changed.
+    pub updates: Updates,
+    /// Who may show it inside a frame.
+    pub frames: Frames,
 }
 
 impl IntoResponse for Page<'_> {
@@ -68,9 +75,9 @@ impl IntoResponse for Page<'_> {
                     meta charset="utf-8";
                     meta name="viewport" content="width=device-width, initial-scale=1";
                     title { (self.title) }
-                    link rel="stylesheet" href="/style.css";
+                    link rel="stylesheet" href={(self.base) "/style.css"};
                     link rel="icon" href="data:,";
-                    @if self.updates != Updates::None { script src="/live.js" defer {} }
+                    @if self.updates != Updates::None { script src={(self.base) "/live.js"} defer {} }
                 }
                 body class=(self.class) {
                     a.skip href="#content" { (self.skip) }
@@ -85,16 +92,17 @@ impl IntoResponse for Page<'_> {
 }
 
 /// Sends the browser to a page after a form was handled, so that reloading it repeats nothing.
-pub(crate) fn see(page: &str) -> Response {
+#[must_use]
+pub fn see(page: &str) -> Response {
     Redirect::to(page).into_response()
 }
 
 /// `GET /style.css`
-pub(crate) async fn style() -> Response {
+pub async fn style() -> Response {
     ([(header::CONTENT_TYPE, "text/css; charset=utf-8")], include_str!("style.css")).into_response()
 }
 
 /// `GET /live.js`
-pub(crate) async fn script() -> Response {
+pub async fn script() -> Response {
     ([(header::CONTENT_TYPE, "text/javascript; charset=utf-8")], include_str!("live.js")).into_response()
 }

@@ -4,7 +4,7 @@ let used = false;
 main.addEventListener("input", () => (used = true));
 const isInUse = () => used || main.contains(document.activeElement) || main.querySelector("details[open]");
 
-const live = new EventSource("/live");
+const live = new EventSource(new URL("live", document.currentScript.src));
 // Also when it opens: something may have changed since the page was made.
 live.onopen = live.onmessage = async () => {
   if (isInUse()) return;
