@@ -5,6 +5,7 @@ use clap::{Parser, Subcommand};
 use crate::adopt::Adopt;
 use crate::after_restore::AfterRestore;
 use crate::audit::Audit;
+use crate::console::Serve;
 use crate::deployment::Where;
 use crate::events::Events;
 use crate::find::Find;
@@ -61,6 +62,8 @@ pub(crate) enum Command {
     Adopt(Adopt),
     /// Make a restored table safe to send withdrawals from
     AfterRestore(AfterRestore),
+    /// Show all this as pages in a browser on this machine
+    Serve(Serve),
 }
 
 const HELP: &str = "\

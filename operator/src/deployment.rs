@@ -36,6 +36,17 @@ pub(crate) struct Deployment {
     aws: Aws,
     /// Where the settings are from, if not from the environment.
     file: Option<EnvFile>,
+    is_local: bool,
+}
+
+/// Which stack it is, for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct StackName {
+    pub(crate) name: String,
+    pub(crate) account: String,
+    pub(crate) region: String,
+    /// Whether it is on this machine, where no money moves.
+    pub(crate) is_local: bool,
 }
 
 /// Where the services are, if not at AWS: a service's own setting goes before that of all.
@@ -58,12 +69,20 @@ impl Deployment {
             Some(_) => Aws::new(&settings)?,
             None => usual(&settings).await?,
         };
-        Ok(Self { settings: settings.with(endpoints), aws, file })
+        Ok(Self { settings: settings.with(endpoints), aws, file, is_local: place.local })
     }
 
     pub(crate) fn table(&self) -> Result<DynamoDb, Failure> {
         let name = self.setting("TABLE_NAME")?.to_owned();
         Ok(DynamoDb::new(self.aws.dynamodb(&self.settings), name))
+    }
+
+    /// Which stack it is. The ARN of its stream names the account.
+    pub(crate) fn stack(&self) -> Result<StackName, Failure> {
+        let arn = self.setting("TABLE_STREAM_ARN")?;
+        let account = arn.split(':').nth(4).unwrap_or_default().to_owned();
+        let (name, region) = (self.setting("TABLE_NAME")?.to_owned(), self.aws.region().to_string());
+        Ok(StackName { name, account, region, is_local: self.is_local })
     }
 
     /// Says where a service should be that was not reached, and whether it is for want of credentials.

@@ -6,6 +6,7 @@ pub mod after_restore;
 mod api;
 mod audit;
 mod cli;
+mod console;
 pub mod decisions;
 mod deployment;
 mod env_file;
@@ -73,6 +74,9 @@ fn usage(error: &clap::Error) -> Result<Done, Failure> {
 
 async fn command(cli: &Cli) -> Result<Done, Failure> {
     let deployment = Deployment::find(&cli.stack).await?;
+    if let Command::Serve(arguments) = &cli.command {
+        return console::serve(deployment, arguments).await;
+    }
     match on(&deployment, cli).await {
         Err(Failure::Unreached(unreached)) => Err(Failure::Unreached(deployment.explain(unreached).await)),
         done => done,
@@ -93,5 +97,6 @@ async fn on(deployment: &Deployment, cli: &Cli) -> Result<Done, Failure> {
         Command::Adopt(arguments) => adopt::run(deployment, output, arguments).await,
         Command::Audit(arguments) => audit::run(deployment, output, arguments).await,
         Command::Events(arguments) => events::run(deployment, output, arguments).await,
+        Command::Serve(_) => Ok(Done::Well),
     }
 }

@@ -53,21 +53,21 @@ const EACH_ONCE: [AttentionFilter; 6] = [
 
 /// A row of the list.
 #[derive(Serialize)]
-struct Open {
-    attention: AttentionFilter,
-    id: String,
-    since_ms: Timestamp,
+pub(crate) struct Open {
+    pub(crate) attention: AttentionFilter,
+    pub(crate) id: String,
+    pub(crate) since_ms: Timestamp,
     /// Since when a withdrawal has been in its state.
     #[serde(skip_serializing_if = "Option::is_none")]
-    state_since_ms: Option<Timestamp>,
-    state: &'static str,
+    pub(crate) state_since_ms: Option<Timestamp>,
+    pub(crate) state: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    amount: Option<String>,
+    pub(crate) amount: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    currency_code: Option<String>,
-    why: String,
+    pub(crate) currency_code: Option<String>,
+    pub(crate) why: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    version: Option<u64>,
+    pub(crate) version: Option<u64>,
 }
 
 pub(crate) async fn run(deployment: &Deployment, output: Output, arguments: &List) -> Result<Done, Failure> {
@@ -76,18 +76,7 @@ pub(crate) async fn run(deployment: &Deployment, output: Output, arguments: &Lis
     let until_ms = arguments
         .older_than
         .map_or(now_ms, |age| now_ms.saturating_sub(u64::try_from(age.as_millis()).unwrap_or(u64::MAX)));
-    let mut found = Vec::new();
-    let is_each_once = arguments.kind.is_empty();
-    let filters = if is_each_once { &EACH_ONCE[..] } else { &arguments.kind };
-    for filter in AttentionFilter::ALL.into_iter().filter(|it| filters.contains(it)) {
-        // Without --kind, what contradicts an open withdrawal is listed with the open ones.
-        let kinds = if is_each_once { filter.kinds().get(..1).unwrap_or_default() } else { filter.kinds() };
-        let mut of_filter = Vec::new();
-        for kind in kinds {
-            of_kind(&table, filter, *kind, Timestamp(until_ms), arguments.limit, &mut of_filter).await?;
-        }
-        found.append(&mut of_filter);
-    }
+    let found = open(&table, &arguments.kind, Timestamp(until_ms), arguments.limit).await?;
     output.records(&found, ["KIND", "ID", "SINCE", "STATE", "IN STATE", "AMOUNT", "WHY"], |it| {
         [
             it.attention.as_str().to_owned(),
@@ -101,6 +90,28 @@ pub(crate) async fn run(deployment: &Deployment, output: Output, arguments: &Lis
     });
     output.say(&format!("\n{} in all", found.len()));
     Ok(Done::Well)
+}
+
+/// Gives at most so many rows of each of these kinds, the oldest first; of all kinds, each row once, if none is named.
+pub(crate) async fn open(
+    table: &(impl FindAttention + ReadAny),
+    filters: &[AttentionFilter],
+    until: Timestamp,
+    limit: usize,
+) -> Result<Vec<Open>, Failure> {
+    let mut found = Vec::new();
+    let is_each_once = filters.is_empty();
+    let filters = if is_each_once { &EACH_ONCE[..] } else { filters };
+    for filter in AttentionFilter::ALL.into_iter().filter(|it| filters.contains(it)) {
+        // Of all kinds, what contradicts an open withdrawal is listed with the open ones.
+        let kinds = if is_each_once { filter.kinds().get(..1).unwrap_or_default() } else { filter.kinds() };
+        let mut of_filter = Vec::new();
+        for kind in kinds {
+            of_kind(table, filter, *kind, until, limit, &mut of_filter).await?;
+        }
+        found.append(&mut of_filter);
+    }
+    Ok(found)
 }
 
 /// Follows a part of the index from the oldest row on, and reads each row: one that is not to be listed any more is left out, and one

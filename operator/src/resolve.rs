@@ -101,7 +101,7 @@ pub(crate) async fn run(deployment: &Deployment, output: Output, arguments: &Res
 
 impl DecisionReply {
     /// Without what is people's own.
-    fn masked(mut self) -> Self {
+    pub(crate) fn masked(mut self) -> Self {
         for FieldChange { field, before, after, .. } in &mut self.changes {
             for value in [before, after] {
                 let mut shown = Spelled::read(&value.to_string());

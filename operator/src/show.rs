@@ -2,12 +2,12 @@
 
 use clap::Args;
 use domain::{
-    Contradiction, DepositRow, Evidence, ListCopy, Resolution, SignedFacts, SignedList, Timestamp, Withdrawal,
-    WithdrawalRow, WithdrawalState,
+    Contradiction, DepositRow, Evidence, ListCopy, PaymentSystems, Resolution, SignedFacts, SignedList, Timestamp,
+    Withdrawal, WithdrawalRow, WithdrawalState,
 };
 use paykassma::{SignedElements, signed_elements};
 use serde::Serialize;
-use store::AnyRow;
+use store::{AnyRow, ReadAny, UnreadableRow};
 
 use crate::deployment::Deployment;
 use crate::escape::{self, one_line};
@@ -32,17 +32,17 @@ pub(crate) struct Show {
 
 /// All that is known of a transaction.
 #[derive(Serialize)]
-struct Shown {
-    id: String,
-    state: &'static str,
-    why: String,
+pub(crate) struct Shown {
+    pub(crate) id: String,
+    pub(crate) state: &'static str,
+    pub(crate) why: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    attention: Option<&'static str>,
-    version: u64,
-    history: Vec<Happened>,
+    pub(crate) attention: Option<&'static str>,
+    pub(crate) version: u64,
+    pub(crate) history: Vec<Happened>,
     /// The signed elements that decided or contradict, as they were signed.
-    evidence: Vec<Signed>,
-    row: Spelled,
+    pub(crate) evidence: Vec<Signed>,
+    pub(crate) row: Spelled,
 }
 
 /// A row that cannot be read.
@@ -57,36 +57,31 @@ struct ShownUnreadable {
 #[derive(Serialize)]
 pub(crate) struct Happened {
     pub(crate) at_ms: Timestamp,
-    what: String,
+    pub(crate) what: String,
 }
 
 /// What the provider signed.
 #[derive(Serialize)]
-struct Signed {
-    signature: String,
+pub(crate) struct Signed {
+    pub(crate) signature: String,
     /// The access key of the keys that verified it.
-    access_key: String,
+    pub(crate) access_key: String,
     /// How many elements the list has.
-    elements: usize,
+    pub(crate) elements: usize,
     /// Which of them this is, from 0; absent if it is the whole list.
     #[serde(skip_serializing_if = "Option::is_none")]
-    element: Option<usize>,
+    pub(crate) element: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    received_at_ms: Option<Timestamp>,
-    said: Spelled,
+    pub(crate) received_at_ms: Option<Timestamp>,
+    pub(crate) said: Spelled,
 }
 
 pub(crate) async fn run(deployment: &Deployment, output: Output, arguments: &Show) -> Result<Done, Failure> {
     let table = deployment.table()?;
     let mut done = Done::Well;
-    for row in id::find_all(&table, &arguments.id, &deployment.payment_systems()?).await? {
+    for row in shown(&table, &arguments.id, &deployment.payment_systems()?, arguments.reveal).await? {
         match row {
-            Ok(row) => {
-                let lists = Lists::read(&table, evidence(&row)).await?;
-                let shown = Shown::of(&row, &lists)?;
-                let shown = if arguments.reveal { shown } else { shown.masked() };
-                output.line(&shown, || shown.text());
-            }
+            Ok(shown) => output.line(&shown, || shown.text()),
             Err(bad) => {
                 done = Done::Found;
                 let shown = ShownUnreadable { id: bad.key, state: rows::UNREADABLE, why: bad.reason };
@@ -95,6 +90,27 @@ pub(crate) async fn run(deployment: &Deployment, output: Output, arguments: &Sho
         }
     }
     Ok(done)
+}
+
+/// All that is known of the rows that may be meant.
+pub(crate) async fn shown(
+    table: &impl ReadAny,
+    id: &str,
+    systems: &PaymentSystems,
+    reveal: bool,
+) -> Result<Vec<Result<Shown, UnreadableRow>>, Failure> {
+    let mut all = Vec::new();
+    for row in id::find_all(table, id, systems).await? {
+        all.push(match row {
+            Ok(row) => {
+                let lists = Lists::read(table, evidence(&row)).await?;
+                let shown = Shown::of(&row, &lists)?;
+                Ok(if reveal { shown } else { shown.masked() })
+            }
+            Err(bad) => Err(bad),
+        });
+    }
+    Ok(all)
 }
 
 impl Shown {
@@ -141,7 +157,7 @@ impl Shown {
     }
 }
 
-fn pretty(value: &Spelled) -> String {
+pub(crate) fn pretty(value: &Spelled) -> String {
     let text = escape::json(&serde_json::to_string_pretty(value).unwrap_or_default());
     text.lines().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")
 }
