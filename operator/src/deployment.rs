@@ -36,7 +36,6 @@ pub(crate) struct Deployment {
     aws: Aws,
     /// Where the settings are from, if not from the environment.
     file: Option<EnvFile>,
-    is_local: bool,
 }
 
 /// Which stack it is, for people.
@@ -69,7 +68,7 @@ impl Deployment {
             Some(_) => Aws::new(&settings)?,
             None => usual(&settings).await?,
         };
-        Ok(Self { settings: settings.with(endpoints), aws, file, is_local: place.local })
+        Ok(Self { settings: settings.with(endpoints), aws, file })
     }
 
     pub(crate) fn table(&self) -> Result<DynamoDb, Failure> {
@@ -82,7 +81,11 @@ impl Deployment {
         let arn = self.setting("TABLE_STREAM_ARN")?;
         let account = arn.split(':').nth(4).unwrap_or_default().to_owned();
         let (name, region) = (self.setting("TABLE_NAME")?.to_owned(), self.aws.region().to_string());
-        Ok(StackName { name, account, region, is_local: self.is_local })
+        let endpoint =
+            self.settings.optional("AWS_ENDPOINT_URL_DYNAMODB").and_then(|url| url.parse::<reqwest::Url>().ok());
+        let host = endpoint.as_ref().and_then(reqwest::Url::host_str);
+        let is_local = host.is_some_and(|host| ["127.0.0.1", "localhost", "[::1]"].contains(&host));
+        Ok(StackName { name, account, region, is_local })
     }
 
     /// Says where a service should be that was not reached, and whether it is for want of credentials.

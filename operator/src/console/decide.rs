@@ -112,6 +112,8 @@ async fn outcomes(console: &Console, id: &str) -> Result<Vec<Possible>, Failure>
             },
         ));
     }
+    // What is possible comes first.
+    all.sort_by_key(|(_, effect)| effect.is_err());
     Ok(all)
 }
 
