@@ -3,6 +3,7 @@
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use domain::{AttentionFilter, AttentionKind, Timestamp, Withdrawal};
+use futures_util::future::try_join_all;
 use lambda::{Clock, System};
 use serde::Serialize;
 use store::{AnyRow, FindAttention, IndexEntry, PAGE, ReadAny, UnreadableRow, read_key};
@@ -127,11 +128,13 @@ async fn of_kind(
     let mut after = None;
     loop {
         let page = table.find_attention(kind, Timestamp(0), after.as_ref(), PAGE).await?;
-        for entry in page.entries.iter().filter(|entry| entry.at <= until) {
+        let entries: Vec<_> = page.entries.iter().filter(|entry| entry.at <= until).collect();
+        let rows = try_join_all(entries.iter().map(|entry| read_key(table, &entry.key))).await?;
+        for (entry, row) in entries.into_iter().zip(rows) {
             if found.len() >= limit {
                 return Ok(());
             }
-            let listed = match read_key(table, &entry.key).await? {
+            let listed = match row {
                 Some(Ok(row)) => Open::of(&row, filter, kind),
                 Some(Err(bad)) => Some(Open::unreadable(&bad, filter, entry)),
                 None => None,
