@@ -52,6 +52,9 @@ const EACH_ONCE: [AttentionFilter; 6] = [
     AttentionFilter::Unfinished,
 ];
 
+/// Rows that are read at the same time.
+const AT_A_TIME: usize = 16;
+
 /// A row of the list.
 #[derive(Serialize)]
 pub(crate) struct Open {
@@ -128,18 +131,20 @@ async fn of_kind(
     let mut after = None;
     loop {
         let page = table.find_attention(kind, Timestamp(0), after.as_ref(), PAGE).await?;
-        let entries: Vec<_> = page.entries.iter().filter(|entry| entry.at <= until).collect();
-        let rows = try_join_all(entries.iter().map(|entry| read_key(table, &entry.key))).await?;
-        for (entry, row) in entries.into_iter().zip(rows) {
-            if found.len() >= limit {
-                return Ok(());
+        for entries in page.entries.chunks(AT_A_TIME) {
+            let entries = entries.iter().filter(|entry| entry.at <= until);
+            let rows = try_join_all(entries.clone().map(|entry| read_key(table, &entry.key))).await?;
+            for (entry, row) in entries.zip(rows) {
+                if found.len() >= limit {
+                    return Ok(());
+                }
+                let listed = match row {
+                    Some(Ok(row)) => Open::of(&row, filter, kind),
+                    Some(Err(bad)) => Some(Open::unreadable(&bad, filter, entry)),
+                    None => None,
+                };
+                found.extend(listed.filter(|it| it.since_ms <= until));
             }
-            let listed = match row {
-                Some(Ok(row)) => Open::of(&row, filter, kind),
-                Some(Err(bad)) => Some(Open::unreadable(&bad, filter, entry)),
-                None => None,
-            };
-            found.extend(listed.filter(|it| it.since_ms <= until));
         }
         let Some(next) = page.next.filter(|next| next.at <= until) else { return Ok(()) };
         after = Some(next);
