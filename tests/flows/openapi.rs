@@ -27,23 +27,26 @@ fn description() -> Value {
 /// The schemas tell clients to take what a later release may add: other fields, and other values of `x-extensible-enum`.
 /// This release must send neither. A schema that is a part is closed where it is used.
 pub(super) fn make_exact(schema: &mut Value, is_part: bool) {
-    match schema {
-        Value::Array(schemas) => schemas.iter_mut().for_each(|schema| make_exact(schema, is_part)),
-        Value::Object(schema) => {
-            if let Some(values) = schema.remove("x-extensible-enum") {
-                assert_eq!(schema.get("type"), Some(&json!("string")));
-                schema.insert("enum".into(), values);
-            }
-            let is_described = ["properties", "allOf"].iter().any(|keyword| schema.contains_key(*keyword));
-            if is_described && schema.get("additionalProperties") == Some(&json!(true)) {
-                schema.remove("additionalProperties");
-            }
-            if !is_part && (is_described || schema.contains_key("$ref")) {
-                schema.insert("unevaluatedProperties".into(), json!(false));
-            }
-            schema.iter_mut().for_each(|(keyword, schema)| make_exact(schema, keyword == "allOf"));
+    if let Value::Array(schemas) = schema {
+        for schema in schemas {
+            make_exact(schema, is_part);
         }
-        _ => {}
+        return;
+    }
+    let Value::Object(schema) = schema else { return };
+    if let Some(values) = schema.remove("x-extensible-enum") {
+        assert_eq!(schema.get("type"), Some(&json!("string")));
+        schema.insert("enum".into(), values);
+    }
+    let is_described = ["properties", "allOf"].iter().any(|keyword| schema.contains_key(*keyword));
+    if is_described && schema.get("additionalProperties") == Some(&json!(true)) {
+        schema.remove("additionalProperties");
+    }
+    if !is_part && (is_described || schema.contains_key("$ref")) {
+        schema.insert("unevaluatedProperties".into(), json!(false));
+    }
+    for (keyword, schema) in schema {
+        make_exact(schema, keyword == "allOf");
     }
 }
 
