@@ -64,9 +64,8 @@ fn existing(directory: &Path, program: &str) -> Result<PathBuf, StartError> {
 
 /// The values of all settings, whoever gets them.
 fn settings(options: &StackOptions, services: &Services, provider_url: &str) -> Settings {
-    let queue = queue_url(services.sqs.url(), EVENTS_QUEUE);
-    let posting =
-        options.events.iter().flat_map(|url| [("EVENTS_QUEUE_URL", queue.clone()), ("EVENTS_URL", url.clone())]);
+    let queue = || queue_url(services.sqs.url(), EVENTS_QUEUE);
+    let posting = options.events.iter().flat_map(|url| [("EVENTS_URL", url.clone()), ("REPLAY_QUEUE_URL", queue())]);
     let all = [
         ("AWS_ACCESS_KEY_ID", "local".into()),
         ("AWS_ENDPOINT_URL_DYNAMODB", services.dynamodb.url().into()),
@@ -79,6 +78,7 @@ fn settings(options: &StackOptions, services: &Services, provider_url: &str) -> 
         ("EVENTS_FIRST_RETRY_SECONDS", options.events_first_retry_seconds.to_string()),
         ("EVENTS_GIVE_UP_SECONDS", options.events_give_up_seconds.to_string()),
         ("EVENTS_QUEUE_ARN", arn(EVENTS_QUEUE)),
+        ("EVENTS_QUEUE_URL", queue()),
         ("FIRST_RETRY_SECONDS", options.first_retry_seconds.to_string()),
         ("LOG_LEVEL", options.log_level.clone()),
         ("METRICS_NAMESPACE", format!("Paykassma/{STACK}")),

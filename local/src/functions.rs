@@ -56,7 +56,7 @@ pub(crate) const FUNCTIONS: [Deployed; 12] = [
     Deployed {
         name: PUBLISHER,
         secret: Some(POSTBACKS),
-        settings: &["AWS_ENDPOINT_URL_EVENTBRIDGE", "EVENTS_QUEUE_URL", "EVENT_BUS_NAME", "SET_ASIDE_QUEUE_URL"],
+        settings: &["AWS_ENDPOINT_URL_EVENTBRIDGE", "EVENT_BUS_NAME", "REPLAY_QUEUE_URL", "SET_ASIDE_QUEUE_URL"],
     },
     Deployed {
         name: FORWARDER,

@@ -74,6 +74,8 @@ fn all_events_go_to_the_forwarder_and_none_is_used_up() {
     assert_eq!(may_send["Principal"], json!({"Service": "events.amazonaws.com"}));
     assert_eq!(may_send["Condition"], json!({"ArnEquals": {"aws:SourceArn": {"Fn::GetAtt": "EventsRule.Arn"}}}));
 
+    let replays = json!({"Fn::If": ["HasEventsUrl", {"Ref": "EventsQueue"}, ""]});
+    assert_eq!(template.variables("event-publisher")["REPLAY_QUEUE_URL"], replays, "there is one way to push");
     let queue = template.properties("EventsQueue");
     assert_eq!(queue["RedrivePolicy"]["deadLetterTargetArn"], json!({"Fn::GetAtt": "UndeliveredQueue.Arn"}));
     assert_eq!(queue["RedrivePolicy"]["maxReceiveCount"], 1_000, "SQS's most: the age ends the attempts");

@@ -27,7 +27,7 @@ pub const SETTINGS: &[&str] = &[
     "ATTEMPT_ID_SEPARATOR",
     "EVENT_BUS_NAME",
     "SET_ASIDE_QUEUE_URL",
-    "EVENTS_QUEUE_URL",
+    "REPLAY_QUEUE_URL",
 ];
 
 /// What this function's role allows.

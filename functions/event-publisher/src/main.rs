@@ -25,7 +25,7 @@ async fn set_up(settings: &Settings) -> Result<impl ChangeHandler + Handler + us
     let aws = Aws::new(settings)?;
     let name = settings.required("EVENT_BUS_NAME")?.to_owned();
     let queue = settings.required("SET_ASIDE_QUEUE_URL")?.to_owned();
-    let push = settings.optional("EVENTS_QUEUE_URL").map(str::to_owned);
+    let push = settings.optional("REPLAY_QUEUE_URL").map(str::to_owned);
     let secret_id = settings.required("SECRET_ID")?.to_owned();
     let proofs = Proofs {
         table: DynamoDb::new(aws.dynamodb(settings), settings.required("TABLE_NAME")?.to_owned()),
