@@ -68,7 +68,7 @@ const BAD: [(&str, &str); 53] = [
 ];
 
 /// Settings that may be missing and have no form of their own.
-const FREE: [&str; 9] = [
+const FREE: [&str; 10] = [
     "AWS_ENDPOINT_URL_DYNAMODB",
     "AWS_ENDPOINT_URL_EVENTBRIDGE",
     "AWS_ENDPOINT_URL_SECRETS_MANAGER",
@@ -77,6 +77,7 @@ const FREE: [&str; 9] = [
     "AWS_SESSION_TOKEN",
     "LOG_LEVEL",
     "METRICS_NAMESPACE",
+    "REPLAY_QUEUE_URL",
     "SETTINGS_VERSION",
 ];
 

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::future::Future;
 
 use lambda_http::http::StatusCode;
-use lambda_http::http::header::{CONTENT_TYPE, RETRY_AFTER};
+use lambda_http::http::header::{CONTENT_TYPE, HeaderName, RETRY_AFTER};
 use lambda_http::request::RequestContext;
 use lambda_http::{Body, RequestExt, Response, service_fn};
 use serde::Serialize;
@@ -133,12 +133,21 @@ impl Reply {
         Self::new(error.status(), &ErrorBody { code: error.code(), message: error.to_string(), field: error.field() })
     }
 
+    fn headers(&self) -> impl Iterator<Item = (HeaderName, &'static str)> + use<> {
+        let retry = (self.status == StatusCode::SERVICE_UNAVAILABLE).then_some((RETRY_AFTER, "5"));
+        std::iter::once((CONTENT_TYPE, "application/json")).chain(retry)
+    }
+
     fn into_response(self) -> Result<Response<Body>, lambda_http::Error> {
-        let mut response = Response::builder().status(self.status).header(CONTENT_TYPE, "application/json");
-        if self.status == StatusCode::SERVICE_UNAVAILABLE {
-            response = response.header(RETRY_AFTER, "5");
-        }
+        let response = Response::builder().status(self.status);
+        let response = self.headers().fold(response, |response, (name, value)| response.header(name, value));
         Ok(response.body(Body::Text(self.body))?)
+    }
+
+    /// As API Gateway takes it from a function that answers it by itself.
+    fn into_value(self) -> Value {
+        let headers: Value = self.headers().map(|(name, value)| (name.to_string(), Value::from(value))).collect();
+        json!({"statusCode": self.status.as_u16(), "headers": headers, "body": self.body})
     }
 }
 
@@ -187,9 +196,7 @@ pub async fn serve<H: Handler>(set_up: Result<H, BadSetting>) -> Result<(), lamb
 
 /// Answers a request that came as an event, for a function that has other events too.
 pub(crate) async fn answer_event<H: Handler>(handler: Option<&H>, event: &str) -> Result<Value, lambda_http::Error> {
-    let Reply { status, body } = reply(handler, &lambda_http::request::from_str(event)?).await;
-    let headers = json!({CONTENT_TYPE.as_str(): "application/json"});
-    Ok(json!({"statusCode": status.as_u16(), "headers": headers, "body": body}))
+    Ok(reply(handler, &lambda_http::request::from_str(event)?).await.into_value())
 }
 
 /// What API Gateway says of a request beside the request itself.
@@ -223,6 +230,20 @@ mod tests {
         assert_eq!(other.query_parameters(names), Err(BadRequest::field("stat", "is not a parameter of this request")));
         let twice = of(&[("state", "a"), ("state", "a")]);
         assert_eq!(twice.query_parameters(names), Err(BadRequest::field("state", "appears twice")));
+    }
+
+    #[test]
+    fn a_reply_to_an_event_has_what_an_http_response_has() {
+        for (status, retry) in [(StatusCode::OK, Value::Null), (StatusCode::SERVICE_UNAVAILABLE, json!("5"))] {
+            let reply = Reply::new(status, &json!({"code": "try_again"}));
+            let response = reply.clone().into_response().unwrap();
+            let value = reply.into_value();
+            assert_eq!((&value["statusCode"], &value["headers"]["retry-after"]), (&json!(status.as_u16()), &retry));
+            let headers =
+                response.headers().iter().map(|(name, value)| (name.to_string(), json!(value.to_str().unwrap())));
+            assert_eq!(value["headers"], headers.collect::<Value>());
+            assert_eq!(value["body"], r#"{"code":"try_again"}"#);
+        }
     }
 
     #[test]
