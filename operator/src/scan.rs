@@ -14,6 +14,9 @@ use crate::failure::Failure;
 /// Parts of the table that are read at the same time: as many pages are held at most.
 const SEGMENTS: u16 = 4;
 
+/// Most rows that are named if they cannot be read. All are counted.
+pub(crate) const NAMED: usize = 20;
+
 /// A row as a scan has read it.
 pub(crate) type Scanned = Result<ScannedRow, UnreadableRow>;
 
@@ -51,12 +54,14 @@ where
     let segments =
         (0..SEGMENTS).map(|number| Box::pin(pages(table.clone(), Segment { number, of: SEGMENTS }, look.clone())));
     let mut pages = pin!(stream::select_all(segments));
+    let mut all: u64 = 0;
     while let Some(Looked { rows, found, .. }) = pages.try_next().await? {
         take(found)?;
+        all = all.saturating_add(rows);
         bar.inc(rows);
     }
     bar.finish();
-    Ok(bar.position())
+    Ok(all)
 }
 
 /// Walks a segment from its first page (`Some(None)`) to its last. Each page is a task of its own.

@@ -2,6 +2,8 @@
 //! data; nothing is decided here.
 
 mod decide;
+mod find;
+mod jobs;
 mod needs_person;
 mod transaction;
 
@@ -63,6 +65,7 @@ pub(crate) struct Console {
     base: String,
     is_read_only: bool,
     by: String,
+    jobs: jobs::Jobs,
 }
 
 pub(crate) type Shared = Arc<Console>;
@@ -74,8 +77,16 @@ pub(crate) async fn serve(deployment: Deployment, arguments: &Serve) -> Result<D
     let (table, systems, stack) = (deployment.table()?, deployment.payment_systems()?, deployment.stack()?);
     let base = format!("/{}", hex::encode(secret));
     let Serve { read_only, by, .. } = arguments;
-    let console =
-        Arc::new(Console { deployment, table, systems, stack, base, is_read_only: *read_only, by: by.clone() });
+    let console = Arc::new(Console {
+        deployment,
+        table,
+        systems,
+        stack,
+        base,
+        is_read_only: *read_only,
+        by: by.clone(),
+        jobs: jobs::Jobs::default(),
+    });
     let unusable = |error: std::io::Error| Failure::Usage(format!("--port {}: {error}", arguments.port));
     let listener = TcpListener::bind(("127.0.0.1", arguments.port)).await.map_err(unusable)?;
     let port = listener.local_addr().map_err(unusable)?.port();
@@ -115,6 +126,10 @@ fn router(console: &Shared) -> Router {
         .route("/", get(needs_person::show))
         .route("/open.csv", get(needs_person::csv))
         .route("/transaction", get(transaction::show).post(transaction::reveal))
+        .route("/find", get(find::ask).post(find::start))
+        .route("/jobs/{id}", get(jobs::show))
+        .route("/jobs/{id}/stop", axum::routing::post(jobs::stop))
+        .route("/live", get(jobs::live))
         .route("/style.css", get(pages::style))
         .route("/live.js", get(pages::script));
     if !console.is_read_only {
@@ -130,7 +145,7 @@ fn router(console: &Shared) -> Router {
 }
 
 /// The pages of the menu.
-const MENU: [(&str, &str); 1] = [("/", "Needs a person")];
+const MENU: [(&str, &str); 2] = [("/", "Needs a person"), ("/find", "Find")];
 
 impl Console {
     /// A page. `current` is its entry in the menu.
