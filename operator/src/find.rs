@@ -8,14 +8,14 @@ use domain::{Amount, NormalisedNumber, Timestamp, TransactionId};
 use indicatif::ProgressBar;
 use lambda::{Clock, System};
 use serde::Serialize;
-use store::{AnyRow, ReadAny, Scan, UnreadableRow, read_key};
+use store::{AnyRow, ReadAny, Scan, read_key};
 
 use crate::deployment::Deployment;
 use crate::failure::{Done, Failure};
 use crate::output::Output;
 use crate::rows;
 use crate::said::{Said, rows_of_account};
-use crate::scan::{NAMED, pace, rows_bar, scan};
+use crate::scan::{Unreadable, pace, rows_bar, scan};
 
 /// What to look for.
 #[derive(Debug, Args)]
@@ -90,11 +90,9 @@ pub(crate) struct Found {
 pub(crate) struct Summary {
     pub(crate) found: u64,
     pub(crate) rows: u64,
-    pub(crate) unreadable: u64,
+    pub(crate) unreadable: Unreadable,
     pub(crate) seconds: u64,
     pub(crate) rows_per_second: u64,
-    #[serde(skip)]
-    pub(crate) unreadable_rows: Vec<UnreadableRow>,
 }
 
 pub(crate) async fn run(deployment: &Deployment, output: Output, arguments: &Find) -> Result<Done, Failure> {
@@ -105,12 +103,12 @@ pub(crate) async fn run(deployment: &Deployment, output: Output, arguments: &Fin
     (summary.seconds, summary.rows_per_second) = pace(summary.rows, taken_ms);
     print(output, &found, arguments.reveal);
     output.line(&summary, || {
-        let Summary { found, rows, unreadable, seconds, rows_per_second, .. } = summary;
+        let Summary { found, rows, unreadable, seconds, rows_per_second } = &summary;
         format!(
             "\n{found} found in {rows} rows, in {seconds} s, {rows_per_second} per second; {unreadable} rows cannot be read"
         )
     });
-    Ok(if summary.found > 0 && summary.unreadable == 0 { Done::Well } else { Done::Found })
+    Ok(if summary.found > 0 && summary.unreadable.number == 0 { Done::Well } else { Done::Found })
 }
 
 fn print(output: Output, found: &[Found], reveal: bool) {
@@ -144,7 +142,7 @@ pub(crate) async fn find(
                     listed.extend(rows_of_account(&it.row, account));
                 }
             }
-            Err(bad) => search.cannot_read(bad),
+            Err(bad) => search.summary.unreadable.add(bad),
         }
         Ok(())
     });
@@ -178,13 +176,6 @@ impl Search<'_> {
         self.summary.found = self.summary.found.saturating_add(1);
         if self.found.len() < self.arguments.limit {
             self.found.insert(row.key(), Found::of(row, &said, self.arguments.reveal));
-        }
-    }
-
-    fn cannot_read(&mut self, bad: UnreadableRow) {
-        self.summary.unreadable = self.summary.unreadable.saturating_add(1);
-        if self.summary.unreadable_rows.len() < NAMED {
-            self.summary.unreadable_rows.push(bad);
         }
     }
 }

@@ -1,5 +1,6 @@
 //! All rows of the table, read in several parts at the same time, and how far that is.
 
+use std::fmt;
 use std::future::{Future, ready};
 use std::panic::resume_unwind;
 use std::pin::pin;
@@ -7,6 +8,7 @@ use std::time::Duration;
 
 use futures_util::{Stream, TryStreamExt, stream};
 use indicatif::{ProgressBar, ProgressStyle};
+use serde::{Serialize, Serializer};
 use store::{Scan, ScannedRow, Segment, UnreadableRow};
 
 use crate::failure::Failure;
@@ -15,7 +17,7 @@ use crate::failure::Failure;
 const SEGMENTS: u16 = 4;
 
 /// Most rows that are named if they cannot be read. All are counted.
-pub(crate) const NAMED: usize = 20;
+const NAMED: usize = 20;
 
 /// A row as a scan has read it.
 pub(crate) type Scanned = Result<ScannedRow, UnreadableRow>;
@@ -25,6 +27,34 @@ struct Looked<T> {
     rows: u64,
     found: T,
     next: Option<String>,
+}
+
+/// The rows that could not be read: how many, and some of them.
+#[derive(Debug, Default)]
+pub(crate) struct Unreadable {
+    pub(crate) number: u64,
+    pub(crate) some: Vec<UnreadableRow>,
+}
+
+impl Unreadable {
+    pub(crate) fn add(&mut self, bad: UnreadableRow) {
+        self.number = self.number.saturating_add(1);
+        if self.some.len() < NAMED {
+            self.some.push(bad);
+        }
+    }
+}
+
+impl fmt::Display for Unreadable {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}", self.number)
+    }
+}
+
+impl Serialize for Unreadable {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u64(self.number)
+    }
 }
 
 /// Has each row taken as it comes. Gives how many there were.

@@ -6,13 +6,13 @@ use domain::{Amount, TransactionId};
 use indicatif::ProgressBar;
 use maud::{Markup, html};
 use pages::{field, filled};
-use store::UnreadableRow;
 
 use super::jobs::{Finished, Kept};
 use super::{Ask, Console, Fields, when};
 use crate::failure::Failure;
 use crate::find::{Day, Find, Found, LIMIT, Summary, find};
 use crate::rows;
+use crate::scan::Unreadable;
 
 const PAGE: &str = "/find";
 
@@ -105,22 +105,27 @@ fn result(console: &Console, found: &[Found], summary: &Summary) -> Markup {
         }
     };
     html! {
-        p { strong { (summary.found) " found." } @if summary.found > found.len() as u64 { " The first " (found.len()) " that were seen are listed." } }
-        (unreadable(console, summary.unreadable, &summary.unreadable_rows))
+        p { strong { (summary.found) " found." } (more(summary.found, found.len())) }
+        (unreadable(console, &summary.unreadable))
         @if !found.is_empty() { (pages::table("Transactions", &["Transaction", "State", "Amount", "When", "Why"], &["Amount"], &rows)) }
         p { a.button href={ (console.base) (PAGE) } { "Find another" } }
     }
 }
 
-/// Rows that a scan could not read: how many, and some of them.
-pub(super) fn unreadable(console: &Console, number: u64, some: &[UnreadableRow]) -> Markup {
+/// Rows that a scan could not read.
+pub(super) fn unreadable(console: &Console, rows: &Unreadable) -> Markup {
     html! {
-        @if number > 0 {
+        @if rows.number > 0 {
             section.card {
-                h2 { span.state.bad { (number) " unreadable" } }
+                h2 { span.state.bad { (rows.number) " unreadable" } }
                 p { "What these rows say is not known." }
-                ul { @for it in some { li { a href=(console.transaction(&it.key)) { code { (it.key) } } ": " (it.reason) } } }
+                ul { @for it in &rows.some { li { a href=(console.transaction(&it.key)) { code { (it.key) } } ": " (it.reason) } } }
             }
         }
     }
+}
+
+/// Says that not all are listed.
+pub(super) fn more(all: u64, listed: usize) -> Markup {
+    html! { @if u64::try_from(listed).is_ok_and(|listed| listed < all) { " The first " (listed) " are listed." } }
 }

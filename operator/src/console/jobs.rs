@@ -18,6 +18,7 @@ use pages::{Page, Updates, see};
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinError, JoinHandle};
 
+use super::events::Events;
 use super::{Ask, Console, Shared, when};
 use crate::failure::Failure;
 use crate::rows;
@@ -73,6 +74,17 @@ pub(super) struct Finished {
 /// What is held of a job's result besides its page.
 pub(super) enum Kept {
     Nothing,
+    Events(Events),
+}
+
+impl Kept {
+    /// What the job's page shows of it, below the result.
+    fn show(&self, console: &Console, id: &str) -> Markup {
+        match self {
+            Self::Nothing => html! {},
+            Self::Events(events) => events.show(console, id),
+        }
+    }
 }
 
 impl Jobs {
@@ -229,8 +241,8 @@ pub(super) async fn show(State(console): Ask, Path(id): Path<String>) -> Respons
             let page = console.page(job.page, &job.what, &banner, &running(&console, &job));
             Page { updates: Updates::Silent, ..page }.into_response()
         }
-        Some((_, End::Done(Finished { main, .. }))) => {
-            console.answer(job.page, &job.what, &html! { (progress) (main) })
+        Some((_, End::Done(Finished { main, kept }))) => {
+            console.answer(job.page, &job.what, &html! { (progress) (main) (kept.show(&console, &job.id)) })
         }
         Some((_, End::Stopped)) => console.answer(
             job.page,

@@ -1,7 +1,9 @@
 //! `serve`: what the other commands show and do, as pages in a browser on this machine. Pages and commands are two views of the same
 //! data; nothing is decided here.
 
+mod dead_letters;
 mod decide;
+mod events;
 mod find;
 mod jobs;
 mod needs_person;
@@ -15,7 +17,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use clap::Args;
 use domain::{PaymentSystems, Timestamp};
 use maud::{Markup, html};
@@ -127,15 +129,21 @@ fn router(console: &Shared) -> Router {
         .route("/open.csv", get(needs_person::csv))
         .route("/transaction", get(transaction::show).post(transaction::reveal))
         .route("/find", get(find::ask).post(find::start))
+        .route("/dead-letters", get(dead_letters::ask).post(dead_letters::look))
+        .route("/events", get(events::ask).post(events::start))
         .route("/jobs/{id}", get(jobs::show))
-        .route("/jobs/{id}/stop", axum::routing::post(jobs::stop))
+        .route("/jobs/{id}/stop", post(jobs::stop))
         .route("/live", get(jobs::live))
         .route("/style.css", get(pages::style))
         .route("/live.js", get(pages::script));
     if !console.is_read_only {
         routes = routes
             .route("/decide", get(decide::ask).post(decide::preview))
-            .route("/decide/record", axum::routing::post(decide::record));
+            .route("/decide/record", post(decide::record))
+            .route("/dead-letters/redrive", post(dead_letters::redrive))
+            .route("/dead-letters/withdrawal", post(dead_letters::preview))
+            .route("/dead-letters/withdrawal/send", post(dead_letters::send))
+            .route("/events/replay", post(events::replay));
     }
     Router::new()
         .nest(&console.base, routes)
@@ -145,7 +153,8 @@ fn router(console: &Shared) -> Router {
 }
 
 /// The pages of the menu.
-const MENU: [(&str, &str); 2] = [("/", "Needs a person"), ("/find", "Find")];
+const MENU: [(&str, &str); 4] =
+    [("/", "Needs a person"), ("/find", "Find"), ("/dead-letters", "Dead letters"), ("/events", "Events")];
 
 impl Console {
     /// A page. `current` is its entry in the menu.
