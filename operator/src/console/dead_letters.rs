@@ -93,12 +93,13 @@ fn result(console: &Console, letters: &[Letter], is_dry: bool, failure: Option<&
     html! {
         @if let Some(failure) = failure { p.error role="alert" { (sentence(failure)) } }
         p {
-            strong { @if is_dry { "Nothing is done yet. " } @else { "Done. " } }
+            @if is_dry { strong { "Nothing is done yet." } " What would be done: " }
             (number(Action::Redriven)) " redriven, " (number(Action::Removed)) " removed, " (number(Action::Left)) " left."
             @if letters.len() == LIMIT { " There may be more: these are the most that are handled at a time." }
         }
         @if !letters.is_empty() {
-            p.hint { "Redriven: sent back to the submission queue. Removed: the withdrawal has ended or was never made here. Left: not a message of                       ours, or the row cannot be read." }
+            p.hint { "Redriven: sent back to the submission queue. Removed: the withdrawal has ended or was never made here. Left: not one of \
+                      our messages, or its row cannot be read." }
             (pages::table("Dead letters", &["Withdrawal", "State", "Action", "Message"], &[], &rows))
         }
         div.actions {
@@ -119,7 +120,8 @@ pub(super) async fn preview(State(console): Ask, Form(fields): Form<Fields>) -> 
     };
     let main = html! {
         p { a href=(console.transaction(&id.key())) { code { (id.key()) } } " is " span.state { (letter.state.unwrap_or("")) } "." }
-        p { "A new message would be sent. The submitter sends a withdrawal again that is waiting, and an unknown one only if the stack's setting              says so." }
+        p { "A new message would be sent. The submitter sends a withdrawal again that is waiting, and an unknown one only if \
+             RESEND_UNKNOWN is on." }
         form.actions method="post" action={ (console.base) (PAGE) "/withdrawal/send" } {
             input type="hidden" name="id" value=(id);
             button.primary { "Send a new message" }

@@ -88,7 +88,11 @@ pub(super) struct Events {
 }
 
 async fn list(console: &Console, chosen: &Chosen, bar: &ProgressBar) -> Result<Finished, Failure> {
-    let (mut events, summary) = chosen.find(&console.table, || bar.clone()).await?;
+    let again = || {
+        bar.set_position(0);
+        bar.clone()
+    };
+    let (mut events, summary) = chosen.find(&console.table, again).await?;
     let listed = first(events.by_ref(), LIMIT)?;
     let main = found(console, chosen, listed.len(), &summary);
     let is_replayable = !console.is_read_only && !listed.is_empty() && chosen.is_narrow();
@@ -100,7 +104,7 @@ fn found(console: &Console, chosen: &Chosen, listed: usize, summary: &Summary) -
     let types =
         html! { @for (kind, number) in &summary.of_type { tr { th scope="row" { (kind) } td.amount { (number) } } } };
     html! {
-        p { strong { (summary.events) " events." } (more(summary.events, listed)) }
+        p { strong { (summary.events) " found." } (more(summary.events, listed)) }
         @if !chosen.has_each_id(summary) { p.error { "Not every id was found." } }
         (unreadable(console, &summary.unreadable))
         @if listed > 0 {
@@ -191,7 +195,7 @@ fn outcome(console: &Console, to: Destination, total: &Total, refused: &[Refused
         }
     };
     html! {
-        p { strong { (total.replayed) " events are " (to.became()) " again, " (total.refused) " are not." } (more(total.refused, refused.len())) }
+        p { strong { (total.replayed) " " (to.became()) " again, " (total.refused) " refused." } (more(total.refused, refused.len())) }
         @if !refused.is_empty() { (pages::table("Not published again", &["Row", "Id", "Why"], &[], &rows)) }
     }
 }

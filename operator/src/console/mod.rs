@@ -227,12 +227,15 @@ impl Console {
     }
 }
 
-/// What went wrong, without the words that the terminal puts before it.
+/// What went wrong, without the words that the terminal puts before it, and without the name of an option.
 fn sentence(failure: &Failure) -> String {
     let text = failure.to_string();
-    text.split_once(": ")
-        .filter(|(kind, _)| ["error", "not allowed"].contains(kind))
-        .map_or(text.clone(), |(_, rest)| rest.to_owned())
+    let is_ours = |word: &str| ["error", "not allowed"].contains(&word) || word.starts_with("--");
+    let mut rest = text.as_str();
+    while let Some((_, after)) = rest.split_once(": ").filter(|(word, _)| is_ours(word)) {
+        rest = after;
+    }
+    rest.to_owned()
 }
 
 /// A value inside a query.
