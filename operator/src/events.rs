@@ -5,6 +5,7 @@ use std::io;
 
 use clap::{Args, Subcommand, ValueEnum};
 use domain::{CustomTransactionId, DepositRow, Event, Timestamp};
+use indicatif::ProgressBar;
 use lambda::{Clock, System};
 use paykassma::event_id;
 use serde::{Deserialize, Serialize};
@@ -16,7 +17,7 @@ use crate::external_sort::{RUN, Sorted, Sorter};
 use crate::failure::{Done, Failure};
 use crate::output::Output;
 use crate::rows;
-use crate::scan::{rows_bar, scan};
+use crate::scan::{Unreadable, rows_bar, scan};
 use crate::time::time_or_age;
 
 /// What to do with events.
@@ -42,7 +43,7 @@ struct List {
     chosen: Chosen,
 
     /// List at most so many
-    #[arg(long, value_name = "N", default_value_t = 1000)]
+    #[arg(long, value_name = "N", default_value_t = LIMIT)]
     limit: usize,
 }
 
@@ -56,28 +57,31 @@ struct Replay {
     chosen: Chosen,
 }
 
+/// How many events are listed, unless it is said.
+pub(crate) const LIMIT: usize = 1000;
+
 /// Which events. All that is given must hold.
 #[derive(Debug, Args)]
-struct Chosen {
+pub(crate) struct Chosen {
     /// Only what happened at this time or later: 2026-01-31T10:00:00Z, or an age such as 90min
     #[arg(long, value_name = "TIME", value_parser = |text: &str| time_or_age(text, System.now_ms()))]
-    since: Option<Timestamp>,
+    pub(crate) since: Option<Timestamp>,
 
     /// Only what happened before this time
     #[arg(long, value_name = "TIME", value_parser = |text: &str| time_or_age(text, System.now_ms()))]
-    until: Option<Timestamp>,
+    pub(crate) until: Option<Timestamp>,
 
     /// Only the event with this id. May be repeated
     #[arg(long, value_name = "ID")]
-    id: Vec<String>,
+    pub(crate) id: Vec<String>,
 
     /// Only events of this transaction, such as deposit#order-1. May be repeated
     #[arg(long, value_name = "KEY")]
-    transaction: Vec<String>,
+    pub(crate) transaction: Vec<String>,
 
     /// Only events of this type, such as deposit.credited. May be repeated
     #[arg(long = "type", value_name = "TYPE")]
-    kind: Vec<String>,
+    pub(crate) kind: Vec<String>,
 }
 
 const HELP: &str = "\
@@ -89,29 +93,32 @@ It reads the whole table; with --since, twice. Exit status 1 if rows cannot be r
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
 #[serde(rename_all = "snake_case")]
-enum Destination {
+pub(crate) enum Destination {
     Bus,
     Push,
 }
 
 /// An event that a row still says. They are sorted by their time.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-struct Listed {
-    time_ms: Timestamp,
+pub(crate) struct Listed {
+    pub(crate) time_ms: Timestamp,
     #[serde(rename = "type")]
-    kind: String,
-    transaction: String,
+    pub(crate) kind: String,
+    pub(crate) transaction: String,
     /// The key of the row that says it.
-    row: String,
-    id: String,
+    pub(crate) row: String,
+    pub(crate) id: String,
 }
 
 /// How many there are.
 #[derive(Debug, Default, Serialize)]
-struct Summary {
-    events: u64,
-    rows: u64,
-    unreadable: u64,
+pub(crate) struct Summary {
+    pub(crate) events: u64,
+    pub(crate) rows: u64,
+    pub(crate) unreadable: Unreadable,
+    /// How many events of each type.
+    #[serde(skip)]
+    pub(crate) of_type: BTreeMap<String, u64>,
 }
 
 /// Most events of one request.
@@ -135,18 +142,19 @@ struct Answer {
     refused: Vec<Refused>,
 }
 
+/// An event that was not published again.
 #[derive(Debug, Serialize, Deserialize)]
-struct Refused {
-    row: String,
-    id: String,
-    reason: String,
+pub(crate) struct Refused {
+    pub(crate) row: String,
+    pub(crate) id: String,
+    pub(crate) reason: String,
 }
 
 /// What became of all of them.
 #[derive(Debug, Default, Serialize)]
-struct Total {
-    replayed: u64,
-    refused: u64,
+pub(crate) struct Total {
+    pub(crate) replayed: u64,
+    pub(crate) refused: u64,
     rows: u64,
     unreadable: u64,
 }
@@ -155,7 +163,7 @@ pub(crate) async fn run(deployment: &Deployment, output: Output, arguments: &Eve
     let table = deployment.table()?;
     match &arguments.command {
         Command::List(List { chosen, limit }) => {
-            let (events, summary) = chosen.find(&table).await?;
+            let (events, summary) = chosen.find(&table, rows_bar).await?;
             list(output, events, &summary, *limit)?;
             Ok(chosen.done(&summary))
         }
@@ -163,91 +171,116 @@ pub(crate) async fn run(deployment: &Deployment, output: Output, arguments: &Eve
             if !chosen.is_narrow() {
                 return Err(Failure::Usage("say which events: --since, --until, --id or --transaction".into()));
             }
-            let (events, summary) = chosen.find(&table).await?;
-            let is_all_replayed = replay(&deployment.api()?, output, *to, events, &summary).await?;
-            Ok(if is_all_replayed { chosen.done(&summary) } else { Done::Found })
+            let (mut events, summary) = chosen.find(&table, rows_bar).await?;
+            let refuse = |it: Refused| {
+                output.line(&it, || format!("not published again: {} of {}: {}", it.id, it.row, it.reason));
+            };
+            let total = replay(&deployment.api()?, *to, &mut events, &ProgressBar::hidden(), refuse).await?;
+            let total = Total { rows: summary.rows, unreadable: summary.unreadable.number, ..total };
+            output.line(&total, || total.text(*to));
+            Ok(if total.refused == 0 { chosen.done(&summary) } else { Done::Found })
         }
     }
 }
 
 fn list(output: Output, events: Sorted<Listed>, summary: &Summary, limit: usize) -> Result<(), Failure> {
-    let listed = events.take(limit).collect::<io::Result<Vec<_>>>().map_err(|error| not_sorted(&error))?;
+    let listed = first(events, limit)?;
     output.records(&listed, ["WHEN", "TYPE", "TRANSACTION", "ID"], |it| {
         [rows::time(it.time_ms), it.kind.clone(), it.transaction.clone(), it.id.clone()]
     });
     output.line(summary, || {
-        let Summary { events, rows, unreadable } = summary;
+        let Summary { events, rows, unreadable, .. } = summary;
         format!("\n{events} events in {rows} rows; {unreadable} rows cannot be read")
     });
     Ok(())
 }
 
-/// They are published in the order of their time. Gives whether all are. A request that was answered with an error may be sent again:
-/// ids stay.
-async fn replay(
+/// The next events, at most so many.
+pub(crate) fn first(events: impl Iterator<Item = io::Result<Listed>>, limit: usize) -> Result<Vec<Listed>, Failure> {
+    events.take(limit).collect::<io::Result<_>>().map_err(|error| not_sorted(&error))
+}
+
+/// They are published in the order of their time. A request that was answered with an error may be sent again: ids stay.
+pub(crate) async fn replay(
     api: &Api,
-    output: Output,
     to: Destination,
-    mut events: Sorted<Listed>,
-    summary: &Summary,
-) -> Result<bool, Failure> {
-    let mut done = Total { rows: summary.rows, unreadable: summary.unreadable, ..Total::default() };
+    events: &mut Sorted<Listed>,
+    bar: &ProgressBar,
+    mut refuse: impl FnMut(Refused),
+) -> Result<Total, Failure> {
+    let mut done = Total::default();
     loop {
-        let names = events.by_ref().take(MOST).map(|it| it.map(|Listed { row, id, .. }| Name { row, id }));
-        let names = names.collect::<io::Result<Vec<_>>>().map_err(|error| not_sorted(&error))?;
-        if names.is_empty() {
-            break;
+        let events = first(events.by_ref(), MOST)?;
+        if events.is_empty() {
+            return Ok(done);
         }
+        let names: Vec<_> = events.into_iter().map(|Listed { row, id, .. }| Name { row, id }).collect();
         let Answer { replayed, refused } = api.post("/replays", &Request { to, events: &names }).await?;
-        for it in &refused {
-            output.line(it, || format!("not published again: {} of {}: {}", it.id, it.row, it.reason));
-        }
         done.replayed = done.replayed.saturating_add(replayed);
         done.refused = done.refused.saturating_add(u64::try_from(refused.len()).unwrap_or(u64::MAX));
+        refused.into_iter().for_each(&mut refuse);
+        bar.inc(replayed);
     }
-    output.line(&done, || {
-        let Total { replayed, refused, rows, unreadable } = done;
-        let to = match to {
-            Destination::Bus => "published on the bus",
-            Destination::Push => "sent to the merchant's server",
-        };
+}
+
+impl Total {
+    fn text(&self, to: Destination) -> String {
+        let Self { replayed, refused, rows, unreadable } = self;
+        let to = to.became();
         format!(
             "{replayed} events are {to} again, {refused} are not; {rows} rows were read, {unreadable} cannot be read"
         )
-    });
-    Ok(done.refused == 0)
+    }
 }
 
-fn not_sorted(error: &io::Error) -> Failure {
+impl Destination {
+    /// What becomes of the events, in words.
+    pub(crate) fn became(self) -> &'static str {
+        match self {
+            Self::Bus => "published on the bus",
+            Self::Push => "sent to the merchant's server",
+        }
+    }
+}
+
+pub(crate) fn not_sorted(error: &io::Error) -> Failure {
     Failure::Usage(format!("the events cannot be sorted in the temporary directory: {error}"))
 }
 
 impl Chosen {
     /// Each id must have been found, and every row read.
     fn done(&self, summary: &Summary) -> Done {
-        let asked = u64::try_from(self.id.len()).unwrap_or(u64::MAX);
-        if summary.unreadable == 0 && summary.events >= asked { Done::Well } else { Done::Found }
+        if summary.unreadable.number == 0 && self.has_each_id(summary) { Done::Well } else { Done::Found }
+    }
+
+    /// Whether an event was found for each id.
+    pub(crate) fn has_each_id(&self, summary: &Summary) -> bool {
+        summary.events >= u64::try_from(self.id.len()).unwrap_or(u64::MAX)
     }
 
     /// Whether it says which events at all.
-    fn is_narrow(&self) -> bool {
+    pub(crate) fn is_narrow(&self) -> bool {
         self.since.is_some() || self.until.is_some() || !self.id.is_empty() || !self.transaction.is_empty()
     }
 
-    /// Looks at all rows.
-    async fn find(&self, table: &(impl Scan + Clone + Send + 'static)) -> Result<(Sorted<Listed>, Summary), Failure> {
-        let registered = self.registered(table).await?;
+    /// Looks at all rows. Each scan has a bar of its own.
+    pub(crate) async fn find(
+        &self,
+        table: &(impl Scan + Clone + Send + 'static),
+        bar: impl Fn() -> ProgressBar,
+    ) -> Result<(Sorted<Listed>, Summary), Failure> {
+        let registered = self.registered(table, &bar).await?;
         let mut events = Sorter::new(RUN);
         let mut summary = Summary::default();
-        let bar = rows_bar();
-        summary.rows = scan(table, &bar, |row| {
-            let Ok(scanned) = row else {
-                summary.unreadable = summary.unreadable.saturating_add(1);
-                return Ok(());
-            };
-            for event in listed(&scanned.row, &registered).into_iter().filter(|event| self.holds(event)) {
-                summary.events = summary.events.saturating_add(1);
-                events.push(event).map_err(|error| not_sorted(&error))?;
+        summary.rows = scan(table, &bar(), |row| {
+            match row {
+                Ok(scanned) => {
+                    for event in listed(&scanned.row, &registered).into_iter().filter(|event| self.holds(event)) {
+                        summary.count(&event);
+                        events.push(event).map_err(|error| not_sorted(&error))?;
+                    }
+                }
+                Err(bad) => summary.unreadable.add(bad),
             }
             Ok(())
         })
@@ -259,10 +292,11 @@ impl Chosen {
     async fn registered(
         &self,
         table: &(impl Scan + Clone + Send + 'static),
+        bar: impl Fn() -> ProgressBar,
     ) -> Result<BTreeMap<CustomTransactionId, Timestamp>, Failure> {
         let mut registered = BTreeMap::new();
         let Some(since) = self.since else { return Ok(registered) };
-        scan(table, &rows_bar(), |row| {
+        scan(table, &bar(), |row| {
             if let Ok(scanned) = row
                 && let AnyRow::Deposit(stored) = scanned.row
                 && let DepositRow::Registered(deposit) = stored.row
@@ -283,6 +317,14 @@ impl Chosen {
             && is_one(&self.id, &event.id)
             && is_one(&self.transaction, &event.transaction)
             && is_one(&self.kind, &event.kind)
+    }
+}
+
+impl Summary {
+    fn count(&mut self, event: &Listed) {
+        self.events = self.events.saturating_add(1);
+        let of_type = self.of_type.entry(event.kind.clone()).or_default();
+        *of_type = of_type.saturating_add(1);
     }
 }
 

@@ -43,9 +43,7 @@ impl<T: Ord + Serialize + DeserializeOwned> Sorter<T> {
     pub(crate) fn sorted(mut self) -> io::Result<Sorted<T>> {
         self.spill()?;
         let mut sorted = Sorted { runs: self.runs, heads: BinaryHeap::new() };
-        for run in 0..sorted.runs.len() {
-            sorted.advance(run)?;
-        }
+        sorted.rewind()?;
         Ok(sorted)
     }
 }
@@ -53,6 +51,7 @@ impl<T: Ord + Serialize + DeserializeOwned> Sorter<T> {
 /// Records in order, in a file: the length of each, and then it.
 struct Run<T> {
     file: BufReader<File>,
+    all: usize,
     left: usize,
     bytes: Vec<u8>,
     records: PhantomData<T>,
@@ -61,7 +60,7 @@ struct Run<T> {
 impl<T: Ord + Serialize + DeserializeOwned> Run<T> {
     fn write(mut records: Vec<T>) -> io::Result<Self> {
         records.sort_unstable();
-        let left = records.len();
+        let all = records.len();
         let mut file = BufWriter::new(tempfile::tempfile()?);
         let mut bytes = Vec::new();
         for record in records {
@@ -70,9 +69,8 @@ impl<T: Ord + Serialize + DeserializeOwned> Run<T> {
             file.write_all(&u32::try_from(bytes.len()).map_err(io::Error::other)?.to_le_bytes())?;
             file.write_all(&bytes)?;
         }
-        let mut file = file.into_inner()?;
-        file.rewind()?;
-        Ok(Self { file: BufReader::new(file), left, bytes, records: PhantomData })
+        let file = file.into_inner()?;
+        Ok(Self { file: BufReader::new(file), all, left: all, bytes, records: PhantomData })
     }
 
     fn next(&mut self) -> io::Result<Option<T>> {
@@ -94,6 +92,16 @@ pub(crate) struct Sorted<T> {
 }
 
 impl<T: Ord + Serialize + DeserializeOwned> Sorted<T> {
+    /// Begins at the first record again.
+    pub(crate) fn rewind(&mut self) -> io::Result<()> {
+        self.heads.clear();
+        for run in &mut self.runs {
+            run.file.rewind()?;
+            run.left = run.all;
+        }
+        (0..self.runs.len()).try_for_each(|run| self.advance(run))
+    }
+
     fn advance(&mut self, run: usize) -> io::Result<()> {
         if let Some(record) = self.runs.get_mut(run).map_or(Ok(None), Run::next)? {
             self.heads.push(Reverse((record, run)));
@@ -118,14 +126,17 @@ mod tests {
 
     proptest! {
         #[test]
-        fn records_come_in_order_and_none_is_lost(mut records: Vec<(u8, String)>, most in 1_usize..20) {
+        fn records_come_in_order_and_none_is_lost_however_often_they_are_read(mut records: Vec<(u8, String)>, most in 1_usize..20) {
             let mut sorter = Sorter::new(most);
             for record in &records {
                 sorter.push(record.clone()).unwrap();
             }
-            let sorted: Vec<_> = sorter.sorted().unwrap().collect::<io::Result<_>>().unwrap();
+            let mut sorted = sorter.sorted().unwrap();
             records.sort();
-            prop_assert_eq!(sorted, records);
+            for _ in 0..2 {
+                prop_assert_eq!(sorted.by_ref().collect::<io::Result<Vec<_>>>().unwrap(), records.clone());
+                sorted.rewind().unwrap();
+            }
         }
     }
 }

@@ -5,6 +5,7 @@ use std::time::UNIX_EPOCH;
 
 use clap::{ArgGroup, Args};
 use domain::{Amount, NormalisedNumber, Timestamp, TransactionId};
+use indicatif::ProgressBar;
 use lambda::{Clock, System};
 use serde::Serialize;
 use store::{AnyRow, ReadAny, Scan, read_key};
@@ -14,7 +15,7 @@ use crate::failure::{Done, Failure};
 use crate::output::Output;
 use crate::rows;
 use crate::said::{Said, rows_of_account};
-use crate::scan::{pace, rows_bar, scan};
+use crate::scan::{Unreadable, pace, rows_bar, scan};
 
 /// What to look for.
 #[derive(Debug, Args)]
@@ -22,32 +23,35 @@ use crate::scan::{pace, rows_bar, scan};
 pub(crate) struct Find {
     /// The label of the user, to the letter
     #[arg(long, group = "what")]
-    label: Option<String>,
+    pub(crate) label: Option<String>,
 
     /// The account number, name or mail address that is paid or has paid, to the letter
     #[arg(long, group = "what")]
-    account: Option<String>,
+    pub(crate) account: Option<String>,
 
     /// An amount, such as 700 or 700.50
     #[arg(long, group = "what")]
-    amount: Option<Amount>,
+    pub(crate) amount: Option<Amount>,
 
     /// A day in UTC, such as 2026-11-27, or with an offset: 2026-11-27+08:00
     #[arg(long, group = "what", value_parser = Day::parse)]
-    day: Option<Day>,
+    pub(crate) day: Option<Day>,
 
     /// The number of a payment, in any spelling and wallet
     #[arg(long, group = "what", value_parser = |text: &str| TransactionId::parse(text))]
-    number: Option<TransactionId>,
+    pub(crate) number: Option<TransactionId>,
 
     /// Show people's labels and accounts
     #[arg(long)]
-    reveal: bool,
+    pub(crate) reveal: bool,
 
     /// List at most so many
-    #[arg(long, value_name = "N", default_value_t = 1000)]
-    limit: usize,
+    #[arg(long, value_name = "N", default_value_t = LIMIT)]
+    pub(crate) limit: usize,
 }
+
+/// How many rows are listed, unless it is said.
+pub(crate) const LIMIT: usize = 1000;
 
 const HELP: &str = "\
 All that is given must hold for one row: an order, a payment, a withdrawal, or an element that could not be read. An amount is one that
@@ -58,53 +62,53 @@ It reads the whole table. Exit status 0 if something is found; 1 if nothing is, 
 
 /// From when until when a day lasts, in milliseconds since 1970.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Day {
+pub(crate) struct Day {
     from: u64,
     until: u64,
 }
 
 /// A row that was found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-struct Found {
-    id: String,
-    state: &'static str,
+pub(crate) struct Found {
+    pub(crate) id: String,
+    pub(crate) state: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    amount: Option<String>,
+    pub(crate) amount: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    currency_code: Option<String>,
+    pub(crate) currency_code: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    at_ms: Option<Timestamp>,
-    why: String,
+    pub(crate) at_ms: Option<Timestamp>,
+    pub(crate) why: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    labels: Vec<String>,
+    pub(crate) labels: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    accounts: Vec<String>,
+    pub(crate) accounts: Vec<String>,
 }
 
 /// What a scan has found.
 #[derive(Debug, Default, Serialize)]
-struct Summary {
-    found: u64,
-    rows: u64,
-    unreadable: u64,
-    seconds: u64,
-    rows_per_second: u64,
+pub(crate) struct Summary {
+    pub(crate) found: u64,
+    pub(crate) rows: u64,
+    pub(crate) unreadable: Unreadable,
+    pub(crate) seconds: u64,
+    pub(crate) rows_per_second: u64,
 }
 
 pub(crate) async fn run(deployment: &Deployment, output: Output, arguments: &Find) -> Result<Done, Failure> {
     let table = deployment.table()?;
     let began_ms = System.now_ms();
-    let (found, mut summary) = find(&table, arguments).await?;
+    let (found, mut summary) = find(&table, arguments, &rows_bar()).await?;
     let taken_ms = System.now_ms().saturating_sub(began_ms);
     (summary.seconds, summary.rows_per_second) = pace(summary.rows, taken_ms);
     print(output, &found, arguments.reveal);
     output.line(&summary, || {
-        let Summary { found, rows, unreadable, seconds, rows_per_second } = summary;
+        let Summary { found, rows, unreadable, seconds, rows_per_second } = &summary;
         format!(
             "\n{found} found in {rows} rows, in {seconds} s, {rows_per_second} per second; {unreadable} rows cannot be read"
         )
     });
-    Ok(if summary.found > 0 && summary.unreadable == 0 { Done::Well } else { Done::Found })
+    Ok(if summary.found > 0 && summary.unreadable.number == 0 { Done::Well } else { Done::Found })
 }
 
 fn print(output: Output, found: &[Found], reveal: bool) {
@@ -123,14 +127,14 @@ fn print(output: Output, found: &[Found], reveal: bool) {
 }
 
 /// Looks at all rows. Gives those that are to be listed, the oldest first.
-async fn find(
+pub(crate) async fn find(
     table: &(impl Scan + ReadAny + Clone + Send + 'static),
     arguments: &Find,
+    bar: &ProgressBar,
 ) -> Result<(Vec<Found>, Summary), Failure> {
     let mut search = Search { arguments, found: BTreeMap::new(), summary: Summary::default() };
     let mut listed = BTreeSet::new();
-    let bar = rows_bar();
-    let rows = scan(table, &bar, |row| {
+    let rows = scan(table, bar, |row| {
         match row {
             Ok(scanned) => {
                 search.look(&scanned.row, false);
@@ -138,7 +142,7 @@ async fn find(
                     listed.extend(rows_of_account(&it.row, account));
                 }
             }
-            Err(_) => search.cannot_read(),
+            Err(bad) => search.summary.unreadable.add(bad),
         }
         Ok(())
     });
@@ -174,10 +178,6 @@ impl Search<'_> {
             self.found.insert(row.key(), Found::of(row, &said, self.arguments.reveal));
         }
     }
-
-    fn cannot_read(&mut self) {
-        self.summary.unreadable = self.summary.unreadable.saturating_add(1);
-    }
 }
 
 impl Find {
@@ -211,7 +211,7 @@ impl Found {
 }
 
 impl Day {
-    fn parse(text: &str) -> Result<Self, String> {
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
         const RULE: &str = "must be a day, such as 2026-11-27, or with an offset: 2026-11-27+08:00";
         Self::read(text).ok_or_else(|| RULE.to_owned())
     }

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 
 use aws_sdk_sqs::types::{ChangeMessageVisibilityBatchRequestEntry, Message};
 use clap::Args;
-use domain::{ArmedMessage, Stage, WithdrawalId, WithdrawalRow};
+use domain::{ArmedMessage, InvalidValue, Stage, WithdrawalId, WithdrawalRow};
+use indicatif::ProgressBar;
 use serde::Serialize;
 use store::{AnyRow, DynamoDb, Read, Stored};
 
@@ -23,7 +24,7 @@ pub(crate) struct Redrive {
     pub(crate) withdrawal: Option<String>,
 
     /// At most so many letters
-    #[arg(long, value_name = "N", default_value_t = 1000)]
+    #[arg(long, value_name = "N", default_value_t = LIMIT)]
     pub(crate) limit: usize,
 
     /// Show what would be done with each letter, and leave them
@@ -31,6 +32,8 @@ pub(crate) struct Redrive {
     pub(crate) dry_run: bool,
 }
 
+/// How many letters are handled, unless it is said.
+pub(crate) const LIMIT: usize = 1000;
 /// How long a letter that was looked at stays hidden, in seconds, if this program dies before it ends that.
 const HIDDEN: i32 = 60;
 /// Most letters that one call gives, or takes.
@@ -41,7 +44,7 @@ const BEGINNING: usize = 60;
 /// What is done with a letter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-enum Action {
+pub(crate) enum Action {
     /// It goes back to the queue.
     Redriven,
     /// Its withdrawal has ended or was never made. The letter is removed.
@@ -53,16 +56,16 @@ enum Action {
 }
 
 #[derive(Serialize)]
-struct Letter {
-    withdrawal_id: Option<WithdrawalId>,
-    state: Option<&'static str>,
-    action: Action,
+pub(crate) struct Letter {
+    pub(crate) withdrawal_id: Option<WithdrawalId>,
+    pub(crate) state: Option<&'static str>,
+    pub(crate) action: Action,
     /// The message, if it is not one of ours.
     #[serde(skip_serializing_if = "Option::is_none")]
-    message_id: Option<String>,
+    pub(crate) message_id: Option<String>,
     /// How it begins.
     #[serde(skip_serializing_if = "Option::is_none")]
-    body_begins: Option<String>,
+    pub(crate) body_begins: Option<String>,
 }
 
 /// How far it is.
@@ -74,32 +77,52 @@ struct Progress {
 }
 
 struct Queues {
+    table: DynamoDb,
     sqs: aws_sdk_sqs::Client,
     live: String,
     dead: String,
 }
 
 pub(crate) async fn run(deployment: &Deployment, output: Output, arguments: &Redrive) -> Result<Done, Failure> {
-    let table = deployment.table()?;
-    let (sqs, live) = (deployment.sqs(), deployment.setting("QUEUE_URL")?.to_owned());
+    let is_dry = arguments.dry_run;
     if let Some(id) = &arguments.withdrawal {
-        let letter = send_new(&table, &sqs, &live, id, arguments.dry_run).await?;
-        print(output, &[letter], arguments.dry_run, "\nNothing was sent.");
+        let id = withdrawal_id(id).map_err(|rule| Failure::Usage(format!("--withdrawal {rule}")))?;
+        let letter = send_new(deployment, id, is_dry).await?;
+        print(output, &[letter], is_dry, "\nNothing was sent.");
         return Ok(Done::Well);
     }
-    let queues = Queues { sqs, live, dead: deployment.setting("DEAD_LETTER_QUEUE_URL")?.to_owned() };
+    let interrupted = async { tokio::signal::ctrl_c().await.unwrap_or_default() };
+    let (letters, done) = redrive(deployment, arguments.limit, is_dry, &ProgressBar::hidden(), interrupted).await?;
+    if done.is_ok() || !letters.is_empty() {
+        print(output, &letters, is_dry, "\nNothing was done.");
+    }
+    done?;
+    Ok(if letters.iter().any(|it| it.action == Action::Left) { Done::Found } else { Done::Well })
+}
+
+/// Handles the letters until it is stopped. Gives those that were handled, and whether all were. Whatever stays in the queue is visible
+/// again at once.
+pub(crate) async fn redrive(
+    deployment: &Deployment,
+    limit: usize,
+    is_dry: bool,
+    bar: &ProgressBar,
+    stopped: impl Future<Output = ()>,
+) -> Result<(Vec<Letter>, Result<(), Failure>), Failure> {
+    let queues = Queues {
+        table: deployment.table()?,
+        sqs: deployment.sqs(),
+        live: deployment.setting("QUEUE_URL")?.to_owned(),
+        dead: deployment.setting("DEAD_LETTER_QUEUE_URL")?.to_owned(),
+    };
     let mut progress = Progress::default();
     let done = tokio::select! {
-        done = queues.redrive(&table, arguments, &mut progress) => done,
-        _ = tokio::signal::ctrl_c() => Err(Failure::NoAnswer("interrupted; what was done to the letters above stays".into())),
+        done = queues.redrive(limit, is_dry, bar, &mut progress) => done,
+        () = stopped => Err(Failure::NoAnswer("interrupted; what was done to the letters above stays".into())),
     };
     let Progress { letters, hidden } = progress;
     let shown = queues.show_again(&hidden).await;
-    if done.is_ok() || !letters.is_empty() {
-        print(output, &letters, arguments.dry_run, "\nNothing was done.");
-    }
-    done.and(shown)?;
-    Ok(if letters.iter().any(|it| it.action == Action::Left) { Done::Found } else { Done::Well })
+    Ok((letters, done.and(shown)))
 }
 
 fn print(output: Output, letters: &[Letter], is_dry: bool, dry: &str) {
@@ -109,23 +132,25 @@ fn print(output: Output, letters: &[Letter], is_dry: bool, dry: &str) {
         [
             id.unwrap_or_default(),
             it.state.unwrap_or_default().into(),
-            format!("{:?}", it.action).to_lowercase(),
+            it.action.name(),
             message.map(|(id, begins)| format!("{id}: {begins}")).unwrap_or_default(),
         ]
     });
     output.say(&format!("\n{} in all{}", letters.len(), if is_dry { dry } else { "" }));
 }
 
+/// Reads the id of a withdrawal, or its key.
+pub(crate) fn withdrawal_id(text: &str) -> Result<WithdrawalId, InvalidValue> {
+    WithdrawalId::parse(text.strip_prefix("withdrawal#").unwrap_or(text))
+}
+
 /// Sends the message that a withdrawal has lost. What has been submitted or has ended needs none.
-async fn send_new(
-    table: &DynamoDb,
-    sqs: &aws_sdk_sqs::Client,
-    queue: &str,
-    id: &str,
+pub(crate) async fn send_new(
+    deployment: &Deployment,
+    withdrawal_id: WithdrawalId,
     is_dry: bool,
 ) -> Result<Letter, Failure> {
-    let id = id.strip_prefix("withdrawal#").unwrap_or(id);
-    let withdrawal_id = WithdrawalId::parse(id).map_err(|rule| Failure::Usage(format!("--withdrawal {rule}")))?;
+    let (table, queue) = (deployment.table()?, deployment.setting("QUEUE_URL")?);
     let stored = table.read(&withdrawal_id).await?;
     let Some(Stored { row: WithdrawalRow::Registered(row), .. }) = stored else {
         return Err(Failure::NotAllowed(format!("no withdrawal {withdrawal_id} was made here")));
@@ -137,10 +162,16 @@ async fn send_new(
     if !is_dry {
         let body = serde_json::to_string(&ArmedMessage { withdrawal_id: withdrawal_id.clone() });
         let body = body.map_err(|error| Failure::NoAnswer(error.to_string()))?;
-        let send = sqs.send_message().queue_url(queue).message_body(body).send();
+        let send = deployment.sqs().send_message().queue_url(queue).message_body(body).send();
         send.await.map_err(|error| Failure::Unreached(Unreached::of_queue(Service::Queue, &error)))?;
     }
     Ok(Letter::of(withdrawal_id, Some(state), Action::Sent))
+}
+
+impl Action {
+    pub(crate) fn name(self) -> String {
+        format!("{self:?}").to_lowercase()
+    }
 }
 
 impl Letter {
@@ -181,25 +212,27 @@ impl Queues {
     /// Handles the letters, one after the other.
     async fn redrive(
         &self,
-        table: &DynamoDb,
-        arguments: &Redrive,
+        limit: usize,
+        is_dry: bool,
+        bar: &ProgressBar,
         Progress { letters, hidden }: &mut Progress,
     ) -> Result<(), Failure> {
         let mut seen = BTreeSet::new();
-        while letters.len() < arguments.limit {
+        while letters.len() < limit {
             let messages = self.receive().await?;
             hidden.extend(messages.iter().filter_map(|it| it.receipt_handle.clone()));
             let new: Vec<_> = messages.into_iter().filter(|it| seen.insert(it.message_id.clone())).collect();
             if new.is_empty() {
                 break;
             }
-            for message in new.into_iter().take(arguments.limit.saturating_sub(letters.len())) {
-                let letter = Letter::read(table, &message).await?;
-                if !arguments.dry_run && letter.action != Action::Left {
+            for message in new.into_iter().take(limit.saturating_sub(letters.len())) {
+                let letter = Letter::read(&self.table, &message).await?;
+                if !is_dry && letter.action != Action::Left {
                     self.act(letter.action, &message).await?;
                     hidden.retain(|handle| Some(handle) != message.receipt_handle.as_ref());
                 }
                 letters.push(letter);
+                bar.inc(1);
             }
         }
         Ok(())

@@ -1,5 +1,6 @@
 //! All rows of the table, read in several parts at the same time, and how far that is.
 
+use std::fmt;
 use std::future::{Future, ready};
 use std::panic::resume_unwind;
 use std::pin::pin;
@@ -7,12 +8,16 @@ use std::time::Duration;
 
 use futures_util::{Stream, TryStreamExt, stream};
 use indicatif::{ProgressBar, ProgressStyle};
+use serde::{Serialize, Serializer};
 use store::{Scan, ScannedRow, Segment, UnreadableRow};
 
 use crate::failure::Failure;
 
 /// Parts of the table that are read at the same time: as many pages are held at most.
 const SEGMENTS: u16 = 4;
+
+/// Most rows that are named if they cannot be read. All are counted.
+const NAMED: usize = 20;
 
 /// A row as a scan has read it.
 pub(crate) type Scanned = Result<ScannedRow, UnreadableRow>;
@@ -22,6 +27,34 @@ struct Looked<T> {
     rows: u64,
     found: T,
     next: Option<String>,
+}
+
+/// The rows that could not be read: how many, and some of them.
+#[derive(Debug, Default)]
+pub(crate) struct Unreadable {
+    pub(crate) number: u64,
+    pub(crate) some: Vec<UnreadableRow>,
+}
+
+impl Unreadable {
+    pub(crate) fn add(&mut self, bad: UnreadableRow) {
+        self.number = self.number.saturating_add(1);
+        if self.some.len() < NAMED {
+            self.some.push(bad);
+        }
+    }
+}
+
+impl fmt::Display for Unreadable {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}", self.number)
+    }
+}
+
+impl Serialize for Unreadable {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u64(self.number)
+    }
 }
 
 /// Has each row taken as it comes. Gives how many there were.
@@ -51,12 +84,14 @@ where
     let segments =
         (0..SEGMENTS).map(|number| Box::pin(pages(table.clone(), Segment { number, of: SEGMENTS }, look.clone())));
     let mut pages = pin!(stream::select_all(segments));
+    let mut all: u64 = 0;
     while let Some(Looked { rows, found, .. }) = pages.try_next().await? {
         take(found)?;
+        all = all.saturating_add(rows);
         bar.inc(rows);
     }
     bar.finish();
-    Ok(bar.position())
+    Ok(all)
 }
 
 /// Walks a segment from its first page (`Some(None)`) to its last. Each page is a task of its own.

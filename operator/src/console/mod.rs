@@ -1,7 +1,11 @@
 //! `serve`: what the other commands show and do, as pages in a browser on this machine. Pages and commands are two views of the same
 //! data; nothing is decided here.
 
+mod dead_letters;
 mod decide;
+mod events;
+mod find;
+mod jobs;
 mod needs_person;
 mod transaction;
 
@@ -13,7 +17,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use clap::Args;
 use domain::{PaymentSystems, Timestamp};
 use maud::{Markup, html};
@@ -63,6 +67,7 @@ pub(crate) struct Console {
     base: String,
     is_read_only: bool,
     by: String,
+    jobs: jobs::Jobs,
 }
 
 pub(crate) type Shared = Arc<Console>;
@@ -74,8 +79,16 @@ pub(crate) async fn serve(deployment: Deployment, arguments: &Serve) -> Result<D
     let (table, systems, stack) = (deployment.table()?, deployment.payment_systems()?, deployment.stack()?);
     let base = format!("/{}", hex::encode(secret));
     let Serve { read_only, by, .. } = arguments;
-    let console =
-        Arc::new(Console { deployment, table, systems, stack, base, is_read_only: *read_only, by: by.clone() });
+    let console = Arc::new(Console {
+        deployment,
+        table,
+        systems,
+        stack,
+        base,
+        is_read_only: *read_only,
+        by: by.clone(),
+        jobs: jobs::Jobs::default(),
+    });
     let unusable = |error: std::io::Error| Failure::Usage(format!("--port {}: {error}", arguments.port));
     let listener = TcpListener::bind(("127.0.0.1", arguments.port)).await.map_err(unusable)?;
     let port = listener.local_addr().map_err(unusable)?.port();
@@ -115,12 +128,22 @@ fn router(console: &Shared) -> Router {
         .route("/", get(needs_person::show))
         .route("/open.csv", get(needs_person::csv))
         .route("/transaction", get(transaction::show).post(transaction::reveal))
+        .route("/find", get(find::ask).post(find::start))
+        .route("/dead-letters", get(dead_letters::ask).post(dead_letters::look))
+        .route("/events", get(events::ask).post(events::start))
+        .route("/jobs/{id}", get(jobs::show))
+        .route("/jobs/{id}/stop", post(jobs::stop))
+        .route("/live", get(jobs::live))
         .route("/style.css", get(pages::style))
         .route("/live.js", get(pages::script));
     if !console.is_read_only {
         routes = routes
             .route("/decide", get(decide::ask).post(decide::preview))
-            .route("/decide/record", axum::routing::post(decide::record));
+            .route("/decide/record", post(decide::record))
+            .route("/dead-letters/redrive", post(dead_letters::redrive))
+            .route("/dead-letters/withdrawal", post(dead_letters::preview))
+            .route("/dead-letters/withdrawal/send", post(dead_letters::send))
+            .route("/events/replay", post(events::replay));
     }
     Router::new()
         .nest(&console.base, routes)
@@ -130,7 +153,8 @@ fn router(console: &Shared) -> Router {
 }
 
 /// The pages of the menu.
-const MENU: [(&str, &str); 1] = [("/", "Needs a person")];
+const MENU: [(&str, &str); 4] =
+    [("/", "Needs a person"), ("/find", "Find"), ("/dead-letters", "Dead letters"), ("/events", "Events")];
 
 impl Console {
     /// A page. `current` is its entry in the menu.
@@ -203,12 +227,15 @@ impl Console {
     }
 }
 
-/// What went wrong, without the words that the terminal puts before it.
+/// What went wrong, without the words that the terminal puts before it, and without the name of an option.
 fn sentence(failure: &Failure) -> String {
     let text = failure.to_string();
-    text.split_once(": ")
-        .filter(|(kind, _)| ["error", "not allowed"].contains(kind))
-        .map_or(text.clone(), |(_, rest)| rest.to_owned())
+    let is_ours = |word: &str| ["error", "not allowed"].contains(&word) || word.starts_with("--");
+    let mut rest = text.as_str();
+    while let Some((_, after)) = rest.split_once(": ").filter(|(word, _)| is_ours(word)) {
+        rest = after;
+    }
+    rest.to_owned()
 }
 
 /// A value inside a query.
