@@ -29,6 +29,7 @@ mod said;
 mod scan;
 mod show;
 mod spelled;
+mod sums;
 mod time;
 mod unreached;
 mod verifier;
