@@ -1,6 +1,7 @@
 //! Text of others on a person's screen. What would act on the terminal, change the order of other characters or be invisible is
 //! written as an escape.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 
 use domain::is_invisible;
@@ -25,6 +26,12 @@ pub(crate) fn json(json: &str) -> String {
         })
     };
     json.split('\n').map(escaped).collect::<Vec<_>>().join("\n")
+}
+
+/// A cell of a CSV file that no spreadsheet takes for a formula: ids and reasons are texts of others.
+pub(crate) fn cell(text: &str) -> Cow<'_, [u8]> {
+    let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
+    if is_formula { Cow::Owned(format!("'{text}").into_bytes()) } else { Cow::Borrowed(text.as_bytes()) }
 }
 
 fn replace(text: &str, mut escape: impl FnMut(char, &mut String)) -> String {
@@ -60,6 +67,13 @@ mod tests {
         assert_eq!((lines("a\nb"), one_line("a\nb")), ("a\nb".to_owned(), r"a\nb".to_owned()));
         for good in ["Zoë d'Été", "क्\u{200d}ष", "用户 5", "مستخدم", r"C:\u{1b}"] {
             assert_eq!(one_line(good), good);
+        }
+    }
+
+    #[test]
+    fn a_cell_is_never_a_formula() {
+        for (text, safe) in [("=1+1", "'=1+1"), ("-7", "'-7"), ("payment#paytm#1", "payment#paytm#1"), ("", "")] {
+            assert_eq!(&*cell(text), safe.as_bytes());
         }
     }
 

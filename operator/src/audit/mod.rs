@@ -20,6 +20,7 @@ use std::sync::Arc;
 
 use clap::Args;
 use domain::{SignedList, Timestamp};
+use indicatif::ProgressBar;
 use lambda::{Clock, System};
 use store::{OUR_FORMAT, Read, ReadAny, RowKey, ScannedRow, TableId, UnreadableRow};
 
@@ -34,9 +35,11 @@ use elements::ByElement;
 use lists::OfList;
 use numbers::ByNumber;
 use quote::Quote;
-use report::{Break, Decided, Reporter, Rule, Summary};
+use report::{Decided, Reporter};
 use rules::Checked;
 use waiting::Named;
+
+pub(crate) use report::{Break, Counts, Rule, Summary, format_name};
 
 /// How to check.
 #[derive(Debug, Args)]
@@ -147,7 +150,7 @@ impl Sorters {
     }
 
     /// Takes what was found on a page, and reports the rest of it.
-    fn take(&mut self, found: Found, now: Timestamp, reporter: &mut Reporter) -> io::Result<()> {
+    fn take(&mut self, found: Found, now: Timestamp, reporter: &mut Reporter<impl FnMut(&Break)>) -> io::Result<()> {
         found.breaks.iter().for_each(|it| reporter.report(it));
         found.by_person.iter().for_each(|it| reporter.summary.by_person.add(it));
         for (id, created_at) in found.open {
@@ -217,22 +220,37 @@ fn check_formats(summary: &Summary) -> Vec<Break> {
 }
 
 pub(crate) async fn run(deployment: &Deployment, output: Output, arguments: &Audit) -> Result<Done, Failure> {
+    let bar = rows_bar();
+    let print = |found: &Break| {
+        bar.suspend(|| output.line(found, || format!("{:<12}  {}  {}", found.rule.as_str(), found.id, found.what)));
+    };
+    let summary = audit(deployment, &bar, arguments.strict, print).await?;
+    output.line(&summary, || format!("\n{summary}"));
+    Ok(summary.counts.done())
+}
+
+/// Checks all rows. Gives each break to `take` as it is found, and then what all adds up to.
+pub(crate) async fn audit(
+    deployment: &Deployment,
+    bar: &ProgressBar,
+    is_strict: bool,
+    take: impl FnMut(&Break),
+) -> Result<Summary, Failure> {
     let (table, verifier) = (deployment.table()?, Arc::new(deployment.api()?));
-    let (bar, now) = (rows_bar(), Timestamp(System.now_ms()));
-    let mut reporter = Reporter { output, bar: bar.clone(), is_strict: arguments.strict, summary: Summary::default() };
+    let now = Timestamp(System.now_ms());
+    let mut reporter = Reporter { is_strict, summary: Summary::default(), take };
     let mut sorters = Sorters::new(RUN);
     let of_pages = Arc::clone(&verifier);
     let look = move |rows| {
         let verifier = Arc::clone(&of_pages);
         async move { Found::on(rows, &*verifier).await }
     };
-    let rows = scan_pages(&table, &bar, look, |found| Ok(sorters.take(found, now, &mut reporter)?)).await?;
+    let rows = scan_pages(&table, bar, look, |found| Ok(sorters.take(found, now, &mut reporter)?)).await?;
     sorters.compare(&table, &*verifier, now, |found| reporter.report(&found)).await?;
     let stream = deployment.setting("TABLE_STREAM_ARN").ok();
     let last = check_formats(&reporter.summary).into_iter().chain(check_table(&table, stream).await);
     last.collect::<Vec<_>>().iter().for_each(|it| reporter.report(it));
     let mut summary = reporter.summary;
     summary.took(rows, System.now_ms().saturating_sub(now.0));
-    output.line(&summary, || format!("\n{summary}"));
-    Ok(summary.counts.done())
+    Ok(summary)
 }

@@ -3,14 +3,13 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use domain::{Amount, CurrencyCode, Timestamp, Totals};
-use indicatif::ProgressBar;
+use domain::{Amount, CurrencyCode, Timestamp};
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::failure::Done;
-use crate::output::Output;
 use crate::rows;
 use crate::scan::pace;
+use crate::sums::Sums;
 
 /// What is checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -35,7 +34,7 @@ pub(crate) enum Rule {
 }
 
 impl Rule {
-    fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Unreadable => "unreadable",
             Self::Unproved => "unproved",
@@ -54,6 +53,11 @@ impl Rule {
             Self::Caller => "caller",
             Self::Open => "open",
         }
+    }
+
+    /// Whether it is listed, and not counted as broken.
+    pub(crate) fn is_listed(self, is_strict: bool) -> bool {
+        !is_strict && matches!(self, Self::Unverifiable | Self::SameNumber | Self::Caller | Self::Open)
     }
 }
 
@@ -95,21 +99,22 @@ impl Break {
 /// How many lines were reported.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Counts {
-    broken: u64,
-    unverifiable: u64,
-    same_number: u64,
+    pub(crate) broken: u64,
+    pub(crate) unverifiable: u64,
+    pub(crate) same_number: u64,
     /// Decisions whose caller nobody has verified.
-    caller: u64,
+    pub(crate) caller: u64,
 }
 
 impl Counts {
     pub(crate) fn add(&mut self, rule: Rule, is_strict: bool) {
+        let is_listed = rule.is_listed(is_strict);
         let count = match rule {
             // The summary counts them.
-            Rule::Open if !is_strict => return,
-            Rule::Unverifiable if !is_strict => &mut self.unverifiable,
-            Rule::SameNumber if !is_strict => &mut self.same_number,
-            Rule::Caller if !is_strict => &mut self.caller,
+            Rule::Open if is_listed => return,
+            Rule::Unverifiable if is_listed => &mut self.unverifiable,
+            Rule::SameNumber if is_listed => &mut self.same_number,
+            Rule::Caller if is_listed => &mut self.caller,
             Rule::Unreadable
             | Rule::Unproved
             | Rule::Evidence
@@ -135,46 +140,30 @@ impl Counts {
     }
 }
 
-/// Count and sum in each currency.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(transparent)]
-struct Sums(BTreeMap<String, Totals>);
-
-impl fmt::Display for Sums {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.is_empty() {
-            return f.write_str("none");
-        }
-        let each: Vec<_> = self.0.iter().map(|(code, it)| format!("{} of {} {code}", it.count, it.sum)).collect();
-        f.write_str(&each.join(", "))
-    }
-}
-
 /// Sums of what was decided.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct DecidedSums {
-    credits: Sums,
-    ends: Sums,
+    pub(crate) credits: Sums,
+    pub(crate) ends: Sums,
 }
 
 impl DecidedSums {
     pub(crate) fn add(&mut self, decided: &Decided) {
-        let Sums(sums) = match decided.decision {
+        let sums = match decided.decision {
             Decision::Credit => &mut self.credits,
             Decision::End => &mut self.ends,
         };
-        let totals = sums.entry(decided.currency_code.as_str().to_owned()).or_default();
-        *totals = totals.plus(decided.amount);
+        sums.add(&decided.currency_code, decided.amount);
     }
 }
 
 /// The withdrawals that have not ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Open {
-    count: u64,
-    older_than_a_day: u64,
+    pub(crate) count: u64,
+    pub(crate) older_than_a_day: u64,
     /// When the oldest was made, in milliseconds since 1970.
-    oldest: Option<Timestamp>,
+    pub(crate) oldest: Option<Timestamp>,
 }
 
 /// A withdrawal that is open for longer is reported.
@@ -183,19 +172,19 @@ const A_DAY_MS: u64 = 24 * 60 * 60 * 1_000;
 /// What all rows add up to.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Summary {
-    rows: u64,
+    pub(crate) rows: u64,
     #[serde(flatten)]
     pub(crate) counts: Counts,
     /// Decided about, and not proved.
     pub(crate) unproved: DecidedSums,
     /// Decided by people.
     pub(crate) by_person: DecidedSums,
-    open: Open,
+    pub(crate) open: Open,
     /// How many rows have which format. The oldest rows have none.
     #[serde(serialize_with = "by_name")]
     pub(crate) formats: BTreeMap<Option<u64>, u64>,
-    seconds: u64,
-    rows_per_second: u64,
+    pub(crate) seconds: u64,
+    pub(crate) rows_per_second: u64,
 }
 
 impl Summary {
@@ -236,34 +225,33 @@ impl fmt::Display for Summary {
         let oldest = open.oldest.map_or_else(String::new, |at| format!(", the oldest of {}", rows::time(at)));
         writeln!(f, "open withdrawals: {}, {} of them for more than a day{oldest}", open.count, open.older_than_a_day)?;
         let formats: Vec<_> =
-            formats.iter().map(|(format, rows)| format!("{rows} of format {}", name(*format))).collect();
+            formats.iter().map(|(format, rows)| format!("{rows} of format {}", format_name(*format))).collect();
         write!(f, "rows: {}", formats.join(", "))
     }
 }
 
-fn name(format: Option<u64>) -> String {
+/// A format, for people.
+pub(crate) fn format_name(format: Option<u64>) -> String {
     format.map_or_else(|| "none".into(), |it| it.to_string())
 }
 
 fn by_name<S: Serializer>(formats: &BTreeMap<Option<u64>, u64>, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_map(formats.iter().map(|(format, rows)| (name(*format), rows)))
+    serializer.collect_map(formats.iter().map(|(format, rows)| (format_name(*format), rows)))
 }
 
-/// Reports what is found, as it is found.
-pub(crate) struct Reporter {
-    pub(crate) output: Output,
-    pub(crate) bar: ProgressBar,
+/// Counts what is found, and hands it on as it is found.
+pub(crate) struct Reporter<Take> {
     pub(crate) is_strict: bool,
     pub(crate) summary: Summary,
+    pub(crate) take: Take,
 }
 
-impl Reporter {
+impl<Take: FnMut(&Break)> Reporter<Take> {
     pub(crate) fn report(&mut self, found: &Break) {
         self.summary.counts.add(found.rule, self.is_strict);
         if let Some(decided) = &found.unproved {
             self.summary.unproved.add(decided);
         }
-        let Break { rule, id, what, .. } = found;
-        self.bar.suspend(|| self.output.line(found, || format!("{:<12}  {id}  {what}", rule.as_str())));
+        (self.take)(found);
     }
 }

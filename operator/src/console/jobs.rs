@@ -19,6 +19,7 @@ use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinError, JoinHandle};
 
 use super::events::Events;
+use super::reconcile::Compared;
 use super::{Ask, Console, Shared, when};
 use crate::failure::Failure;
 use crate::rows;
@@ -75,6 +76,7 @@ pub(super) struct Finished {
 pub(super) enum Kept {
     Nothing,
     Events(Events),
+    Compared(Compared),
 }
 
 impl Kept {
@@ -83,6 +85,7 @@ impl Kept {
         match self {
             Self::Nothing => html! {},
             Self::Events(events) => events.show(console, id),
+            Self::Compared(compared) => compared.show(console, id),
         }
     }
 }
@@ -249,7 +252,12 @@ pub(super) async fn show(State(console): Ask, Path(id): Path<String>) -> Respons
             &job.what,
             &html! { p { span.state.wait { "Stopped." } " What was done until then stays done." } (progress) },
         ),
-        Some((_, End::Failed(failure))) => console.problem(job.page, &job.what, failure, &html! { (progress) }),
+        Some((_, End::Failed(failure))) => {
+            // Of a job that has failed there is a page: the script shows it in the place of the one that said how far the job was.
+            let mut page = console.problem(job.page, &job.what, failure, &progress);
+            *page.status_mut() = StatusCode::OK;
+            page
+        }
     }
 }
 

@@ -1,12 +1,15 @@
 //! `serve`: what the other commands show and do, as pages in a browser on this machine. Pages and commands are two views of the same
 //! data; nothing is decided here.
 
+mod audit;
 mod dead_letters;
 mod decide;
 mod events;
+mod figures;
 mod find;
 mod jobs;
 mod needs_person;
+mod reconcile;
 mod transaction;
 
 use std::collections::BTreeMap;
@@ -68,6 +71,7 @@ pub(crate) struct Console {
     is_read_only: bool,
     by: String,
     jobs: jobs::Jobs,
+    export_settings: reconcile::LastSettings,
 }
 
 pub(crate) type Shared = Arc<Console>;
@@ -88,6 +92,7 @@ pub(crate) async fn serve(deployment: Deployment, arguments: &Serve) -> Result<D
         is_read_only: *read_only,
         by: by.clone(),
         jobs: jobs::Jobs::default(),
+        export_settings: reconcile::LastSettings::default(),
     });
     let unusable = |error: std::io::Error| Failure::Usage(format!("--port {}: {error}", arguments.port));
     let listener = TcpListener::bind(("127.0.0.1", arguments.port)).await.map_err(unusable)?;
@@ -134,6 +139,12 @@ fn router(console: &Shared) -> Router {
         .route("/jobs/{id}", get(jobs::show))
         .route("/jobs/{id}/stop", post(jobs::stop))
         .route("/live", get(jobs::live))
+        .route("/reconcile", get(reconcile::ask).post(reconcile::start).layer(reconcile::limit()))
+        .route("/reconcile/settings", get(reconcile::settings))
+        .route("/reconcile/{id}/{class}", get(reconcile::lines))
+        .route("/reconcile/{id}/{class}/csv", get(reconcile::csv))
+        .route("/audit", get(audit::ask).post(audit::start))
+        .route("/figures", get(figures::ask).post(figures::start))
         .route("/style.css", get(pages::style))
         .route("/live.js", get(pages::script));
     if !console.is_read_only {
@@ -153,8 +164,15 @@ fn router(console: &Shared) -> Router {
 }
 
 /// The pages of the menu.
-const MENU: [(&str, &str); 4] =
-    [("/", "Needs a person"), ("/find", "Find"), ("/dead-letters", "Dead letters"), ("/events", "Events")];
+const MENU: [(&str, &str); 7] = [
+    ("/", "Needs a person"),
+    ("/find", "Find"),
+    ("/dead-letters", "Dead letters"),
+    ("/events", "Events"),
+    ("/reconcile", "Reconcile"),
+    ("/audit", "Audit"),
+    ("/figures", "Figures"),
+];
 
 impl Console {
     /// A page. `current` is its entry in the menu.

@@ -9,6 +9,7 @@ use maud::{Markup, html};
 use serde::Deserialize;
 
 use super::{Ask, Console};
+use crate::escape::cell;
 use crate::failure::Failure;
 use crate::list::{self, Open};
 use crate::rows;
@@ -126,13 +127,8 @@ async fn written(console: &Console, asked: &Asked) -> Result<Vec<u8>, Failure> {
             amount,
             currency,
         ];
-        let cells = cells.into_iter().chain([it.why.clone()]).map(|cell| plain(&cell));
+        let cells = cells.into_iter().chain([it.why.clone()]).map(|text| cell(&text).into_owned());
         csv.write_record(cells).map_err(unwritten)?;
     }
     csv.into_inner().map_err(|error| Failure::NotPrinted(error.to_string()))
-}
-
-/// A cell that no spreadsheet takes for a formula: order ids and reasons are texts of others.
-pub(super) fn plain(cell: &str) -> String {
-    if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{cell}") } else { cell.to_owned() }
 }

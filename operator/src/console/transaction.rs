@@ -93,7 +93,7 @@ fn of(console: &Console, row: &Result<Shown, UnreadableRow>, is_revealed: bool) 
 }
 
 /// Whether people decide about rows with such keys at all; the function says whether about this one.
-fn is_decidable(key: &str) -> bool {
+pub(super) fn is_decidable(key: &str) -> bool {
     ["payment#", "withdrawal#", "unreadable#"].iter().any(|kind| key.starts_with(kind))
 }
 

@@ -11,7 +11,9 @@ use super::compare::{Class, Finding};
 use super::entry::Money;
 use super::export::BadLine;
 use super::standing::Standing;
+use crate::escape::cell;
 use crate::failure::Failure;
+use crate::sums::Sums;
 
 /// A file, and how many lines are in it.
 pub(crate) struct Listing {
@@ -21,6 +23,8 @@ pub(crate) struct Listing {
     path: PathBuf,
     writer: Writer<File>,
     count: u64,
+    there: Sums,
+    here: Sums,
 }
 
 /// All files.
@@ -37,6 +41,10 @@ pub(crate) struct Total {
     pub(crate) class: &'static str,
     pub(crate) count: u64,
     pub(crate) differs: bool,
+    /// What its lines add up to, as the export has them.
+    pub(crate) there: Sums,
+    /// The same, as the table has them.
+    pub(crate) here: Sums,
     pub(crate) file: PathBuf,
 }
 
@@ -76,11 +84,15 @@ impl Files {
         let line = theirs.map(|it| it.line.to_string()).unwrap_or_default();
         let status = theirs.map_or("", |it| status(it.standing));
         let state = ours.map_or("", |it| it.state.as_str());
-        let theirs = money(theirs.map(|it| &it.money));
-        let ours = money(ours.map(|it| &it.money));
-        let cells = [key, &line, &theirs[0], &theirs[1], status, &ours[0], &ours[1], state, remark];
-        let listing = self.classes.iter_mut().find(|it| it.class == class.as_str());
-        listing.map_or(Ok(()), |listing| listing.write(&cells))
+        let (theirs, ours) = (theirs.map(|it| &it.money), ours.map(|it| &it.money));
+        let Some(listing) = self.classes.iter_mut().find(|it| it.class == class.as_str()) else { return Ok(()) };
+        for (sums, money) in [(&mut listing.there, theirs), (&mut listing.here, ours)] {
+            if let Some(Money { amount, currency_code }) = money {
+                sums.add(currency_code, *amount);
+            }
+        }
+        let (theirs, ours) = (money(theirs), money(ours));
+        listing.write(&[key, &line, &theirs[0], &theirs[1], status, &ours[0], &ours[1], state, remark])
     }
 
     /// Ends all files.
@@ -105,7 +117,8 @@ impl Listing {
     fn create(directory: &Path, class: &'static str, differs: bool, heads: &[&str]) -> Result<Self, Failure> {
         let path = directory.join(format!("{class}.csv"));
         let writer = Writer::from_path(&path).map_err(|error| unwritten(&path, &error))?;
-        let mut listing = Self { class, differs, path, writer, count: 0 };
+        let mut listing =
+            Self { class, differs, path, writer, count: 0, there: Sums::default(), here: Sums::default() };
         listing.record(heads)?;
         Ok(listing)
     }
@@ -116,12 +129,13 @@ impl Listing {
     }
 
     fn record(&mut self, cells: &[&str]) -> Result<(), Failure> {
-        self.writer.write_record(cells).map_err(|error| unwritten(&self.path, &error))
+        self.writer.write_record(cells.iter().map(|text| cell(text))).map_err(|error| unwritten(&self.path, &error))
     }
 
     fn finish(mut self) -> Result<Total, Failure> {
         self.writer.flush().map_err(|error| unwritten(&self.path, &error))?;
-        Ok(Total { class: self.class, count: self.count, differs: self.differs, file: self.path })
+        let Self { class, differs, path, count, there, here, .. } = self;
+        Ok(Total { class, count, differs, there, here, file: path })
     }
 }
 

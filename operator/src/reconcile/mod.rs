@@ -16,12 +16,14 @@ mod standing;
 
 use std::fs::File;
 use std::future::ready;
-use std::io;
-use std::path::PathBuf;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use domain::Timestamp;
-use store::UnreadableRow;
+use indicatif::ProgressBar;
+use store::{Scan, UnreadableRow};
+use tokio::task::yield_now;
 
 use crate::deployment::Deployment;
 use crate::external_sort::{RUN, Sorter};
@@ -29,12 +31,14 @@ use crate::failure::{Done, Failure};
 use crate::output::Output;
 use crate::scan::{Scanned, bytes_bar, rows_bar, scan_pages};
 use crate::time::time;
-use compare::{Period, compare};
+use compare::compare;
 use files::Files;
 
+pub(crate) use compare::Period;
 pub(crate) use config::Config;
 pub(crate) use entry::{Entry, ProviderRecord, Side};
 pub(crate) use export::{BadLine, Export, Line};
+pub(crate) use files::Total;
 pub(crate) use standing::Standing;
 
 /// What to compare.
@@ -79,57 +83,94 @@ Failed deposits leave no trace in the table: if the export has them, they match.
 Exit status 1 if any class but matched, by_hand and ignored has a line.
 It holds 32,768 transactions in memory, and the rest in nameless files of the temporary directory (TMPDIR), about 100 bytes each.";
 
-impl Reconcile {
-    fn period(&self) -> Result<Period, Failure> {
-        let since = self.since.unwrap_or(Timestamp(0));
-        let until = self.until.unwrap_or(Timestamp(u64::MAX));
-        if since >= until {
-            return Err(Failure::Usage("--since must be before --until".into()));
-        }
-        Ok(Period { since, until })
+impl Period {
+    /// From one time to a later one; all times without them.
+    pub(crate) fn of(since: Option<Timestamp>, until: Option<Timestamp>) -> Option<Self> {
+        let period = Self { since: since.unwrap_or(Timestamp(0)), until: until.unwrap_or(Timestamp(u64::MAX)) };
+        (period.since < period.until).then_some(period)
     }
 }
 
 pub(crate) async fn run(deployment: &Deployment, output: Output, arguments: &Reconcile) -> Result<Done, Failure> {
-    let period = arguments.period()?;
+    let period = Period::of(arguments.since, arguments.until);
+    let period = period.ok_or_else(|| Failure::Usage("--since must be before --until".into()))?;
     let config = Config::read(&arguments.config)?;
     let table = deployment.table()?;
-    let mut sorter = Sorter::new(RUN);
     let unopened = |error: io::Error| Failure::Usage(format!("{}: {error}", arguments.file.display()));
     let file = File::open(&arguments.file).map_err(unopened)?;
     let bar = bytes_bar(file.metadata().map_err(unopened)?.len());
-    let mut export = Export::open(&config, bar.wrap_read(file))?;
-    let mut files = Files::create(&arguments.out)?;
-    while let Some(line) = export.next()? {
-        match line {
-            Line::Transaction(entry) => sorter.push(entry)?,
-            Line::Bad(bad) => files.bad_line(&bad)?,
-            Line::Ignored(line, reason) => files.ignored(line, reason)?,
-        }
-    }
+    let mut comparison = Comparison::new(config, period, &arguments.out)?;
+    comparison.read(bar.wrap_read(file)).await?;
     bar.finish();
-    let entries = |rows: Vec<Scanned>| {
-        let entries = rows.into_iter().filter_map(|row| row.map(|it| Entry::of_row(&it.row)).transpose());
-        ready(Ok(entries.collect::<Vec<_>>()))
-    };
-    let take = |entries: Vec<Result<Entry, UnreadableRow>>| {
-        entries.into_iter().try_for_each(|entry| match entry {
-            Ok(entry) => Ok(sorter.push(entry)?),
-            Err(bad) => files.bad_row(&bad),
-        })
-    };
-    scan_pages(&table, &rows_bar(), entries, take).await?;
-    compare(sorter.sorted()?, period, |finding| match finding.odd_id() {
-        Some((line, rule)) => {
-            let column = config.columns.deposit_id.clone();
-            files.bad_line(&BadLine { line, column, reason: rule.to_owned() })
-        }
-        None => files.finding(finding),
-    })?;
-    let totals = files.finish()?;
-    output.records(&totals, ["CLASS", "COUNT", "FILE"], |it| {
-        [it.class.to_owned(), it.count.to_string(), it.file.display().to_string()]
+    let totals = comparison.compare(&table, &rows_bar()).await?;
+    output.records(&totals, ["CLASS", "COUNT", "IN THE EXPORT", "IN THE TABLE", "FILE"], |it| {
+        let [there, here] = [&it.there, &it.here].map(ToString::to_string);
+        [it.class.to_owned(), it.count.to_string(), there, here, it.file.display().to_string()]
     });
     let is_well = totals.iter().all(|it| !it.differs || it.count == 0);
     Ok(if is_well { Done::Well } else { Done::Found })
+}
+
+/// An export that is compared with the table.
+pub(crate) struct Comparison {
+    config: Config,
+    period: Period,
+    sorter: Sorter<Entry>,
+    files: Files,
+}
+
+/// So many lines of an export are read before others have their turn.
+const LINES: u64 = 1_000;
+
+impl Comparison {
+    /// Makes one whose findings go to the files of a directory.
+    pub(crate) fn new(config: Config, period: Period, out: &Path) -> Result<Self, Failure> {
+        Ok(Self { config, period, sorter: Sorter::new(RUN), files: Files::create(out)? })
+    }
+
+    /// Reads the export.
+    pub(crate) async fn read(&mut self, input: impl Read) -> Result<(), Failure> {
+        let Self { config, sorter, files, .. } = self;
+        let mut export = Export::open(config, input)?;
+        for number in 1_u64.. {
+            match export.next()? {
+                Some(Line::Transaction(entry)) => sorter.push(entry)?,
+                Some(Line::Bad(bad)) => files.bad_line(&bad)?,
+                Some(Line::Ignored(line, reason)) => files.ignored(line, reason)?,
+                None => break,
+            }
+            if number.is_multiple_of(LINES) {
+                yield_now().await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads the table, and compares. Gives what is in each file.
+    pub(crate) async fn compare(
+        self,
+        table: &(impl Scan + Clone + Send + 'static),
+        bar: &ProgressBar,
+    ) -> Result<Vec<Total>, Failure> {
+        let Self { config, period, mut sorter, mut files } = self;
+        let entries = |rows: Vec<Scanned>| {
+            let entries = rows.into_iter().filter_map(|row| row.map(|it| Entry::of_row(&it.row)).transpose());
+            ready(Ok(entries.collect::<Vec<_>>()))
+        };
+        let take = |entries: Vec<Result<Entry, UnreadableRow>>| {
+            entries.into_iter().try_for_each(|entry| match entry {
+                Ok(entry) => Ok(sorter.push(entry)?),
+                Err(bad) => files.bad_row(&bad),
+            })
+        };
+        scan_pages(table, bar, entries, take).await?;
+        compare(sorter.sorted()?, period, |finding| match finding.odd_id() {
+            Some((line, rule)) => {
+                let column = config.columns.deposit_id.clone();
+                files.bad_line(&BadLine { line, column, reason: rule.to_owned() })
+            }
+            None => files.finding(finding),
+        })?;
+        files.finish()
+    }
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use rust_decimal::Decimal;
+use rust_decimal::prelude::ToPrimitive;
 use serde::{Deserialize, Serialize};
 
 use crate::InvalidValue;
@@ -62,6 +63,21 @@ impl Sum {
     #[must_use]
     pub fn plus(self, amount: Amount) -> Self {
         Self(self.0.saturating_add(amount.0))
+    }
+
+    /// How many of so many equal parts of a larger sum it has, rounded down: the length of a bar. Zero of nothing.
+    ///
+    /// ```
+    /// use domain::{Amount, Sum};
+    ///
+    /// let [part, whole] = ["0.1", "0.3"].map(|text| Amount::parse(text).map(Sum::from));
+    /// assert_eq!(part?.parts_of(whole?, 100), 33);
+    /// # Ok::<(), domain::InvalidValue>(())
+    /// ```
+    #[must_use]
+    pub fn parts_of(self, whole: Self, parts: u32) -> u32 {
+        let share = self.0.checked_div(whole.0).unwrap_or_default();
+        share.saturating_mul(parts.into()).to_u32().unwrap_or_default()
     }
 
     /// The sum without one amount; `None` when the amount is larger.

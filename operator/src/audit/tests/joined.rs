@@ -1,14 +1,12 @@
 //! The rules of several rows.
 
 use domain::{CreditedNumber, DepositRow, Unregistered, WaitingPage};
-use indicatif::ProgressBar;
 use store::{Change, Memory, Row, Stored, Write};
 
-use super::super::report::{Counts, Reporter, Rule, Summary};
-use super::super::{Found, Sorters};
+use super::super::report::{Counts, Reporter, Summary};
+use super::super::{Break, Found, Rule, Sorters};
 use super::*;
 use crate::failure::Done;
-use crate::output::Output;
 
 pub(super) fn any<R: Row>(row: R) -> AnyRow {
     R::into_any(Stored { row, version: 1 })
@@ -46,8 +44,7 @@ pub(super) const NOW: Timestamp = Timestamp(900_007);
 pub(super) async fn found_later(scanned: &[AnyRow], now: &[AnyRow], keys: &EvidenceKeys) -> Vec<(Rule, String)> {
     let mut found = Vec::new();
     let mut sorters = Sorters::new(3);
-    let (output, bar) = (Output::new(true), ProgressBar::hidden());
-    let mut reporter = Reporter { output, bar, is_strict: false, summary: Summary::default() };
+    let mut reporter = Reporter { is_strict: false, summary: Summary::default(), take: |_: &Break| () };
     for row in scanned {
         let mut page = Found::on(vec![Ok(scanned_row(row.clone()))], keys).await.unwrap();
         found.extend(page.breaks.drain(..).map(|it| (it.rule, it.id)));
