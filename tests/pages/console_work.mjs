@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { isAccessible } from "./support/axe.mjs";
 import { claim, control, until, withdraw, withdrawalState } from "./support/browser.mjs";
-import { addDeadLetter, consoleWithHeldTable, deadLetters, purgeDeadLetters } from "./support/stack.mjs";
+import { addDeadLetter, consoleWithHeldTable, deadLetters, removeDeadLetters } from "./support/stack.mjs";
 
 const { CONSOLE_URL, CONSOLE_READ_ONLY_URL } = process.env;
 const held = await consoleWithHeldTable();
@@ -22,6 +22,14 @@ async function listEvents(page, fields, url = CONSOLE_URL) {
   for (const [label, value] of Object.entries(fields)) await page.getByLabel(label).fill(value);
   await press(page, "List events");
 }
+
+/** Begins a job without a page. Gives its address. */
+async function begin(url, fields = {}) {
+  const { status, headers } = await fetch(url, { method: "POST", body: new URLSearchParams(fields), redirect: "manual" });
+  return status === 303 ? new URL(headers.get("location"), url).href : undefined;
+}
+
+const stop = (job) => fetch(`${job}/stop`, { method: "POST", redirect: "manual" });
 
 /** A withdrawal that the provider has taken and does not end by itself. */
 async function submitted() {
@@ -76,24 +84,18 @@ claim("a search is looked at again, and stopped, without JavaScript", WITHOUT, a
 claim("four jobs run at the same time and no more, and a job that is not there is not found", { statuses: [404, 409] }, async (page) => {
   held.hold();
   const jobs = [];
-  for (let made = 0; made < 4; made++) {
-    await find(page, { "Label": "nobody" }, held.url);
-    await page.getByText("Running:").waitFor();
-    jobs.push(page.url());
-  }
+  for (let made = 0; made < 4; made++) jobs.push(await begin(`${held.url}find`, { label: "nobody" }));
   await find(page, { "Label": "nobody" }, held.url);
   await page.getByRole("alert").getByText("4 jobs are running").waitFor();
-  for (const job of jobs) {
-    await page.goto(job);
-    await press(page, "Stop");
-    await page.getByText("Stopped.").waitFor();
-  }
+  for (const job of jobs) await stop(job);
+  jobs.push(await begin(`${held.url}find`, { label: "nobody" }));
+  await stop(jobs.at(-1));
   await page.goto(jobs[0].replace(/[^/]+$/, "0".repeat(32)));
   await page.getByRole("heading", { name: "No such job" }).waitFor();
 });
 
 claim("dead letters are looked at as they are, and then redriven", {}, async (page) => {
-  await purgeDeadLetters();
+  await removeDeadLetters();
   const id = await submitted();
   for (const body of [JSON.stringify({ withdrawal_id: id }), '{"withdrawal_id":"never-made"}', "not ours"]) await addDeadLetter(body);
   await page.goto(`${CONSOLE_URL}dead-letters`);
@@ -107,10 +109,18 @@ claim("dead letters are looked at as they are, and then redriven", {}, async (pa
   await press(page, "Redrive them");
   await page.getByText("1 redriven, 1 removed, 1 left.").waitFor();
   assert.equal(await deadLetters(), 1);
-  await press(page, "Look again");
-  await page.getByText("0 redriven, 0 removed, 1 left.").waitFor();
-  assert.equal(await page.getByRole("button", { name: "Redrive them" }).count(), 0);
-  await purgeDeadLetters();
+  await removeDeadLetters();
+});
+
+claim("dead letters are there for others at once when the look is stopped", {}, async () => {
+  await removeDeadLetters();
+  for (const body of ["one", "two", "three"]) await addDeadLetter(body);
+  const job = await begin(`${CONSOLE_URL}dead-letters`);
+  await until(deadLetters, (number) => number === 0);
+  await stop(job);
+  await until(deadLetters, (number) => number === 3);
+  assert.match(await (await fetch(job)).text(), /Stopped\./);
+  await removeDeadLetters();
 });
 
 claim("a withdrawal whose message was lost gets a new one", { statuses: [400, 409] }, async (page) => {
@@ -126,7 +136,6 @@ claim("a withdrawal whose message was lost gets a new one", { statuses: [400, 40
   await page.getByRole("alert").getByText("no withdrawal never-made was made here").waitFor();
   await ask(await submitted());
   await page.getByRole("alert").getByText("the withdrawal is submitted").waitFor();
-  await isAccessible(page, "console dead letters, refused");
   await ask(`withdrawal#${id}`);
   await page.getByText(`withdrawal#${id} is unknown.`).waitFor();
   await isAccessible(page, "console dead letters, what would be sent");
@@ -145,7 +154,6 @@ claim("events are chosen, counted by type, and replayed on the bus", {}, async (
   await page.getByLabel("Everybody who listens on the bus").check();
   await press(page, "Replay all of them");
   await page.getByText("1 published on the bus again, 0 refused.").waitFor();
-  await isAccessible(page, "console events, replayed");
 });
 
 claim("an event that its row says no more is refused, with the reason", {}, async (page) => {
@@ -160,7 +168,7 @@ claim("an event that its row says no more is refused, with the reason", {}, asyn
   await isAccessible(page, "console events, refused");
 });
 
-claim("events are replayed only if they are chosen, and only to receivers that there are", { statuses: [400, 502] }, async (page) => {
+claim("events are replayed only if they are chosen, and only to receivers that there are", { statuses: [400] }, async (page) => {
   await submitted();
   await listEvents(page, { "Since": "soon" });
   await page.getByRole("alert").getByText("Since must be a time").waitFor();
@@ -177,7 +185,7 @@ claim("events are replayed only if they are chosen, and only to receivers that t
 
 claim("a console that is read only finds and lists, and offers no change", {}, async (page) => {
   const id = await submitted();
-  await purgeDeadLetters();
+  await removeDeadLetters();
   await addDeadLetter(JSON.stringify({ withdrawal_id: id }));
   await page.goto(`${CONSOLE_READ_ONLY_URL}dead-letters`);
   assert.deepEqual(await page.getByRole("button").allTextContents(), ["Look at the dead letters"]);
@@ -190,5 +198,5 @@ claim("a console that is read only finds and lists, and offers no change", {}, a
   for (const path of ["dead-letters/redrive", "dead-letters/withdrawal", "dead-letters/withdrawal/send", "events/replay"]) {
     assert.equal((await fetch(CONSOLE_READ_ONLY_URL + path, { method: "POST" })).status, 404, path);
   }
-  await purgeDeadLetters();
+  await removeDeadLetters();
 });

@@ -27,7 +27,9 @@ pub(super) struct Asked {
 /// `GET /dead-letters`
 pub(super) async fn ask(State(console): Ask, Query(Asked { sent }): Query<Asked>) -> Response {
     let main = html! {
-        @if !sent.is_empty() { p.good role="status" { "A new message is sent for the withdrawal " code { (sent) } ". The submitter decides what happens." } }
+        @if !sent.is_empty() {
+            p.good role="status" { "A new message is sent for the withdrawal " code { (sent) } ". The submitter decides what happens." }
+        }
         p { "A message that was not handled after several tries is a dead letter. Looking leaves each one as it is." }
         form method="post" action={ (console.base) (PAGE) } { button.primary { "Look at the dead letters" } }
         @if !console.is_read_only { (lost(&console, "")) }

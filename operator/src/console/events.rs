@@ -8,10 +8,10 @@ use clap::ValueEnum;
 use indicatif::ProgressBar;
 use lambda::{Clock, System};
 use maud::{Markup, html};
-use pages::{field, filled};
+use pages::filled;
 use tokio::sync::Mutex;
 
-use super::find::{more, unreadable};
+use super::find::{inputs, more, unreadable};
 use super::jobs::{Finished, Kept};
 use super::{Ask, Console, Fields, Shared, when};
 use crate::events::{self, Chosen, Destination, LIMIT, Listed, Refused, Summary, Total, first, not_sorted};
@@ -40,13 +40,13 @@ fn form(console: &Console, fields: &Fields) -> Markup {
         p { "The events that the table's rows still say: a row says its present state, its contradictions and its decisions." }
         form method="post" action={ (console.base) (PAGE) } {
             div.fields {
-                @for (name, label, example) in FIELDS {
-                    (field(name, label, &html! { input id=(name) name=(name) value=[fields.get(name)] placeholder=(example) autocomplete="off"; }))
-                }
+                (inputs(&FIELDS, fields))
                 button.primary { "List events" }
             }
         }
-        p.hint { "All that is given must hold. Several types, transactions or ids are divided by spaces. It reads the whole table, with Since twice." }
+        p.hint {
+            "All that is given must hold. Several types, transactions or ids are divided by spaces. It reads the whole table, with Since twice."
+        }
         (console.jobs_of(PAGE))
     }
 }

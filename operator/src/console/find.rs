@@ -34,14 +34,21 @@ fn form(console: &Console, fields: &Fields) -> Markup {
     html! {
         form method="post" action={ (console.base) (PAGE) } {
             div.fields {
-                @for (name, label, example) in FIELDS {
-                    (field(name, label, &html! { input id=(name) name=(name) value=[fields.get(name)] placeholder=(example) autocomplete="off"; }))
-                }
+                (inputs(&FIELDS, fields))
                 button.primary { "Find" }
             }
         }
         p.hint { "All that is given must hold, to the letter; a number may be in any spelling and wallet. It reads the whole table." }
         (console.jobs_of(PAGE))
+    }
+}
+
+/// A field for each name, with its label, an example, and what was entered.
+pub(super) fn inputs(names: &[(&str, &str, &str)], entered: &Fields) -> Markup {
+    html! {
+        @for (name, label, example) in names {
+            (field(name, label, &html! { input id=(name) name=(name) value=[entered.get(*name)] placeholder=(example) autocomplete="off"; }))
+        }
     }
 }
 

@@ -20,7 +20,7 @@ use tokio::task::{AbortHandle, JoinError, JoinHandle};
 
 use super::events::Events;
 use super::reconcile::Compared;
-use super::{Ask, Console, Shared, when};
+use super::{Ask, Console, Shared, sentence, when};
 use crate::failure::Failure;
 use crate::rows;
 
@@ -252,11 +252,10 @@ pub(super) async fn show(State(console): Ask, Path(id): Path<String>) -> Respons
             &job.what,
             &html! { p { span.state.wait { "Stopped." } " What was done until then stays done." } (progress) },
         ),
+        // The page itself is there, so that the script shows it whatever became of the job.
         Some((_, End::Failed(failure))) => {
-            // Of a job that has failed there is a page: the script shows it in the place of the one that said how far the job was.
-            let mut page = console.problem(job.page, &job.what, failure, &progress);
-            *page.status_mut() = StatusCode::OK;
-            page
+            let failed = html! { p.error role="alert" { (sentence(failure)) } (progress) };
+            console.answer(job.page, &job.what, &failed)
         }
     }
 }
@@ -299,4 +298,35 @@ pub(super) async fn live(State(console): Ask) -> Sse<impl Stream<Item = Result<E
         Some((Ok(Event::default().data("moved")), (console, changes)))
     });
     Sse::new(events).keep_alive(KeepAlive::default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn begin(jobs: &Jobs) -> Result<Arc<Job>, Failure> {
+        let job = |id| {
+            let task = tokio::spawn(std::future::pending::<Done>());
+            let (bar, handle) = (ProgressBar::hidden(), task.abort_handle());
+            let job = Job { id, page: "", what: String::new(), began_ms: 0, bar, task: handle, ended: OnceLock::new() };
+            (job, task)
+        };
+        jobs.begin(job).map(|(job, _)| job)
+    }
+
+    #[tokio::test]
+    async fn a_few_jobs_run_at_a_time_and_the_oldest_that_has_ended_makes_room() {
+        let jobs = Jobs::default();
+        let end = |job: &Job| assert!(job.ended.set((0, End::Stopped)).is_ok());
+        let running = begin(&jobs).unwrap();
+        let ended: Vec<_> = (1..HELD).map(|_| begin(&jobs).inspect(|job| end(job)).unwrap()).collect();
+        let last = begin(&jobs).unwrap();
+        assert_eq!(jobs.all().len(), HELD);
+        assert!(jobs.find(&ended[0].id).is_none());
+        assert!([&running, &ended[1], &last].into_iter().all(|job| jobs.find(&job.id).is_some()));
+        (2..RUNNING).for_each(|_| drop(begin(&jobs).unwrap()));
+        assert!(begin(&jobs).is_err());
+        end(&running);
+        assert!(begin(&jobs).is_ok());
+    }
 }

@@ -12,20 +12,25 @@ const STACK = Object.fromEntries(readFileSync(process.env.STACK_FILE, "utf8").sp
 async function sqs(operation, content) {
   const headers = { "Content-Type": "application/x-amz-json-1.0", "X-Amz-Target": `AmazonSQS.${operation}` };
   const response = await fetch(STACK.AWS_ENDPOINT_URL_SQS, { method: "POST", headers, body: JSON.stringify(content) });
-  return response.json();
+  const text = await response.text();
+  if (!response.ok) throw new Error(text);
+  return text && JSON.parse(text);
 }
 
 /** Puts a message among the dead letters. */
 export const addDeadLetter = (MessageBody) => sqs("SendMessage", { QueueUrl: STACK.DEAD_LETTER_QUEUE_URL, MessageBody });
 
-/** How many dead letters may be received now. */
-export async function deadLetters() {
-  const answer = await sqs("GetQueueAttributes", { QueueUrl: STACK.DEAD_LETTER_QUEUE_URL, AttributeNames: ["ApproximateNumberOfMessages"] });
-  return Number(answer.Attributes.ApproximateNumberOfMessages);
-}
+/** At most ten dead letters that anybody may receive now. */
+const receive = async (VisibilityTimeout) =>
+  (await sqs("ReceiveMessage", { QueueUrl: STACK.DEAD_LETTER_QUEUE_URL, MaxNumberOfMessages: 10, VisibilityTimeout })).Messages ?? [];
 
-/** Removes all dead letters. */
-export const purgeDeadLetters = () => sqs("PurgeQueue", { QueueUrl: STACK.DEAD_LETTER_QUEUE_URL }).catch(() => {});
+/** How many that are. */
+export const deadLetters = async () => (await receive(0)).length;
+
+/** Removes them. */
+export async function removeDeadLetters() {
+  for (const { ReceiptHandle } of await receive(10)) await sqs("DeleteMessage", { QueueUrl: STACK.DEAD_LETTER_QUEUE_URL, ReceiptHandle });
+}
 
 /** A console of its own, whose table answers scans only while it is open, and has an unreadable row. */
 export async function consoleWithHeldTable() {
