@@ -1,8 +1,8 @@
 //! The provider's export against the table.
 
 use std::fs::File;
-use std::io::{Read, Seek, Write};
-use std::sync::{Mutex, PoisonError};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::body::Body;
 use axum::extract::multipart::MultipartError;
@@ -14,14 +14,13 @@ use indicatif::ProgressBar;
 use maud::{Markup, html};
 use pages::{field, filled};
 use serde::Deserialize;
-use tempfile::TempDir;
 
 use super::jobs::{Finished, Job, Kept};
 use super::transaction::is_decidable;
 use super::{Ask, Console, Fields, Shared};
 use crate::days;
 use crate::failure::Failure;
-use crate::reconcile::{Comparison, Config, Period, Total};
+use crate::reconcile::{Comparison, Config, Period, Place, Total};
 
 const PAGE: &str = "/reconcile";
 
@@ -39,10 +38,11 @@ const SAMPLE: &str = include_str!("../../samples/export.toml");
 #[derive(Default)]
 pub(super) struct LastSettings(Mutex<Option<String>>);
 
-/// What an export and the table have: one file for each class, in a directory that goes with this.
+/// What an export and the table have: one file for each class.
 pub(super) struct Compared {
     totals: Vec<Total>,
-    _directory: TempDir,
+    /// A file is read by one request at a time.
+    turn: Mutex<()>,
 }
 
 /// What a person has entered.
@@ -165,8 +165,7 @@ async fn compared(
     period: Period,
 ) -> Result<Finished, Failure> {
     let Entered { export, bytes, settings, .. } = entered;
-    let directory = tempfile::tempdir()?;
-    let mut comparison = Comparison::new(config, period, directory.path())?;
+    let mut comparison = Comparison::new(config, period, Place::Nameless)?;
     let rows = bar.message();
     bar.set_length(bytes);
     bar.set_message("bytes of the export read");
@@ -176,7 +175,7 @@ async fn compared(
     bar.set_message(rows);
     let totals = comparison.compare(&console.table, &bar).await?;
     console.export_settings.set(settings);
-    Ok(Finished { main: html! {}, kept: Kept::Compared(Compared { totals, _directory: directory }) })
+    Ok(Finished { main: html! {}, kept: Kept::Compared(Compared { totals, turn: Mutex::default() }) })
 }
 
 impl Compared {
@@ -203,7 +202,7 @@ impl Compared {
             (pages::table("Classes", &heads, &["Lines", "In the export", "In the table"], &rows))
             @for it in differences() {
                 h2 { (words(it.class)) }
-                @match table(console, it, 0, FIRST_LINES) {
+                @match self.table(console, it, 0, FIRST_LINES) {
                     Ok((table, _)) => {
                         (table)
                         @if count(it) > FIRST_LINES { p { a href=(address(it.class)) { "All " (it.count) " lines" } } }
@@ -214,11 +213,64 @@ impl Compared {
             p { a.button href={ (console.base) (PAGE) } { "Compare another" } }
         }
     }
+
+    /// A part of a file from a place on, and where it ends.
+    fn chunk(&self, total: &Total, at: u64) -> Result<(Vec<u8>, u64), Failure> {
+        let (mut chunk, mut file) = (vec![0; 64 * 1024], &total.content);
+        let turn = self.turn.lock();
+        file.seek(SeekFrom::Start(at))?;
+        let length = file.read(&mut chunk)?;
+        drop(turn);
+        chunk.truncate(length);
+        Ok((chunk, at.saturating_add(u64::try_from(length).unwrap_or_default())))
+    }
+
+    /// Some lines of a class, and how many they are.
+    fn table(&self, console: &Console, total: &Total, from: usize, most: usize) -> Result<(Markup, usize), Failure> {
+        let unread = |error: csv::Error| Failure::Usage(format!("{}: {error}", total.class));
+        let turn = self.turn.lock();
+        (&total.content).rewind()?;
+        let mut file = csv::Reader::from_reader(&total.content);
+        let names = file.headers().map_err(unread)?.clone();
+        let records = file.records().skip(from).take(most).collect::<Result<Vec<_>, _>>().map_err(unread)?;
+        drop(turn);
+        let place = |name: &str| names.iter().position(|it| it == name);
+        let columns = COLUMNS.iter().filter_map(|(head, parts)| {
+            let places = parts.iter().map(|part| place(part)).collect::<Option<Vec<_>>>();
+            Some((*head, places?))
+        });
+        let (heads, columns): (Vec<_>, Vec<_>) = columns.unzip();
+        let (id, state) = (place("id"), place("state_here"));
+        let has_decision = !console.is_read_only && id.is_some();
+        let rows = html! {
+            @for record in &records {
+                // What only the export has is no row.
+                @let is_row = state.is_none_or(|place| record.get(place) != Some(""));
+                @let key = id.and_then(|id| record.get(id)).filter(|_| is_row);
+                tr {
+                    @for places in &columns {
+                        @let cell = places.iter().filter_map(|place| record.get(*place)).collect::<Vec<_>>().join(" ");
+                        @match key.filter(|_| id.is_some_and(|id| places.contains(&id))) {
+                            Some(key) => td { a href=(console.transaction(key)) { code { (cell) } } },
+                            None => td { (cell) },
+                        }
+                    }
+                    @if has_decision {
+                        td { @if let Some(key) = key.filter(|key| is_decidable(key)) {
+                            a href={ (console.base) "/decide?id=" (super::encode(key)) } aria-label={ "Decide " (key) } { "Decide" }
+                        } }
+                    }
+                }
+            }
+        };
+        let heads: Vec<_> = heads.into_iter().chain(has_decision.then_some("Decision")).collect();
+        Ok((pages::table(&words(total.class), &heads, &[], &rows), records.len()))
+    }
 }
 
 /// From which line on.
 #[derive(Deserialize)]
-pub(super) struct From {
+pub(super) struct Asked {
     #[serde(default)]
     from: usize,
 }
@@ -227,12 +279,12 @@ pub(super) struct From {
 pub(super) async fn lines(
     State(console): Ask,
     Path((id, class)): Path<(String, String)>,
-    Query(From { from }): Query<From>,
+    Query(Asked { from }): Query<Asked>,
 ) -> Response {
     let main = async {
         let job = console.find_job(&id)?;
-        let total = total(&job, &class)?;
-        let (table, shown) = table(&console, total, from, LINES)?;
+        let (compared, total) = find(&job, &class)?;
+        let (table, shown) = compared.table(&console, total, from, LINES)?;
         let until = from.saturating_add(shown);
         Ok(html! {
             p { a href={ (console.base) "/jobs/" (id) } { "All classes" } }
@@ -249,18 +301,14 @@ pub(super) async fn lines(
 
 /// `GET /reconcile/JOB/CLASS/csv`
 pub(super) async fn csv(State(console): Ask, Path((id, class)): Path<(String, String)>) -> Response {
-    let opened = || {
-        let job = console.find_job(&id)?;
-        Ok(File::open(&total(&job, &class)?.file)?)
-    };
-    match opened() {
-        Ok(file) => {
+    let job = console.find_job(&id).and_then(|job| find(&job, &class).map(|_| Arc::clone(&job)));
+    match job {
+        Ok(job) => {
             let name = format!("attachment; filename=\"{class}.csv\"");
-            let chunks = stream::try_unfold(file, async |mut file| {
-                let mut chunk = vec![0; 64 * 1024];
-                let length = file.read(&mut chunk)?;
-                chunk.truncate(length);
-                Ok::<_, std::io::Error>((length > 0).then_some((chunk, file)))
+            let chunks = stream::try_unfold((job, class, 0), async |(job, class, at)| {
+                let (compared, total) = find(&job, &class)?;
+                let (chunk, next) = compared.chunk(total, at)?;
+                Ok::<_, Failure>((!chunk.is_empty()).then_some((chunk, (job, class, next))))
             });
             let headers =
                 [(header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()), (header::CONTENT_DISPOSITION, name)];
@@ -279,12 +327,11 @@ pub(super) async fn settings(State(console): Ask) -> Response {
     (headers, console.export_settings.get().unwrap_or_else(|| SAMPLE.to_owned())).into_response()
 }
 
-fn total<'a>(job: &'a Job, class: &str) -> Result<&'a Total, Failure> {
-    let totals = match job.kept() {
-        Some(Kept::Compared(Compared { totals, .. })) => totals.as_slice(),
-        Some(Kept::Nothing | Kept::Events(_)) | None => &[],
-    };
-    totals.iter().find(|it| it.class == class).ok_or_else(|| Failure::NotAllowed("there is no such class".into()))
+/// A class of a job that has compared.
+fn find<'a>(job: &'a Job, class: &str) -> Result<(&'a Compared, &'a Total), Failure> {
+    let compared = if let Some(Kept::Compared(compared)) = job.kept() { Some(compared) } else { None };
+    let found = compared.and_then(|it| Some((it, it.totals.iter().find(|total| total.class == class)?)));
+    found.ok_or_else(|| Failure::NotAllowed("there is no such class".into()))
 }
 
 fn count(total: &Total) -> usize {
@@ -301,45 +348,6 @@ const COLUMNS: [(&str, &[&str]); 7] = [
     ("Column", &["column"]),
     ("Reason", &["reason"]),
 ];
-
-/// Some lines of a class, and how many they are.
-fn table(console: &Console, total: &Total, from: usize, most: usize) -> Result<(Markup, usize), Failure> {
-    let unread = |error: csv::Error| Failure::Usage(format!("{}: {error}", total.class));
-    let mut file = csv::Reader::from_path(&total.file).map_err(unread)?;
-    let names = file.headers().map_err(unread)?.clone();
-    let records = file.records().skip(from).take(most).collect::<Result<Vec<_>, _>>().map_err(unread)?;
-    let place = |name: &str| names.iter().position(|it| it == name);
-    let columns = COLUMNS.iter().filter_map(|(head, parts)| {
-        let places = parts.iter().map(|part| place(part)).collect::<Option<Vec<_>>>();
-        Some((*head, places?))
-    });
-    let (heads, columns): (Vec<_>, Vec<_>) = columns.unzip();
-    let (id, state) = (place("id"), place("state_here"));
-    let has_decision = !console.is_read_only && id.is_some();
-    let rows = html! {
-        @for record in &records {
-            // What only the export has is no row.
-            @let is_row = state.is_none_or(|place| record.get(place) != Some(""));
-            @let key = id.and_then(|id| record.get(id)).filter(|_| is_row);
-            tr {
-                @for places in &columns {
-                    @let cell = places.iter().filter_map(|place| record.get(*place)).collect::<Vec<_>>().join(" ");
-                    @match key.filter(|_| id.is_some_and(|id| places.contains(&id))) {
-                        Some(key) => td { a href=(console.transaction(key)) { code { (cell) } } },
-                        None => td { (cell) },
-                    }
-                }
-                @if has_decision {
-                    td { @if let Some(key) = key.filter(|key| is_decidable(key)) {
-                        a href={ (console.base) "/decide?id=" (super::encode(key)) } aria-label={ "Decide " (key) } { "Decide" }
-                    } }
-                }
-            }
-        }
-    };
-    let heads: Vec<_> = heads.into_iter().chain(has_decision.then_some("Decision")).collect();
-    Ok((pages::table(&words(total.class), &heads, &[], &rows), records.len()))
-}
 
 /// A class's name, for people.
 fn words(class: &str) -> String {

@@ -15,6 +15,15 @@ use crate::escape::cell;
 use crate::failure::Failure;
 use crate::sums::Sums;
 
+/// Where the files are.
+#[derive(Clone, Copy)]
+pub(crate) enum Place<'a> {
+    /// In a directory, each under the name of its class.
+    Directory(&'a Path),
+    /// In the temporary directory, without names: they are gone when nothing holds them.
+    Nameless,
+}
+
 /// A file, and how many lines are in it.
 pub(crate) struct Listing {
     class: &'static str,
@@ -46,24 +55,28 @@ pub(crate) struct Total {
     /// The same, as the table has them.
     pub(crate) here: Sums,
     pub(crate) file: PathBuf,
+    #[serde(skip)]
+    pub(crate) content: File,
 }
 
 impl Files {
     /// Makes the directory and all files with their heads; what they had in them before is gone.
-    pub(crate) fn create(directory: &Path) -> Result<Self, Failure> {
-        fs::create_dir_all(directory)
-            .map_err(|error| Failure::Usage(format!("--out {}: {error}", directory.display())))?;
+    pub(crate) fn create(place: Place<'_>) -> Result<Self, Failure> {
+        if let Place::Directory(directory) = place {
+            fs::create_dir_all(directory)
+                .map_err(|error| Failure::Usage(format!("--out {}: {error}", directory.display())))?;
+        }
         let heads = ["id", "line", "amount_there", "currency_there", "status_there", "amount_here", "currency_here"];
         let heads = [heads.as_slice(), &["state_here", "remark"]].concat();
         let class = |class: Class| {
             let differs = !matches!(class, Class::Matched | Class::ByHand);
-            Listing::create(directory, class.as_str(), differs, &heads)
+            Listing::create(place, class.as_str(), differs, &heads)
         };
         Ok(Self {
             classes: Class::ALL.into_iter().map(class).collect::<Result<_, _>>()?,
-            bad_lines: Listing::create(directory, "bad_lines", true, &["line", "column", "reason"])?,
-            bad_rows: Listing::create(directory, "bad_rows", true, &["id", "reason"])?,
-            ignored: Listing::create(directory, "ignored", false, &["line", "reason"])?,
+            bad_lines: Listing::create(place, "bad_lines", true, &["line", "column", "reason"])?,
+            bad_rows: Listing::create(place, "bad_rows", true, &["id", "reason"])?,
+            ignored: Listing::create(place, "ignored", false, &["line", "reason"])?,
         })
     }
 
@@ -114,9 +127,17 @@ fn status(standing: Standing) -> &'static str {
 }
 
 impl Listing {
-    fn create(directory: &Path, class: &'static str, differs: bool, heads: &[&str]) -> Result<Self, Failure> {
-        let path = directory.join(format!("{class}.csv"));
-        let writer = Writer::from_path(&path).map_err(|error| unwritten(&path, &error))?;
+    fn create(place: Place<'_>, class: &'static str, differs: bool, heads: &[&str]) -> Result<Self, Failure> {
+        let name = format!("{class}.csv");
+        let (path, file) = match place {
+            Place::Directory(directory) => {
+                let path = directory.join(name);
+                let file = File::create(&path);
+                (path, file)
+            }
+            Place::Nameless => (name.into(), tempfile::tempfile()),
+        };
+        let writer = Writer::from_writer(file.map_err(|error| unwritten(&path, &error))?);
         let mut listing =
             Self { class, differs, path, writer, count: 0, there: Sums::default(), here: Sums::default() };
         listing.record(heads)?;
@@ -132,10 +153,10 @@ impl Listing {
         self.writer.write_record(cells.iter().map(|text| cell(text))).map_err(|error| unwritten(&self.path, &error))
     }
 
-    fn finish(mut self) -> Result<Total, Failure> {
-        self.writer.flush().map_err(|error| unwritten(&self.path, &error))?;
-        let Self { class, differs, path, count, there, here, .. } = self;
-        Ok(Total { class, count, differs, there, here, file: path })
+    fn finish(self) -> Result<Total, Failure> {
+        let Self { class, differs, path, writer, count, there, here } = self;
+        let content = writer.into_inner().map_err(|error| unwritten(&path, error.error()))?;
+        Ok(Total { class, count, differs, there, here, file: path, content })
     }
 }
 

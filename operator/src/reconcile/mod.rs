@@ -17,7 +17,7 @@ mod standing;
 use std::fs::File;
 use std::future::ready;
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use domain::Timestamp;
@@ -38,7 +38,7 @@ pub(crate) use compare::Period;
 pub(crate) use config::Config;
 pub(crate) use entry::{Entry, ProviderRecord, Side};
 pub(crate) use export::{BadLine, Export, Line};
-pub(crate) use files::Total;
+pub(crate) use files::{Place, Total};
 pub(crate) use standing::Standing;
 
 /// What to compare.
@@ -99,7 +99,7 @@ pub(crate) async fn run(deployment: &Deployment, output: Output, arguments: &Rec
     let unopened = |error: io::Error| Failure::Usage(format!("{}: {error}", arguments.file.display()));
     let file = File::open(&arguments.file).map_err(unopened)?;
     let bar = bytes_bar(file.metadata().map_err(unopened)?.len());
-    let mut comparison = Comparison::new(config, period, &arguments.out)?;
+    let mut comparison = Comparison::new(config, period, Place::Directory(&arguments.out))?;
     comparison.read(bar.wrap_read(file)).await?;
     bar.finish();
     let totals = comparison.compare(&table, &rows_bar()).await?;
@@ -123,8 +123,8 @@ pub(crate) struct Comparison {
 const LINES: u64 = 1_000;
 
 impl Comparison {
-    /// Makes one whose findings go to the files of a directory.
-    pub(crate) fn new(config: Config, period: Period, out: &Path) -> Result<Self, Failure> {
+    /// Makes one whose findings go to files.
+    pub(crate) fn new(config: Config, period: Period, out: Place<'_>) -> Result<Self, Failure> {
         Ok(Self { config, period, sorter: Sorter::new(RUN), files: Files::create(out)? })
     }
 
