@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { isAccessible } from "./support/axe.mjs";
 import { claim, control, merchant, newId, newNumber, order, until } from "./support/browser.mjs";
 
-const { CONSOLE_URL, CONSOLE_READ_ONLY_URL, CONSOLE_GONE_URL } = process.env;
+const { CONSOLE_URL, CONSOLE_READ_ONLY_URL, CONSOLE_COLLEAGUE_URL, CONSOLE_GONE_URL } = process.env;
 const transaction = (key, console = CONSOLE_URL) => `${console}transaction?id=${encodeURIComponent(key)}`;
 const decide = (key, console = CONSOLE_URL) => `${console}decide?id=${encodeURIComponent(key)}`;
 
@@ -18,10 +18,10 @@ async function heldPayment() {
 }
 
 /** A withdrawal of which nobody knows whether the provider has it. */
-async function unknownWithdrawal() {
+async function unknownWithdrawal(amount = 300) {
   const withdrawal_id = newId("withdrawal");
   await control("faults", { on: "withdrawal", fault: "accepted_but_lost", times: 1 });
-  const answer = await merchant("/withdrawals", { withdrawal_id, label: "user-1", amount: 300, currency_code: "INR", account_number: "1234560079" });
+  const answer = await merchant("/withdrawals", { withdrawal_id, label: "user-1", amount, currency_code: "INR", account_number: "1234560079" });
   assert.equal(answer.status, 202, answer.text);
   return { id: withdrawal_id, key: `withdrawal#${withdrawal_id}` };
 }
@@ -76,6 +76,25 @@ claim("a withdrawal of unknown outcome is settled: form, preview, and record", {
   await page.getByText("The decision is recorded.").waitFor();
   assert.equal(await state(withdrawal), "paid");
   await page.getByText("the provider's statement has it").first().waitFor();
+});
+
+claim("a large amount takes two people, each with a login of their own", {}, async (page) => {
+  const withdrawal = await unknownWithdrawal(95_000);
+  await page.goto(decide(withdrawal.key));
+  await enter(page, "paid");
+  await page.getByText("a colleague with another AWS identity must do the same").waitFor();
+  await page.getByRole("button", { name: "Record this decision" }).click();
+  await page.getByRole("heading", { name: "Proposed" }).waitFor();
+  await isAccessible(page, "console proposed");
+  assert.equal(await state(withdrawal), "unknown");
+  await page.goto(decide(withdrawal.key, CONSOLE_COLLEAGUE_URL));
+  await enter(page, "paid");
+  await page.getByText("user/local has proposed it").waitFor();
+  await page.getByRole("button", { name: "Record this decision" }).click();
+  await page.getByText("The decision is recorded.").waitFor();
+  await page.getByText("As it is stored").click();
+  assert.match(await page.locator("pre").last().textContent(), /"caller": "arn:aws:iam::000000000000:user\/colleague"[^]*"proposed_by": "arn:aws:iam::000000000000:user\/local"/);
+  assert.equal(await state(withdrawal), "paid");
 });
 
 claim("a held payment is credited, or what is missing is said", { statuses: [409] }, async (page) => {
