@@ -119,11 +119,8 @@ pub(crate) async fn serve(deployment: Deployment, arguments: &Serve) -> Result<D
 impl StackName {
     fn describe(&self) -> String {
         let Self { name, account, region, is_local } = self;
-        if *is_local {
-            format!("Local stack {name}: no money moves")
-        } else {
-            format!("LIVE stack {name}, account {account}, {region}")
-        }
+        let (kind, end) = if *is_local { ("Local", ": no money moves") } else { ("LIVE", "") };
+        format!("{kind} stack {name}, account {account}, {region}{end}")
     }
 }
 
