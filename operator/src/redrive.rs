@@ -2,6 +2,8 @@
 //! lost gets a new one.
 
 use std::collections::BTreeSet;
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use aws_sdk_sqs::types::{ChangeMessageVisibilityBatchRequestEntry, Message};
 use clap::Args;
@@ -115,10 +117,17 @@ pub(crate) async fn redrive(
         live: deployment.setting("QUEUE_URL")?.to_owned(),
         dead: deployment.setting("DEAD_LETTER_QUEUE_URL")?.to_owned(),
     };
-    let mut progress = Progress::default();
-    let done = tokio::select! {
-        done = queues.redrive(limit, is_dry, bar, &mut progress) => done,
-        () = stopped => Err(Failure::NoAnswer("interrupted; what was done to the letters above stays".into())),
+    let (mut progress, is_stopped) = (Progress::default(), AtomicBool::new(false));
+    let done = {
+        let mut work = pin!(queues.redrive(limit, is_dry, bar, &is_stopped, &mut progress));
+        tokio::select! {
+            done = &mut work => done,
+            // A call that is given up may still take letters, and nobody would show them again.
+            () = stopped => {
+                is_stopped.store(true, Ordering::Relaxed);
+                work.await
+            }
+        }
     };
     let Progress { letters, hidden } = progress;
     let shown = queues.show_again(&hidden).await;
@@ -215,17 +224,24 @@ impl Queues {
         limit: usize,
         is_dry: bool,
         bar: &ProgressBar,
+        is_stopped: &AtomicBool,
         Progress { letters, hidden }: &mut Progress,
     ) -> Result<(), Failure> {
+        let go_on = || {
+            let interrupted = || Failure::NoAnswer("interrupted; what was done to the letters above stays".into());
+            if is_stopped.load(Ordering::Relaxed) { Err(interrupted()) } else { Ok(()) }
+        };
         let mut seen = BTreeSet::new();
         while letters.len() < limit {
             let messages = self.receive().await?;
             hidden.extend(messages.iter().filter_map(|it| it.receipt_handle.clone()));
+            go_on()?;
             let new: Vec<_> = messages.into_iter().filter(|it| seen.insert(it.message_id.clone())).collect();
             if new.is_empty() {
                 break;
             }
             for message in new.into_iter().take(limit.saturating_sub(letters.len())) {
+                go_on()?;
                 let letter = Letter::read(&self.table, &message).await?;
                 if !is_dry && letter.action != Action::Left {
                     self.act(letter.action, &message).await?;

@@ -112,6 +112,17 @@ claim("dead letters are looked at as they are, and then redriven", {}, async (pa
   await removeDeadLetters();
 });
 
+claim("dead letters are there for others at once when the look is stopped", {}, async () => {
+  await removeDeadLetters();
+  for (const body of ["one", "two", "three"]) await addDeadLetter(body);
+  const job = await begin(`${CONSOLE_URL}dead-letters`);
+  await until(deadLetters, (number) => number === 0);
+  await stop(job);
+  await until(deadLetters, (number) => number === 3);
+  assert.match(await (await fetch(job)).text(), /Stopped\./);
+  await removeDeadLetters();
+});
+
 claim("a withdrawal whose message was lost gets a new one", { statuses: [400, 409] }, async (page) => {
   await control("faults", { on: "withdrawal", fault: "accepted_but_lost", times: 1 });
   const { id } = await withdraw(300);
