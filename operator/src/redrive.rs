@@ -233,10 +233,10 @@ impl Queues {
         };
         let mut seen = BTreeSet::new();
         while letters.len() < limit {
-            let messages = self.receive().await?;
-            hidden.extend(messages.iter().filter_map(|it| it.receipt_handle.clone()));
+            let received = self.receive().await;
+            hidden.extend(received.iter().flatten().filter_map(|it| it.receipt_handle.clone()));
             go_on()?;
-            let new: Vec<_> = messages.into_iter().filter(|it| seen.insert(it.message_id.clone())).collect();
+            let new: Vec<_> = received?.into_iter().filter(|it| seen.insert(it.message_id.clone())).collect();
             if new.is_empty() {
                 break;
             }
