@@ -1,7 +1,7 @@
 //! `POST /replays`: publishes again what rows still say, for a receiver that has missed it. Nothing that the caller sends is published:
 //! it names rows and events, and these are read and proved as any other.
 
-use domain::{Caller, Deposit, DepositRow};
+use domain::Caller;
 use lambda::{
     BadRequest, ErrorReply, Fields, Publish, Published, Reply, SecretStore, SendLater, StatusCode, WRONG_TABLE,
     queue_text,
@@ -165,7 +165,7 @@ where
     async fn current(&self, name: &EventName) -> Result<Published, NotReplayable> {
         let row = self.row(&name.row).await?.ok_or_else(|| NotReplayable::Never("there is no such row".into()))?;
         let order = match credited_order(&row) {
-            Some(order) => registered(self.proofs.table.read(order).await?),
+            Some(order) => self.proofs.table.read(order).await?.and_then(Stored::registered),
             None => None,
         };
         let event = current_events(&row, order.as_ref())
@@ -197,11 +197,6 @@ where
             | None => None,
         })
     }
-}
-
-fn registered(row: Option<Stored<DepositRow>>) -> Option<Stored<Deposit>> {
-    let Stored { row, version } = row?;
-    if let DepositRow::Registered(row) = row { Some(Stored { row, version }) } else { None }
 }
 
 /// Sends events as the merchant's server gets them. Gives whether all are taken.
