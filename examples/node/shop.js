@@ -72,7 +72,7 @@ app.post("/withdrawals", form, async (request, response) => {
   try {
     store.reserve(id, USER, store.hundredths(amount), account);
   } catch (error) {
-    if (error instanceof store.Refused) return home(response, error.message, 422);
+    if (error instanceof store.NotReserved) return home(response, error.message, 422);
     throw error;
   }
   const withdrawal = store.find("withdrawals", id);

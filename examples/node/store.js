@@ -45,7 +45,7 @@ export async function register({ id, user_id, amount }) {
     state, JSON.stringify(answer.params ?? {}), answer.payment_window_url ?? null, answer.message ?? "", id);
 }
 
-export class Refused extends Error {}
+export class NotReserved extends Error {}
 
 /** Stores a withdrawal and takes its money from the balance. Repeated with the same id, it does nothing. */
 export function reserve(id, user, amount, accountNumber) {
@@ -54,7 +54,7 @@ export function reserve(id, user, amount, accountNumber) {
       id, user, amount, accountNumber);
     if (!isNew) return;
     const isTaken = run("UPDATE users SET balance = balance - ? WHERE id = ? AND balance >= ? AND NOT stopped", amount, user, amount);
-    if (!isTaken) throw new Refused("The balance is too small, or withdrawals are stopped.");
+    if (!isTaken) throw new NotReserved("The balance is too small, or withdrawals are stopped.");
   });
 }
 

@@ -97,7 +97,7 @@ function withdraw(): void
     }
     try {
         reserve($id, USER, hundredths($amount), $account);
-    } catch (Refused $refused) {
+    } catch (NotReserved $refused) {
         home($refused->getMessage(), 422);
         return;
     }

@@ -8,7 +8,7 @@ require_once __DIR__ . '/paykassma.php';
 const NEWS = ['deposit.activation_failed', 'payment.contested', 'transaction.resolved',
     'withdrawal.submitted', 'withdrawal.unknown', 'withdrawal.needs_review'];
 
-class Refused extends Exception
+class NotReserved extends Exception
 {
 }
 
@@ -99,7 +99,7 @@ function reserve(string $id, string $user, int $amount, string $account_number):
         }
         $is_taken = run('UPDATE users SET balance = balance - ? WHERE id = ? AND balance >= ? AND NOT stopped', $amount, $user, $amount);
         if (!$is_taken) {
-            throw new Refused('The balance is too small, or withdrawals are stopped.');
+            throw new NotReserved('The balance is too small, or withdrawals are stopped.');
         }
     });
 }

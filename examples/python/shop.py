@@ -96,7 +96,7 @@ def withdraw():
         return home("Enter a whole amount, and the 10 digits of the account.", 422)
     try:
         store.reserve(database(), id, USER, store.hundredths(amount), account)
-    except store.Refused as refused:
+    except store.NotReserved as refused:
         return home(str(refused), 422)
     withdrawal = store.find(database(), "withdrawals", id)
     if withdrawal["state"] == "new":

@@ -52,7 +52,7 @@ def register(db, order):
         )
 
 
-class Refused(Exception):
+class NotReserved(Exception):
     pass
 
 
@@ -67,7 +67,7 @@ def reserve(db, id, user, amount, account_number):
             return
         taken = db.execute("UPDATE users SET balance = balance - ? WHERE id = ? AND balance >= ? AND NOT stopped", (amount, user, amount))
         if taken.rowcount == 0:
-            raise Refused("The balance is too small, or withdrawals are stopped.")
+            raise NotReserved("The balance is too small, or withdrawals are stopped.")
 
 
 def submit(db, withdrawal):

@@ -139,12 +139,12 @@ struct Name {
 #[derive(Deserialize)]
 struct Answer {
     replayed: u64,
-    refused: Vec<Refused>,
+    refused: Vec<NotReplayed>,
 }
 
 /// An event that was not published again.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Refused {
+pub(crate) struct NotReplayed {
     pub(crate) row: String,
     pub(crate) id: String,
     pub(crate) reason: String,
@@ -172,7 +172,7 @@ pub(crate) async fn run(deployment: &Deployment, output: Output, arguments: &Eve
                 return Err(Failure::Usage("say which events: --since, --until, --id or --transaction".into()));
             }
             let (mut events, summary) = chosen.find(&table, rows_bar).await?;
-            let refuse = |it: Refused| {
+            let refuse = |it: NotReplayed| {
                 output.line(&it, || format!("not published again: {} of {}: {}", it.id, it.row, it.reason));
             };
             let total = replay(&deployment.api()?, *to, &mut events, &ProgressBar::hidden(), refuse).await?;
@@ -206,7 +206,7 @@ pub(crate) async fn replay(
     to: Destination,
     events: &mut Sorted<Listed>,
     bar: &ProgressBar,
-    mut refuse: impl FnMut(Refused),
+    mut refuse: impl FnMut(NotReplayed),
 ) -> Result<Total, Failure> {
     let mut done = Total::default();
     loop {

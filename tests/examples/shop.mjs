@@ -278,9 +278,9 @@ test("a credit that does not fit the order credits nobody and is kept for a pers
   await changesBalance(0, async () => {
     const order = { custom_transaction_id: "order-1" };
     for (const data of [order, { label: "user-2" }, { currency_code: "EUR" }, { amount: "5.001" }, { amount: "0" }]) {
-      const strange = credited(id, data);
-      assert.equal(await deliver(strange), 204);
-      assert.match(problem(strange), /nobody was credited/);
+      const misfit = credited(id, data);
+      assert.equal(await deliver(misfit), 204);
+      assert.match(problem(misfit), /nobody was credited/);
     }
   });
 });
@@ -299,9 +299,9 @@ test("an end of a withdrawal that does not fit it gives nothing back", async () 
   await changesBalance(-30000, async () => {
     const { id } = await withdraw("300");
     const misfits = [ended("failed", id, { amount: "301" }), ended("failed", id, { currency_code: "EUR" }), ended("paid", "unknown")];
-    for (const strange of misfits) {
-      assert.equal(await deliver(strange), 204);
-      assert.match(problem(strange), /not ours/);
+    for (const misfit of misfits) {
+      assert.equal(await deliver(misfit), 204);
+      assert.match(problem(misfit), /not ours/);
     }
     assert.equal(await deliver(ended("unknown", id)), 204);
     assert.equal(await deliver(ended("needs_review", id)), 204);

@@ -41,13 +41,13 @@ pub(super) async fn start(State(console): Ask, Form(fields): Form<Fields>) -> Re
 
 /// The breaks of a rule: how many, and the first of them.
 #[derive(Default)]
-struct Broken {
+struct BrokenRule {
     count: u64,
     first: Vec<Break>,
 }
 
 async fn audited(console: &Console, bar: &ProgressBar, is_strict: bool) -> Result<Finished, Failure> {
-    let mut broken: BTreeMap<Rule, Broken> = BTreeMap::new();
+    let mut broken: BTreeMap<Rule, BrokenRule> = BTreeMap::new();
     let take = |found: &Break| {
         let of_rule = broken.entry(found.rule).or_default();
         of_rule.count = of_rule.count.saturating_add(1);
@@ -86,8 +86,8 @@ fn summary(all: &Summary) -> Markup {
     }
 }
 
-fn of_rule(console: &Console, rule: Rule, broken: &Broken, is_strict: bool) -> Markup {
-    let Broken { count, first } = broken;
+fn of_rule(console: &Console, rule: Rule, broken: &BrokenRule, is_strict: bool) -> Markup {
+    let BrokenRule { count, first } = broken;
     let rows = html! {
         @for it in first {
             tr {

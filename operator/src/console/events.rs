@@ -14,7 +14,7 @@ use tokio::sync::Mutex;
 use super::find::{inputs, more, unreadable};
 use super::jobs::{Finished, Kept};
 use super::{Ask, Console, Fields, Shared, when};
-use crate::events::{self, Chosen, Destination, LIMIT, Listed, Refused, Summary, Total, first, not_sorted};
+use crate::events::{self, Chosen, Destination, LIMIT, Listed, NotReplayed, Summary, Total, first, not_sorted};
 use crate::external_sort::Sorted;
 use crate::failure::Failure;
 use crate::time::time_or_age;
@@ -188,7 +188,7 @@ async fn publish(
     Ok(Finished { main: outcome(console, to, &total, &refused), kept: Kept::Nothing })
 }
 
-fn outcome(console: &Console, to: Destination, total: &Total, refused: &[Refused]) -> Markup {
+fn outcome(console: &Console, to: Destination, total: &Total, refused: &[NotReplayed]) -> Markup {
     let rows = html! {
         @for it in refused {
             tr { td.wide { a href=(console.transaction(&it.row)) { code { (it.row) } } } td.wide { code { (it.id) } } td.wide { (it.reason) } }

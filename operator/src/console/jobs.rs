@@ -28,7 +28,7 @@ use crate::rows;
 const RUNNING: usize = 4;
 /// Most jobs that are held in memory. The oldest one that has ended makes room.
 const HELD: usize = 16;
-/// How often a page is told that jobs have moved.
+/// A page learns that jobs have moved at most this often.
 const TICK: Duration = Duration::from_millis(500);
 
 /// The jobs of this program, the oldest first.
