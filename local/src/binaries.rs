@@ -22,6 +22,12 @@ pub(crate) fn directory() -> io::Result<PathBuf> {
     Ok(if directory.ends_with("deps") { directory.parent().unwrap_or(directory) } else { directory }.to_owned())
 }
 
+/// Whether cargo has started this program, as `cargo run` does. A program that was started by itself has its functions beside it.
+#[must_use]
+pub fn is_run_by_cargo() -> bool {
+    std::env::var_os("CARGO").is_some()
+}
+
 /// Builds all programs of the workspace into the directory, with cargo's output shown.
 ///
 /// # Errors

@@ -66,11 +66,12 @@ pub(crate) struct Cli {
     copy_of: Option<String>,
 
     /// Write KEY=VALUE lines for scripts to this file once everything is up; by default to stack.env in cargo's target
-    /// directory, where `operator --local` and `simulator send` find it, for as long as the stack runs
+    /// directory (in the archive: beside the programs' folder), where `operator --local` and `simulator send` find it, for as long as the
+    /// stack runs
     #[arg(long, value_name = "FILE")]
     pub(crate) env_file: Option<PathBuf>,
 
-    /// Take the functions' programs from this directory instead of building them
+    /// Take the functions' programs from this directory. By default they are beside this program, and `cargo run` builds them first
     #[arg(long, value_name = "DIR")]
     binaries: Option<PathBuf>,
 
@@ -122,6 +123,7 @@ impl Cli {
             test_amounts: true,
             window_urls: self.window_url.iter().cloned().collect(),
             data: self.data.clone(),
+            build: local::is_run_by_cargo(),
             binaries: self.binaries.clone(),
             verbose: self.verbose,
             show_events: true,
