@@ -174,7 +174,8 @@ class Stack:
         log = self.work / "deploy.log"
         with log.open("a") as output:
             if subprocess.run([str(part) for part in command], cwd=bundle, stdout=output, stderr=output).returncode != 0:
-                sys.exit(f"sam deploy failed:\n{log.read_text()[-4000:]}")
+                lines = [line for line in log.read_text().splitlines() if "Uploading to" not in line]
+                sys.exit("\n".join(["sam deploy failed:", *lines[-60:]]))
         described = boto3.client("cloudformation").describe_stacks(StackName=NAME)["Stacks"][0]["Outputs"]
         # *.localhost has no address everywhere, so the hosts of the APIs become paths, which the emulator takes too.
         self.outputs = {it["OutputKey"]: re.sub(r"http://(\w+)\.execute-api\.localhost:\d+", rf"{self.aws}/_aws/execute-api/\1", it["OutputValue"])
