@@ -1,14 +1,13 @@
 //! The secrets and the merchant's token of a run.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, ErrorKind, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io::{self, ErrorKind, Write};
 use std::path::Path;
 
 use base64::prelude::{BASE64_STANDARD, Engine};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sha2::{Digest, Sha256};
+use tempfile::NamedTempFile;
 
 use crate::secrets_manager::{DEPOSITS, EVENTS, POSTBACKS, TOKENS, Texts, WITHDRAWALS};
 
@@ -112,12 +111,11 @@ impl Credentials {
 
 /// Writes a file that only its owner can read, whole or not at all.
 pub(crate) fn write_private(file: &Path, contents: &[u8]) -> io::Result<()> {
-    let mut name = file.as_os_str().to_owned();
-    name.push(format!(".{}", std::process::id()));
-    let mut options = OpenOptions::new();
-    let mut draft = options.write(true).create(true).truncate(true).mode(0o600).open(&name)?;
+    let directory = file.parent().filter(|directory| !directory.as_os_str().is_empty());
+    let mut draft = NamedTempFile::new_in(directory.unwrap_or(Path::new(".")))?;
     draft.write_all(contents)?;
-    std::fs::rename(&name, file)
+    draft.persist(file)?;
+    Ok(())
 }
 
 fn new_events_secret() -> io::Result<String> {
@@ -130,7 +128,7 @@ fn random_hex() -> io::Result<String> {
 
 fn random<const N: usize>() -> io::Result<[u8; N]> {
     let mut bytes = [0; N];
-    File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+    getrandom::fill(&mut bytes)?;
     Ok(bytes)
 }
 

@@ -1,8 +1,6 @@
 //! `serve`: the simulated provider without the rest of a stack.
 
-use std::fmt::Write;
-use std::fs::File;
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, ErrorKind};
 use std::time::Duration;
 
 use secrecy::ExposeSecret;
@@ -42,7 +40,7 @@ struct Shared {
 /// Runs the simulated provider until it is interrupted.
 pub(crate) async fn run(arguments: &Serve) -> Result<Done, Failure> {
     let shared = match &arguments.postback_url {
-        Some(url) => Shared::new(url).map_err(|error| Failure::Usage(format!("/dev/urandom: {error}")))?,
+        Some(url) => Shared::new(url).map_err(|error| Failure::Usage(format!("no random bits: {error}")))?,
         None => Shared::of_file(&StackFile::read(&arguments.stack)?)?,
     };
     let url = check_postback_url(&shared.postback_url, &arguments.stack)?;
@@ -88,7 +86,7 @@ fn addresses(url: &str) -> String {
 
 impl Shared {
     /// Makes new keys.
-    fn new(postback_url: &str) -> io::Result<Self> {
+    fn new(postback_url: &str) -> Result<Self, getrandom::Error> {
         Ok(Self {
             postback_url: postback_url.to_owned(),
             access_key: random_hex()?,
@@ -126,13 +124,8 @@ PLUGINAPI_SECRET={pluginapi_secret}"
 }
 
 /// 32 hex digits of the system's randomness.
-fn random_hex() -> io::Result<String> {
+fn random_hex() -> Result<String, getrandom::Error> {
     let mut bytes = [0; 16];
-    File::open("/dev/urandom")?.read_exact(&mut bytes)?;
-    let mut text = String::new();
-    for byte in bytes {
-        // writing to a string cannot fail
-        let _ = write!(text, "{byte:02x}");
-    }
-    Ok(text)
+    getrandom::fill(&mut bytes)?;
+    Ok(hex::encode(bytes))
 }
