@@ -1,6 +1,6 @@
 //! DynamoDB: the server in this process, and the one table.
 
-use std::io;
+use std::io::{self, ErrorKind};
 use std::net::Ipv4Addr;
 use std::path::Path;
 
@@ -65,13 +65,21 @@ pub(crate) async fn mark_as_read(dynamodb: &Service, stream_arn: &str, sequence_
 pub(crate) async fn router(database: Database, tasks: &mut JoinSet<()>) -> io::Result<Router> {
     let [_, random @ ..] = getrandom::u32().map_err(io::Error::other)?.to_be_bytes();
     let [second, third, fourth] = random;
-    let listener = TcpListener::bind((Ipv4Addr::new(127, second, third, fourth), 0)).await?;
+    let listener = listen(Ipv4Addr::new(127, second, third, fourth)).await?;
     let authority: Authority = listener.local_addr()?.to_string().parse().map_err(io::Error::other)?;
     tasks.spawn(dynoxide::server::serve_on(listener, database));
     let mut connector = HttpConnector::new();
     connector.set_nodelay(true);
     let client = Client::builder(TokioExecutor::new()).build(connector);
     Ok(Router::new().fallback(pass_on).with_state((client, authority)))
+}
+
+/// Listens at the address, or at 127.0.0.1 on a system that has no other loopback address (macOS).
+async fn listen(address: Ipv4Addr) -> io::Result<TcpListener> {
+    match TcpListener::bind((address, 0)).await {
+        Err(error) if error.kind() == ErrorKind::AddrNotAvailable => TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await,
+        bound => bound,
+    }
 }
 
 async fn pass_on(
@@ -156,6 +164,12 @@ mod tests {
 
     fn count(connection: &Connection) -> i64 {
         connection.query_row("SELECT count(*) FROM _stream_records", [], |row| row.get(0)).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_system_with_one_loopback_address_listens_there() {
+        let elsewhere = Ipv4Addr::new(192, 0, 2, 1);
+        assert_eq!(listen(elsewhere).await.unwrap().local_addr().unwrap().ip(), Ipv4Addr::LOCALHOST);
     }
 
     #[test]
