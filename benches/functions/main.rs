@@ -1,6 +1,8 @@
 //! Runs the release builds of all functions, the floor and the peers against stand-ins over TLS, and prints what they take.
 //!
 //!     cargo bench -p benches --bench functions [-- [--as-built] [--instructions] [--share] [--rounds N] [NAME]]
+//!
+//! It needs Linux: it reads processor times and memory from the kernel.
 
 mod callgrind;
 mod certificate;

@@ -1,6 +1,8 @@
 //! How much the local stack does: orders that are registered and credited, 1 to 64 at a time.
 //!
 //!     cargo bench -p local --bench throughput        after the functions were built by the benchmark `functions`
+//!
+//! It needs Linux: it reads processor times from `/proc`.
 #![expect(clippy::arithmetic_side_effects, reason = "small numbers of a benchmark")]
 
 use std::error::Error;

@@ -34,13 +34,13 @@ pub(crate) async fn deploy(
     options: &StackOptions,
     services: &Services,
     provider_url: &str,
+    launcher: &Arc<Launcher>,
     logs: &Arc<Logs>,
 ) -> Result<Functions, StartError> {
     let built = binaries::directory().doing("this program's path")?;
     if options.build && options.binaries.is_none() {
         binaries::build(&built).await.doing("building the functions")?;
     }
-    let launcher = Launcher::start(existing(&built, env!("CARGO_PKG_NAME"))?).doing("the launcher's thread")?;
     let directory = options.binaries.as_ref().unwrap_or(&built);
     let settings = settings(options, services, provider_url);
     let deployed = FUNCTIONS.iter().map(|function| {
@@ -48,7 +48,7 @@ pub(crate) async fn deploy(
             name: function.name,
             program: existing(directory, function.name)?,
             variables: variables(function, &settings, options),
-            launcher: launcher.clone(),
+            launcher: Arc::clone(launcher),
             logs: Arc::clone(logs),
         };
         let function = Function::new(recipe, options);

@@ -49,7 +49,7 @@ pub(crate) struct Recipe {
     pub(crate) name: &'static str,
     pub(crate) program: PathBuf,
     pub(crate) variables: Vec<(OsString, OsString)>,
-    pub(crate) launcher: Launcher,
+    pub(crate) launcher: Arc<Launcher>,
     pub(crate) logs: Arc<Logs>,
 }
 

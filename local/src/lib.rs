@@ -43,7 +43,6 @@ pub use guide::{default_env_file, env_file, guide};
 pub use http_api::INTEGRATION_LIMIT;
 pub use instance::Failure;
 pub use options::{FAST, StackOptions, WhenBusy};
-pub use process::{EXEC_ARGUMENT, exec_child};
 pub use simulator::HostName;
 pub use simulator::window_url;
 pub use stack::Stack;

@@ -2,14 +2,11 @@
 
 mod cli;
 
-use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use local::{
-    Demonstration, EXEC_ARGUMENT, Stack, complain, default_env_file, demonstrate, env_file, exec_child, guide, say,
-};
+use local::{Demonstration, Stack, complain, default_env_file, demonstrate, env_file, guide, say};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::Cli;
@@ -17,13 +14,6 @@ use crate::cli::Cli;
 type Error = Box<dyn std::error::Error>;
 
 fn main() -> ExitCode {
-    let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
-    if let [first, parent, program] = arguments.as_slice()
-        && first == EXEC_ARGUMENT
-    {
-        complain(&exec_child(&parent.to_string_lossy(), Path::new(program)).to_string());
-        return ExitCode::FAILURE;
-    }
     match run(&Cli::parse()) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,

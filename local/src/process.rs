@@ -1,75 +1,67 @@
-//! Child processes that never outlive this one, not even when it is killed.
+//! Processes that never outlive this one, not even when it is killed.
 
 use std::ffi::OsString;
 use std::io;
-use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Stdio;
 
 use tokio::process::{Child, Command};
-use tokio::runtime::Handle;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Mutex, mpsc, watch};
 
-/// The argument with which this program starts another one that dies with its parent.
-pub const EXEC_ARGUMENT: &str = "--exec-child-of";
+/// What the leader of the group does: it waits for the end of its input, then kills the group, with itself.
+const LEADER: &str = "read line; kill -9 0";
 
-/// Becomes the program, after asking the kernel for a SIGKILL when the parent dies. Returns only on failure.
+/// Starts processes in one group, which ends with this process.
 ///
-/// The request outlives `exec`. A parent that died before the request is recognised by its id.
-#[must_use]
-pub fn exec_child(parent: &str, program: &Path) -> io::Error {
-    #[cfg(target_os = "linux")]
-    if let Err(error) = nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGKILL) {
-        return error.into();
-    }
-    if nix::unistd::getppid().to_string() != parent {
-        return io::Error::other("the parent is gone");
-    }
-    std::process::Command::new(program).exec()
-}
-
-type Job = (Command, oneshot::Sender<io::Result<Child>>);
-
-/// Starts processes from one thread of its own: the kernel takes the end of the *thread* that started a process for the
-/// end of the parent, and the runtime's threads come and go.
-#[derive(Clone)]
+/// The group's leader is a shell that reads from a pipe. Only this process has the other end, so the pipe ends however
+/// this process ends. A process that is being started has a copy of that end until it has joined the group and runs its
+/// own program. So none joins after the leader has killed the group.
 pub(crate) struct Launcher {
-    exec: PathBuf,
-    jobs: mpsc::UnboundedSender<Job>,
+    /// Has our end of the pipe, and is not killed when it is dropped: it has the group to kill.
+    leader: Mutex<Child>,
+    group: i32,
 }
 
 impl Launcher {
-    /// `exec` is this package's own program, which knows [`EXEC_ARGUMENT`].
-    pub(crate) fn start(exec: PathBuf) -> io::Result<Launcher> {
-        let (jobs, mut queue) = mpsc::unbounded_channel::<Job>();
-        let runtime = Handle::current();
-        std::thread::Builder::new().name("launcher".into()).spawn(move || {
-            let _context = runtime.enter();
-            while let Some((mut command, reply)) = queue.blocking_recv() {
-                let _ = reply.send(command.spawn());
-            }
-        })?;
-        Ok(Launcher { exec, jobs })
+    /// Starts the leader.
+    pub(crate) fn start() -> io::Result<Launcher> {
+        let leader = Command::new("/bin/sh")
+            .args(["-c", LEADER])
+            .arg(format!("ends-with-{}", std::process::id()))
+            .process_group(0)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()?;
+        let group = leader.id().and_then(|id| id.try_into().ok()).ok_or_else(gone)?;
+        Ok(Launcher { leader: Mutex::new(leader), group })
     }
 
     /// Starts the program with nothing but the given environment, its output piped.
     pub(crate) async fn spawn(&self, program: &Path, environment: &[(OsString, OsString)]) -> io::Result<Child> {
-        let mut command = Command::new(&self.exec);
-        command
-            .arg(EXEC_ARGUMENT)
-            .arg(std::process::id().to_string())
-            .arg(program)
+        if self.leader.lock().await.try_wait()?.is_some() {
+            return Err(gone());
+        }
+        Command::new(program)
+            .process_group(self.group)
             .env_clear()
             .envs(environment.iter().cloned())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            .kill_on_drop(true);
-        let (reply, child) = oneshot::channel();
-        let gone = || io::Error::other("the launcher has ended");
-        self.jobs.send((command, reply)).map_err(|_| gone())?;
-        child.await.map_err(|_| gone())?
+            .kill_on_drop(true)
+            .spawn()
     }
+
+    /// Has the leader kill the group, and waits for its end.
+    pub(crate) async fn stop(&self) {
+        // Waiting closes the pipe first. It fails only if the leader has been waited for.
+        let _ = self.leader.lock().await.wait().await;
+    }
+}
+
+fn gone() -> io::Error {
+    io::Error::other("the leader of the processes' group has ended")
 }
 
 /// A handle on a running process; any number of them may wait for its end or bring it about.
@@ -120,4 +112,36 @@ async fn reap(mut child: Child, mut orders: mpsc::Receiver<()>, end: watch::Send
         let _ = child.kill().await;
     }
     end.send_replace(true);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::ExitStatusExt;
+
+    use super::*;
+
+    /// Fills its output and then waits for a reader.
+    const ENDLESS: &str = "/usr/bin/yes";
+
+    #[tokio::test]
+    async fn processes_end_with_the_launcher() {
+        let launcher = Launcher::start().unwrap();
+        let mut child = launcher.spawn(Path::new(ENDLESS), &[]).await.unwrap();
+        drop(launcher);
+        assert_eq!(child.wait().await.unwrap().signal(), Some(9));
+    }
+
+    #[tokio::test]
+    async fn nothing_starts_without_the_leader() {
+        let launcher = Launcher::start().unwrap();
+        let mut child = launcher.spawn(Path::new(ENDLESS), &[]).await.unwrap();
+        launcher.stop().await;
+        assert_eq!(child.wait().await.unwrap().signal(), Some(9));
+        assert!(launcher.spawn(Path::new(ENDLESS), &[]).await.is_err());
+
+        let launcher = Launcher::start().unwrap();
+        launcher.leader.lock().await.start_kill().unwrap();
+        launcher.leader.lock().await.wait().await.unwrap();
+        assert!(launcher.spawn(Path::new(ENDLESS), &[]).await.is_err());
+    }
 }

@@ -19,6 +19,7 @@ use crate::http_api::{self, Functions, HttpApi};
 use crate::instance::Failure;
 use crate::logs::Logs;
 use crate::options::StackOptions;
+use crate::process::Launcher;
 use crate::servers::{Bound, Services, bind, serve};
 use crate::sqs::{
     DEAD_LETTER_QUEUE, EVENTS_QUEUE, QUEUE, SET_ASIDE_QUEUE, UNDELIVERED_QUEUE, UNPUBLISHED_QUEUE, arn, queue_url,
@@ -43,6 +44,7 @@ pub struct Stack {
     table_name: String,
     credentials: Credentials,
     functions: Functions,
+    launcher: Arc<Launcher>,
     logs: Arc<Logs>,
     _tasks: JoinSet<()>,
 }
@@ -70,7 +72,8 @@ impl Stack {
         let mut tasks = JoinSet::new();
         let logs = Logs::new(options.verbose);
         let services = Services::start(&options, &credentials, &mut tasks).await?;
-        let functions = deploy(&options, &services, &provider_url, &logs).await?;
+        let launcher = Arc::new(Launcher::start().doing("/bin/sh")?);
+        let functions = deploy(&options, &services, &provider_url, &launcher, &logs).await?;
 
         start_event_sources(&options, &services, &functions, &mut tasks);
         start_schedule(&options, &functions, &mut tasks);
@@ -91,6 +94,7 @@ impl Stack {
             table_name: options.table_name,
             credentials,
             functions,
+            launcher,
             logs,
             _tasks: tasks,
         })
@@ -102,6 +106,7 @@ impl Stack {
             function.stop();
             function.kill().await;
         }
+        self.launcher.stop().await;
     }
 
     pub(crate) fn http(&self) -> &reqwest::Client {
@@ -311,7 +316,7 @@ fn credentials(options: &StackOptions) -> Result<Credentials, StartError> {
     match (&options.credentials, &options.data) {
         (Some(given), _) => Ok(given.clone()),
         (None, Some(directory)) => Credentials::kept_in(&directory.join("credentials.json")).doing("credentials.json"),
-        (None, None) => Credentials::random().doing("/dev/urandom"),
+        (None, None) => Credentials::random().doing("the system's randomness"),
     }
 }
 

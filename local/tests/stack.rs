@@ -7,7 +7,6 @@ mod fakes;
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -31,14 +30,21 @@ async fn soon(what: &str, mut happened: impl FnMut() -> bool) {
     panic!("never: {what}");
 }
 
+/// The command lines of all processes that have the text in them.
+fn processes(text: &str) -> Vec<String> {
+    let all = Command::new("ps").args(["-A", "-ww", "-o", "args="]).output().unwrap();
+    assert!(all.status.success());
+    String::from_utf8_lossy(&all.stdout).lines().filter(|line| line.contains(text)).map(str::to_owned).collect()
+}
+
 /// The processes that were started from the directory's programs.
-fn processes_of(directory: &TempDir) -> Vec<PathBuf> {
-    let of = |process: &Path| {
-        let command = fs::read(process.join("cmdline")).unwrap_or_default();
-        String::from_utf8_lossy(&command).contains(&*directory.path().to_string_lossy())
-    };
-    let processes = fs::read_dir("/proc").unwrap().map(|entry| entry.unwrap().path());
-    processes.filter(|process| of(process)).collect()
+fn processes_of(directory: &TempDir) -> Vec<String> {
+    processes(&directory.path().to_string_lossy())
+}
+
+/// The leader of the group of processes that this one starts.
+fn leaders(program: u32) -> Vec<String> {
+    processes(&format!("ends-with-{program}"))
 }
 
 fn pid(answer: &Value) -> u64 {
@@ -97,7 +103,7 @@ async fn a_function_that_outlives_its_time_limit_is_killed() {
     let stack = stack.await.unwrap();
     let hung = stack.invoke("activate", &json!({"do": "hang"})).await;
     assert!(matches!(hung, Err(Failure::TimedOut(_))));
-    assert_eq!(processes_of(&fakes), Vec::<PathBuf>::new());
+    assert_eq!(processes_of(&fakes), Vec::<String>::new());
     assert!(stack.logs("activate").iter().any(|line| line.contains("timed out")));
 }
 
@@ -110,7 +116,7 @@ async fn killing_a_function_ends_what_it_was_doing() {
         soon("a process", || !processes_of(&fakes).is_empty()).await;
         sleep(Duration::from_millis(300)).await;
         stack.kill("activate").await;
-        assert_eq!(processes_of(&fakes), Vec::<PathBuf>::new());
+        assert_eq!(processes_of(&fakes), Vec::<String>::new());
     };
     let (outcome, ()) = tokio::join!(stack.invoke("activate", &event), kill);
     assert!(matches!(outcome, Err(Failure::Ended)));
@@ -120,7 +126,7 @@ async fn killing_a_function_ends_what_it_was_doing() {
 async fn a_function_that_cannot_start_says_so() {
     let fakes = fakes();
     fs::remove_file(fakes.path().join("activate")).unwrap();
-    symlink("/bin/false", fakes.path().join("activate")).unwrap();
+    symlink("/usr/bin/false", fakes.path().join("activate")).unwrap();
     let stack = Stack::start(options(&fakes)).await.unwrap();
     let outcome = stack.invoke("activate", &json!({})).await;
     assert!(matches!(outcome, Err(Failure::NotStarted(_))));
@@ -393,9 +399,36 @@ fn signal(program: &Child, signal: Signal) {
 async fn a_killed_program_leaves_no_process_behind() {
     let fakes = fakes();
     let mut program = busy_program(&fakes).await;
+    assert_eq!(leaders(program.id()).len(), 1);
     signal(&program, Signal::SIGKILL);
     program.wait().unwrap();
-    soon("the end of all", || processes_of(&fakes).is_empty()).await;
+    soon("the end of all", || processes_of(&fakes).is_empty() && leaders(program.id()).is_empty()).await;
+}
+
+#[tokio::test]
+async fn a_killed_test_leaves_no_process_behind() {
+    let fakes = fakes();
+    let mut test = Command::new(std::env::current_exe().unwrap())
+        .args(["--ignored", "--exact", "a_stack_that_is_killed"])
+        .env("FUNCTIONS", fakes.path())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    soon("a process", || !processes_of(&fakes).is_empty()).await;
+    sleep(Duration::from_millis(300)).await;
+    assert_eq!((processes_of(&fakes).len(), leaders(test.id()).len()), (1, 1));
+    signal(&test, Signal::SIGKILL);
+    test.wait().unwrap();
+    soon("the end of all", || processes_of(&fakes).is_empty() && leaders(test.id()).is_empty()).await;
+}
+
+#[tokio::test]
+#[ignore = "the test above starts and kills it"]
+async fn a_stack_that_is_killed() {
+    let functions = std::env::var_os("FUNCTIONS").unwrap();
+    let options = StackOptions { binaries: Some(functions.into()), ..StackOptions::default() };
+    let stack = Stack::start(options).await.unwrap();
+    stack.invoke("activate", &json!({"do": "hang"})).await.unwrap();
 }
 
 #[tokio::test]
@@ -405,7 +438,8 @@ async fn an_interrupted_program_ends_cleanly() {
         let mut program = busy_program(&fakes).await;
         signal(&program, stop);
         assert!(program.wait().unwrap().success());
-        assert_eq!(processes_of(&fakes), Vec::<PathBuf>::new());
+        assert_eq!(processes_of(&fakes), Vec::<String>::new());
+        assert_eq!(leaders(program.id()), Vec::<String>::new());
     }
 }
 
