@@ -40,7 +40,7 @@ PARAMETERS = {
     "PostbackToken": POSTBACK_TOKEN,
     "MerchantTokenHash": hashlib.sha256(TOKEN.encode()).hexdigest(),
     "WithdrawalCeilingPerHour": "none",
-    "WithdrawalCeilingPerDay": "none",
+    "WithdrawalCeilingPerDay": "100000",
     "FixedEgress": "no",
     **dict(SECRETS.values()),
 }
@@ -104,7 +104,7 @@ def emulator(tools, work):
     url = f"http://127.0.0.1:{port}"
     os.environ.update(AWS_ENDPOINT_URL=url, AWS_ACCESS_KEY_ID="test", AWS_SECRET_ACCESS_KEY="test", AWS_REGION="us-east-1",
                       AWS_DEFAULT_REGION="us-east-1", SAM_CLI_TELEMETRY="0")
-    with process([tools / "bin/ministack"], work / "emulator.log", BIND_HOST="127.0.0.1", GATEWAY_PORT=str(port)):
+    with process([tools / "bin/ministack"], work / "emulator.log", BIND_HOST="127.0.0.1", GATEWAY_PORT=str(port), AUTH="true"):
         wait_for("the emulator", lambda: is_up(f"{url}/_ministack/health"))
         yield url
 
@@ -112,6 +112,13 @@ def emulator(tools, work):
 def is_up(url):
     with contextlib.suppress(OSError):
         return request("GET", url)[0] == 200
+
+
+def statements(resources):
+    """All statements of the roles' policies, each once."""
+    roles = (it["Properties"] for it in resources.values() if it["Type"] == "AWS::IAM::Role")
+    found = (one for role in roles for policy in role["Policies"] for one in policy["PolicyDocument"]["Statement"])
+    return {id(one): one for one in found if "Resource" in one}.values()
 
 
 def emulated(text, aws, provider, shop):
@@ -142,6 +149,11 @@ def emulated(text, aws, provider, shop):
         # It looks for a leaf that does not exist only in an object that does.
         for pattern in source["Properties"].get("FilterCriteria", {}).get("Filters", []):
             pattern["Pattern"] = pattern["Pattern"].replace('{"BOOL":[{"exists":false}]}', '[{"exists":false}]')
+    # A reference to a secret is its name there, and policies need the ARN.
+    secrets = {name for name, it in resources.items() if it["Type"] == "AWS::SecretsManager::Secret"}
+    for statement in statements(resources):
+        if isinstance(statement["Resource"], dict) and statement["Resource"].get("Ref") in secrets:
+            statement["Resource"] = {"Fn::Sub": f"arn:aws:secretsmanager:${{AWS::Region}}:${{AWS::AccountId}}:secret:${{{statement['Resource']['Ref']}}}*"}
     # AWS, the provider and the merchant's server are on this machine.
     everywhere = [function, *(it["Properties"] for it in resources.values() if it["Type"] == "AWS::Serverless::Function")]
     for variables in (it.get("Environment", {}).get("Variables", {}) for it in everywhere):
