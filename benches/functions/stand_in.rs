@@ -18,7 +18,7 @@ use tokio_rustls::server::TlsStream;
 /// The rows that stand in the table: an order, a withdrawal that waits to be sent.
 const ROWS: &str = include_str!("rows.json");
 
-/// The functions' keys, which are those of the recorded events.
+/// The functions' keys, which are those of the invocation events.
 const SECRETS: &str = r#"{"merchant_token_hashes":["71c57aecfd26e867d4b575d2ce87f64d1b3157ee7c481a66d5c4e17e28b642f0"],"pluginapi_secret":"test_plugin_secret","withdrawal_private_key":"test_private_key","access_key":"FQ9jMwrNSkFbyMNqYFf6Ed4xeKmjHK","postback_private_key":"test_private_key","postback_token":"test_postback_token"}"#;
 
 /// Starts a server on a port of its own and gives its URL: each service is a host, and so a connection, of its own.

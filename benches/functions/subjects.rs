@@ -13,24 +13,24 @@ use crate::certificate::Authority;
 use crate::process::Subject;
 use crate::stand_in;
 
-/// Each function, and a piece of the answer to its recorded event.
-const FUNCTIONS: [(&str, &str); 11] = [
-    (RECEIVER, CREATED_OR_OK),
-    ("create-deposit", CREATED_OR_OK),
-    ("activate", CREATED_OR_OK),
-    ("create-withdrawal", CREATED_OR_OK),
-    ("withdrawal-submitter", r#"{"batchItemFailures":[]}"#),
-    ("event-publisher", r#"{"batchItemFailures":[]}"#),
-    ("transaction-reader", CREATED_OR_OK),
-    ("decision-recorder", CREATED_OR_OK),
-    ("evidence-verifier", CREATED_OR_OK),
-    ("authorizer", r#""isAuthorized":true"#),
-    ("attention-reporter", ""),
+/// One event of each function, and a piece of its answer.
+const EVENTS: [(&str, &str); 11] = [
+    (POSTBACK_EVENT, CREATED_OR_OK),
+    ("create-deposit/created", CREATED_OR_OK),
+    ("activate/pending", CREATED_OR_OK),
+    ("create-withdrawal/submitted", CREATED_OR_OK),
+    ("withdrawal-submitter/done", r#"{"batchItemFailures":[]}"#),
+    ("event-publisher/published", r#"{"batchItemFailures":[]}"#),
+    ("transaction-reader/deposit", CREATED_OR_OK),
+    ("decision-recorder/preview", CREATED_OR_OK),
+    ("evidence-verifier/verified", CREATED_OR_OK),
+    ("authorizer/admitted", r#""isAuthorized":true"#),
+    ("attention-reporter/reported", ""),
 ];
 const CREATED_OR_OK: &str = r#""statusCode":20"#;
 
-/// The function whose like the floor and the peers are.
-pub(crate) const RECEIVER: &str = "postback-receiver";
+/// The event of the floor and of the peers, too: they are like the function that takes it.
+const POSTBACK_EVENT: &str = "postback-receiver/credited";
 
 /// The provider's sample postback, as large as it comes.
 const POSTBACK: &str = include_str!("../../shared/signing/tests/fixtures/deposit.json");
@@ -62,22 +62,22 @@ pub(crate) async fn all(places: &Places, filter: &str) -> Result<Vec<Subject>, B
     fs::write(&certificate, &authority.pem)?;
     let environment = environment(&authority.server, &certificate).await?;
     let mut subjects = Vec::new();
-    let ours = FUNCTIONS.into_iter().chain([("floor", CREATED_OR_OK)]);
-    for (name, expected) in ours.filter(|(name, _)| name.contains(filter)) {
+    let ours = EVENTS.into_iter().filter_map(|(event, expected)| Some((event.split_once('/')?.0, event, expected)));
+    let ours = ours.chain([("floor", POSTBACK_EVENT, CREATED_OR_OK)]);
+    for (name, event, expected) in ours.filter(|(name, ..)| name.contains(filter)) {
         let copy = places.work.join(name);
         authority.swap_into(&places.program(name), &copy)?;
-        let event = event(places, if name == "floor" { RECEIVER } else { name })?;
         subjects.push(Subject {
             name: name.into(),
             program: vec![copy],
             environment: environment.clone(),
-            event,
+            event: read(places, event)?,
             expected,
         });
     }
     for (name, program) in peers(places).into_iter().filter(|(name, _)| name.contains(filter)) {
         if program.iter().all(|file| file.exists()) {
-            let (environment, event) = (environment.clone(), event(places, RECEIVER)?);
+            let (environment, event) = (environment.clone(), read(places, POSTBACK_EVENT)?);
             subjects.push(Subject { name: name.into(), program, environment, event, expected: CREATED_OR_OK });
         }
     }
@@ -93,9 +93,9 @@ fn peers(places: &Places) -> [(&'static str, Vec<PathBuf>); 2] {
     ]
 }
 
-fn event(places: &Places, function: &str) -> Result<Bytes, Box<dyn Error>> {
-    let mut event: Value = serde_json::from_slice(&fs::read(places.root.join(format!("events/{function}.json")))?)?;
-    if let Some(body) = event.get_mut("body").filter(|_| function == RECEIVER) {
+fn read(places: &Places, name: &str) -> Result<Bytes, Box<dyn Error>> {
+    let mut event: Value = serde_json::from_slice(&fs::read(places.root.join(format!("events/{name}.json")))?)?;
+    if let Some(body) = event.get_mut("body").filter(|_| name == POSTBACK_EVENT) {
         *body = json!(POSTBACK);
     }
     Ok(event.to_string().into())

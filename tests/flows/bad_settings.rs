@@ -6,7 +6,7 @@ use lambda::SHARED_SETTINGS;
 use local::{Failure, StackOptions};
 use serde_json::{Value, json};
 
-use crate::flows::events::event;
+use crate::flows::events::first_event;
 use crate::flows::support::{Site, options};
 use crate::template::settings::DECLARED;
 
@@ -114,7 +114,7 @@ async fn a_bad_setting_is_named_once_and_nothing_is_done() {
         let events = Some("http://127.0.0.1:9".to_owned());
         let site = Site::start_with(StackOptions { environment: settings, events, ..options() }).await;
         for function in readers {
-            let answer = site.stack.invoke(function, &event(function)).await;
+            let answer = site.stack.invoke(function, &first_event(function)).await;
             assert!(has_done_nothing(&answer), "{function}, {setting} = {value:?}: {answer:?}");
             let log = site.stack.logs(function);
             let said: Vec<_> = log.iter().filter(|line| line.contains("not set up: setting")).collect();

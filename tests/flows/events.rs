@@ -1,19 +1,73 @@
-//! The recorded events of `events/`, as AWS hands them to each function.
+//! The invocation events of `events/`, as AWS hands them to each function, and what each is answered.
+#![expect(clippy::print_stdout, reason = "the answers, for scripts/invoke-all")]
 
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use base64::prelude::{BASE64_STANDARD, Engine as _};
-use local::{Credentials, Secrets, StackOptions};
+use axum::Router;
+use axum::http::StatusCode;
+use local::{Api, Credentials, HostName, ROUTES, Secrets, StackOptions, env_file, function_names};
 use serde_json::{Value, json};
 
-use crate::flows::support::{Site, options};
+use crate::flows::openapi::{answer_is_described, description, request_is_described};
+use crate::flows::support::{Answer, Site, options};
+use crate::flows::upstream::serve;
 
-pub(crate) fn event(function: &str) -> Value {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../events").join(format!("{function}.json"));
-    serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+fn directory() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../events")
 }
 
-/// The recorded postback is signed with these.
+fn read(file: &str) -> Value {
+    let path = directory().join(file);
+    let text = std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    serde_json::from_slice(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// An event by its name, such as `create-deposit/created`.
+pub(crate) fn event(name: &str) -> Value {
+    read(&format!("{name}.json"))
+}
+
+/// The first event of a function.
+pub(crate) fn first_event(function: &str) -> Value {
+    list().iter().find(|it| it.function() == function).unwrap().event()
+}
+
+/// A row of the list in `events/README.md`.
+struct Listed {
+    name: String,
+    outcome: String,
+}
+
+impl Listed {
+    fn function(&self) -> &str {
+        self.name.split_once('/').unwrap().0
+    }
+
+    fn event(&self) -> Value {
+        event(&self.name)
+    }
+
+    fn answer(&self) -> Value {
+        read(&format!("{}.answer.json", self.name))
+    }
+}
+
+/// All events, in the order in which they are sent.
+fn list() -> Vec<Listed> {
+    let text = std::fs::read_to_string(directory().join("README.md")).unwrap();
+    let rows = text.lines().filter_map(|line| line.strip_prefix("| `"));
+    rows.map(|row| {
+        let cells: Vec<_> = row.split('|').map(str::trim).collect();
+        Listed { name: cells[0].trim_end_matches('`').into(), outcome: cells[1].into() }
+    })
+    .collect()
+}
+
+/// The events are signed with these.
 pub(crate) fn recorded() -> Credentials {
     Credentials {
         merchant_token: "test_merchant_token".into(),
@@ -28,55 +82,125 @@ pub(crate) fn recorded() -> Credentials {
     }
 }
 
-async fn invoke(site: &Site, function: &str, event: &Value) -> (u64, Value) {
-    let answer = site.stack.invoke(function, event).await.unwrap_or_else(|failure| panic!("{function}: {failure:?}"));
-    let body = answer["body"].as_str().unwrap_or("null");
-    (answer["statusCode"].as_u64().unwrap_or_default(), serde_json::from_str(body).unwrap())
+/// The rule of `events/README.md`: everything that is expected is there, and equal.
+fn has(answer: &Value, expected: &Value) -> bool {
+    match (answer, expected) {
+        (Value::Object(answer), Value::Object(expected)) => {
+            expected.iter().all(|(name, value)| answer.get(name).is_some_and(|it| has(it, value)))
+        }
+        (Value::Array(answer), Value::Array(expected)) => {
+            answer.len() == expected.len() && answer.iter().zip(expected).all(|(it, value)| has(it, value))
+        }
+        _ => answer == expected,
+    }
+}
+
+/// Invokes a function of the stack, or with the program that `INVOKE` names: it gets the event's name and a file with the stack's
+/// addresses, and its last line is the answer.
+async fn invoke(site: &Site, listed: &Listed, stack: &Path) -> Value {
+    let mut answer = match program() {
+        None => {
+            let answer = site.stack.invoke(listed.function(), &listed.event()).await;
+            answer.unwrap_or_else(|failure| panic!("{}: {failure:?}", listed.name))
+        }
+        Some(program) => {
+            let mut command = Command::new(program);
+            command.arg(&listed.name).arg(stack).stderr(Stdio::inherit());
+            let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap();
+            assert!(output.status.success(), "{}: {}", listed.name, output.status);
+            let output = String::from_utf8(output.stdout).unwrap();
+            serde_json::from_str(output.lines().last().unwrap_or_default()).unwrap()
+        }
+    };
+    println!("{:40} {answer}", listed.name);
+    if let Some(body) = answer.get_mut("body") {
+        *body = serde_json::from_str(body.as_str().unwrap()).unwrap();
+    }
+    answer
+}
+
+#[expect(clippy::disallowed_methods, reason = "how scripts/invoke-all has containers answer")]
+fn program() -> Option<String> {
+    std::env::var("INVOKE").ok()
+}
+
+/// The part of `openapi.yaml` that describes the route of an event: its path and its method. The operator's routes are not in it.
+fn described_route(event: &Value) -> Option<(&'static str, String)> {
+    let key = event["routeKey"].as_str()?;
+    let route = ROUTES.iter().find(|it| format!("{} {}", it.method, it.path) == key)?;
+    (route.api != Api::Operator).then(|| (route.path, route.method.to_lowercase()))
 }
 
 #[tokio::test]
-async fn each_function_takes_its_recorded_event() {
-    let site = Site::start_with(StackOptions { credentials: Some(recorded()), ..options() }).await;
-    let (status, body) = invoke(&site, "create-deposit", &event("create-deposit")).await;
-    assert_eq!((status, &body["state"]), (201, &json!("created")));
-    let (status, body) = invoke(&site, "activate", &event("activate")).await;
-    assert_eq!((status, &body["state"]), (200, &json!("pending")));
-    let postback = event("postback-receiver");
-    assert_eq!(invoke(&site, "postback-receiver", &postback).await, (200, json!({"status": "ok"})));
-    assert_eq!(site.credits("h8JxcM123DbmAvfn").await, ["700"]);
-    let (status, body) = invoke(&site, "create-withdrawal", &event("create-withdrawal")).await;
-    assert_eq!((status, &body["state"]), (201, &json!("submitted")));
-    let log = site.stack.simulator().unwrap().log();
-    assert!(log.contains(&"withdrawal 85858053: signature accepted".to_owned()), "{log:#?}");
-    let (status, body) = invoke(&site, "transaction-reader", &event("transaction-reader")).await;
-    assert_eq!((status, &body["state"], &body["credited"][0]["amount"]), (200, &json!("credited"), &json!("700")));
-    let answer = site.stack.invoke("event-publisher", &event("event-publisher")).await.unwrap();
-    assert_eq!(answer, json!({"batchItemFailures": []}));
-    let events = site.events("withdrawal.foreign", 1).await;
-    assert_eq!(events[0]["data"]["withdrawal_id"], "85858053");
-    let answer = site.stack.invoke("withdrawal-submitter", &event("withdrawal-submitter")).await.unwrap();
-    assert_eq!(answer, json!({"batchItemFailures": []}));
-    // Nobody has said where events are posted to: they come again.
-    let answer = site.stack.invoke("event-forwarder", &event("event-forwarder")).await.unwrap();
-    assert_eq!(answer["batchItemFailures"][0]["itemIdentifier"], event("event-forwarder")["Records"][0]["messageId"]);
-    let answer = site.stack.invoke("attention-reporter", &event("attention-reporter")).await.unwrap();
-    assert_eq!(answer, json!(null));
-    let (status, body) = invoke(&site, "decision-recorder", &event("decision-recorder")).await;
-    assert_eq!((status, &body["status"], &body["after"]), (200, &json!("preview"), &json!("paid")));
-    let (status, body) = invoke(&site, "evidence-verifier", &event("evidence-verifier")).await;
-    assert_eq!((status, &body["verdicts"][0]["verdict"]), (200, &json!("verified")));
-    let answer = site.stack.invoke("authorizer", &event("authorizer")).await.unwrap();
-    assert_eq!(answer, json!({"isAuthorized": true}));
+async fn every_invocation_event_is_answered_as_its_answer_file_says() {
+    let posted = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&posted);
+    let take = move |body: String| async move {
+        let is_of_list = body.contains(r#""id":"9f0c6a1d5b7e4f2a8c3d9e0b1a2f4c6d""#);
+        count.fetch_add(usize::from(is_of_list), Ordering::Relaxed);
+        StatusCode::NO_CONTENT
+    };
+    let merchant = serve(Router::new().fallback(take)).await;
+    let site = Site::start_with(StackOptions {
+        credentials: Some(recorded()),
+        events: Some(merchant.clone()),
+        host: Some(HostName::parse("host.docker.internal").unwrap()),
+        test_amounts: true,
+        ..options()
+    })
+    .await;
+    let folder = tempfile::tempdir().unwrap();
+    let stack = folder.path().join("stack.env");
+    env_file(&site.stack, &stack).unwrap();
+    let addresses = std::fs::read_to_string(&stack).unwrap();
+    std::fs::write(&stack, format!("{addresses}EVENTS_URL={merchant}\n")).unwrap();
+    let description = description();
+    for listed in list() {
+        let answer = invoke(&site, &listed, &stack).await;
+        let expected = listed.answer();
+        assert!(has(&answer, &expected), "{}: {answer:#} is not {expected:#}", listed.name);
+        let event = listed.event();
+        let status = answer["statusCode"].as_u64();
+        if let (Some(status), Some((path, method))) = (status, described_route(&event)) {
+            let answer =
+                Answer { status: status.try_into().unwrap(), body: answer["body"].clone(), retry_after: false };
+            answer_is_described(&description, path, &method, &answer);
+        }
+    }
+    let events = site.stack.events();
+    let published = events.iter().filter(|it| it["transaction"] == "withdrawal#85858061").count();
+    assert_eq!(published, 3, "alone, behind an unreadable change, and after it was set aside");
+    assert_eq!(posted.load(Ordering::Relaxed), 2, "alone, and beside a message that is no event");
 }
 
-#[tokio::test]
-async fn a_body_in_base64_is_the_same_postback() {
-    let site = Site::start_with(StackOptions { credentials: Some(recorded()), ..options() }).await;
-    let mut postback = event("postback-receiver");
-    let (status, _) = invoke(&site, "create-deposit", &event("create-deposit")).await;
-    assert_eq!(status, 201);
-    postback["body"] = json!(BASE64_STANDARD.encode(postback["body"].as_str().unwrap()));
-    postback["isBase64Encoded"] = json!(true);
-    assert_eq!(invoke(&site, "postback-receiver", &postback).await, (200, json!({"status": "ok"})));
-    assert_eq!(site.credits("h8JxcM123DbmAvfn").await, ["700"]);
+#[test]
+fn each_event_is_listed_with_its_answer_and_each_route_and_function_has_one() {
+    let list = list();
+    let named = |suffix: &'static str| list.iter().map(move |it| format!("{}{suffix}", it.name));
+    let mut files = BTreeSet::new();
+    for function in function_names() {
+        for entry in std::fs::read_dir(directory().join(function)).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            files.insert(format!("{function}/{name}"));
+        }
+    }
+    assert_eq!(files, named(".json").chain(named(".answer.json")).collect());
+    assert_eq!(files.len(), 2 * list.len(), "an event is listed twice");
+    for listed in &list {
+        let (answer, event) = (listed.answer(), listed.event());
+        let words = [&answer["statusCode"], &answer["body"]["code"]].map(|it| it.to_string().replace('"', ""));
+        let words: Vec<_> = words.into_iter().filter(|it| it != "null").collect();
+        assert_eq!(listed.outcome, words.join(" "), "{}", listed.name);
+        if answer["statusCode"].as_u64().is_some_and(|status| status < 300)
+            && let Some((path, _)) = described_route(&event)
+            && event["isBase64Encoded"] == false
+            && let Some(body) = event["body"].as_str()
+        {
+            request_is_described(&description(), path, &serde_json::from_str(body).unwrap());
+        }
+    }
+    let is_route = |it: &&Listed| it.event()["routeKey"].is_string() && it.function() != "authorizer";
+    let found = list.iter().filter(is_route).map(|it| (it.event()["routeKey"].clone(), it.function().to_owned()));
+    let known = ROUTES.iter().map(|it| (json!(format!("{} {}", it.method, it.path)), it.function.to_owned()));
+    assert_eq!(found.map(|it| format!("{it:?}")).collect::<BTreeSet<_>>(), known.map(|it| format!("{it:?}")).collect());
 }

@@ -12,7 +12,7 @@ use crate::flows::postbacks::postback;
 use crate::flows::publishing::event_schemas;
 use crate::flows::support::{Answer, Site, options};
 
-fn description() -> Value {
+pub(super) fn description() -> Value {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../openapi.yaml");
     let mut description: Value = serde_norway::from_slice(&std::fs::read(path).unwrap()).unwrap();
     for (name, schema) in description["components"]["schemas"].as_object_mut().unwrap() {
@@ -67,23 +67,40 @@ fn fits(description: &Value, schema: &Value, value: &Value) {
     assert!(found.is_empty(), "{value}: {found:#?}");
 }
 
+/// The description of a path's method.
+fn operation<'a>(description: &'a Value, path: &str, method: &str) -> &'a Value {
+    let operation = &description["paths"][path][method];
+    assert!(operation.is_object(), "{method} {path}");
+    operation
+}
+
+/// Checks that a posted body is as the description says.
+pub(super) fn request_is_described(description: &Value, path: &str, body: &Value) {
+    let content = &operation(description, path, "post")["requestBody"]["content"]["application/json"];
+    fits(description, &content["schema"], body);
+}
+
+/// Checks that an answer is as the description says.
+pub(super) fn answer_is_described(description: &Value, path: &str, method: &str, answer: &Answer) {
+    let response = &operation(description, path, method)["responses"][answer.status.to_string()];
+    assert!(response.is_object(), "{method} {path} does not say {answer:?}");
+    let mut schema = resolve(description, response)["content"]["application/json"]["schema"].clone();
+    make_exact(&mut schema, false);
+    fits(description, &schema, &answer.body);
+    assert!(answer.status < 400 || answer.body["code"].is_string(), "only the gateway's own answers have no code");
+}
+
 struct Api {
     description: Value,
     site: Site,
 }
 
 impl Api {
-    fn operation(&self, path: &str, method: &str) -> &Value {
-        let operation = &self.description["paths"][path][method];
-        assert!(operation.is_object(), "{method} {path}");
-        operation
-    }
-
     /// The only example of a request.
     fn example(&self, path: &str) -> &Value {
-        let body = &self.operation(path, "post")["requestBody"]["content"]["application/json"];
+        let body = &operation(&self.description, path, "post")["requestBody"]["content"]["application/json"];
         let example = &body["examples"].as_object().unwrap().values().next().unwrap()["value"];
-        fits(&self.description, &body["schema"], example);
+        request_is_described(&self.description, path, example);
         example
     }
 
@@ -100,12 +117,7 @@ impl Api {
     }
 
     fn check(&self, path: &str, method: &str, answer: &Answer) {
-        let response = &self.operation(path, method)["responses"][answer.status.to_string()];
-        assert!(response.is_object(), "{method} {path} does not say {answer:?}");
-        let mut schema = resolve(&self.description, response)["content"]["application/json"]["schema"].clone();
-        make_exact(&mut schema, false);
-        fits(&self.description, &schema, &answer.body);
-        assert!(answer.status < 400 || answer.body["code"].is_string(), "only the gateway's own answers have no code");
+        answer_is_described(&self.description, path, method, answer);
     }
 }
 
@@ -126,7 +138,7 @@ async fn the_examples_work_and_are_answered_as_described() {
     }
     assert_eq!(api.send_example(ACTIVATION, &activation).await.state(), (200, "pending"));
     // Its signature covers the order of names, which a description does not keep: the recorded bytes are sent.
-    let recorded = event("postback-receiver")["body"].as_str().unwrap().to_owned();
+    let recorded = event("postback-receiver/credited")["body"].as_str().unwrap().to_owned();
     assert_eq!(serde_json::from_str::<Value>(&recorded).unwrap(), *api.example(POSTBACK));
     for (at, status) in [("/postbacks/test_postback_token", 200), ("/postbacks/another", 404)] {
         let answer = api.site.post_bytes(at, recorded.clone().into()).await;

@@ -218,7 +218,7 @@ async fn postbacks_are_simulated_repeated_shuffled_tampered_and_forged() {
     let withdrawal = ["withdrawal", "--id", "w1", "--status", "5", "--amount", "1000", "--label", "160496026"];
     assert_eq!(tool.send(&withdrawal).await.0, 0);
     site.until("withdrawal#w1", "failed").await;
-    let event = crate::flows::events::event("postback-receiver");
+    let event = crate::flows::events::event("postback-receiver/credited");
     let body: Value = serde_json::from_str(event["body"].as_str().unwrap()).unwrap();
     let file = tool.0.path().join("body.json");
     std::fs::write(&file, with(&body, "signature", &json!("none")).to_string()).unwrap();

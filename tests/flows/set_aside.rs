@@ -85,12 +85,13 @@ async fn a_change_that_was_set_aside_is_published_once_it_can_be_read() {
     let message = set_aside(&site).await;
     // The release that can read it: the row's state is one of today's.
     let mut readable = message.clone();
-    let foreign = crate::flows::events::event("event-publisher")["Records"][0]["dynamodb"]["NewImage"].clone();
+    let foreign =
+        crate::flows::events::event("event-publisher/published")["Records"][0]["dynamodb"]["NewImage"].clone();
     readable["record"]["dynamodb"]["NewImage"] = foreign;
     let send = json!({"QueueUrl": site.stack.set_aside_queue_url(), "MessageBody": readable.to_string()});
     site.stack.sqs("SendMessage", &send).await.unwrap();
     let events = site.events("withdrawal.foreign", 1).await;
-    assert_eq!((&events[0]["transaction"], &events[0]["version"]), (&json!("withdrawal#85858053"), &json!(1)));
+    assert_eq!((&events[0]["transaction"], &events[0]["version"]), (&json!("withdrawal#85858061"), &json!(1)));
     assert_eq!(events[0]["time_ms"].as_u64(), message["at_ms"].as_u64(), "the time of the change");
     until_waiting(&site, 1).await;
     let again = set_aside(&site).await;
