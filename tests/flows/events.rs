@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use axum::Router;
 use axum::http::StatusCode;
-use local::{Api, Credentials, HostName, ROUTES, Secrets, StackOptions, env_file, function_names};
+use local::{Api, Credentials, HostName, ROUTES, Route, Secrets, StackOptions, env_file, function_names};
 use serde_json::{Value, json};
 
 use crate::flows::openapi::{answer_is_described, description, request_is_described};
@@ -53,6 +53,20 @@ impl Listed {
 
     fn answer(&self) -> Value {
         read(&format!("{}.answer.json", self.name))
+    }
+
+    /// The route of its function that it comes by. What the authorizer is asked names a route of another function.
+    fn route(&self) -> Option<&'static Route> {
+        let event = self.event();
+        let key = event["routeKey"].as_str()?;
+        let mut of_function = ROUTES.iter().filter(|it| it.function == self.function());
+        of_function.find(|it| format!("{} {}", it.method, it.path) == key)
+    }
+
+    /// The path and the method of the route in `openapi.yaml`. The operator's routes are not in it.
+    fn described_route(&self) -> Option<(&'static str, String)> {
+        let route = self.route().filter(|it| it.api != Api::Operator)?;
+        Some((route.path, route.method.to_lowercase()))
     }
 }
 
@@ -124,13 +138,6 @@ fn program() -> Option<String> {
     std::env::var("INVOKE").ok()
 }
 
-/// The part of `openapi.yaml` that describes the route of an event: its path and its method. The operator's routes are not in it.
-fn described_route(event: &Value) -> Option<(&'static str, String)> {
-    let key = event["routeKey"].as_str()?;
-    let route = ROUTES.iter().find(|it| format!("{} {}", it.method, it.path) == key)?;
-    (route.api != Api::Operator).then(|| (route.path, route.method.to_lowercase()))
-}
-
 #[tokio::test]
 async fn every_invocation_event_is_answered_as_its_answer_file_says() {
     let posted = Arc::new(AtomicUsize::new(0));
@@ -144,6 +151,7 @@ async fn every_invocation_event_is_answered_as_its_answer_file_says() {
     let site = Site::start_with(StackOptions {
         credentials: Some(recorded()),
         events: Some(merchant.clone()),
+        // So containers name this machine.
         host: Some(HostName::parse("host.docker.internal").unwrap()),
         test_amounts: true,
         ..options()
@@ -159,11 +167,9 @@ async fn every_invocation_event_is_answered_as_its_answer_file_says() {
         let answer = invoke(&site, &listed, &stack).await;
         let expected = listed.answer();
         assert!(has(&answer, &expected), "{}: {answer:#} is not {expected:#}", listed.name);
-        let event = listed.event();
-        let status = answer["statusCode"].as_u64();
-        if let (Some(status), Some((path, method))) = (status, described_route(&event)) {
-            let answer =
-                Answer { status: status.try_into().unwrap(), body: answer["body"].clone(), retry_after: false };
+        if let Some((path, method)) = listed.described_route() {
+            let status = answer["statusCode"].as_u64().unwrap().try_into().unwrap();
+            let answer = Answer { status, body: answer["body"].clone(), retry_after: false };
             answer_is_described(&description, path, &method, &answer);
         }
     }
@@ -191,16 +197,35 @@ fn each_event_is_listed_with_its_answer_and_each_route_and_function_has_one() {
         let words = [&answer["statusCode"], &answer["body"]["code"]].map(|it| it.to_string().replace('"', ""));
         let words: Vec<_> = words.into_iter().filter(|it| it != "null").collect();
         assert_eq!(listed.outcome, words.join(" "), "{}", listed.name);
+        assert_eq!(answer["statusCode"].is_u64(), listed.route().is_some(), "{}", listed.name);
+        assert_ne!(answer, json!({}), "{}", listed.name);
         if answer["statusCode"].as_u64().is_some_and(|status| status < 300)
-            && let Some((path, _)) = described_route(&event)
+            && let Some((path, _)) = listed.described_route()
             && event["isBase64Encoded"] == false
             && let Some(body) = event["body"].as_str()
         {
             request_is_described(&description(), path, &serde_json::from_str(body).unwrap());
         }
     }
-    let is_route = |it: &&Listed| it.event()["routeKey"].is_string() && it.function() != "authorizer";
-    let found = list.iter().filter(is_route).map(|it| (it.event()["routeKey"].clone(), it.function().to_owned()));
-    let known = ROUTES.iter().map(|it| (json!(format!("{} {}", it.method, it.path)), it.function.to_owned()));
-    assert_eq!(found.map(|it| format!("{it:?}")).collect::<BTreeSet<_>>(), known.map(|it| format!("{it:?}")).collect());
+    let routes: BTreeSet<_> =
+        list.iter().filter_map(Listed::route).map(|it| (it.method, it.path, it.function)).collect();
+    assert_eq!(routes, ROUTES.iter().map(|it| (it.method, it.path, it.function)).collect());
+}
+
+#[test]
+fn an_answer_has_all_that_is_expected_or_not() {
+    let answer = json!({"a": {"b": 1, "c": null}, "list": [{"d": "x", "e": 2}, 3]});
+    for expected in [json!({}), json!({"a": {"c": null}}), json!({"list": [{"d": "x"}, 3]}), answer.clone()] {
+        assert!(has(&answer, &expected), "{expected}");
+    }
+    for other in [
+        json!(null),
+        json!({"a": {"b": 2}}),
+        json!({"f": null}),
+        json!({"list": [{"d": "x"}]}),
+        json!({"list": [3, {"d": "x"}]}),
+        json!({"list": []}),
+    ] {
+        assert!(!has(&answer, &other), "{other}");
+    }
 }
