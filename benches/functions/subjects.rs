@@ -13,7 +13,7 @@ use crate::certificate::Authority;
 use crate::process::Subject;
 use crate::stand_in;
 
-/// One event of each function, and a piece of its answer.
+/// An event of each function that is measured, and a piece of its answer.
 const EVENTS: [(&str, &str); 11] = [
     (POSTBACK_EVENT, CREATED_OR_OK),
     ("create-deposit/created", CREATED_OR_OK),
@@ -118,6 +118,7 @@ async fn environment(
         ("AWS_LAMBDA_LOG_GROUP_NAME", "subject"),
         ("AWS_LAMBDA_LOG_STREAM_NAME", "subject"),
         ("TABLE_NAME", "paykassma"),
+        ("TABLE_STREAM_ARN", "arn:aws:dynamodb:ap-south-1:123456789012:table/paykassma/stream/2023-08-25T00:00:00.000"),
         ("SECRET_ID", "paykassma"),
         ("EVENT_BUS_NAME", "paykassma"),
         ("PROVIDER_PLUGIN_URL", "https://plugin.example.com"),
