@@ -1,8 +1,8 @@
 """Deploys the packaged bundle to an emulator of AWS, and plays both flows and what surrounds them.
 
-    python check.py TOOLS WORK BUNDLE
+    python check.py EMULATOR WORK BUNDLE
 
-TOOLS has the emulator, WORK is for logs, BUNDLE is the folder of an unpacked bundle.
+EMULATOR is the virtual environment that has it, WORK is for logs, BUNDLE is the folder of an unpacked bundle.
 """
 import base64
 import hashlib
@@ -16,7 +16,7 @@ import sys
 import boto3
 
 import claims
-from claims import Inbox, check, new_withdrawal
+from claims import Inbox, check, new_order, new_withdrawal
 from stack import NAME, PARAMETERS, Stack, emulator, request, serve, wait_for
 
 EVENTS_KEY = b"the key of the events in the check"
@@ -43,7 +43,7 @@ class Shop(http.server.BaseHTTPRequestHandler):
 
 def deposit(stack, inbox):
     print("A deposit", flush=True)
-    order = {"custom_transaction_id": "order-1", "label": "user-1", "currency_code": "INR", "amount": 521}
+    order = new_order("order-1", 521)
     check("without a token it is answered 401", request("POST", stack.outputs["ApiUrl"] + "/deposits", order)[0], 401)
     check("an order is created", stack.call("POST", "/deposits", order)[0], 201)
     check("the same order again is answered 200", stack.call("POST", "/deposits", order)[0], 200)
@@ -99,7 +99,7 @@ def dead_letters(stack):
     check("`operator redrive` names it", "not of this stack" in output)
 
 
-def retried(stack, inbox):
+def retried(stack):
     print("A minute later", flush=True)
     wait_for("the end of what waited", lambda: stack.state("waiting-1") == "paid", seconds=100)
     check("the queue's message sent what waited, and it is paid", len(stack.row("withdrawal#waiting-1")["attempts"]), 2)
@@ -141,8 +141,8 @@ def around(stack):
 
 
 def main():
-    tools, work, bundle = (pathlib.Path(it).resolve() for it in sys.argv[1:])
-    with emulator(tools, work) as aws:
+    environment, work, bundle = (pathlib.Path(it).resolve() for it in sys.argv[1:])
+    with emulator(environment, work) as aws:
         stack = Stack(aws, serve(Shop), work)
         stack.deploy(bundle, **PARAMETERS, **EVENTS)
         print(f"deployed: {len(stack.outputs)} outputs", flush=True)
@@ -151,7 +151,7 @@ def main():
             deposit(stack, inbox)
             withdrawals(stack, inbox)
             dead_letters(stack)
-            retried(stack, inbox)
+            retried(stack)
             people(stack, inbox)
             around(stack)
     print(f"{claims.held} claims hold on the deployed stack")

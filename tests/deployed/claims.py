@@ -1,4 +1,4 @@
-"""What the checks of deployed stacks share: claims, events that came, and requests."""
+"""What the checks of deployed stacks share: claims, the events that came, and requests."""
 import json
 import sys
 
@@ -41,6 +41,10 @@ class Inbox:
 
     def wait(self, kind, key, count=1):
         return wait_for(f"{kind} of {key}", lambda: len(found := self.of(kind, key)) >= count and found)
+
+
+def new_order(name, amount):
+    return {"custom_transaction_id": name, "label": "user-1", "currency_code": "INR", "amount": amount}
 
 
 def new_withdrawal(name, amount):

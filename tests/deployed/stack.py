@@ -98,13 +98,13 @@ def process(command, log, **environment):
 
 
 @contextlib.contextmanager
-def emulator(tools, work):
+def emulator(environment, work):
     """The emulator's URL. Every client of AWS in this process and its children uses it."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     os.environ.update(AWS_ENDPOINT_URL=url, AWS_ACCESS_KEY_ID="test", AWS_SECRET_ACCESS_KEY="test", AWS_REGION="us-east-1",
                       AWS_DEFAULT_REGION="us-east-1", SAM_CLI_TELEMETRY="0")
-    with process([tools / "bin/ministack"], work / "emulator.log", BIND_HOST="127.0.0.1", GATEWAY_PORT=str(port), AUTH="true"):
+    with process([environment / "bin/ministack"], work / "emulator.log", BIND_HOST="127.0.0.1", GATEWAY_PORT=str(port), AUTH="true"):
         wait_for("the emulator", lambda: is_up(f"{url}/_ministack/health"))
         yield url
 
@@ -125,11 +125,11 @@ def emulated(text, aws, provider, shop):
     """The template as the emulator can deploy it. Only what is named here is left out or changed."""
     template = yaml_parse(text)
     resources, function = template["Resources"], template["Globals"]["Function"]
-    # A template that is not packaged says how a function is built.
+    # A template that is not packaged says how a function is built: scripts/check-upgrade has built it.
     function.pop("CodeUri", None)
     for it in resources.values():
         if built := it.pop("Metadata", {}).get("BuildProperties"):
-            it["Properties"]["CodeUri"] = f"functions/{built['Binary']}.zip"
+            it["Properties"]["CodeUri"] = f"functions/{built['Binary']}"
     # CodeDeploy, alarms on metric math, saved queries and archives do not exist there.
     del function["DeploymentPreference"]
     left_out = [name for name, it in resources.items()

@@ -12,7 +12,7 @@ import sys
 import boto3
 
 import claims
-from claims import Inbox, check, new_withdrawal
+from claims import Inbox, check, new_order, new_withdrawal
 from stack import PARAMETERS, Stack, emulator, wait_for
 
 
@@ -24,14 +24,10 @@ def publish(is_on):
             functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=is_on)
 
 
-def new_order(name, amount):
-    return {"custom_transaction_id": name, "label": "user-1", "currency_code": "INR", "amount": amount}
-
-
 def begin(stack, name, number):
     """Leaves the work in progress."""
-    for order, ending in ((f"open-{name}", 500), (f"credited-{name}", 521)):
-        check(f"{order} is created", stack.call("POST", "/deposits", new_order(order, ending))[0], 201)
+    for order, amount in ((f"open-{name}", 500), (f"credited-{name}", 521)):
+        check(f"{order} is created", stack.call("POST", "/deposits", new_order(order, amount))[0], 201)
     check("a number is entered", stack.call("POST", f"/deposits/open-{name}/activation", {"key1": f"{number}1", "amount": 500})[0], 200)
     check("a withdrawal is accepted", stack.call("POST", "/withdrawals", new_withdrawal(f"accepted-{name}", 314))[0], 201)
     stack.control("faults", {"on": "withdrawal", "fault": "status", "code": 429})
@@ -64,8 +60,8 @@ def end(stack, inbox, name, number):
 
 
 def main():
-    tools, work, last, this = (pathlib.Path(it).resolve() for it in sys.argv[1:])
-    with emulator(tools, work) as aws:
+    environment, work, last, this = (pathlib.Path(it).resolve() for it in sys.argv[1:])
+    with emulator(environment, work) as aws:
         stack = Stack(aws, None, work)
         print("The last release", flush=True)
         # A stack keeps its processor, and a bundle is for one: the deployed one is this machine's.
