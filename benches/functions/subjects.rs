@@ -27,6 +27,8 @@ const EVENTS: [(&str, &str); 11] = [
     ("authorizer/admitted", r#""isAuthorized":true"#),
     ("attention-reporter/reported", ""),
 ];
+/// The postback's handler, written by hand.
+pub(crate) const FLOOR: &str = "floor";
 const CREATED_OR_OK: &str = r#""statusCode":20"#;
 
 /// The event of the floor and of the peers, too: they are like the function that takes it.
@@ -50,32 +52,35 @@ impl Places {
         Ok(Self { root, work })
     }
 
-    pub(crate) fn program(&self, name: &str) -> PathBuf {
-        self.root.join("target/release").join(name)
+    /// Where cargo puts what is measured: apart from what is delivered, which does not trust our root.
+    pub(crate) fn target(&self) -> PathBuf {
+        self.work.join("target")
     }
 }
 
-/// Prepares all subjects whose name has `filter` in it.
-pub(crate) async fn all(places: &Places, filter: &str) -> Result<Vec<Subject>, Box<dyn Error>> {
+/// Our programs.
+pub(crate) fn ours() -> impl Iterator<Item = &'static str> {
+    EVENTS.into_iter().filter_map(|(event, _)| Some(event.split_once('/')?.0)).chain([FLOOR])
+}
+
+/// Prepares all subjects that were chosen.
+pub(crate) async fn all(places: &Places, is_chosen: impl Fn(&str) -> bool) -> Result<Vec<Subject>, Box<dyn Error>> {
     let authority = Authority::new()?;
     let certificate = places.work.join("authority.pem");
     fs::write(&certificate, &authority.pem)?;
     let environment = environment(&authority.server, &certificate).await?;
     let mut subjects = Vec::new();
-    let ours = EVENTS.into_iter().filter_map(|(event, expected)| Some((event.split_once('/')?.0, event, expected)));
-    let ours = ours.chain([("floor", POSTBACK_EVENT, CREATED_OR_OK)]);
-    for (name, event, expected) in ours.filter(|(name, ..)| name.contains(filter)) {
-        let copy = places.work.join(name);
-        authority.swap_into(&places.program(name), &copy)?;
+    let events = EVENTS.into_iter().chain([(POSTBACK_EVENT, CREATED_OR_OK)]);
+    for (name, (event, expected)) in ours().zip(events).filter(|(name, _)| is_chosen(name)) {
         subjects.push(Subject {
             name: name.into(),
-            program: vec![copy],
+            program: vec![places.target().join("release").join(name)],
             environment: environment.clone(),
             event: read(places, event)?,
             expected,
         });
     }
-    for (name, program) in peers(places).into_iter().filter(|(name, _)| name.contains(filter)) {
+    for (name, program) in peers(places).into_iter().filter(|(name, _)| is_chosen(name)) {
         if program.iter().all(|file| file.exists()) {
             let (environment, event) = (environment.clone(), read(places, POSTBACK_EVENT)?);
             subjects.push(Subject { name: name.into(), program, environment, event, expected: CREATED_OR_OK });
@@ -125,7 +130,8 @@ async fn environment(
         ("SECOND_PERSON_ABOVE", "none"),
         ("WITHDRAWAL_CEILING_PER_HOUR", "100000"),
         ("WITHDRAWAL_CEILING_PER_DAY", "1000000"),
-        // The peers take the certificate as their own tools have it.
+        // Each takes the certificate as its own tools have it.
+        ("EXTRA_ROOT", &certificate),
         ("AWS_CA_BUNDLE", &certificate),
         ("NODE_EXTRA_CA_CERTS", &certificate),
         ("NODE_NO_WARNINGS", "1"),

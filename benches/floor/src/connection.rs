@@ -101,6 +101,7 @@ async fn connect(endpoint: &Endpoint) -> Result<SendRequest<Full<Bytes>>, Box<dy
     for certificate in CertificateDer::pem_slice_iter(AMAZON_ROOTS) {
         roots.add(certificate?)?;
     }
+    roots.add(CertificateDer::from_pem_file(setting("EXTRA_ROOT")?)?)?;
     let ring = Arc::new(rustls::crypto::ring::default_provider());
     let tls = ClientConfig::builder_with_provider(ring)
         .with_safe_default_protocol_versions()?

@@ -109,6 +109,8 @@ impl Aws {
 /// [`BadSetting`] when the roots that are built in cannot be read.
 pub fn http() -> Result<SharedHttpClient, BadSetting> {
     let roots = TrustStore::empty().with_pem_certificate(AMAZON_ROOTS);
+    #[cfg(feature = "extra-root")]
+    let roots = roots.with_pem_certificate(extra_root());
     let tls = TlsContext::builder()
         .with_trust_store(roots)
         .build()
@@ -117,4 +119,10 @@ pub fn http() -> Result<SharedHttpClient, BadSetting> {
         .tls_provider(Provider::Rustls(CryptoMode::Ring))
         .tls_context(tls)
         .build_https())
+}
+
+/// The certificate in the file that `EXTRA_ROOT` names, in PEM.
+#[cfg(feature = "extra-root")]
+fn extra_root() -> Vec<u8> {
+    std::env::var_os("EXTRA_ROOT").and_then(|file| std::fs::read(file).ok()).unwrap_or_default()
 }

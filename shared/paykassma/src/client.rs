@@ -141,9 +141,18 @@ impl Client {
 pub fn tls() -> Result<ClientConfig, rustls::Error> {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(TLS_SERVER_ROOT_CERTS.iter().cloned());
+    #[cfg(feature = "extra-root")]
+    roots.add_parsable_certificates(extra_root());
     let ring = Arc::new(rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(ring).with_safe_default_protocol_versions()?;
     Ok(config.with_root_certificates(roots).with_no_client_auth())
+}
+
+/// The certificate in the file that `EXTRA_ROOT` names, in PEM.
+#[cfg(feature = "extra-root")]
+fn extra_root() -> Option<rustls::pki_types::CertificateDer<'static>> {
+    use rustls::pki_types::pem::PemObject;
+    std::env::var_os("EXTRA_ROOT").and_then(|file| PemObject::from_pem_file(file).ok())
 }
 
 async fn read(mut response: Response) -> Result<String, String> {
