@@ -19,14 +19,6 @@ pub(super) struct Metric {
     pub(super) dimensions: BTreeMap<String, String>,
 }
 
-/// The values of a metric that came with one line.
-#[derive(Clone, Debug, PartialEq)]
-struct Sample {
-    metric: Metric,
-    at: Time,
-    values: Vec<f64>,
-}
-
 /// How the values of a period become one.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq)]
 pub(super) enum Statistic {
@@ -35,9 +27,9 @@ pub(super) enum Statistic {
     Minimum,
 }
 
-/// Everything that was reported.
+/// Everything that was reported: the values of each metric by their time.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Data(Vec<Sample>);
+pub(super) struct Data(BTreeMap<Metric, BTreeMap<Time, Vec<f64>>>);
 
 impl Data {
     /// Reads the lines.
@@ -45,48 +37,52 @@ impl Data {
     /// # Errors
     /// `CloudWatch` would not count a line, or not all of it.
     pub(super) fn read(lines: &[String]) -> Result<Self, String> {
-        let mut samples = Vec::new();
+        let mut data = Self::default();
         for line in lines {
-            samples.extend(read_line(line).map_err(|reason| format!("{reason}: {line}"))?);
+            data.extend(read_line(line).map_err(|reason| format!("{reason}: {line}"))?);
         }
-        Ok(Self(samples))
+        Ok(data)
     }
 
     /// What was reported at this time or later.
     pub(super) fn since(mut self, at: Time) -> Self {
-        self.0.retain(|sample| sample.at >= at);
+        self.0.values_mut().for_each(|values| *values = values.split_off(&at));
         self
+    }
+
+    fn times(&self) -> impl Iterator<Item = Time> {
+        self.0.values().flat_map(BTreeMap::keys).copied()
     }
 
     /// The same, so long ago that the last of it was reported just before `end`.
     pub(super) fn ending(&self, end: Time) -> Self {
-        let last = self.0.iter().map(|sample| sample.at).max().unwrap_or_default();
-        let moved = |sample: &Sample| Sample { at: end - 1 - (last - sample.at), ..sample.clone() };
-        Self(self.0.iter().map(moved).collect())
+        let last = self.times().max().unwrap_or_default();
+        let moved = |(at, values): (&Time, &Vec<f64>)| (end - 1 - (last - at), values.clone());
+        Self(self.0.iter().map(|(metric, values)| (metric.clone(), values.iter().map(moved).collect())).collect())
     }
 
     /// From the first report to the last.
     pub(super) fn duration(&self) -> Time {
-        let times = || self.0.iter().map(|sample| sample.at);
-        times().max().unwrap_or_default() - times().min().unwrap_or_default()
+        self.times().max().unwrap_or_default() - self.times().min().unwrap_or_default()
     }
 
     pub(super) fn extend(&mut self, other: Self) {
-        self.0.extend(other.0);
+        for (metric, reported) in other.0 {
+            let all = self.0.entry(metric).or_default();
+            reported.into_iter().for_each(|(at, values)| all.entry(at).or_default().extend(values));
+        }
     }
 
     /// The same with the values of a metric so many times as large.
     pub(super) fn scaled(mut self, name: &str, factor: f64) -> Self {
-        for sample in self.0.iter_mut().filter(|sample| sample.metric.name == name) {
-            sample.values.iter_mut().for_each(|value| *value *= factor);
-        }
+        let metrics = self.0.iter_mut().filter(|(metric, _)| metric.name == name);
+        metrics.flat_map(|(_, values)| values.values_mut().flatten()).for_each(|value| *value *= factor);
         self
     }
 
     /// A metric's value in a period.
     pub(super) fn value(&self, metric: &Metric, statistic: Statistic, period: &Range<Time>) -> Option<f64> {
-        let samples = self.0.iter().filter(|sample| sample.metric == *metric && period.contains(&sample.at));
-        let values = samples.flat_map(|sample| sample.values.iter().copied());
+        let values = self.0.get(metric)?.range(period.clone()).flat_map(|(_, values)| values).copied();
         match statistic {
             Statistic::Sum => values.reduce(|sum, value| sum + value),
             Statistic::Maximum => values.reduce(f64::max),
@@ -126,11 +122,11 @@ enum Unit {
     None,
 }
 
-fn read_line(line: &str) -> Result<Vec<Sample>, String> {
+fn read_line(line: &str) -> Result<Data, String> {
     let line: Map<String, Value> = serde_json::from_str(line).map_err(|error| error.to_string())?;
     let metadata = line.get("_aws").ok_or("no _aws")?;
     let metadata = Metadata::deserialize(metadata).map_err(|error| error.to_string())?;
-    let mut samples = Vec::new();
+    let mut data = Data::default();
     for directive in &metadata.cloud_watch_metrics {
         for names in &directive.dimensions {
             let dimensions = dimensions(&line, names)?;
@@ -140,11 +136,11 @@ fn read_line(line: &str) -> Result<Vec<Sample>, String> {
                     name: name.clone(),
                     dimensions: dimensions.clone(),
                 };
-                samples.push(Sample { metric, at: metadata.timestamp, values: values(&line, name)? });
+                data.extend(Data([(metric, [(metadata.timestamp, values(&line, name)?)].into())].into()));
             }
         }
     }
-    Ok(samples)
+    Ok(data)
 }
 
 fn dimensions(line: &Map<String, Value>, names: &[String]) -> Result<BTreeMap<String, String>, String> {
