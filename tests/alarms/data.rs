@@ -119,7 +119,6 @@ struct Named {
 enum Unit {
     Count,
     Seconds,
-    None,
 }
 
 fn read_line(line: &str) -> Result<Data, String> {

@@ -1,4 +1,4 @@
-//! What each operation costs in AWS's units: calls of the functions, counted on their way, and the bytes of the rows.
+//! What each operation costs in AWS's units: calls of the functions, counted on their way, and the bytes of the rows and of the log.
 #![expect(clippy::arithmetic_side_effects, reason = "small numbers of a test")]
 #![expect(clippy::print_stdout, reason = "the figures")]
 
@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use crate::flows::postbacks::postback;
 use crate::flows::support::{Site, options, order, with};
+use crate::template::document::Template;
 use crate::template::rights::{DECLARED, actions};
 
 /// What DynamoDB counts as one unit of writing.
@@ -136,7 +137,7 @@ async fn row(site: &Site, key: &str) -> usize {
 
 #[tokio::test]
 async fn a_deposit_takes_these_calls_and_a_repeated_postback_one() {
-    let (site, calls) = counted(&["create-deposit", "activate", "postback-receiver"]).await;
+    let (site, calls) = counted(&["create-deposit", "activate", "postback-receiver", "event-publisher"]).await;
     // the first round also makes connections and reads the secrets
     for (round, order, number) in [(0, "cold", "47752123518"), (1, "warm", "47752123519")] {
         assert_eq!(site.order(order).await.status, 201);
@@ -145,6 +146,7 @@ async fn a_deposit_takes_these_calls_and_a_repeated_postback_one() {
         assert_eq!(site.postback(postback.clone().into()).await.status, 200);
         assert_eq!(site.credits(order).await, ["700"]);
         let counts = ["create-deposit", "activate", "postback-receiver"].map(|function| calls.taken(function));
+        let proved = calls.some("event-publisher").await;
         assert_eq!(site.postback(postback.into()).await.status, 200);
         let repeated = calls.taken("postback-receiver");
         if round == 1 {
@@ -152,13 +154,14 @@ async fn a_deposit_takes_these_calls_and_a_repeated_postback_one() {
             let activation = vec!["GetItem", "GetItem", "GetItem", "PutItem", "PutItem", "PutItem"];
             assert_eq!(counts, [vec!["PutItem"], activation, vec!["TransactWriteItems"]]);
             assert_eq!(repeated, ["TransactWriteItems"]);
+            assert_eq!(proved, ["GetItem"], "the payment");
         }
     }
 }
 
 #[tokio::test]
 async fn a_withdrawal_takes_these_calls_and_its_armed_message_one() {
-    let functions = ["create-withdrawal", "postback-receiver", "withdrawal-submitter"];
+    let functions = ["create-withdrawal", "postback-receiver", "withdrawal-submitter", "event-publisher"];
     let (site, calls) = counted_with(&functions, with_ceiling("1000000")).await;
     for (round, id) in [(0, "cold"), (1, "warm")] {
         assert_eq!(site.withdraw(id).await.state(), (201, "submitted"));
@@ -169,11 +172,13 @@ async fn a_withdrawal_takes_these_calls_and_its_armed_message_one() {
         if round == 1 {
             assert_eq!(counts, [vec!["UpdateItem", "SendMessage", "PutItem", "PutItem"], vec!["UpdateItem"]]);
             assert_eq!(armed, ["GetItem"]);
+            site.events("withdrawal.paid", 2).await;
+            assert!(calls.taken("event-publisher").is_empty(), "the change itself has the evidence");
         }
     }
 }
 
-fn with_ceiling(per_day: &str) -> StackOptions {
+pub(crate) fn with_ceiling(per_day: &str) -> StackOptions {
     StackOptions { withdrawal_ceiling_per_day: per_day.into(), ..options() }
 }
 
@@ -260,7 +265,73 @@ async fn rows_are_as_large_as_they_were() {
         ("a paid withdrawal", row(&site, "withdrawal#withdrawal-1").await),
     ];
     println!("{rows:?}");
+    let paid = site.row("withdrawal#withdrawal-1").await;
+    let parts: Vec<_> =
+        paid.as_object().unwrap().iter().map(|(name, value)| (name, name.len() + bytes(value))).collect();
+    println!("a paid withdrawal: {parts:?}");
     let units = rows.map(|(what, bytes)| (what, bytes.div_ceil(UNIT)));
     let expected = [1, 1, 1, 1, 1, 1, 2];
     assert_eq!(units.map(|(_, units)| units), expected, "{rows:?}");
+}
+
+/// The lines of all functions about a row, once there are so many.
+async fn lines(site: &Site, reference: &str, number: usize) -> Vec<String> {
+    let reference = format!(r#""reference":"{reference}""#);
+    let functions = ["create-deposit", "activate", "create-withdrawal", "withdrawal-submitter", "postback-receiver"];
+    let mut lines = Vec::new();
+    for _ in 0..100 {
+        let all = functions.iter().chain(&["event-publisher"]).flat_map(|function| site.stack.logs(function));
+        lines = all.filter(|line| line.contains(&reference)).collect();
+        if lines.len() >= number {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    assert_eq!(lines.len(), number, "each call of a function is one line: {lines:#?}");
+    lines
+}
+
+/// The bytes that the access log has for calls of these routes.
+fn access_log(routes: &[&str]) -> usize {
+    let template = Template::read();
+    let format = template.properties("Stage")["AccessLogSettings"]["Format"].as_str().unwrap();
+    let line = |route: &&str| {
+        let values = [
+            ("$context.requestId", "JKJaXmPLvHcESHA="),
+            ("$context.routeKey", route),
+            ("$context.status", "200"),
+            ("$context.identity.sourceIp", "203.0.113.101"),
+            ("$context.responseLatency", "583"),
+            ("$context.authorizer.error", "-"),
+            ("$context.integration.error", "-"),
+        ];
+        let line = values.iter().fold(format.to_owned(), |line, (variable, value)| line.replace(variable, value));
+        assert!(!line.contains('$'), "{line}");
+        line.len()
+    };
+    routes.iter().map(line).sum()
+}
+
+#[tokio::test]
+async fn a_deposit_and_a_withdrawal_log_at_most_these_bytes() {
+    let site = Site::start_with(with_ceiling("1000000")).await;
+    let (order, withdrawal, number) = ("order-5b0c8f4e", "withdrawal-5b0c8f4e", "47752123519");
+    site.order(order).await;
+    site.activate(order, number).await;
+    site.pay(number, "700").await;
+    let deposit = lines(&site, &format!("deposit#{order}"), 4).await;
+    site.withdraw(withdrawal).await;
+    site.settle(withdrawal, 1).await;
+    let withdrawal = lines(&site, &format!("withdrawal#{withdrawal}"), 4).await;
+    println!("{deposit:#?} {withdrawal:#?}");
+    let routes = ["POST /deposits", "POST /deposits/{custom_transaction_id}/activation", "POST /postbacks/{token}"];
+    let costs = [
+        ("a deposit", deposit, access_log(&routes), (1_400, 600)),
+        ("a withdrawal", withdrawal, access_log(&["POST /withdrawals", "POST /postbacks/{token}"]), (1_200, 400)),
+    ];
+    for (what, lines, access, most) in costs {
+        let bytes = (lines.iter().map(String::len).sum::<usize>(), access);
+        println!("{what}: the functions log {} bytes, and the access log has {}", bytes.0, bytes.1);
+        assert!(bytes.0 <= most.0 && bytes.1 <= most.1, "{what}: {bytes:?}");
+    }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use local::StackOptions;
 use serde_json::{Value, json};
 
+use crate::flows::calls::with_ceiling;
 use crate::flows::support::{Site, options};
 
 /// A withdrawal as a newer release may write it.
@@ -114,7 +115,7 @@ async fn a_change_that_is_too_large_for_a_message_blocks_nothing() {
 
 #[tokio::test]
 async fn of_the_changes_of_a_deposit_one_reaches_the_publisher_and_of_a_withdrawal_two() {
-    let site = Site::start().await;
+    let site = Site::start_with(with_ceiling("1000000")).await;
     let invocations = || site.stack.invocations("event-publisher");
     site.order("o1").await;
     site.activate("o1", "47752123511").await;

@@ -252,7 +252,7 @@ where
         let outcome = attempt.outcome;
         match said {
             Activation::Activated { .. } | Activation::Pending(_) | Activation::Possible(_) => {
-                count!(info, Metric::DepositActivated, reference, payment, ?outcome, "activation");
+                count!(info, Metric::DepositActivated, reference, payment, ?outcome);
             }
             Activation::Rejected(_) | Activation::NotSent(_) | Activation::Unknown(_) => {
                 info!(reference, payment, ?outcome, "activation");

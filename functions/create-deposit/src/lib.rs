@@ -248,7 +248,7 @@ fn count_matched(deposit: &Deposit, row: &Payment) {
         PaymentState::Credited { facts, .. } => {
             let (amount, currency_code, wallet_type) = (&facts.amount, &facts.currency_code, &row.key.wallet_type);
             let money = Money { amount, currency_code, wallet_type };
-            count_credited(money, &reference, &payment, "an unmatched payment found its order");
+            count_credited(money, &reference, &payment, Some("an unmatched payment found its order"));
         }
         PaymentState::Claimed { .. }
         | PaymentState::Released { .. }

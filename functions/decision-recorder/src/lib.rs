@@ -194,7 +194,7 @@ impl<S: Table, A: Clock> Deps<S, A> {
         {
             let PaymentKey { wallet_type, .. } = &payment.key;
             let money = Money { amount, currency_code, wallet_type };
-            count_credited(money, &order, &payment.key.row_key(), "credited by a person");
+            count_credited(money, &order, &payment.key.row_key(), Some("credited by a person"));
         }
         Ok(())
     }

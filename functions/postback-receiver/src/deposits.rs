@@ -175,7 +175,7 @@ pub(crate) async fn write_decisions(
 fn count_credit(report: &DepositReport) {
     let DepositReport { payment, facts, .. } = report;
     let (amount, currency_code, wallet_type) = (&facts.amount, &facts.currency_code, &payment.wallet_type);
-    count_credited(Money { amount, currency_code, wallet_type }, &reference(report), &payment.key(), "credited");
+    count_credited(Money { amount, currency_code, wallet_type }, &reference(report), &payment.key(), None);
 }
 
 fn count_decision(decision: &Decision, report: &DepositReport) {

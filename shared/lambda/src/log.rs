@@ -2,52 +2,97 @@
 
 use std::fmt;
 
+use aws_sdk_dynamodb::primitives::{DateTime, DateTimeFormat};
+use serde_json::{Value, json};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
+use tracing_subscriber::field::RecordFields;
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::format::Writer;
-use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields};
 use tracing_subscriber::registry::LookupSpan;
 
-use crate::metrics::{AMOUNT, members};
+use crate::metrics::{is_amount, write_members};
 use crate::{Clock, Settings, System};
 
-/// Writes lines as `F` does, and adds to those that are counted what `CloudWatch` needs for it.
-struct Metered<F> {
-    lines: F,
+/// Writes an event as a line: the `timestamp` and `level` that Lambda reads, the invocation's `requestId`, the event's fields, and
+/// what `CloudWatch` needs if it is counted.
+struct Lines {
     namespace: String,
     function: String,
 }
 
-impl<S, N, F> FormatEvent<S, N> for Metered<F>
+impl<S, N> FormatEvent<S, N> for Lines
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
     N: for<'a> FormatFields<'a> + 'static,
-    F: FormatEvent<S, N>,
 {
     fn format_event(&self, context: &FmtContext<'_, S, N>, mut to: Writer<'_>, event: &Event<'_>) -> fmt::Result {
-        let mut amount = Amount::default();
-        event.record(&mut amount);
-        let target = event.metadata().target();
-        let members = members(target, &amount.0, &self.namespace, &self.function, System.now_ms());
-        if members.is_empty() {
-            return self.lines.format_event(context, to, event);
+        let (now_ms, metadata) = (System.now_ms(), event.metadata());
+        let time = DateTime::from_millis(now_ms.cast_signed()).fmt(DateTimeFormat::DateTime).map_err(|_| fmt::Error)?;
+        write!(to, r#"{{"timestamp":"{time}","level":"{}""#, metadata.level())?;
+        for span in context.event_scope().into_iter().flatten() {
+            if let Some(fields) = span.extensions().get::<FormattedFields<N>>() {
+                to.write_str(fields)?;
+            }
         }
-        let mut line = String::new();
-        self.lines.format_event(context, Writer::new(&mut line), event)?;
-        let open = line.trim_end().strip_suffix('}').ok_or(fmt::Error)?;
-        writeln!(to, "{open}{members}}}")
+        context.format_fields(to.by_ref(), event)?;
+        write_members(&mut to, metadata.target(), &self.namespace, &self.function, now_ms)?;
+        writeln!(to, "}}")
     }
 }
 
-/// The text of the field that has an amount.
-#[derive(Default)]
-struct Amount(String);
+/// Writes the fields of an event or a span as members of an object, each with a comma before it.
+struct Members;
 
-impl Visit for Amount {
+impl<'w> FormatFields<'w> for Members {
+    fn format_fields<R: RecordFields>(&self, to: Writer<'w>, fields: R) -> fmt::Result {
+        let mut visitor = MemberVisitor { to, written: Ok(()) };
+        fields.record(&mut visitor);
+        visitor.written
+    }
+}
+
+struct MemberVisitor<'w> {
+    to: Writer<'w>,
+    written: fmt::Result,
+}
+
+impl MemberVisitor<'_> {
+    fn write(&mut self, field: &Field, value: impl fmt::Display) {
+        // A trace has the id of its request, so the lines need not have the trace's.
+        if self.written.is_ok() && field.name() != "xrayTraceId" {
+            self.written = write!(self.to, r#","{}":{value}"#, field.name());
+        }
+    }
+}
+
+impl Visit for MemberVisitor<'_> {
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.write(field, Value::from(value));
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.write(field, value);
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.write(field, value);
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.write(field, value);
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.write(field, json!(value));
+    }
+
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        if field.name() == AMOUNT {
-            self.0 = format!("{value:?}");
+        if is_amount(field.name()) {
+            self.write(field, format_args!("{value:?}"));
+        } else {
+            self.write(field, json!(format!("{value:?}")));
         }
     }
 }
@@ -63,12 +108,9 @@ pub fn start(settings: &Settings) {
     let namespace = settings.optional("METRICS_NAMESPACE").unwrap_or("Paykassma").to_owned();
     let function = settings.optional("AWS_LAMBDA_FUNCTION_NAME").unwrap_or_default().to_owned();
     tracing_subscriber::fmt()
-        .json()
-        .flatten_event(true)
-        .with_target(false)
-        .with_span_list(false)
         .with_max_level(level)
-        .map_event_format(|lines| Metered { lines, namespace, function })
+        .fmt_fields(Members)
+        .event_format(Lines { namespace, function })
         .init();
 }
 
@@ -77,8 +119,7 @@ mod tests {
     use std::io::Write;
     use std::sync::{Arc, Mutex};
 
-    use serde_json::{Value, json};
-    use tracing::info;
+    use tracing::{info, info_span, warn};
 
     use super::*;
     use crate::metrics::{Money, count_credited, count_error, count_paid, report_oldest_seconds};
@@ -101,14 +142,9 @@ mod tests {
         let written = Written::default();
         let to = written.clone();
         let subscriber = tracing_subscriber::fmt()
-            .json()
-            .flatten_event(true)
             .with_writer(move || to.clone())
-            .map_event_format(|lines| Metered {
-                lines,
-                namespace: "Paykassma/\"x".into(),
-                function: "x-activate".into(),
-            })
+            .fmt_fields(Members)
+            .event_format(Lines { namespace: "Paykassma/\"x".into(), function: "x-activate".into() })
             .finish();
         tracing::subscriber::with_default(subscriber, log);
         let written = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
@@ -145,7 +181,7 @@ mod tests {
     fn a_line_may_be_several_metrics() {
         let money = Money { amount: &"700.10", currency_code: &"INR", wallet_type: &"paytm" };
         let lines = lines(|| {
-            count_credited(money, "deposit#1", "payment#paytm#1", "early");
+            count_credited(money, "deposit#1", "payment#paytm#1", Some("early"));
             count_paid(money, "withdrawal#1");
             count_error(503, "try_again", None, None);
         });
@@ -158,7 +194,7 @@ mod tests {
         assert_eq!(of(&lines[0]), [(json!(["event"]), json!("Events")), (money.clone(), json!("Credited"))]);
         assert_eq!(of(&lines[1]), [(json!(["event"]), json!("Events")), (money, json!("Paid"))]);
         assert_eq!(of(&lines[2]), [(json!(["code"]), json!("Errors")), (json!(["function"]), json!("ServerErrors"))]);
-        assert_eq!((&lines[0]["Events"], &lines[0]["amount"]), (&json!(1), &json!("700.10")));
+        assert_eq!(lines[0]["Events"], 1);
         assert_eq!(
             (&lines[0]["Credited"], &lines[1]["Paid"]),
             (&json!(700.10), &json!(700.10)),
@@ -172,5 +208,43 @@ mod tests {
         let lines = lines(|| info!(reference = "deposit#1", event = "deposit.credited", code = "x", "registered"));
         assert_eq!(lines.len(), 1);
         assert!(lines[0]["_aws"].is_null());
+    }
+
+    #[test]
+    fn a_line_is_correct_json_whatever_is_in_it() {
+        let cause = "a \"quote\", \\, \u{7}, \n and \u{20ac}";
+        let lines = lines(|| {
+            let request = info_span!("invoke", requestId = "1-2", xrayTraceId = "Root=1");
+            let _entered = request.enter();
+            warn!(
+                count = 7_u64,
+                below = -7_i64,
+                share = 0.5,
+                none = f64::NAN,
+                is_so = true,
+                absent = None::<u8>,
+                cause,
+                "x\ny"
+            );
+            info!(error = &std::io::Error::other("\t") as &dyn std::error::Error, huge = u128::MAX);
+        });
+        let mut expected = json!({
+            "level": "WARN", "requestId": "1-2", "message": "x\ny",
+            "count": 7, "below": -7, "share": 0.5, "none": null, "is_so": true, "cause": cause,
+        });
+        expected["timestamp"] = lines[0]["timestamp"].clone();
+        assert_eq!(lines[0], expected);
+        assert_eq!((&lines[1]["error"], &lines[1]["huge"]), (&json!("\t"), &json!(u128::MAX.to_string())));
+    }
+
+    #[test]
+    fn a_timestamp_is_rfc_3339_in_milliseconds() {
+        let lines = lines(|| (0..3).for_each(|_| info!("now")));
+        for line in lines {
+            let text = line["timestamp"].as_str().unwrap();
+            let read = DateTime::from_str(text, DateTimeFormat::DateTime).unwrap();
+            assert!(text.ends_with('Z') && text.len() <= "2026-11-28T16:57:18.619Z".len(), "{text}");
+            assert!(read.to_millis().unwrap().cast_unsigned().abs_diff(System.now_ms()) < 60_000, "{text}");
+        }
     }
 }

@@ -1,9 +1,9 @@
 //! What is counted. A count is a log line too, in `CloudWatch`'s embedded metric format: every count has its evidence, and
 //! nothing is written twice. A line is counted only if it is written through this module.
 
-use std::fmt::Display;
+use std::fmt::{self, Display};
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tracing::{error, info};
 
 /// Something that functions count: `Events` in the dimension `event`.
@@ -179,17 +179,18 @@ pub struct Money<'a> {
 }
 
 /// Counts a credit as [`Metric::DepositCredited`], and its amount as `Credited` in the dimensions `currency_code` and `wallet_type`.
-pub fn count_credited(money: Money<'_>, reference: &str, payment: &str, how: &str) {
+/// The text says how it came about, where its postback did not credit it at once.
+pub fn count_credited(money: Money<'_>, reference: &str, payment: &str, how: Option<&str>) {
     let Money { amount, currency_code, wallet_type } = money;
     let event = Metric::DepositCredited.name();
-    info!(target: CREDITED, event, reference, payment, %amount, %currency_code, %wallet_type, "{how}");
+    info!(target: CREDITED, event, reference, payment, Credited = %amount, %currency_code, %wallet_type, message = how);
 }
 
 /// Counts a withdrawal as [`Metric::WithdrawalPaid`], and its amount as `Paid` in the dimensions `currency_code` and `wallet_type`.
 pub fn count_paid(money: Money<'_>, reference: &str) {
     let Money { amount, currency_code, wallet_type } = money;
     let event = Metric::WithdrawalPaid.name();
-    info!(target: PAID, event, reference, %amount, %currency_code, %wallet_type);
+    info!(target: PAID, event, reference, Paid = %amount, %currency_code, %wallet_type);
 }
 
 /// Counts which of two valid values of a secret a caller has used, as `SecretUses` in the dimension `value`, such as
@@ -223,23 +224,20 @@ pub struct Definition {
     pub dimensions: &'static [&'static str],
     /// The metric's name.
     pub name: &'static str,
-    unit: &'static str,
-    value: Value,
+    measures: Measures,
 }
 
-/// Where a metric's value comes from.
-#[derive(Debug)]
-enum Value {
+/// What a metric's value is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Measures {
     /// Each line counts as one.
-    One,
-    /// The line has a field with the metric's name.
-    Own,
-    /// The field [`AMOUNT`].
-    Amount,
+    Lines,
+    /// Seconds, in a field with the metric's name.
+    Seconds,
+    /// An exact decimal, in a field with the metric's name.
+    Money,
 }
 
-/// The field that has an exact decimal. In the line it is a string, as everywhere; a metric's value must be a number.
-pub(crate) const AMOUNT: &str = "amount";
 /// The dimension that every line may be counted by.
 pub(crate) const FUNCTION: &str = "function";
 
@@ -255,18 +253,17 @@ pub const DEFINITIONS: [Definition; 7] = [
         targets: &[AGES],
         dimensions: &["attention"],
         name: "OldestAttentionSeconds",
-        unit: "Seconds",
-        value: Value::Own,
+        measures: Measures::Seconds,
     },
 ];
 
 impl Definition {
     const fn count(targets: Targets, dimensions: &'static [&'static str], name: &'static str) -> Self {
-        Self { targets, dimensions, name, unit: "Count", value: Value::One }
+        Self { targets, dimensions, name, measures: Measures::Lines }
     }
 
     const fn money(targets: Targets, name: &'static str) -> Self {
-        Self { targets, dimensions: &["currency_code", "wallet_type"], name, unit: "None", value: Value::Amount }
+        Self { targets, dimensions: &["currency_code", "wallet_type"], name, measures: Measures::Money }
     }
 
     /// The metrics that a line of this target counts.
@@ -274,29 +271,41 @@ impl Definition {
         DEFINITIONS.iter().filter(move |definition| definition.targets.contains(&target))
     }
 
-    fn directive(&self, namespace: &str) -> serde_json::Value {
-        let metrics = json!([{"Name": self.name, "Unit": self.unit}]);
-        json!({"Namespace": namespace, "Dimensions": [self.dimensions], "Metrics": metrics})
+    fn directive(&self, namespace: &str) -> Value {
+        let metric = match self.measures {
+            Measures::Lines => json!({"Name": self.name, "Unit": "Count"}),
+            Measures::Seconds => json!({"Name": self.name, "Unit": "Seconds"}),
+            Measures::Money => json!({"Name": self.name}),
+        };
+        json!({"Namespace": namespace, "Dimensions": [self.dimensions], "Metrics": [metric]})
     }
 }
 
-/// The members that make a line of this target count, each with a comma before it. There are none if it is not counted.
-pub(crate) fn members(target: &str, amount: &str, namespace: &str, function: &str, now_ms: u64) -> String {
-    let mut members = Vec::new();
+/// Whether the field of this name is an exact decimal, which the line has as a number.
+pub(crate) fn is_amount(field: &str) -> bool {
+    DEFINITIONS.iter().any(|definition| definition.name == field && definition.measures == Measures::Money)
+}
+
+/// Writes the members that make a line of this target count, each with a comma before it. There are none if it is not counted.
+pub(crate) fn write_members(
+    to: &mut impl fmt::Write,
+    target: &str,
+    namespace: &str,
+    function: &str,
+    now_ms: u64,
+) -> fmt::Result {
     let mut directives = Vec::new();
     for definition in Definition::of(target) {
         if definition.dimensions.contains(&FUNCTION) {
-            members.push(format!(",\"{FUNCTION}\":{}", json!(function)));
+            write!(to, r#","{FUNCTION}":{}"#, json!(function))?;
         }
-        match definition.value {
-            Value::One => members.push(format!(",\"{}\":1", definition.name)),
-            Value::Own => {}
-            Value::Amount => members.push(format!(",\"{}\":{amount}", definition.name)),
+        if definition.measures == Measures::Lines {
+            write!(to, r#","{}":1"#, definition.name)?;
         }
         directives.push(definition.directive(namespace));
     }
-    if !directives.is_empty() {
-        members.push(format!(",\"_aws\":{}", json!({"Timestamp": now_ms, "CloudWatchMetrics": directives})));
+    if directives.is_empty() {
+        return Ok(());
     }
-    members.concat()
+    write!(to, r#","_aws":{}"#, json!({"Timestamp": now_ms, "CloudWatchMetrics": directives}))
 }
