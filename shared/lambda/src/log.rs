@@ -226,7 +226,8 @@ mod tests {
                 cause,
                 "x\ny"
             );
-            info!(error = &std::io::Error::other("\t") as &dyn std::error::Error, huge = u128::MAX);
+            let error: &(dyn std::error::Error + 'static) = &std::io::Error::other("\t");
+            info!(error, huge = u128::MAX);
         });
         let mut expected = json!({
             "level": "WARN", "requestId": "1-2", "message": "x\ny",
