@@ -28,12 +28,13 @@ pub fn is_run_by_cargo() -> bool {
     std::env::var_os("CARGO").is_some()
 }
 
-/// Builds all programs of the workspace into the directory, with cargo's output shown.
+/// Builds these programs of the workspace where cargo has built the running one, with cargo's output shown.
 ///
 /// # Errors
 ///
 /// Cargo cannot be started, or the build fails.
-pub(crate) async fn build(directory: &Path) -> io::Result<()> {
+pub async fn build(programs: impl IntoIterator<Item = &str>) -> io::Result<()> {
+    let directory = directory()?;
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let profile = match directory.file_name().and_then(OsStr::to_str) {
         Some("debug") | None => "dev",
@@ -41,8 +42,10 @@ pub(crate) async fn build(directory: &Path) -> io::Result<()> {
     };
     let mut command = Command::new(cargo);
     command
-        .args(["build", "--workspace", "--bins", "--profile", profile, "--target-dir"])
-        .arg(directory.parent().unwrap_or(directory))
+        // The whole workspace decides about the features, so that no crate is built twice.
+        .args(["build", "--workspace", "--profile", profile, "--target-dir"])
+        .arg(directory.parent().unwrap_or(&directory))
+        .args(programs.into_iter().flat_map(|program| ["--bin", program]))
         .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
         .kill_on_drop(true);
     for (name, _) in std::env::vars_os() {

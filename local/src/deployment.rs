@@ -10,7 +10,7 @@ use crate::binaries;
 use crate::error::{Doing, StartError};
 use crate::event_bus::BUS;
 use crate::function::Function;
-use crate::functions::{Deployed, FUNCTIONS, SHARED_SETTINGS};
+use crate::functions::{Deployed, FUNCTIONS, SHARED_SETTINGS, function_names};
 use crate::http_api::Functions;
 use crate::instance::Recipe;
 use crate::logs::Logs;
@@ -39,7 +39,7 @@ pub(crate) async fn deploy(
 ) -> Result<Functions, StartError> {
     let built = binaries::directory().doing("this program's path")?;
     if options.build && options.binaries.is_none() {
-        binaries::build(&built).await.doing("building the functions")?;
+        binaries::build(function_names()).await.doing("building the functions")?;
     }
     let directory = options.binaries.as_ref().unwrap_or(&built);
     let settings = settings(options, services, provider_url);

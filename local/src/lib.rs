@@ -33,7 +33,7 @@ mod stream_filter;
 mod stream_source;
 
 pub use aws::AwsError;
-pub use binaries::is_run_by_cargo;
+pub use binaries::{build, is_run_by_cargo};
 pub use console::{complain, say};
 pub use credentials::{Credentials, Secrets};
 pub use demo::{Demonstration, demonstrate};

@@ -63,10 +63,7 @@ impl Site {
     pub(crate) async fn start_with(options: StackOptions) -> Self {
         static BUILT: OnceCell<()> = OnceCell::const_new();
         BUILT
-            .get_or_init(|| async {
-                let built = Stack::start(StackOptions { build: true, ..StackOptions::default() }).await;
-                built.map_or_else(|error| panic!("{error}"), drop);
-            })
+            .get_or_init(|| async { local::build(function_names().chain(["operator", "simulator"])).await.unwrap() })
             .await;
         let stack = Stack::start(options).await.unwrap_or_else(|error| panic!("{error}"));
         let http = reqwest::Client::builder().no_proxy().tls_certs_only([]).timeout(PATIENCE).build().unwrap();
