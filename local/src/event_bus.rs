@@ -1,6 +1,5 @@
 //! EventBridge: the one operation that the functions use. Events are stored, shown on demand, and sent on by the one rule.
 
-use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
@@ -9,6 +8,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
+use simulator::Newest;
 
 use crate::clock::request_id;
 use crate::console::say;
@@ -16,13 +16,14 @@ use crate::stream_source::Destination;
 
 /// The bus that the functions publish to.
 pub(crate) const BUS: &str = "paykassma";
-/// How many events are stored.
+/// How many events are stored, and how many bytes of them.
 const KEPT: usize = 10_000;
+const KEPT_BYTES: usize = 16 * 1024 * 1024;
 
 /// The last events, oldest first.
 pub(crate) struct EventBus {
     shown: bool,
-    events: Mutex<VecDeque<Value>>,
+    events: Mutex<Newest<Value>>,
     /// The rule's target: the queue of events for the merchant's server.
     target: Option<Destination>,
 }
@@ -30,12 +31,13 @@ pub(crate) struct EventBus {
 impl EventBus {
     /// A bus; `target` gets every event.
     pub(crate) fn new(shown: bool, target: Option<Destination>) -> Arc<EventBus> {
-        Arc::new(EventBus { shown, events: Mutex::default(), target })
+        Arc::new(EventBus { shown, events: Mutex::new(Newest::new(KEPT, KEPT_BYTES)), target })
     }
 
     /// The last events.
     pub(crate) fn events(&self) -> Vec<Value> {
-        self.events.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+        let events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
+        events.iter().map(|(_, event)| event.clone()).collect()
     }
 
     async fn take(&self, entry: &Value) -> Value {
@@ -55,10 +57,7 @@ impl EventBus {
             target.send(&detail).await;
         }
         let mut events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
-        if events.len() >= KEPT {
-            events.pop_front();
-        }
-        events.push_back(detail);
+        events.add(detail, field("Detail").len());
         json!({"EventId": request_id()})
     }
 }

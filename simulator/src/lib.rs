@@ -42,6 +42,7 @@ mod withdrawals;
 
 pub use exchange::{Answer, MerchantClient, NoAnswer};
 pub use loopback::is_loopback;
+pub use newest::Newest;
 pub use pages::{HostName, guard};
 pub use postback::change_signed_digit;
 pub use simulator::{Simulator, SimulatorOptions, window_url};

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 /// The newest entries of a list. Each entry has an id, which counts all entries from 0.
-pub(crate) struct Newest<T> {
+pub struct Newest<T> {
     most: usize,
     most_bytes: usize,
     bytes: usize,
@@ -13,12 +13,13 @@ pub(crate) struct Newest<T> {
 
 impl<T> Newest<T> {
     /// Makes an empty list that holds at most so many entries, and so many bytes.
-    pub(crate) fn new(most: usize, most_bytes: usize) -> Self {
+    #[must_use]
+    pub fn new(most: usize, most_bytes: usize) -> Self {
         Self { most, most_bytes, bytes: 0, forgotten: 0, entries: VecDeque::new() }
     }
 
     /// Adds an entry that needs `bytes`, and gives its id. The newest entry stays, however large it is.
-    pub(crate) fn add(&mut self, entry: T, bytes: usize) -> usize {
+    pub fn add(&mut self, entry: T, bytes: usize) -> usize {
         self.entries.push_back((bytes, entry));
         self.bytes = self.bytes.saturating_add(bytes);
         while self.entries.len() > 1 && (self.entries.len() > self.most || self.bytes > self.most_bytes) {
@@ -40,7 +41,8 @@ impl<T> Newest<T> {
     }
 
     /// Gives the entries with their ids, the oldest first.
-    pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = (usize, &T)> + ExactSizeIterator {
+    #[must_use]
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (usize, &T)> + ExactSizeIterator {
         self.entries.iter().enumerate().map(|(place, (_, entry))| (self.forgotten.saturating_add(place), entry))
     }
 }
