@@ -5,24 +5,35 @@ use std::net::Ipv4Addr;
 use std::path::Path;
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
-use axum::http::StatusCode;
 use axum::http::uri::{Authority, Scheme, Uri};
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use dynoxide::Database;
+use dynoxide::actions::create_table::CreateTableRequest;
+use dynoxide::actions::list_streams::ListStreamsRequest;
+use dynoxide::{Database, DynoxideError};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use serde_json::{Value, json};
+use rusqlite::Connection;
+use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use crate::aws::{AwsError, Service};
 use crate::clock::request_id;
+use crate::error::{Doing, StartError};
 
 /// The prefix of DynamoDB's operations on the wire.
 pub(crate) const PREFIX: &str = "DynamoDB_20120810";
+/// The same of its streams.
+pub(crate) const STREAMS_PREFIX: &str = "DynamoDBStreams_20120810";
+
+/// How many rows a page has, if the request does not say it.
+const PAGE: u32 = 1_000;
+/// The largest request that dynoxide takes.
+const MOST_BYTES: usize = 16 * 1024 * 1024;
 
 /// The table's key, index and stream, as the store has them.
 const CREATE_TABLE: &str = include_str!("../../shared/store/src/create_table.json");
@@ -42,15 +53,38 @@ const STREAM_SCHEMA: &str = "
             AND CAST(sequence_number AS INTEGER) = CAST(substr(json_extract(NEW.tags, '$[0].Value'), 2) AS INTEGER));
     END";
 
-/// Opens the database in the directory's `table.db`, or in memory.
-pub(crate) fn open(directory: Option<&Path>) -> Result<Database, dynoxide::DynoxideError> {
+/// Opens the database in the directory's `table.db`, or in memory, and creates the table unless it is there already. Gives the ARN of its
+/// stream too.
+pub(crate) fn open(directory: Option<&Path>, table: &str) -> Result<(Database, String), StartError> {
     let name = match directory {
         Some(directory) => directory.join("table.db").to_string_lossy().into_owned(),
         None => format!("file:{}?mode=memory&cache=shared", request_id()),
     };
     let database = Database::new(&name)?;
-    rusqlite::Connection::open(&name)?.execute_batch(STREAM_SCHEMA)?;
-    Ok(database)
+    // Sets dynoxide's normal values. One of them is not SQLite's own default: writes reach the disk at checkpoints only. So a crash of the
+    // machine, but not of this process, may lose the last ones.
+    database.disable_bulk_loading()?;
+    match database.create_table(schema(table).map_err(io::Error::from).doing("the table's schema")?) {
+        Err(error) if !matches!(error, DynoxideError::ResourceInUseException(_)) => return Err(error.into()),
+        Ok(_) | Err(_) => {}
+    }
+    let connection = Connection::open(&name).map_err(DynoxideError::from)?;
+    connection.execute_batch(STREAM_SCHEMA).map_err(DynoxideError::from)?;
+    connection.execute_batch(&scan_schema(table)).map_err(DynoxideError::from)?;
+    let streams = database.list_streams(ListStreamsRequest { table_name: Some(table.into()), ..Default::default() })?;
+    let stream = streams.streams.into_iter().next().map(|stream| stream.stream_arn);
+    Ok((database, stream.ok_or_else(|| io::Error::other("the table has no stream")).doing("the table's stream")?))
+}
+
+fn schema(table: &str) -> serde_json::Result<CreateTableRequest> {
+    let mut schema: Map<String, Value> = serde_json::from_str(CREATE_TABLE)?;
+    schema.insert("TableName".into(), table.into());
+    serde_json::from_value(schema.into())
+}
+
+/// An index in the order of a scan that is divided into segments.
+fn scan_schema(table: &str) -> String {
+    format!(r#"CREATE INDEX IF NOT EXISTS "{table}::scan" ON "{table}" (hash_prefix, pk, sk)"#)
 }
 
 /// Lets the database delete a stream's changes up to the one with this sequence number.
@@ -84,8 +118,9 @@ async fn listen(address: Ipv4Addr) -> io::Result<TcpListener> {
 
 async fn pass_on(
     State((client, authority)): State<(Client<HttpConnector, Body>, Authority)>,
-    mut request: Request,
+    request: Request,
 ) -> Response {
+    let Ok(mut request) = bounded(request).await else { return StatusCode::PAYLOAD_TOO_LARGE.into_response() };
     let mut uri = std::mem::take(request.uri_mut()).into_parts();
     (uri.scheme, uri.authority) = (Some(Scheme::HTTP), Some(authority));
     let answer = match Uri::from_parts(uri) {
@@ -96,6 +131,31 @@ async fn pass_on(
         Err(_) => None,
     };
     answer.map_or_else(|| StatusCode::BAD_GATEWAY.into_response(), |answer| answer.map(Body::new))
+}
+
+/// Changes what would make dynoxide slower or larger with each row.
+///
+/// - For ten minutes dynoxide remembers the token of each transaction, and it looks at all of them in each transaction that has one. A
+///   transaction that is sent again without its token finds what it wrote, and its conditions fail.
+/// - For one page of a scan or a query without `Limit`, dynoxide reads all rows that are left.
+async fn bounded(request: Request) -> Result<Request, axum::Error> {
+    let target = request.headers().get("x-amz-target").and_then(|target| target.to_str().ok());
+    let operation = target.and_then(|target| target.strip_prefix(PREFIX)?.strip_prefix('.')).unwrap_or_default();
+    let change: fn(&mut Map<String, Value>) = match operation {
+        "TransactWriteItems" => |members| drop(members.remove("ClientRequestToken")),
+        "Query" | "Scan" => |members| {
+            members.entry("Limit").or_insert(json!(PAGE));
+        },
+        _ => return Ok(request),
+    };
+    let (mut parts, body) = request.into_parts();
+    let mut body = to_bytes(body, MOST_BYTES).await?;
+    if let Ok(mut members) = serde_json::from_slice(&body) {
+        change(&mut members);
+        body = Value::Object(members).to_string().into();
+        parts.headers.remove(header::CONTENT_LENGTH);
+    }
+    Ok(Request::from_parts(parts, body.into()))
 }
 
 /// Puts all rows of a table into another one, as a restore does.
@@ -118,27 +178,9 @@ pub(crate) async fn copy_table(dynamodb: &Service, from: &str, to: &str) -> Resu
     }
 }
 
-/// Creates the table with its index and its stream, unless it is there already. Gives the stream's ARN.
-pub(crate) async fn create_table(dynamodb: &Service, name: &str) -> Result<String, AwsError> {
-    let mut table: Value = serde_json::from_str(CREATE_TABLE)
-        .map_err(|error| AwsError { kind: "InvalidSchema".into(), message: error.to_string() })?;
-    if let Some(table) = table.as_object_mut() {
-        table.insert("TableName".into(), name.into());
-    }
-    match dynamodb.call("CreateTable", &table).await {
-        Err(error) if error.kind != "ResourceInUseException" => return Err(error),
-        Ok(_) | Err(_) => {}
-    }
-    let described = dynamodb.call("DescribeTable", &json!({"TableName": name})).await?;
-    let stream = described.pointer("/Table/LatestStreamArn").and_then(Value::as_str);
-    let missing = || AwsError { kind: "NoStream".into(), message: format!("the table {name} has no stream") };
-    Ok(stream.ok_or_else(missing)?.to_owned())
-}
-
 #[cfg(test)]
 mod tests {
-    use dynoxide::actions::put_item::PutItemRequest;
-    use rusqlite::Connection;
+    use rusqlite::StatementStatus;
     use serde::de::DeserializeOwned;
 
     use super::*;
@@ -149,21 +191,38 @@ mod tests {
 
     /// A table with one change, and the connection that shows what is stored.
     fn table(directory: &Path) -> (Database, Connection) {
-        let database = open(Some(directory)).unwrap();
-        let mut table: Value = serde_json::from_str(CREATE_TABLE).unwrap();
-        table["TableName"] = json!("table");
-        database.create_table(read(table)).unwrap();
+        let (database, _) = open(Some(directory), "table").unwrap();
         put(&database);
         (database, Connection::open(directory.join("table.db")).unwrap())
     }
 
     fn put(database: &Database) {
-        let row: PutItemRequest = read(json!({"TableName": "table", "Item": {"transaction_id": {"S": "a"}}}));
-        database.put_item(row).unwrap();
+        put_row(database, "a");
+    }
+
+    fn put_row(database: &Database, id: &str) {
+        let row = json!({"transaction_id": {"S": id}, "attention": {"S": "open"}, "attention_at": {"N": "1"}});
+        database.put_item(read(json!({"TableName": "table", "Item": row}))).unwrap();
     }
 
     fn count(connection: &Connection) -> i64 {
         connection.query_row("SELECT count(*) FROM _stream_records", [], |row| row.get(0)).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_transaction_is_passed_on_without_token_and_a_page_with_a_limit() {
+        for (operation, given, expected) in [
+            ("TransactWriteItems", r#"{"ClientRequestToken":"a","TransactItems":[]}"#, r#"{"TransactItems":[]}"#),
+            ("Scan", r#"{"TableName":"table"}"#, r#"{"Limit":1000,"TableName":"table"}"#),
+            ("Query", r#"{"Limit":1,"TableName":"table"}"#, r#"{"Limit":1,"TableName":"table"}"#),
+            ("PutItem", r#"{"ClientRequestToken":"a"}"#, r#"{"ClientRequestToken":"a"}"#),
+            ("Scan", "nonsense", "nonsense"),
+        ] {
+            let target = format!("{PREFIX}.{operation}");
+            let request = Request::builder().header("x-amz-target", target).body(Body::from(given)).unwrap();
+            let passed_on = bounded(request).await.unwrap().into_body();
+            assert_eq!(to_bytes(passed_on, MOST_BYTES).await.unwrap(), expected.as_bytes(), "{operation}");
+        }
     }
 
     #[tokio::test]
@@ -192,19 +251,53 @@ mod tests {
         assert_eq!(count(&connection), 10_001, "the newest one is not read");
     }
 
+    /// What dynoxide does for each write, for each read of the stream, and for a page of a scan and of a query.
+    const STATEMENTS: [&str; 13] = [
+        r#"SELECT item_json FROM "table" WHERE pk = 'S:a' AND sk = ''"#,
+        r#"INSERT OR REPLACE INTO "table" (pk, sk, item_json, item_size, cached_at, hash_prefix) VALUES ('S:a', '', '{}', 2,
+            (SELECT cached_at FROM "table" WHERE pk = 'S:a' AND sk = ''), 'abcdef')"#,
+        r#"DELETE FROM "table" WHERE pk = 'S:b' AND sk = ''"#,
+        r#"DELETE FROM "table::gsi::attention" WHERE table_pk = 'S:a' AND table_sk = ''"#,
+        r#"INSERT OR REPLACE INTO "table::gsi::attention" (gsi_pk, gsi_sk, table_pk, table_sk, item_json)
+            VALUES ('S:open', '1', 'S:a', '', '{}')"#,
+        "SELECT COALESCE(MAX(CAST(sequence_number AS INTEGER)), 0) + 1 FROM _stream_records WHERE table_name = 'table'",
+        "INSERT INTO _stream_records (table_name, event_name, keys_json, sequence_number, shard_id, created_at)
+            VALUES ('table', 'INSERT', '{}', '1', 's', 1)",
+        "SELECT * FROM _stream_records WHERE table_name = 'table' AND shard_id = 'shardId-00000001-table'
+            AND CAST(sequence_number AS INTEGER) > 1 ORDER BY CAST(sequence_number AS INTEGER) ASC LIMIT 10",
+        "SELECT tags FROM _tables WHERE table_name = 'table'",
+        "UPDATE _tables SET tags = '[{\"Value\":\"100000000000000000001\"}]' WHERE table_name = 'table'",
+        r#"SELECT gsi_pk, gsi_sk, item_json FROM "table::gsi::attention" WHERE gsi_pk = 'S:open'
+            ORDER BY gsi_sk ASC, table_pk ASC, table_sk ASC LIMIT 10"#,
+        r#"SELECT pk, sk, item_json FROM "table" WHERE (pk, sk) > ('S:a', '') ORDER BY pk ASC, sk ASC LIMIT 10"#,
+        r#"SELECT pk, sk, item_json FROM "table" WHERE (hash_prefix, pk, sk) > ('000000', 'S:a', '')
+            AND substr(hash_prefix, 1, 3) >= '000' AND substr(hash_prefix, 1, 3) <= 'fff'
+            ORDER BY hash_prefix ASC, pk ASC, sk ASC LIMIT 10"#,
+    ];
+
+    /// How many steps SQLite takes for the statement.
+    fn steps(connection: &Connection, statement: &str) -> i32 {
+        let mut prepared = connection.prepare(statement).unwrap();
+        let mut rows = prepared.raw_query();
+        while rows.next().unwrap().is_some() {}
+        drop(rows);
+        prepared.get_status(StatementStatus::VmStep)
+    }
+
     #[test]
-    fn no_write_and_no_read_looks_at_all_changes_before() {
+    fn no_write_and_no_read_takes_more_steps_in_a_larger_table() {
         let directory = tempfile::tempdir().unwrap();
-        let (_database, connection) = table(directory.path());
-        for question in [
-            "SELECT MAX(CAST(sequence_number AS INTEGER)) FROM _stream_records WHERE table_name = 'table'",
-            "SELECT * FROM _stream_records WHERE table_name = 'table' AND shard_id = 's' AND CAST(sequence_number AS INTEGER) > 1
-             ORDER BY CAST(sequence_number AS INTEGER) LIMIT 100",
-        ] {
-            let mut plan = connection.prepare(&format!("EXPLAIN QUERY PLAN {question}")).unwrap();
-            let steps: Vec<String> = plan.query_map([], |row| row.get(3)).unwrap().map(Result::unwrap).collect();
-            assert_eq!(steps.len(), 1, "{steps:?}");
-            assert!(steps.iter().all(|step| step.contains("USING") && step.contains("changes_in_order")), "{steps:?}");
+        let (database, connection) = table(directory.path());
+        let mut ids = 0..;
+        let mut steps_after = |rows: usize| {
+            for id in ids.by_ref().take(rows) {
+                put_row(&database, &format!("row {id}"));
+            }
+            STATEMENTS.map(|statement| steps(&connection, statement))
+        };
+        let (before, after) = (steps_after(100), steps_after(1_000));
+        for ((statement, before), after) in STATEMENTS.iter().zip(before).zip(after) {
+            assert!(after <= before, "{before} steps became {after}: {statement}");
         }
     }
 }

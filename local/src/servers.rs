@@ -80,12 +80,11 @@ async fn start_dynamodb(
     http: &reqwest::Client,
     tasks: &mut JoinSet<()>,
 ) -> Result<(Service, String), StartError> {
-    let database = dynamodb::open(options.data.as_deref())?;
+    let (database, stream_arn) = dynamodb::open(options.data.as_deref(), &options.table_name)?;
     let bound = bind(0, "DynamoDB's port").await?;
     let routes = dynamodb::router(database, tasks).await.doing("DynamoDB's own port")?;
     let url = serve(tasks, bound, options.host.as_ref(), routes);
     let service = Service::new(http.clone(), url, dynamodb::PREFIX);
-    let stream_arn = dynamodb::create_table(&service, &options.table_name).await?;
     if let Some(original) = &options.copy_of {
         dynamodb::copy_table(&service, original, &options.table_name).await?;
     }

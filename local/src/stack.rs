@@ -396,7 +396,8 @@ async fn start_stream_source(
     let queue_url = queue_url(services.sqs.url(), UNPUBLISHED_QUEUE);
     let destination = Destination { sqs: services.sqs.clone(), queue_url };
     let (function, logs) = (Arc::clone(function), Arc::clone(logs));
-    let source = StreamSource::at_end(services.dynamodb.clone(), options, function, destination, logs).await?;
+    let (dynamodb, arn) = (services.dynamodb.clone(), services.stream_arn.clone());
+    let source = StreamSource::at_end(dynamodb, arn, options.stream_limits, function, destination, logs).await?;
     tasks.spawn(source.run());
     Ok(())
 }

@@ -8,16 +8,13 @@ use serde_json::{Value, json};
 use crate::aws::{AwsError, REGION, Service};
 use crate::clock::now_ms;
 use crate::deployment::full_name;
-use crate::dynamodb::mark_as_read;
+use crate::dynamodb::{STREAMS_PREFIX, mark_as_read};
 use crate::error::{Doing, StartError};
 use crate::function::Function;
 use crate::logs::Logs;
-use crate::options::StackOptions;
 use crate::stream_batch::{Batch, Condition, StreamLimits, changed_at, sequence_number};
 use crate::stream_filter::Filter;
 
-/// The prefix of the stream's operations on the wire.
-const PREFIX: &str = "DynamoDBStreams_20120810";
 /// The wait while there is nothing to do, and the one after a failure.
 const PAUSE: Duration = Duration::from_millis(200);
 
@@ -55,21 +52,19 @@ impl StreamSource {
     /// Stands where the stream ends now.
     pub(crate) async fn at_end(
         dynamodb: Service,
-        options: &StackOptions,
+        arn: String,
+        limits: StreamLimits,
         function: Arc<Function>,
         destination: Destination,
         logs: Arc<Logs>,
     ) -> Result<StreamSource, StartError> {
         let filter = Filter::deployed().map_err(std::io::Error::from).doing("the stream's filter")?;
-        let streams = dynamodb.with_prefix(PREFIX);
-        let found = streams.call("ListStreams", &json!({"TableName": options.table_name})).await?;
-        let arn = text(&found, "/Streams/0/StreamArn");
+        let streams = dynamodb.with_prefix(STREAMS_PREFIX);
         let described = streams.call("DescribeStream", &json!({"StreamArn": arn})).await?;
         let shard = text(&described, "/StreamDescription/Shards/0/ShardId");
         let latest = json!({"StreamArn": arn, "ShardId": shard, "ShardIteratorType": "LATEST"});
         let got = streams.call("GetShardIterator", &latest).await?;
         let iterator = text(&got, "/ShardIterator");
-        let limits = options.stream_limits;
         Ok(StreamSource { streams, dynamodb, function, destination, logs, limits, filter, arn, shard, iterator })
     }
 
