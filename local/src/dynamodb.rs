@@ -275,7 +275,7 @@ mod tests {
             ORDER BY hash_prefix ASC, pk ASC, sk ASC LIMIT 10"#,
     ];
 
-    /// How many steps SQLite takes for the statement.
+    /// How many steps the database takes for the statement.
     fn steps(connection: &Connection, statement: &str) -> i32 {
         let mut prepared = connection.prepare(statement).unwrap();
         let mut rows = prepared.raw_query();
