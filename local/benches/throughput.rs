@@ -114,6 +114,7 @@ async fn grow(merchant: &Arc<Merchant>, rows: &[u64]) -> Result<(), Box<dyn Erro
             work(merchant, most, Duration::from_millis(500)).await?;
         }
         for parallel in PARALLEL {
+            published().await?;
             let before = processors()?;
             let mut times = work(merchant, parallel, TIME).await?;
             let used = processors()?;
@@ -132,9 +133,15 @@ async fn grow(merchant: &Arc<Merchant>, rows: &[u64]) -> Result<(), Box<dyn Erro
     Ok(())
 }
 
-/// Waits until all changes are published, and says what the stack uses then.
-async fn idle() -> Result<(), Box<dyn Error>> {
+/// Waits until all changes are published: the stack is idle.
+async fn published() -> Result<(), Box<dyn Error>> {
     while used(Duration::from_secs(1)).await? > 100 {}
+    Ok(())
+}
+
+/// Says what the stack uses when all changes are published.
+async fn idle() -> Result<(), Box<dyn Error>> {
+    published().await?;
     let ms = used(IDLE_TIME).await?;
     say(&format!("idle: {ms} ms of a processor in {} s; {} MiB", IDLE_TIME.as_secs(), memory_mib()?));
     Ok(())
