@@ -43,9 +43,9 @@ const TICK_MS: u64 = 10;
 /// Measures the local stack.
 #[derive(Parser)]
 struct Options {
-    /// The directory with the functions' programs.
-    #[arg(long)]
-    binaries: Option<PathBuf>,
+    /// The directory with the functions' programs. By default that of the benchmark `functions`.
+    #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/benches/target/release"))]
+    binaries: PathBuf,
     /// How many rows the table has at each measurement.
     #[arg(long, value_delimiter = ',', default_values_t = [0, 20_000, 100_000])]
     rows: Vec<u64>,
@@ -60,7 +60,7 @@ struct Options {
 impl Options {
     async fn start(&self) -> Result<Stack, Box<dyn Error>> {
         let started = now();
-        let (data, binaries) = (self.data.clone(), self.binaries.clone());
+        let (data, binaries) = (self.data.clone(), Some(self.binaries.clone()));
         let options =
             StackOptions { build: false, log_level: "error".into(), data, binaries, ..StackOptions::default() };
         let stack = Stack::start(options).await?;

@@ -70,7 +70,7 @@ struct StreamChange {
 
 impl StreamChange {
     /// What Lambda hands to the function. What a newer release wrote is of a state that this release does not know.
-    fn record(&self, world: &World, number: usize) -> ChangeRecord {
+    fn record(&self, world: &World, number: usize) -> String {
         let image = |image: &Option<Item>, is_newer: bool| {
             let mut image = image.clone()?;
             let is_misread = is_newer && wrong::is_misread(world, &mut image);
@@ -85,8 +85,7 @@ impl StreamChange {
             "OldImage": image(&self.change.old, self.is_old_newer),
             "NewImage": image(&self.change.new, self.is_new_newer),
         });
-        let text = json!({"eventID": number.to_string(), "dynamodb": dynamodb}).to_string();
-        ChangeRecord::parse(&text, self.change.at_ms)
+        json!({"eventID": number.to_string(), "dynamodb": dynamodb}).to_string()
     }
 
     /// What the mapping's filter says.
@@ -195,14 +194,14 @@ fn batch(world: &World, name: &str) -> Vec<(usize, ChangeRecord)> {
         let stream = &mut state.stream;
         let all = stream.changes.len();
         let (end, _) = *stream.batch.get_or_insert((all.min(stream.done + most), 0));
-        stream.changes.iter().cloned().enumerate().take(end).skip(stream.done).collect()
+        let places = stream.done..end;
+        let passing = places.filter(|place| stream.changes[*place].passes());
+        passing.map(|place| (place, stream.changes[place].clone())).collect()
     });
-    let passing = changes.into_iter().filter(|(_, change)| change.passes());
     let read = |change: StreamChange, place| {
-        let record = change.record(world, place);
-        ChangeRecord::parse(&reads(world, record.text()), record.at_ms())
+        ChangeRecord::parse(&reads(world, &change.record(world, place)), change.change.at_ms)
     };
-    passing.map(|(place, change)| (place, read(change, place))).collect()
+    changes.into_iter().map(|(place, change)| (place, read(change, place))).collect()
 }
 
 fn hand_over(world: &World, name: &str) {

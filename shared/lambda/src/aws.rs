@@ -110,7 +110,7 @@ impl Aws {
 pub fn http() -> Result<SharedHttpClient, BadSetting> {
     let roots = TrustStore::empty().with_pem_certificate(AMAZON_ROOTS);
     #[cfg(feature = "extra-root")]
-    let roots = roots.with_pem_certificate(extra_root());
+    let roots = extra_root().into_iter().fold(roots, TrustStore::with_pem_certificate);
     let tls = TlsContext::builder()
         .with_trust_store(roots)
         .build()
@@ -123,6 +123,6 @@ pub fn http() -> Result<SharedHttpClient, BadSetting> {
 
 /// The certificate in the file that `EXTRA_ROOT` names, in PEM.
 #[cfg(feature = "extra-root")]
-fn extra_root() -> Vec<u8> {
-    std::env::var_os("EXTRA_ROOT").and_then(|file| std::fs::read(file).ok()).unwrap_or_default()
+fn extra_root() -> Option<Vec<u8>> {
+    std::env::var_os("EXTRA_ROOT").and_then(|file| std::fs::read(file).ok())
 }
