@@ -1,6 +1,6 @@
 //! Runs the release builds of all functions, the floor and the peers against stand-ins over TLS, and prints what they take.
 //!
-//!     cargo bench -p benches --bench functions [-- [--as-built] [--instructions [--check] | --share] [--rounds N] [NAME..]]
+//!     cargo bench -p benches --bench functions [-- [--as-built] [--instructions | --limits | --share] [--rounds N] [NAME..]]
 //!
 //! It needs Linux: it reads processor times and memory from the kernel.
 
@@ -28,12 +28,21 @@ const RETRIES: usize = 2;
 /// Requests of one process that count as neither first nor warm.
 const BETWEEN: usize = 5;
 
+/// What is measured.
+#[derive(Debug, Default)]
+enum Measure {
+    #[default]
+    Times,
+    Instructions,
+    /// Instructions, which are an error above a [`Limit`].
+    Limits,
+    Share,
+}
+
 #[derive(Debug, Default)]
 struct Options {
     as_built: bool,
-    instructions: bool,
-    check: bool,
-    share: bool,
+    measure: Measure,
     rounds: Option<usize>,
     names: Vec<String>,
 }
@@ -46,9 +55,9 @@ impl Options {
                 // cargo's own
                 "--bench" => {}
                 "--as-built" => options.as_built = true,
-                "--instructions" => options.instructions = true,
-                "--check" => options.check = true,
-                "--share" => options.share = true,
+                "--instructions" => options.measure = Measure::Instructions,
+                "--limits" => options.measure = Measure::Limits,
+                "--share" => options.measure = Measure::Share,
                 "--rounds" => options.rounds = Some(arguments.next().ok_or("--rounds needs a number")?.parse()?),
                 name if !name.starts_with('-') => options.names.push(name.into()),
                 unknown => return Err(format!("{unknown} is not an option").into()),
@@ -71,12 +80,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
         build(&places, &options)?;
     }
     let subjects = all(&places, |name| options.is_chosen(name)).await?;
-    if options.instructions {
-        count(&subjects, &places, options.check).await
-    } else if options.share {
-        share::measure(&subjects, options.rounds.unwrap_or(10)).await
-    } else {
-        times(&subjects, options.rounds.unwrap_or(10)).await
+    match options.measure {
+        Measure::Instructions => count(&subjects, &places, false).await,
+        Measure::Limits => count(&subjects, &places, true).await,
+        Measure::Share => share::measure(&subjects, options.rounds.unwrap_or(10)).await,
+        Measure::Times => times(&subjects, options.rounds.unwrap_or(10)).await,
     }
 }
 
@@ -103,11 +111,11 @@ fn build(places: &Places, options: &Options) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-async fn count(subjects: &[Subject], places: &Places, check: bool) -> Result<(), Box<dyn Error>> {
+async fn count(subjects: &[Subject], places: &Places, has_limits: bool) -> Result<(), Box<dyn Error>> {
     say(&line("thousands of instructions", &["start", "first request", "warm request"]));
     let mut too_many = Vec::new();
     for subject in subjects {
-        let limit = Limit::of(&subject.name).filter(|_| check);
+        let limit = Limit::of(&subject.name).filter(|_| has_limits);
         let mut counted = Instructions::count(subject, &places.work).await?;
         for _ in 0..RETRIES {
             if limit.is_none_or(|limit| limit.allows(&counted)) {

@@ -69,7 +69,9 @@ impl Data {
     pub(super) fn extend(&mut self, other: Self) {
         for (metric, reported) in other.0 {
             let all = self.0.entry(metric).or_default();
-            reported.into_iter().for_each(|(at, values)| all.entry(at).or_default().extend(values));
+            for (at, values) in reported {
+                all.entry(at).or_default().extend(values);
+            }
         }
     }
 
