@@ -31,7 +31,9 @@ async function isCreditedOnce(id) {
 
 claim("a postback that is sent again is answered 200 and credits nothing", {}, async (page) => {
   const { id } = await open(page);
+  const isBack = page.waitForEvent("framenavigated");
   await page.getByRole("button", { name: "Send it unchanged" }).click();
+  await isBack;
   assert.deepEqual(await answers(page, 2), ["200", "200"]);
   await isCreditedOnce(id);
 });
