@@ -49,7 +49,7 @@ pub(crate) async fn measure(subjects: &[Subject], rounds: usize) -> Result<(), B
     for _ in 0..rounds {
         for (subject, (first, warm)) in subjects.iter().zip(&mut all) {
             let (mut process, _) = Process::start(subject, &[]).await?;
-            // What the subject before has used too much of is taken from the next periods.
+            // What the subject before used beyond its quota is taken from the group's next periods.
             tokio::time::sleep(PERIOD.saturating_mul(50)).await;
             group.take(&process)?;
             first.push(process.invoke(subject).await?.wall);

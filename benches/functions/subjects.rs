@@ -58,9 +58,11 @@ impl Places {
     }
 }
 
-/// Our programs.
-pub(crate) fn ours() -> impl Iterator<Item = &'static str> {
-    EVENTS.into_iter().filter_map(|(event, _)| Some(event.split_once('/')?.0)).chain([FLOOR])
+/// Our programs, each with its event and a piece of its answer.
+pub(crate) fn ours() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
+    let functions =
+        EVENTS.into_iter().filter_map(|(event, expected)| Some((event.split_once('/')?.0, event, expected)));
+    functions.chain([(FLOOR, POSTBACK_EVENT, CREATED_OR_OK)])
 }
 
 /// Prepares all subjects that were chosen.
@@ -70,8 +72,7 @@ pub(crate) async fn all(places: &Places, is_chosen: impl Fn(&str) -> bool) -> Re
     fs::write(&certificate, &authority.pem)?;
     let environment = environment(&authority.server, &certificate).await?;
     let mut subjects = Vec::new();
-    let events = EVENTS.into_iter().chain([(POSTBACK_EVENT, CREATED_OR_OK)]);
-    for (name, (event, expected)) in ours().zip(events).filter(|(name, _)| is_chosen(name)) {
+    for (name, event, expected) in ours().filter(|(name, ..)| is_chosen(name)) {
         subjects.push(Subject {
             name: name.into(),
             program: vec![places.target().join("release").join(name)],

@@ -98,7 +98,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
         // in a process of its own, because of the memory
         let directory = tempfile::tempdir()?;
         let mut command = Command::new(std::env::current_exe()?);
-        command.args(std::env::args_os().skip(1)).arg("--data").arg(directory.path()).status()?;
+        command.args(std::env::args_os().skip(1)).arg("--data").arg(directory.path());
+        if !command.status()?.success() {
+            return Err("the table in a file was not measured".into());
+        }
     }
     Ok(())
 }

@@ -9,7 +9,7 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
-use local::StackOptions;
+use local::{StackOptions, function_names};
 use serde_json::{Value, json};
 
 use crate::flows::postbacks::postback;
@@ -278,10 +278,9 @@ async fn rows_are_as_large_as_they_were() {
 /// The lines of all functions about a row, once there are so many.
 async fn lines(site: &Site, reference: &str, number: usize) -> Vec<String> {
     let reference = format!(r#""reference":"{reference}""#);
-    let functions = ["create-deposit", "activate", "create-withdrawal", "withdrawal-submitter", "postback-receiver"];
     let mut lines = Vec::new();
     for _ in 0..100 {
-        let all = functions.iter().chain(&["event-publisher"]).flat_map(|function| site.stack.logs(function));
+        let all = function_names().flat_map(|function| site.stack.logs(function));
         lines = all.filter(|line| line.contains(&reference)).collect();
         if lines.len() >= number {
             break;
